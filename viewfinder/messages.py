@@ -1,0 +1,273 @@
+"""What people say to a model and what it says back: parts, messages, replies, and the `ChatModel` protocol.
+
+OpenAI's and the official Qwen message shapes both parse into `Message`; an unknown key is an error,
+never ignored. Knows nothing of pixels, tokens or tensors, so that evaluation, agents and filters can
+talk to any model: in process, our server, or another engine's.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from viewfinder.errors import MessageError
+
+Source = Any
+"""A path, URL, `data:` URI, bytes, or a decoded `Picture` / `Clip` / PIL image / list of frames."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class TextPart(_Part):
+    type: Literal["text"] = "text"
+    text: str
+
+
+class ImagePart(_Part):
+    """A still picture. Pixel budgets bound height x width after resizing."""
+
+    type: Literal["image"] = "image"
+    image: Source
+    min_pixels: int | None = Field(default=None, gt=0)
+    max_pixels: int | None = Field(default=None, gt=0)
+    resized_height: int | None = Field(default=None, gt=0)
+    resized_width: int | None = Field(default=None, gt=0)
+
+
+class VideoPart(_Part):
+    """A clip: a file, or a list of frames with `sample_fps`. Times are seconds of the original."""
+
+    type: Literal["video"] = "video"
+    video: Source
+    fps: float | None = Field(default=None, gt=0)
+    nframes: int | None = Field(default=None, gt=0)
+    min_frames: int | None = Field(default=None, gt=0)
+    max_frames: int | None = Field(default=None, gt=0)
+    min_pixels: int | None = Field(default=None, gt=0)
+    max_pixels: int | None = Field(default=None, gt=0)
+    total_pixels: int | None = Field(default=None, gt=0)
+    resized_height: int | None = Field(default=None, gt=0)
+    resized_width: int | None = Field(default=None, gt=0)
+    video_start: float | None = Field(default=None, ge=0)
+    video_end: float | None = Field(default=None, gt=0)
+    sample_fps: float | None = Field(default=None, gt=0)
+    raw_fps: float | None = Field(default=None, gt=0)
+    frame_times: tuple[float, ...] | None = None
+
+
+class DocumentPart(_Part):
+    """Pages of a PDF, each of which becomes an image. `pages` counts from 0; None is all."""
+
+    type: Literal["document"] = "document"
+    document: Source
+    pages: tuple[int, ...] | None = None
+    min_pixels: int | None = Field(default=None, gt=0)
+    max_pixels: int | None = Field(default=None, gt=0)
+
+
+Part = TextPart | ImagePart | VideoPart | DocumentPart
+
+
+class ToolCall(_Part):
+    name: str
+    arguments: dict[str, Any]
+
+
+class Message(BaseModel):
+    """One turn. `tool_calls` appear on assistant turns; a `tool` turn answers them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    role: str
+    parts: tuple[Part, ...]
+    tool_calls: tuple[ToolCall, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All text parts, joined without a separator, as the chat template does."""
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+
+class Sampling(BaseModel):
+    """How tokens are chosen. `temperature=0` is greedy; `seed` makes a sampled answer repeatable."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    max_new_tokens: int = Field(default=1024, gt=0)
+    temperature: float = Field(default=0.0, ge=0)
+    top_k: int = Field(default=0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    repetition_penalty: float = Field(default=1.0, gt=0)
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+
+class Usage(BaseModel):
+    """Tokens of one request; `media_tokens` are those of the prompt that stand for pixels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    media_tokens: int = 0
+
+
+class MediaInfo(BaseModel):
+    """What the model saw of one picture or clip. Sizes are (width, height) in pixels; times in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["image", "video"]
+    original_size: tuple[int, int]
+    resized_size: tuple[int, int]
+    grid_thw: tuple[int, int, int]
+    tokens: int
+    transform: dict[str, Any]
+    second_per_grid_ts: float | None = None
+    frame_times: tuple[float, ...] | None = None
+    duration: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Reply(BaseModel):
+    """A model's whole answer. `logprobs` are natural logarithms, one per completion token when known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    text: str
+    finish_reason: Literal["stop", "length", "loop", "cancelled"] = "stop"
+    tokens: tuple[int, ...] = ()
+    token_texts: tuple[str, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    usage: Usage = Usage()
+    media: tuple[MediaInfo, ...] = ()
+    stamp: str = ""
+
+
+@runtime_checkable
+class ChatModel(Protocol):
+    """Anything that answers messages. All of evaluation, agents and filters is written against this."""
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[dict[str, Any]] = (),
+        schema: dict[str, Any] | None = None,
+        grammar: str | None = None,
+        sampling: Sampling | None = None,
+    ) -> Reply:
+        """Answer; `schema` (JSON schema) or `grammar` (Lark) constrains the answer's text."""
+        ...
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[dict[str, Any]] = (),
+        schema: dict[str, Any] | None = None,
+        grammar: str | None = None,
+        sampling: Sampling | None = None,
+    ) -> Iterator[str | Reply]:
+        """Pieces of the answer's text as they come, then the whole `Reply`; joined pieces equal its text."""
+        ...
+
+
+def user(*parts: Part | str) -> Message:
+    """A user turn; strings become text parts."""
+    return Message(role="user", parts=tuple(TextPart(text=p) if isinstance(p, str) else p for p in parts))
+
+
+def parse_messages(raw: Sequence[Any]) -> tuple[Message, ...]:
+    """Read a conversation in OpenAI's or the official Qwen shape.
+
+    A part's kind is given by its keys, image before video before text, as in the official template;
+    `image_url` may be a string or `{"url": ...}`, and `video_url` likewise.
+
+    Raises:
+        MessageError: an unknown key, a part of no known kind, or a message without role or content.
+    """
+    return tuple(_message(item, f"messages[{i}]") for i, item in enumerate(raw))
+
+
+def _message(raw: Any, where: str) -> Message:
+    if isinstance(raw, Message):
+        return raw
+    if not isinstance(raw, dict) or "role" not in raw:
+        raise MessageError(
+            f"{where} is {_show(raw)}, expected an object with 'role' and 'content'; give each message both"
+        )
+    fields: dict[str, Any] = dict(raw)  # pyright: ignore[reportUnknownArgumentType]
+    content: Any = fields.pop("content", None)
+    calls = tuple(_tool_call(c, f"{where}.tool_calls") for c in (fields.pop("tool_calls", None) or ()))
+    role = fields.pop("role")
+    for ignorable in ("name", "tool_call_id"):  # OpenAI's bookkeeping, which ChatML does not carry
+        fields.pop(ignorable, None)
+    if fields:
+        raise MessageError(f"{where} has unknown keys {sorted(fields)}; allowed are role, content and tool_calls")
+    if content is None:
+        content = []
+    items: list[Any] = [content] if isinstance(content, str) else list(content)
+    return Message(
+        role=role,
+        parts=tuple(_part(p, f"{where}.content[{i}]") for i, p in enumerate(items)),
+        tool_calls=calls,
+    )
+
+
+def _part(raw: Any, where: str) -> Part:
+    if isinstance(raw, (TextPart, ImagePart, VideoPart, DocumentPart)):
+        return raw
+    if isinstance(raw, str):
+        return TextPart(text=raw)
+    if not isinstance(raw, dict):
+        raise MessageError(f"{where} is {_show(raw)}, expected an object such as {{'type': 'text', 'text': ...}}")
+    fields: dict[str, Any] = dict(raw)  # pyright: ignore[reportUnknownArgumentType]
+    fields.pop("type", None)
+    fields.pop("detail", None)  # OpenAI's hint for image size; budgets are explicit here
+    if "image_url" in fields:
+        return _build(ImagePart, {"image": _url(fields.pop("image_url")), **fields}, where)
+    if "image" in fields:
+        return _build(ImagePart, fields, where)
+    if "video_url" in fields:
+        return _build(VideoPart, {"video": _url(fields.pop("video_url")), **fields}, where)
+    if "video" in fields:
+        return _build(VideoPart, fields, where)
+    if "document" in fields:
+        return _build(DocumentPart, fields, where)
+    if "text" in fields:
+        return _build(TextPart, fields, where)
+    raise MessageError(
+        f"{where} has keys {sorted(fields)} and none of image, image_url, video, video_url, document, text"
+    )
+
+
+def _url(value: Any) -> Any:
+    return value["url"] if isinstance(value, dict) and "url" in value else value  # pyright: ignore[reportUnknownVariableType]
+
+
+_P = TypeVar("_P", TextPart, ImagePart, VideoPart, DocumentPart)
+
+
+def _build(cls: type[_P], fields: dict[str, Any], where: str) -> _P:
+    try:
+        return cls(**fields)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"]))
+        allowed = ", ".join(name for name in cls.model_fields if name != "type")
+        raise MessageError(f"{where}: {key}: {problem['msg']}; keys of this part are {allowed}") from error
+
+
+def _tool_call(raw: Any, where: str) -> ToolCall:
+    if isinstance(raw, ToolCall):
+        return raw
+    try:
+        call: Any = raw.get("function", raw)
+        arguments: Any = call["arguments"]
+        return ToolCall(name=call["name"], arguments=json.loads(arguments) if isinstance(arguments, str) else arguments)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise MessageError(f"{where} has {_show(raw)}, expected {{'name': ..., 'arguments': {{...}}}}") from error
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,4 @@
+"""Tensors in, tensors out: the vision tower, the language model, and their weights."""
+
+from viewfinder.model.kv_cache import KVCache as KVCache
+from viewfinder.model.qwen2_5_vl import Qwen2_5_VL as Qwen2_5_VL

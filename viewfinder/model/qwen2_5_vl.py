@@ -1,0 +1,92 @@
+"""Qwen2.5-VL: the tower's features stand among the token embeddings of the language model.
+
+`model(inputs) -> logits` on packed `ModelInputs`. No state is kept between calls: positions come with
+the inputs, caches with the caller.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from viewfinder.config import ModelConfig
+from viewfinder.inputs import ModelInputs
+from viewfinder.model.kv_cache import KVCache
+from viewfinder.model.text import TextModel
+from viewfinder.model.vision import VisionTower
+
+
+class Qwen2_5_VL(nn.Module):
+    """The whole model. Modules are `visual`, `model` and `lm_head`, as in the released checkpoints."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.visual = VisionTower(config.vision)
+        self.model = TextModel(config.text)
+        self.lm_head = nn.Linear(config.text.hidden_size, config.text.vocab_size, bias=False)
+        self.tie_weights()
+
+    def tie_weights(self) -> None:
+        """Make the output projection the embedding table itself, where the config says so."""
+        if self.config.text.tie_word_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
+
+    def forward(
+        self,
+        inputs: ModelInputs,
+        caches: Sequence[KVCache] | None = None,
+        *,
+        features: Float[Tensor, "M D"] | None = None,
+        logits_at: Int[Tensor, " K"] | None = None,
+    ) -> Float[Tensor, "K V"]:
+        """Logits of the next token after each token, or only after those at `logits_at`.
+
+        Args:
+            inputs: packed sequences.
+            caches: one per sequence, holding what came before; extended in place.
+            features: the tower's output for these inputs, if it was computed already.
+            logits_at: indices into the packed tokens.
+        """
+        hidden = self.hidden_states(inputs, caches, features=features)
+        return self.lm_head(hidden if logits_at is None else hidden[logits_at])
+
+    def hidden_states(
+        self,
+        inputs: ModelInputs,
+        caches: Sequence[KVCache] | None = None,
+        *,
+        features: Float[Tensor, "M D"] | None = None,
+    ) -> Float[Tensor, "T D"]:
+        """Normalised hidden states, before the output projection (losses compute logits in chunks from them)."""
+        if features is None and inputs.pixel_values is not None:
+            assert inputs.grid_thw is not None
+            features = self.visual(inputs.pixel_values, inputs.grid_thw)
+        return self.model(self.embed(inputs.input_ids, features), inputs.position_ids, inputs.seqlens, caches)
+
+    def embed(self, input_ids: Int[Tensor, " T"], features: Float[Tensor, "M D"] | None) -> Float[Tensor, "T D"]:
+        """Token embeddings, with the tower's features at image and video places, in order."""
+        embeddings = self.model.embed_tokens(input_ids)
+        places = (input_ids == self.config.image_token_id) | (input_ids == self.config.video_token_id)
+        num_places, num_features = int(places.sum()), 0 if features is None else len(features)
+        if num_places != num_features:
+            raise ValueError(
+                f"{num_places} media tokens stand in input_ids, but the tower made {num_features} features; scattering "
+                "them would put pixels in wrong places: make both with one processor and never cut inside a media span"
+            )
+        if features is None:
+            return embeddings
+        return embeddings.masked_scatter(places[:, None], features.to(embeddings.dtype))
+
+    def num_parameters(self) -> int:
+        """Distinct parameters; a tied output projection counts once."""
+        return sum(p.numel() for p in self.parameters())
+
+    @property
+    def device(self) -> torch.device:
+        return self.lm_head.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.lm_head.weight.dtype
