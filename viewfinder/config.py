@@ -113,7 +113,7 @@ class ModelConfig(_Strict):
         model_type = raw.get("model_type")
         if model_type != "qwen2_5_vl":
             raise CheckpointError(
-                f"config.json has model_type {model_type!r}, expected 'qwen2_5_vl'; this package runs only that architecture"
+                f"config.json has model_type {model_type!r}, expected 'qwen2_5_vl'; no other architecture is run here"
             )
         text: dict[str, Any] = {**raw, **raw.get("text_config", {})}
         rope: dict[str, Any] = text.get("rope_parameters") or text.get("rope_scaling") or {}
