@@ -1,0 +1,171 @@
+"""Download over http(s) with the standard library, without becoming anybody's way into a private network.
+
+At every hop the host is resolved once, every address it has is checked, and the connection goes to the
+address that was checked (no second look-up to be tricked by). Private, loopback, link-local and other
+special addresses are refused unless the policy says otherwise. No proxies, cookies or credentials.
+"""
+
+import contextlib
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from viewfinder.errors import LimitError, MediaError
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class UrlPolicy:
+    """Which URLs may be asked.
+
+    Attributes:
+        allow: False refuses every URL.
+        allow_private: True lets addresses of private networks and of this machine through.
+        allowed_hosts: when given, only these host names (exact, lower case), at every hop.
+        max_redirects: hops after the first.
+    """
+
+    allow: bool = True
+    allow_private: bool = False
+    allowed_hosts: tuple[str, ...] | None = None
+    max_redirects: int = 5
+
+
+def fetch(url: str, *, policy: UrlPolicy, max_bytes: int, timeout: float) -> bytes:
+    """The body behind `url`, following redirects; `timeout` is seconds for all hops together.
+
+    Raises:
+        LimitError: the body is longer than `max_bytes`, or the time is up.
+        MediaError: refused by the policy, or the server cannot be reached or answers with an error.
+    """
+    deadline = time.monotonic() + timeout
+    current = url
+    for _ in range(policy.max_redirects + 1):
+        target, address = _admit(current, policy)
+        try:
+            answer = _get(target, address, max_bytes, deadline)
+        except (OSError, http.client.HTTPException) as error:
+            if time.monotonic() >= deadline:
+                raise LimitError(
+                    f"{target.hostname} did not deliver within {timeout:g} s; try again or raise Limits.timeout"
+                ) from error
+            raise MediaError(
+                f"{target.hostname} could not be read ({_reason(error)}); check the URL and the network"
+            ) from error
+        if isinstance(answer, bytes):
+            return answer
+        current = urljoin(current, answer)
+    raise MediaError(f"{urlsplit(url).hostname} redirected more than {policy.max_redirects} times; give the final URL")
+
+
+def _admit(url: str, policy: UrlPolicy) -> tuple[SplitResult, str]:
+    """The parsed URL and the one address that will be connected to."""
+    try:
+        target = urlsplit(url)
+        host, port = target.hostname, target.port
+    except ValueError as error:
+        raise MediaError(f"a URL cannot be parsed ({error}); correct it") from error
+    if target.scheme not in ("http", "https") or not host:
+        raise MediaError(f"a redirect or URL leads to scheme {target.scheme!r}, expected http or https with a host")
+    if not policy.allow:
+        raise MediaError(f"{host} was not asked: URLs are not allowed here; send the file itself")
+    if policy.allowed_hosts is not None and host.lower() not in policy.allowed_hosts:
+        raise MediaError(
+            f"{host} is not among the allowed hosts; add it to UrlPolicy.allowed_hosts or send the file itself"
+        )
+    try:
+        found = socket.getaddrinfo(host, port or (443 if target.scheme == "https" else 80), type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise MediaError(f"the host {host} is not known; check the URL and the network") from error
+    addresses = [str(entry[4][0]) for entry in found]
+    if not policy.allow_private:
+        for address in addresses:
+            if not is_public(address):
+                raise MediaError(
+                    f"{host} is the private address {address}, which is refused by default; send the file itself or "
+                    "set UrlPolicy.allow_private"
+                )
+    return target, addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Whether an address belongs to the open internet, looking through IPv6 forms that carry an IPv4 one."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if inner is None and ip in ipaddress.ip_network("64:ff9b::/96"):  # NAT64
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+    return ip.is_global and not ip.is_multicast
+
+
+def _get(target: SplitResult, address: str, max_bytes: int, deadline: float) -> bytes | str:
+    """One hop: the body, or where a redirect points to."""
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
+        raise TimeoutError("no time left")
+    host = target.hostname or ""
+    port = target.port or (443 if target.scheme == "https" else 80)
+    plain = socket.create_connection((address, port), timeout=remaining)
+    # A server that sends one byte a minute never trips a socket timeout; the timer does.
+    alarm = threading.Timer(max(deadline - time.monotonic(), 0.0), _hang_up, [plain])
+    alarm.daemon = True
+    alarm.start()
+    try:
+        sock = (
+            ssl.create_default_context().wrap_socket(plain, server_hostname=host) if target.scheme == "https" else plain
+        )
+        with sock:
+            connection = http.client.HTTPConnection(host, port)
+            connection.sock = sock
+            path = (target.path or "/") + (f"?{target.query}" if target.query else "")
+            headers = {
+                "User-Agent": "viewfinder",
+                "Accept": "*/*",
+                "Accept-Encoding": "identity",
+                "Connection": "close",
+            }
+            connection.request("GET", path, headers=headers)
+            return _read(connection.getresponse(), host, max_bytes)
+    finally:
+        alarm.cancel()
+        plain.close()
+
+
+def _hang_up(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # already gone
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+def _read(response: http.client.HTTPResponse, host: str, max_bytes: int) -> bytes | str:
+    location = response.getheader("Location")
+    if response.status in _REDIRECTS and location:
+        return location
+    if response.status != 200:
+        raise MediaError(f"{host} answered {response.status} {response.reason}; check the URL")
+    body = bytearray()
+    declared = response.length or 0
+    while declared <= max_bytes and len(body) <= max_bytes:
+        chunk = response.read(_CHUNK)
+        if not chunk:
+            if len(body) < declared:
+                raise http.client.IncompleteRead(b"", declared - len(body))
+            return bytes(body)
+        body += chunk
+    raise LimitError(
+        f"{host} sends over {max_bytes:,} bytes, the most allowed; take a smaller file or raise Limits.max_bytes"
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
