@@ -1,0 +1,139 @@
+"""One media part of a message to its size in tokens and its pixels, ready to be cut into patches.
+
+Documents become pictures of their pages here. Decoding, sampling and resizing are the work of `media`;
+tokens and positions that of `mrope` and `chat_template`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from viewfinder.media.document import DEFAULT_DPI, open_document
+from viewfinder.media.image import load_image
+from viewfinder.media.resize import resize_picture
+from viewfinder.media.source import Limits
+from viewfinder.media.transform import Transform
+from viewfinder.messages import DocumentPart, ImagePart, MediaInfo, Message, VideoPart
+from viewfinder.processor.settings import ProcessorSettings
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A picture or clip at the model's size.
+
+    Attributes:
+        info: sizes and tokens, as replies report them.
+        transform: between model pixels and original pixels.
+        pixels: a resized picture, or frames (N, H, W, 3) of a clip with even N; None when only measured.
+        grid_times: seconds of each frame pair when they are unevenly spaced, else None.
+    """
+
+    info: MediaInfo
+    transform: Transform
+    pixels: Image.Image | NDArray[np.uint8] | None
+    grid_times: tuple[float, ...] | None = None
+
+
+def expand_documents(messages: Sequence[Message], limits: Limits) -> tuple[Message, ...]:
+    """Each document part becomes one picture part for each of its pages."""
+    expanded: list[Message] = []
+    for message in messages:
+        if any(isinstance(part, DocumentPart) for part in message.parts):
+            parts = [
+                new
+                for part in message.parts
+                for new in (_pages(part, limits) if isinstance(part, DocumentPart) else (part,))
+            ]
+            message = message.model_copy(update={"parts": tuple(parts)})
+        expanded.append(message)
+    return tuple(expanded)
+
+
+def _pages(part: DocumentPart, limits: Limits) -> Iterator[ImagePart]:
+    with open_document(part.document, limits) as document:
+        for index in part.pages if part.pages is not None else range(len(document)):
+            page = document.page(index, dpi=DEFAULT_DPI, max_pixels=part.max_pixels)
+            yield ImagePart(image=page, min_pixels=part.min_pixels, max_pixels=part.max_pixels)
+
+
+def load_part(part: ImagePart | VideoPart, settings: ProcessorSettings, limits: Limits) -> Loaded:
+    """Decode and resize one picture or clip within its budgets.
+
+    Raises:
+        MediaError: it cannot be read, or is over a cap (`LimitError`).
+    """
+    return _load_image(part, settings, limits) if isinstance(part, ImagePart) else _load_video(part, settings, limits)
+
+
+def _load_image(part: ImagePart, settings: ProcessorSettings, limits: Limits) -> Loaded:
+    picture = resize_picture(
+        load_image(part.image, limits),
+        min_pixels=part.min_pixels or settings.min_pixels,
+        max_pixels=part.max_pixels or settings.max_pixels,
+        factor=settings.factor,
+        resized_height=part.resized_height,
+        resized_width=part.resized_width,
+    )
+    return Loaded(image_info(picture.transform, settings, picture.notes), picture.transform, picture.image)
+
+
+def image_info(transform: Transform, settings: ProcessorSettings, notes: tuple[str, ...] = ()) -> MediaInfo:
+    """What a reply says of a picture with this transform."""
+    grid = grid_of(transform.resized_size, 1, settings)
+    return MediaInfo(
+        kind="image",
+        original_size=transform.original_size,
+        resized_size=transform.resized_size,
+        grid_thw=grid,
+        tokens=tokens_of(grid, settings),
+        transform=transform.to_dict(),
+        notes=notes,
+    )
+
+
+def _load_video(part: VideoPart, settings: ProcessorSettings, limits: Limits) -> Loaded:
+    from viewfinder.media.video import load_video
+
+    chosen: dict[str, Any] = {
+        name: getattr(part, name)
+        for name in VideoPart.model_fields
+        if name not in ("type", "video") and getattr(part, name) is not None
+    }
+    defaults = {
+        "min_frames": settings.min_frames,
+        "max_frames": settings.max_frames,
+        "min_pixels": settings.video_min_pixels,
+        "max_pixels": settings.video_max_pixels,
+        "total_pixels": settings.total_pixels,
+    }
+    if "nframes" not in chosen:
+        defaults["fps"] = settings.fps
+    clip = load_video(part.video, factor=settings.factor, limits=limits, **(defaults | chosen))
+    grid = grid_of(clip.transform.resized_size, len(clip.frames) // settings.temporal_patch_size, settings)
+    info = MediaInfo(
+        kind="video",
+        original_size=clip.transform.original_size,
+        resized_size=clip.transform.resized_size,
+        grid_thw=grid,
+        tokens=tokens_of(grid, settings),
+        transform=clip.transform.to_dict(),
+        second_per_grid_ts=clip.second_per_grid_ts,
+        frame_times=tuple(clip.times),
+        duration=clip.duration,
+        notes=tuple(clip.notes),
+    )
+    return Loaded(info, clip.transform, clip.frames, None if clip.regular else tuple(clip.grid_times))
+
+
+def grid_of(size: tuple[int, int], steps: int, settings: ProcessorSettings) -> tuple[int, int, int]:
+    """Frame pairs, rows and columns of patches for a `(width, height)` in pixels."""
+    return steps, size[1] // settings.patch_size, size[0] // settings.patch_size
+
+
+def tokens_of(grid: tuple[int, int, int], settings: ProcessorSettings) -> int:
+    """Language-model tokens of a grid."""
+    return grid[0] * grid[1] * grid[2] // settings.merge_size**2

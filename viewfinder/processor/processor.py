@@ -1,0 +1,182 @@
+"""Messages to `ModelInputs`: media loaded, text rendered, ids, positions, patches and labels put together.
+
+One conversation becomes one packed sequence without padding. Runs without a model, in data workers and
+in a server alike; what it does is told by its `stamp`.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from viewfinder.config import OFFICIAL_SIZES
+from viewfinder.errors import CheckpointError
+from viewfinder.inputs import IGNORE_INDEX, ModelInputs
+from viewfinder.media.source import DEFAULT_LIMITS, Limits
+from viewfinder.media.transform import Transform
+from viewfinder.messages import MediaInfo, parse_messages
+from viewfinder.processor import chat_template
+from viewfinder.processor.loading import Loaded, expand_documents, load_part
+from viewfinder.processor.mrope import rope_index
+from viewfinder.processor.official_template import OFFICIAL_TEMPLATE
+from viewfinder.processor.patchify import patchify, patchify_video
+from viewfinder.processor.settings import ProcessorSettings
+from viewfinder.processor.stamp import Stamp
+from viewfinder.processor.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Inputs, and what is needed to read the answer: one `media` and one `transforms` entry a medium,
+    in order of appearance."""
+
+    inputs: ModelInputs
+    media: tuple[MediaInfo, ...]
+    transforms: tuple[Transform, ...]
+    prompt_text: str
+
+
+class Processor:
+    """Everything between messages and the model."""
+
+    def __init__(self, tokenizer: Tokenizer, settings: ProcessorSettings | None = None) -> None:
+        self.tokenizer = tokenizer
+        self.settings = settings or ProcessorSettings()
+        self.image_token_id = tokenizer.token_id(chat_template.IMAGE_PAD)
+        self.video_token_id = tokenizer.token_id(chat_template.VIDEO_PAD)
+
+    @classmethod
+    def from_pretrained(cls, directory: str | Path, **changes: Any) -> Self:
+        """Read a checkpoint directory; `changes` override settings such as `max_pixels`.
+
+        Raises:
+            CheckpointError: files are missing or not usable.
+        """
+        settings = ProcessorSettings.from_pretrained(directory).with_(**changes)
+        return cls(Tokenizer.from_pretrained(directory), settings)
+
+    @classmethod
+    def official(cls, size: str = "3B", **changes: Any) -> Self:
+        """The processor of the released checkpoints (all sizes share it), from inside this package.
+
+        Raises:
+            CheckpointError: no such size.
+        """
+        if size not in OFFICIAL_SIZES:
+            raise CheckpointError(f"there is no official size {size!r}; the sizes are {', '.join(OFFICIAL_SIZES)}")
+        return cls(Tokenizer.official(), ProcessorSettings().with_(**changes))
+
+    def save_pretrained(self, directory: str | Path) -> None:
+        """Write the files that `from_pretrained`, here and in transformers, reads."""
+        directory = Path(directory)
+        self.tokenizer.save(directory)
+        for name, content in (
+            ("preprocessor_config.json", self.settings.to_dict()),
+            ("chat_template.json", {"chat_template": OFFICIAL_TEMPLATE}),
+        ):
+            (directory / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    @cached_property
+    def stamp(self) -> Stamp:
+        """Hash of everything here that decides about tokens and positions."""
+        return Stamp(
+            {
+                **self.settings.stamped(),
+                "template": chat_template.VERSION,
+                "tokenizer": self.tokenizer.fingerprint,
+                "resample": "bicubic",
+                "positions": "official-25",
+            }
+        )
+
+    def __call__(self, messages: Sequence[Any], **options: Any) -> ModelInputs:
+        """The inputs alone; options as in `prepare`."""
+        return self.prepare(messages, **options).inputs
+
+    def prepare(
+        self,
+        messages: Sequence[Any],
+        *,
+        add_generation_prompt: bool = True,
+        tools: Sequence[dict[str, Any]] = (),
+        add_vision_id: bool = False,
+        train: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> Prepared:
+        """Make the inputs of one conversation.
+
+        Args:
+            messages: `Message`s, or objects in OpenAI's or the official Qwen shape.
+            add_generation_prompt: end with the header of an assistant turn.
+            tools: signatures (JSON schema) of functions that the model may call.
+            add_vision_id: number the media in the text.
+            train: no generation prompt, and `labels` on the assistant turns.
+            limits: caps on what media may cost, and whether paths and URLs may be read.
+
+        Raises:
+            MessageError: a conversation of no known shape.
+            MediaError: a medium that cannot be read, or is over a cap (`LimitError`).
+        """
+        conversation = expand_documents(parse_messages(messages), limits)
+        rendered = chat_template.render(
+            conversation,
+            add_generation_prompt=add_generation_prompt,
+            add_vision_id=add_vision_id,
+            tools=tools,
+            train=train,
+        )
+        loaded = [load_part(part, self.settings, limits) for part in rendered.media]
+        return self._assemble(rendered, loaded, train)
+
+    def _assemble(self, rendered: chat_template.Rendered, loaded: Sequence[Loaded], train: bool) -> Prepared:
+        infos = tuple(item.info for item in loaded)
+        ids, mask = rendered.encode(self.tokenizer, [info.tokens for info in infos])
+        input_ids = torch.tensor(ids, dtype=torch.int64)
+        grid_thw = torch.tensor([info.grid_thw for info in infos], dtype=torch.int64) if infos else None
+        seconds = tuple(info.second_per_grid_ts or 0.0 for info in infos)
+        position_ids, rope_delta = rope_index(
+            input_ids,
+            grid_thw,
+            seconds,
+            grid_times=[item.grid_times for item in loaded],
+            image_token_id=self.image_token_id,
+            video_token_id=self.video_token_id,
+            spatial_merge_size=self.settings.merge_size,
+            tokens_per_second=self.settings.tokens_per_second,
+        )
+        inputs = ModelInputs(
+            input_ids=input_ids,
+            position_ids=position_ids,
+            cu_seqlens=torch.tensor([0, len(ids)], dtype=torch.int32),
+            rope_deltas=(rope_delta,),
+            pixel_values=self._pixel_values(loaded),
+            grid_thw=grid_thw,
+            media_kinds=tuple(info.kind for info in infos),
+            media_per_sequence=(len(infos),),
+            second_per_grid_ts=seconds,
+            labels=input_ids.masked_fill(~torch.tensor(mask), IGNORE_INDEX) if train else None,
+            stamp=self.stamp.hash,
+        )
+        return Prepared(inputs, infos, tuple(item.transform for item in loaded), rendered.text)
+
+    def _pixel_values(self, loaded: Sequence[Loaded]) -> Tensor | None:
+        settings = self.settings
+        patches = [
+            (patchify if item.info.kind == "image" else patchify_video)(
+                item.pixels,
+                patch_size=settings.patch_size,
+                merge_size=settings.merge_size,
+                mean=settings.image_mean,
+                std=settings.image_std,
+            )
+            for item in loaded
+            if item.pixels is not None
+        ]
+        if len(patches) == 1:
+            return patches[0]  # one picture is the common case, and a copy of 50 MB is not free
+        return torch.cat(patches) if patches else None

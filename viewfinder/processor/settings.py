@@ -1,0 +1,131 @@
+"""The numbers of preprocessing, with the official defaults, read from and written to `preprocessor_config.json`.
+
+Reads both generations of the file (`min_pixels`/`max_pixels`, and `size` with `shortest_edge`/`longest_edge`).
+What the file of the official checkpoints does not carry (video sampling) stands under the key `viewfinder`.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from viewfinder.errors import CheckpointError
+from viewfinder.processor.patchify import IMAGE_MEAN, IMAGE_STD
+
+_BICUBIC = 3
+_OWN_KEYS = ("fps", "min_frames", "max_frames", "video_min_pixels", "video_max_pixels", "total_pixels")
+
+
+@dataclass(frozen=True)
+class ProcessorSettings:
+    """Budgets in pixels after resizing (height x width), sizes in pixels, rates per second.
+
+    Attributes:
+        min_pixels, max_pixels: bounds of one picture.
+        patch_size, temporal_patch_size, merge_size: 14 pixels, 2 frames, 2 x 2 patches to a token.
+        image_mean, image_std: per channel, of values between 0 and 1.
+        tokens_per_second: temporal position ids in a second of video.
+        fps, min_frames, max_frames: how a clip is sampled unless a message says otherwise.
+        video_min_pixels, video_max_pixels: bounds of one frame; total_pixels: of all frames of a clip.
+    """
+
+    min_pixels: int = 4 * 28 * 28
+    max_pixels: int = 16384 * 28 * 28
+    patch_size: int = 14
+    temporal_patch_size: int = 2
+    merge_size: int = 2
+    image_mean: tuple[float, ...] = IMAGE_MEAN
+    image_std: tuple[float, ...] = IMAGE_STD
+    tokens_per_second: float = 2
+    fps: float = 2.0
+    min_frames: int = 4
+    max_frames: int = 768
+    video_min_pixels: int = 128 * 28 * 28
+    video_max_pixels: int = 768 * 28 * 28
+    total_pixels: int = int(128000 * 28 * 28 * 0.9)
+
+    @property
+    def factor(self) -> int:
+        """Pixels on a side of one token (28)."""
+        return self.patch_size * self.merge_size
+
+    @classmethod
+    def from_pretrained(cls, directory: str | Path) -> "ProcessorSettings":
+        """Read a checkpoint directory's `preprocessor_config.json`, and the token rate from its `config.json`.
+
+        Raises:
+            CheckpointError: no such file, or a value that this package cannot honour.
+        """
+        directory = Path(directory)
+        raw = _read_json(directory / "preprocessor_config.json", "the processor's settings")
+        _refuse_unsupported(raw)
+        values = {name: raw[name] for name in ("patch_size", "temporal_patch_size", "merge_size") if raw.get(name)}
+        values |= {name: tuple(raw[name]) for name in ("image_mean", "image_std") if raw.get(name)}
+        size = raw.get("size") or {}
+        for name, key in (("min_pixels", "shortest_edge"), ("max_pixels", "longest_edge")):
+            value = raw.get(name) or size.get(key) or size.get(name)
+            if value:
+                values[name] = int(value)
+        own: dict[str, Any] = raw.get("viewfinder", {})
+        values |= {name: own[name] for name in _OWN_KEYS if name in own}
+        if (directory / "config.json").is_file():
+            vision = _read_json(directory / "config.json", "the model's settings").get("vision_config") or {}
+            values["tokens_per_second"] = vision.get("tokens_per_second", 2)
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of `preprocessor_config.json`, for this package and for transformers from 4.49 on."""
+        return {
+            "image_processor_type": "Qwen2VLImageProcessor",
+            "processor_class": "Qwen2_5_VLProcessor",
+            "do_convert_rgb": True,
+            "do_normalize": True,
+            "do_rescale": True,
+            "do_resize": True,
+            "image_mean": list(self.image_mean),
+            "image_std": list(self.image_std),
+            "max_pixels": self.max_pixels,
+            "merge_size": self.merge_size,
+            "min_pixels": self.min_pixels,
+            "patch_size": self.patch_size,
+            "resample": _BICUBIC,
+            "rescale_factor": 1 / 255,
+            "size": {"longest_edge": self.max_pixels, "shortest_edge": self.min_pixels},
+            "temporal_patch_size": self.temporal_patch_size,
+            "viewfinder": {name: getattr(self, name) for name in _OWN_KEYS},
+        }
+
+    def stamped(self) -> dict[str, Any]:
+        """All values as JSON ones, by name."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    def with_(self, **changes: Any) -> "ProcessorSettings":
+        """A copy with some values changed; None leaves a value as it is."""
+        known = {field.name for field in fields(self)}
+        assert set(changes) <= known, f"unknown settings {sorted(set(changes) - known)}"
+        return replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _read_json(path: Path, what: str) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{path.parent} has no {path.name}, which holds {what}; copy it from the checkpoint"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path} is not valid JSON ({error}); fetch the file again") from error
+
+
+def _refuse_unsupported(raw: dict[str, Any]) -> None:
+    temporal = raw.get("temporal_patch_size") or 2
+    if temporal != 2:
+        raise CheckpointError(f"preprocessor_config.json has temporal_patch_size {temporal}, expected 2; correct it")
+    for name in ("do_resize", "do_rescale", "do_normalize"):
+        if raw.get(name) is False:
+            raise CheckpointError(f"preprocessor_config.json sets {name} to false, which no checkpoint does; remove it")
+    if raw.get("resample") not in (None, _BICUBIC):
+        raise CheckpointError(
+            f"preprocessor_config.json asks for resampling filter {raw['resample']}, "
+            f"expected {_BICUBIC} (bicubic); correct it"
+        )

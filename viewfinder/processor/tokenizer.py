@@ -1,0 +1,212 @@
+"""Text to token ids and back, over the `tokenizers` library: byte-level BPE as Qwen2.5 has it.
+
+Text is never a control token: `encode("<|im_end|>")` gives the ids of its characters, and only code that
+asks `token_id` gets the real one. Decoding goes by bytes, so a stream joined is the whole.
+"""
+
+import codecs
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from tokenizers import Tokenizer as Backend
+from tokenizers import models, pre_tokenizers, trainers
+
+from viewfinder.errors import CheckpointError
+from viewfinder.processor.vocabulary import (
+    CONTROL_TOKENS,
+    SPECIAL_TOKENS,
+    add_special_tokens,
+    byte_level,
+    char_to_byte,
+    official_backend,
+)
+
+_NEEDED = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
+_PROBE = "It's 1234  km,\r\n\n\tcafe\u0301 <|im_end|> 你好，мир!! x = y[0]\n"
+
+
+class Tokenizer:
+    """A vocabulary with the official special tokens.
+
+    Attributes:
+        backend: the `tokenizers.Tokenizer` with all tokens, as grammars of constrained decoding need it.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        missing = [name for name in _NEEDED if backend.token_to_id(name) is None]
+        if missing:
+            raise CheckpointError(
+                f"the tokenizer has no {', '.join(missing)}, which the model's prompts need; "
+                "use the tokenizer.json that belongs to a Qwen2.5-VL checkpoint"
+            )
+        self.backend = backend
+        # The same merges without added tokens: what is text stays text.
+        self._plain = Backend(backend.model)
+        self._plain.normalizer = backend.normalizer
+        self._plain.pre_tokenizer = backend.pre_tokenizer
+
+    @classmethod
+    def from_pretrained(cls, directory: str | Path) -> Self:
+        """Read a checkpoint directory's `tokenizer.json`, or its `vocab.json` with `merges.txt`.
+
+        Raises:
+            CheckpointError: neither is there, or they are no Qwen2.5 vocabulary.
+        """
+        directory = Path(directory)
+        if (directory / "tokenizer.json").is_file():
+            return cls.from_file(directory / "tokenizer.json")
+        vocab, merges = directory / "vocab.json", directory / "merges.txt"
+        if not (vocab.is_file() and merges.is_file()):
+            raise CheckpointError(
+                f"{directory} has neither tokenizer.json nor vocab.json with merges.txt; "
+                "copy them from the checkpoint that the weights came from"
+            )
+        try:
+            return cls(add_special_tokens(byte_level(models.BPE.from_file(str(vocab), str(merges)))))
+        except Exception as error:  # the library raises bare exceptions
+            raise CheckpointError(f"{vocab} and {merges.name} are not readable ({error}); fetch them again") from error
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Read one `tokenizer.json`.
+
+        Raises:
+            CheckpointError: not such a file, or without the tokens that prompts need.
+        """
+        try:
+            backend = Backend.from_file(str(path))
+        except Exception as error:  # the library raises bare exceptions
+            raise CheckpointError(f"{path} is not a readable tokenizer.json ({error}); fetch it again") from error
+        return cls(backend)
+
+    @classmethod
+    def official(cls) -> Self:
+        """The exact Qwen2.5 vocabulary, from inside this package."""
+        return cls(official_backend())
+
+    @classmethod
+    def train(cls, texts: Iterable[str], vocab_size: int, *, min_frequency: int = 2) -> Self:
+        """Learn merges from `texts`; `vocab_size` counts all tokens, bytes and special tokens included.
+
+        Digits stay single and words keep their leading space, as in the official vocabulary. Scarce
+        text gives fewer tokens than asked for.
+        """
+        smallest = 256 + len(SPECIAL_TOKENS)
+        assert vocab_size >= smallest, f"vocab_size {vocab_size} is under {smallest}, the bytes and special tokens"
+        backend = byte_level(models.BPE())
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size - len(SPECIAL_TOKENS),
+            min_frequency=min_frequency,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        backend.train_from_iterator(texts, trainer)
+        return cls(add_special_tokens(backend))
+
+    def save(self, directory: str | Path) -> None:
+        """Write `tokenizer.json` and the small `tokenizer_config.json` that transformers wants beside it."""
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        self.backend.save(str(directory / "tokenizer.json"), pretty=False)
+        config = {
+            "tokenizer_class": "Qwen2Tokenizer",
+            "add_prefix_space": False,
+            "bos_token": None,
+            "eos_token": "<|im_end|>",
+            "pad_token": "<|endoftext|>",
+            "unk_token": None,
+            "additional_special_tokens": list(CONTROL_TOKENS[1:]),
+            "clean_up_tokenization_spaces": False,
+            "model_max_length": 131072,
+        }
+        (directory / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+    def __len__(self) -> int:
+        return self.vocab_size
+
+    @cached_property
+    def vocab_size(self) -> int:
+        """Ids in use, special tokens included (a model's embedding may have more rows)."""
+        return max(self.backend.get_vocab().values()) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of plain text; whatever looks like a special token is text too."""
+        return self._plain.encode(text, add_special_tokens=False).ids
+
+    def token_id(self, name: str) -> int:
+        """The id of one token by its name, such as `<|im_start|>`."""
+        found = self.backend.token_to_id(name)
+        if found is None:
+            raise KeyError(f"the vocabulary has no token {name!r}")
+        return found
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes that a token stands for; none for an id that the vocabulary does not use."""
+        return self._bytes[token] if 0 <= token < len(self._bytes) else b""
+
+    def is_control(self, token: int) -> bool:
+        """Whether the token is no text, such as `<|im_end|>` (but `<tool_call>` is text)."""
+        return token in self._control_ids
+
+    def decode(self, ids: Sequence[int], skip_special: bool = True) -> str:
+        """Text of `ids`; bytes that are no UTF-8 become U+FFFD."""
+        stream = self.stream(skip_special)
+        return "".join([stream.push(i) for i in ids]) + stream.finish()
+
+    def stream(self, skip_special: bool = True) -> "TextStream":
+        """A decoder that is fed one token at a time."""
+        return TextStream(self, skip_special)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all tokens by id and of how a probe text is cut; equal on every machine."""
+        digest = hashlib.sha256()
+        for token in self._bytes:
+            digest.update(len(token).to_bytes(4, "little") + token)
+        digest.update(json.dumps([self.encode(_PROBE), sorted(self._control_ids)]).encode())
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def _control_ids(self) -> frozenset[int]:
+        return frozenset(i for i, token in self.backend.get_added_tokens_decoder().items() if token.special)
+
+    @cached_property
+    def _bytes(self) -> list[bytes]:
+        table = [b""] * self.vocab_size
+        to_byte = char_to_byte()
+        for token, i in self.backend.get_vocab(with_added_tokens=False).items():
+            table[i] = bytes(map(to_byte.__getitem__, token))
+        for i, added in self.backend.get_added_tokens_decoder().items():
+            table[i] = added.content.encode()
+        return table
+
+
+class TextStream:
+    """Turns tokens into text as they come, never showing half a character."""
+
+    def __init__(self, tokenizer: Tokenizer, skip_special: bool = True) -> None:
+        self._tokenizer = tokenizer
+        self._skip_special = skip_special
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def push(self, token: int) -> str:
+        """The text that this token completes; empty while a character is unfinished."""
+        if self._skip_special and self._tokenizer.is_control(token):
+            return ""
+        return self._decoder.decode(self._tokenizer.token_bytes(token))
+
+    def finish(self) -> str:
+        """What remains at the end: U+FFFD for a character that never was finished, else nothing."""
+        return self._decoder.decode(b"", final=True)
