@@ -1,0 +1,157 @@
+"""Boxes: text of the model <-> `Box` in pixels of the original picture.
+
+The model speaks absolute pixels of the resized picture (report, section 2.1.2); callers never see those.
+`format_boxes` writes the canonical text of `canonical.py`, and `grammars.boxes_grammar` allows that text
+only. Parsing also takes what models write outside a grammar: broken JSON, numbers as strings, the plain
+form `x1,y1,x2,y2 label`, swapped corners, corners outside the picture.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from viewfinder.media.transform import Transform
+from viewfinder.outputs.canonical import format_list
+from viewfinder.outputs.loose_json import FoundObject, JsonObject, JsonValue, find_objects, outermost, read_numbers
+
+_KEYS = ("bbox_2d", "bbox", "box_2d", "box")
+_N = r"[-+]?\d+(?:\.\d+)?"
+_PLAIN = re.compile(rf"(?<![\d.])({_N})\s*,\s*({_N})\s*\)?\s*,\s*\(?\s*({_N})\s*,\s*({_N})(?![\d.]*\d)")
+_TRIM = " \t\r\"'`()[]{}:;,.-"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in the original picture.
+
+    Attributes:
+        x1, y1, x2, y2: outer corners in pixels of the original, x1 <= x2, y1 <= y2; (0, 0) is its top left.
+        label: the name or description; "" when only text was asked for.
+        confidence: probability that the model gave these corners, 0..1, when it is known.
+        clamped: the model's corners lay outside the picture and were moved to its edge.
+        text: what is written there (`text_content`), for spotting.
+        extra: every other key the model gave.
+        transform: the mapping the corners were read with.
+        source: characters `text[start:end]` the box was read from.
+    """
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    label: str = ""
+    confidence: float | None = None
+    clamped: bool = False
+    text: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    transform: Transform | None = field(default=None, repr=False, compare=False)
+    source: tuple[int, int] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def xyxy(self) -> tuple[float, float, float, float]:
+        return self.x1, self.y1, self.x2, self.y2
+
+    @property
+    def center(self) -> tuple[float, float]:
+        return (self.x1 + self.x2) / 2, (self.y1 + self.y2) / 2
+
+    @property
+    def area(self) -> float:
+        return (self.x2 - self.x1) * (self.y2 - self.y1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, corners in original pixels; absent values are left out."""
+        result: dict[str, Any] = {"box": list(self.xyxy), "label": self.label}
+        if self.text is not None:
+            result["text"] = self.text
+        if self.confidence is not None:
+            result["confidence"] = self.confidence
+        if self.clamped:
+            result["clamped"] = True
+        return {**result, **({"extra": self.extra} if self.extra else {})}
+
+
+def parse_boxes(text: str, transform: Transform) -> list[Box]:
+    """Read every box of an answer; never raises, and what cannot be read is left out.
+
+    Args:
+        text: the model's words, corners in pixels of the resized picture.
+        transform: of the picture that was asked about.
+
+    With a 100x100 original shown as 200x200, `{"bbox_2d": [20, 40, 60, 80], "label": "cat"}` is
+    `Box(10, 20, 30, 40, "cat")`.
+    """
+    found = outermost([found for found in find_objects(text) if _corners(found.fields) is not None])
+    if found:
+        return [_from_object(one, transform) for one in found]
+    return _parse_plain(text, transform)
+
+
+def _corners(fields: JsonObject) -> list[float] | None:
+    for key in _KEYS:
+        if key in fields and len(corners := read_numbers(fields[key])) == 4:
+            return corners
+    return None
+
+
+def _from_object(found: FoundObject, transform: Transform) -> Box:
+    corners = _corners(found.fields)
+    assert corners is not None
+    text = found.fields.get("text_content")
+    known = {*_KEYS, "label", "text_content"}
+    return _place(
+        corners,
+        transform,
+        label=read_label(found.fields.get("label")),
+        text=None if text is None else read_label(text),
+        extra={key: value for key, value in found.fields.items() if key not in known},
+        source=(found.start, found.end),
+    )
+
+
+def read_label(value: JsonValue) -> str:
+    """A label however it was typed: text as it is, nothing as "", lists joined by commas."""
+    if isinstance(value, list):
+        return ", ".join(map(read_label, value))
+    return "" if value is None else str(value)
+
+
+def _parse_plain(text: str, transform: Transform) -> list[Box]:
+    """`x1,y1,x2,y2 label` lines, and corners in prose; the label runs to the line's end or the next corners."""
+    matches = list(_PLAIN.finditer(text))
+    boxes: list[Box] = []
+    for i, match in enumerate(matches):
+        stop = matches[i + 1].start() if i + 1 < len(matches) else len(text)
+        label = text[match.end() : stop].split("\n", 1)[0].strip(_TRIM)
+        corners = [float(number) for number in match.groups()]
+        boxes.append(_place(corners, transform, label=label, source=match.span()))
+    return boxes
+
+
+def _place(corners: list[float], transform: Transform, **rest: Any) -> Box:
+    """Sort, clamp and map four numbers in model pixels."""
+    xa, ya, xb, yb = corners
+    given = (min(xa, xb), min(ya, yb), max(xa, xb), max(ya, yb))
+    inside = transform.clamp_box_model(given)
+    return Box(*transform.box_to_original(inside), clamped=inside != given, transform=transform, **rest)
+
+
+def format_boxes(boxes: Iterable[Box], transform: Transform) -> str:
+    """Write boxes as the model is trained to: the canonical list, whole pixels of the resized picture.
+
+    `label` is written unless it is empty beside a `text`; then come `text_content` and the extra keys.
+    `parse_boxes` of the result gives the same boxes to within half a model pixel, and formatting those
+    again gives the same text.
+    """
+    return format_list([_to_object(box, transform) for box in boxes])
+
+
+def _to_object(box: Box, transform: Transform) -> dict[str, JsonValue]:
+    corners = transform.clamp_box_model(transform.box_to_model(box.xyxy))
+    result: dict[str, JsonValue] = {"bbox_2d": [round(corner) for corner in corners]}
+    if box.label or box.text is None:
+        result["label"] = box.label
+    if box.text is not None:
+        result["text_content"] = box.text
+    return {**result, **{key: value for key, value in box.extra.items() if key not in result}}
