@@ -5,7 +5,28 @@ function gives the text of one user turn.
 """
 
 _DETERMINERS = frozenset(
-    ["a", "all", "an", "any", "both", "each", "either", "every", "its", "my", "our", "some", "that", "the", "their", "these", "this", "those", "which", "your"]
+    [
+        "a",
+        "all",
+        "an",
+        "any",
+        "both",
+        "each",
+        "either",
+        "every",
+        "its",
+        "my",
+        "our",
+        "some",
+        "that",
+        "the",
+        "their",
+        "these",
+        "this",
+        "those",
+        "which",
+        "your",
+    ]
 )
 
 
@@ -38,7 +59,8 @@ def point_prompt(query: str) -> str:
 def count_prompt(query: str) -> str:
     """Detect, then count: a fenced JSON list of points, a blank line, "There are 3 red boxes in the image."."""
     noun = without_determiner(query)
-    return f"How many {noun} are there in the image? Please first detect their key points in JSON format, then give the total number."
+    ask = f"How many {noun} are there in the image?"
+    return f"{ask} Please first detect their key points in JSON format, then give the total number."
 
 
 def read_prompt() -> str:
@@ -53,14 +75,16 @@ def spotting_prompt() -> str:
 
 def moments_prompt(query: str) -> str:
     """When something happens, in seconds: "The given query happens in 64.0 - 72.0 seconds."."""
-    return f"Give the query: '{query.strip()}', when does the described content occur in the video? Use seconds for time format."
+    ask = f"Give the query: '{query.strip()}', when does the described content occur in the video?"
+    return f"{ask} Use seconds for time format."
 
 
 def describe_prompt() -> str:
     """All events of a video, as a fenced JSON list with `start_time`, `end_time` and `description`."""
     return (
         "Localize a series of activity events in the video, output the start and end timestamp for each event, "
-        "and describe each event with sentences. Provide the result in json format with 'mm:ss.ff' format for time depiction."
+        "and describe each event with sentences. Provide the result in json format with 'mm:ss.ff' format for "
+        "time depiction."
     )
 
 

@@ -1,0 +1,107 @@
+"""What is where, per token of the language model: the labels of the throw-away heads.
+
+A token is 28 x 28 pixels. Its labels are the characters centred in each of its eight cells (7 wide, 14
+high, read row by row), and of the thing that covers most of it the shape, the colour and the digits of its
+box. They teach a small tower to place and to read several times faster than answers alone.
+
+"ab" with centres at x = 3 and 10, y = 5: the first token's cells are [a, b, -, -, -, -, -, -].
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from viewfinder.data.synth.scene import Scene
+from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
+from viewfinder.data.synth.words import CHARACTERS
+
+TOKEN, CELLS = 28, 8
+KINDS = ("", *SHAPE_NAMES, "text")
+IGNORE = -100
+_CHARACTER_IDS = {character: i + 1 for i, character in enumerate(CHARACTERS)}
+
+
+@dataclass(frozen=True)
+class DenseLabels:
+    """Labels of M tokens in raster order; 0 is "nothing", -100 "not asked".
+
+    Attributes:
+        characters: (M, 8) index into `CHARACTERS` plus one.
+        kinds: (M,) index into `KINDS`.
+        colors: (M,) index into `COLOR_NAMES`.
+        digits: (M, 12) hundreds, tens and ones of x1, y1, x2, y2.
+        places: (M, 2) row and column of the token.
+    """
+
+    characters: NDArray[np.int64]
+    kinds: NDArray[np.int64]
+    colors: NDArray[np.int64]
+    digits: NDArray[np.int64]
+    places: NDArray[np.int64]
+
+    def as_dict(self) -> dict[str, NDArray[np.int64]]:
+        return dict(vars(self))
+
+
+HEAD_SIZES = {
+    "characters": (CELLS, len(CHARACTERS) + 1),
+    "kinds": (1, len(KINDS)),
+    "colors": (1, len(COLOR_NAMES)),
+    "digits": (12, 10),
+    "places": (2, 40),
+}
+"""Per label: how many questions a token is asked, and how many answers each has."""
+
+
+def dense_labels(scene: Scene) -> DenseLabels:
+    """The labels of a picture whose sides are multiples of 28."""
+    width, height = scene.image.size
+    rows, columns = height // TOKEN, width // TOKEN
+    kinds = np.zeros((rows, columns), np.int64)
+    colors = np.full((rows, columns), IGNORE)
+    digits = np.full((rows, columns, 12), IGNORE)
+    best = np.full((rows, columns), 0.06)
+    for kind, color, box, cover in _things(scene):
+        wins = cover > best
+        best = np.where(wins, cover, best)
+        kinds[wins] = KINDS.index(kind)
+        colors[wins] = COLOR_NAMES.index(color)
+        digits[wins] = [int(d) for value in box for d in f"{value:03d}"]
+    places = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), axis=-1)
+    return DenseLabels(
+        characters=_characters(scene, rows, columns),
+        kinds=kinds.ravel(),
+        colors=colors.ravel(),
+        digits=digits.reshape(-1, 12),
+        places=places.reshape(-1, 2),
+    )
+
+
+def _things(scene: Scene) -> list[tuple[str, str, tuple[int, int, int, int], NDArray[np.float64]]]:
+    """Kind, colour, box and share of each token covered."""
+    size = scene.image.size
+    found = []
+    for thing in scene.things:
+        found.append((thing.shape, thing.color, thing.box, _cover(size, thing.box, thing.mask)))
+    for line in scene.lines:
+        found.append(("text", line.color, line.box, _cover(size, line.box, None)))
+    return found
+
+
+def _cover(size: tuple[int, int], box: tuple[int, int, int, int], mask: Image.Image | None) -> NDArray[np.float64]:
+    full = np.zeros((size[1], size[0]), np.float32)
+    full[box[1] : box[3], box[0] : box[2]] = 1.0 if mask is None else np.asarray(mask, np.float32) / 255
+    return full.reshape(size[1] // TOKEN, TOKEN, size[0] // TOKEN, TOKEN).mean(axis=(1, 3), dtype=np.float64)
+
+
+def _characters(scene: Scene, rows: int, columns: int) -> NDArray[np.int64]:
+    cells = np.zeros((rows * 2, columns * 4), np.int64)
+    for line in scene.lines:
+        row = min(max(int(line.middle // 14), 0), rows * 2 - 1)
+        for character, x in zip(line.text, line.centers, strict=True):
+            column = min(max(int(x // 7), 0), columns * 4 - 1)
+            if character != " " and not cells[row, column]:
+                cells[row, column] = _CHARACTER_IDS[character]
+    return cells.reshape(rows, 2, columns, 4).transpose(0, 2, 1, 3).reshape(-1, CELLS)

@@ -1,0 +1,211 @@
+"""Questions about a scene, with their exact answers in the canonical form of `outputs`.
+
+Each function makes one `Turn`. About half of the questions of a task are the very words that the typed
+jobs use (`outputs.prompts`), the rest are other official wordings and plain speech.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from viewfinder.data.synth.queries import Query, make_query, thing_label
+from viewfinder.data.synth.scene import Scene, TextLine
+from viewfinder.media.transform import Transform
+from viewfinder.outputs import prompts
+from viewfinder.outputs.boxes import Box, format_boxes
+from viewfinder.outputs.counts import format_count
+from viewfinder.outputs.points import Point, format_points
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question, its answer, the task it belongs to, and the answer as values."""
+
+    task: str
+    question: str
+    answer: str
+    truth: dict[str, Any] = field(default_factory=dict)
+
+
+def _boxes(query: Query) -> list[Box]:
+    return [Box(*map(float, t.box), label=thing_label(t)) for t in query.things]
+
+
+def _points(query: Query) -> list[Point]:
+    return [Point(*t.center, label=thing_label(t)) for t in query.things]
+
+
+def _phrase(rng: np.random.Generator, query: Query) -> str:
+    """The query as people write it: with or without a determiner, one or many."""
+    if not query.plural:
+        return f"the {query.noun}"
+    if len(query.things) <= 1 and rng.random() < 0.5:
+        return f"the {query.noun}"
+    forms = (f"every {query.noun}", query.noun, query.plural, f"all {query.plural}", f"all the {query.plural}")
+    return _pick(rng, (forms[0], *forms))
+
+
+def locate(rng: np.random.Generator, scene: Scene) -> Turn:
+    """Boxes of what fits, from top to bottom; an empty list where nothing does."""
+    query = make_query(rng, scene)
+    phrase = _phrase(rng, query)
+    asked = prompts.with_determiner(phrase)
+    question = _wording(
+        rng,
+        prompts.locate_prompt(phrase),
+        f"Locate {asked}, output the bbox coordinates using JSON format.",
+        f"Outline the position of {asked} and output all the coordinates in JSON format.",
+        f"Locate {asked}, report the bbox coordinates in JSON format.",
+        f"Find {asked}.",
+        f"Where is {asked}?",
+    )
+    boxes = _boxes(query)
+    return Turn("locate", question, format_boxes(boxes, _frame(scene)), {"boxes": [b.xyxy for b in boxes]})
+
+
+def point(rng: np.random.Generator, scene: Scene) -> Turn:
+    """Centres of what fits, from top to bottom."""
+    query = make_query(rng, scene)
+    phrase = _phrase(rng, query)
+    asked = prompts.with_determiner(phrase)
+    question = _wording(rng, prompts.point_prompt(phrase), f"Point to {asked}.", f"Point at {asked} in the image.")
+    truth = {"boxes": [t.box for t in query.things]}
+    return Turn("point", question, format_points(_points(query), _frame(scene)), truth)
+
+
+def count(rng: np.random.Generator, scene: Scene) -> Turn:
+    """Points first, then the number."""
+    query = make_query(rng, scene, absent=0.12)
+    while not query.plural:
+        query = make_query(rng, scene)
+    noun = query.noun if len(query.things) == 1 else query.plural
+    phrase = _pick(rng, (query.plural, query.plural, f"every {query.noun}", f"all {query.plural}", query.noun))
+    answer = format_count(_points(query), noun, _frame(scene))
+    if not query.things:
+        answer = f"{format_points([], _frame(scene))}\n\nThere are 0 {noun} in the image."
+    return Turn("count", prompts.count_prompt(phrase), answer, {"count": len(query.things)})
+
+
+def read(rng: np.random.Generator, scene: Scene) -> Turn:
+    """All text from top to bottom; an empty answer where there is none."""
+    question = _wording(
+        rng,
+        prompts.read_prompt(),
+        "Read all the text in the image.",
+        "Recognise all texts in the image, output in lines.",
+        "What does the text say?",
+        "Read the text.",
+    )
+    text = "\n".join(line.text for line in scene.lines)
+    return Turn("read", question, text, {"text": text})
+
+
+def spot(rng: np.random.Generator, scene: Scene) -> Turn:
+    """Every line with its box."""
+    boxes = [Box(*map(float, line.box), text=line.text) for line in scene.lines]
+    truth = {"boxes": [b.xyxy for b in boxes], "texts": [line.text for line in scene.lines]}
+    return Turn("spot", prompts.spotting_prompt(), format_boxes(boxes, _frame(scene)), truth)
+
+
+def locate_text(rng: np.random.Generator, scene: Scene) -> Turn:
+    """The box of a given line of text."""
+    if not scene.lines:
+        return read(rng, scene)
+    line: TextLine = scene.lines[int(rng.integers(len(scene.lines)))]
+    phrase = _pick(rng, (f'the text "{line.text}"', f'the word "{line.text}"', f'"{line.text}"'))
+    same = [Box(*map(float, other.box), label=other.text) for other in scene.lines if other.text == line.text]
+    truth = {"boxes": [b.xyxy for b in same]}
+    return Turn("locate_text", prompts.locate_prompt(phrase), format_boxes(same, _frame(scene)), truth)
+
+
+def ask(rng: np.random.Generator, scene: Scene) -> Turn:
+    """A short question with a short answer."""
+    maker = _ASKS[int(rng.integers(len(_ASKS)))]
+    question, answer = maker(rng, scene) or _how_many(rng, scene)
+    return Turn("ask", question, answer, {"answer": answer})
+
+
+_Pair = tuple[str, str]
+
+
+def _how_many(rng: np.random.Generator, scene: Scene) -> _Pair:
+    query = make_query(rng, scene)
+    noun = query.plural or "shapes"
+    number = len(query.things) if query.plural else len(scene.things)
+    return f"How many {noun} are there?", str(number)
+
+
+def _is_there(rng: np.random.Generator, scene: Scene) -> _Pair:
+    query = make_query(rng, scene, absent=0.5)
+    article = "an" if query.noun[0] in "aeiou" else "a"
+    if not query.plural:
+        return _how_many(rng, scene)
+    return f"Is there {article} {query.noun} in the image?", "Yes" if query.things else "No"
+
+
+def _what_color(rng: np.random.Generator, scene: Scene) -> _Pair | None:
+    unique = [t for t in scene.things if sum(o.shape == t.shape for o in scene.things) == 1]
+    if not unique:
+        return None
+    thing = unique[int(rng.integers(len(unique)))]
+    return f"What color is the {thing.shape}?", thing.color
+
+
+def _what_shape(rng: np.random.Generator, scene: Scene) -> _Pair | None:
+    unique = [t for t in scene.things if sum(o.color == t.color for o in scene.things) == 1]
+    if not unique:
+        return None
+    thing = unique[int(rng.integers(len(unique)))]
+    return f"What shape is the {thing.color} object?", thing.shape
+
+
+def _background(rng: np.random.Generator, scene: Scene) -> _Pair:
+    return "What color is the background?", scene.background
+
+
+def _text_color(rng: np.random.Generator, scene: Scene) -> _Pair | None:
+    return ("What color is the text?", scene.lines[0].color) if len(scene.lines) == 1 else None
+
+
+def _describe(rng: np.random.Generator, scene: Scene) -> _Pair:
+    names = [thing_label(t) for t in scene.things] + [f'the text "{line.text}"' for line in scene.lines]
+    return "What is in the image?", ", ".join(names) if names else f"Nothing but a {scene.background} background"
+
+
+_ASKS: tuple[Callable[[np.random.Generator, Scene], _Pair | None], ...] = (
+    *(_how_many, _is_there, _what_color, _what_shape, _what_color, _what_shape),
+    *(_background, _text_color, _describe),
+)
+
+TASKS: dict[str, Callable[[np.random.Generator, Scene], Turn]] = {
+    "locate": locate,
+    "point": point,
+    "count": count,
+    "read": read,
+    "spot": spot,
+    "locate_text": locate_text,
+    "ask": ask,
+}
+"""Makers of turns by task."""
+
+
+def make_turn(rng: np.random.Generator, scene: Scene, weights: Mapping[str, float]) -> Turn:
+    """A turn of a task drawn by weight; text tasks are drawn only where there is text (but for a few)."""
+    names = [n for n in weights if scene.lines or n not in ("read", "spot", "locate_text") or rng.random() < 0.1]
+    names = [n for n in names if scene.things or n not in ("locate", "point", "count") or rng.random() < 0.3] or ["ask"]
+    shares = np.array([weights.get(n, 1.0) for n in names])
+    return TASKS[names[int(rng.choice(len(names), p=shares / shares.sum()))]](rng, scene)
+
+
+def _frame(scene: Scene) -> Transform:
+    return Transform.identity(scene.image.size)
+
+
+def _wording(rng: np.random.Generator, main: str, *others: str) -> str:
+    return main if rng.random() < 0.5 else others[int(rng.integers(len(others)))]
+
+
+def _pick(rng: np.random.Generator, items: tuple[str, ...]) -> str:
+    return items[int(rng.integers(len(items)))]

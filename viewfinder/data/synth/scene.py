@@ -1,0 +1,208 @@
+"""Pictures of shapes and text on plain grounds, with exact truth.
+
+`make_scene` draws; what it returns says where everything is, in pixels of the picture: boxes tight to the
+pixel (outer corners, as in `outputs.boxes`) and the centre of every character. No two things overlap.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from viewfinder.data.synth.fonts import FontFamily, find_families, load_font
+from viewfinder.data.synth.shapes import COLOR_NAMES, COLORS, SHAPE_NAMES, SHAPES, draw_mask, held_out_pair, paint
+from viewfinder.data.synth.words import make_line
+
+Rectangle = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A shape in the picture. `box` is x1, y1, x2, y2; `mask` its coverage (0..255) inside the box."""
+
+    shape: str
+    color: str
+    box: Rectangle
+    mask: Image.Image = field(repr=False, compare=False)
+
+    @property
+    def center(self) -> tuple[float, float]:
+        return (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
+
+    @property
+    def area(self) -> int:
+        return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """A line of text. `centers` are the x of every character; `middle` is the y half way up small letters."""
+
+    text: str
+    color: str
+    box: Rectangle
+    centers: tuple[float, ...]
+    middle: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture and all that is in it, both from top to bottom."""
+
+    image: Image.Image
+    things: tuple[Thing, ...]
+    lines: tuple[TextLine, ...]
+    background: str
+
+
+@dataclass(frozen=True)
+class SceneStyle:
+    """What to draw.
+
+    Attributes:
+        things, lines: smallest and largest number of shapes and of text lines.
+        text_size: smallest and largest font size in pixels per em.
+        max_chars: longest line.
+        pairs: "train" leaves out the held-out shape and colour pairs, "held_out" draws only those, "all" any.
+        families: fonts to draw with.
+        repeat: probability that a new shape copies the kind or the colour of an earlier one.
+    """
+
+    things: tuple[int, int] = (0, 5)
+    lines: tuple[int, int] = (0, 2)
+    text_size: tuple[int, int] = (13, 34)
+    max_chars: int = 16
+    pairs: str = "train"
+    families: tuple[FontFamily, ...] = field(default_factory=find_families)
+    repeat: float = 0.45
+
+
+def make_scene(rng: np.random.Generator, size: tuple[int, int], style: SceneStyle) -> Scene:
+    """Draw a picture of `size` (width, height)."""
+    background = COLOR_NAMES[int(rng.integers(len(COLOR_NAMES)))] if rng.random() < 0.6 else "white"
+    image = _ground(rng, size, background)
+    taken: list[Rectangle] = []
+    lines = [_draw_line(rng, image, style, background, taken) for _ in range(_between(rng, style.lines))]
+    things: list[Thing] = []
+    for _ in range(_between(rng, style.things)):
+        if (thing := _draw_thing(rng, image, style, background, taken, things)) is not None:
+            things.append(thing)
+    found = [line for line in lines if line is not None]
+    return Scene(
+        image=_weather(rng, image),
+        things=tuple(sorted(things, key=lambda t: (t.box[1], t.box[0]))),
+        lines=tuple(sorted(found, key=lambda t: (t.middle, t.box[0]))),
+        background=background,
+    )
+
+
+def _between(rng: np.random.Generator, bounds: tuple[int, int]) -> int:
+    return int(rng.integers(bounds[0], bounds[1] + 1))
+
+
+def _ground(rng: np.random.Generator, size: tuple[int, int], color: str) -> Image.Image:
+    """One colour, a soft gradient of it, or faint stripes."""
+    first, kind = np.array(paint(rng, color, 12), float), rng.random()
+    if kind < 0.6:
+        return Image.new("RGB", size, tuple(int(v) for v in first))
+    second = np.clip(first + rng.normal(0, 14, 3), 0, 255)
+    width, height = size
+    along = np.linspace(0, 1, width)[None, :] * rng.random() + np.linspace(0, 1, height)[:, None] * rng.random()
+    if kind > 0.85:
+        along = (along * rng.integers(4, 16)) % 1 > 0.5
+    mixed = first + (second - first) * np.asarray(along, float)[..., None]
+    return Image.fromarray(mixed.astype(np.uint8))
+
+
+def _contrasting(rng: np.random.Generator, background: str, colors: Sequence[str], least: float) -> str | None:
+    base = np.array(COLORS[background], float)
+    fit = [c for c in colors if np.abs(np.array(COLORS[c]) - base).sum() >= least]
+    return fit[int(rng.integers(len(fit)))] if fit else None
+
+
+def _draw_thing(
+    rng: np.random.Generator,
+    image: Image.Image,
+    style: SceneStyle,
+    background: str,
+    taken: list[Rectangle],
+    earlier: list[Thing],
+) -> Thing | None:
+    shape = SHAPE_NAMES[int(rng.integers(len(SHAPE_NAMES)))]
+    colors = [c for c in COLOR_NAMES if c != background]
+    if earlier and rng.random() < style.repeat:
+        model = earlier[int(rng.integers(len(earlier)))]
+        if rng.random() < 0.6:
+            shape = model.shape
+        if rng.random() < 0.6:
+            colors = [model.color]
+    if style.pairs != "all":
+        colors = [c for c in colors if held_out_pair(shape, c) == (style.pairs == "held_out")]
+    color = _contrasting(rng, background, colors, 110)
+    if color is None:
+        return None
+    side = min(image.size)
+    width = int(np.exp(rng.uniform(np.log(max(14, side * 0.1)), np.log(side * 0.55))))
+    aspect = rng.uniform(*SHAPES[shape].aspect)
+    turn = rng.uniform(-1, 1) * SHAPES[shape].max_turn
+    upright = rng.random() < 0.5
+    wide, high = (width, round(width * aspect)) if upright else (round(width * aspect), width)
+    mask = draw_mask(shape, max(wide, 8), max(high, 8), turn)
+    if (corner := _free_place(rng, image.size, mask.size, taken, margin=2)) is None:
+        return None
+    image.paste(paint(rng, color), corner, mask)
+    box = (*corner, corner[0] + mask.width, corner[1] + mask.height)
+    return Thing(shape, color, box, mask)
+
+
+def _draw_line(
+    rng: np.random.Generator, image: Image.Image, style: SceneStyle, background: str, taken: list[Rectangle]
+) -> TextLine | None:
+    _, files = style.families[int(rng.integers(len(style.families)))]
+    low, high = style.text_size
+    font = load_font(files[int(rng.integers(len(files)))], int(np.exp(rng.uniform(np.log(low), np.log(high + 0.99)))))
+    text = make_line(rng, int(rng.integers(1, style.max_chars + 1)) if rng.random() < 0.3 else style.max_chars)
+    while font.getlength(text) > image.width - 6 and len(text) > 1:
+        text = (text.rsplit(" ", 1)[0] if " " in text else text[:-1]).strip()
+    color = _contrasting(rng, background, COLOR_NAMES, 260)
+    left, top, right, bottom = font.getbbox(text)
+    size = (int(right - left), int(bottom - top))
+    if color is None or size[1] < 2 or (corner := _free_place(rng, image.size, size, taken, margin=3)) is None:
+        return None
+    x, y = corner[0] - left, corner[1] - top
+    ImageDraw.Draw(image).text((x, y), text, fill=paint(rng, color), font=font)
+    ends = [font.getlength(text[: i + 1]) for i in range(len(text))]
+    centers = tuple(x + (a + b) / 2 for a, b in zip([0.0, *ends[:-1]], ends, strict=True))
+    small = font.getbbox("x")
+    box = (*corner, corner[0] + size[0], corner[1] + size[1])
+    return TextLine(text, color, box, centers, y + (small[1] + small[3]) / 2)
+
+
+def _free_place(
+    rng: np.random.Generator, image: tuple[int, int], size: tuple[int, int], taken: list[Rectangle], margin: int
+) -> tuple[int, int] | None:
+    """A random corner where `size` fits without touching what is there; None after a few tries."""
+    for _ in range(12):
+        room = (image[0] - size[0], image[1] - size[1])
+        if min(room) < 0:
+            return None
+        x, y = int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))
+        right, bottom = x + size[0], y + size[1]
+        if all(
+            right + margin <= a or c + margin <= x or bottom + margin <= b or d + margin <= y for a, b, c, d in taken
+        ):
+            taken.append((x, y, right, bottom))
+            return x, y
+    return None
+
+
+def _weather(rng: np.random.Generator, image: Image.Image) -> Image.Image:
+    """Sometimes a little blur, noise, or a change of light, as a camera or a scaler would add."""
+    if rng.random() < 0.15:
+        image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.3, 0.7))))
+    if rng.random() < 0.2:
+        pixels = np.asarray(image, np.int16)
+        noise = rng.normal(0, rng.uniform(1, 8), (*pixels.shape[:2], 1)) + rng.normal(0, 4)
+        image = Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8))
+    return image

@@ -1,0 +1,127 @@
+"""An endless, exactly repeatable stream of packed batches from generated scenes.
+
+Batch k depends on the seed and k alone, so a run resumes at any step without having kept anything. All
+pictures of a batch have one size (windows of one size are one matrix product); sizes change from batch to
+batch within `min_side` and `max_side`, all multiples of 28.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from viewfinder.data.sample import Sample
+from viewfinder.data.synth.dense import dense_labels
+from viewfinder.data.synth.questions import Turn, make_turn
+from viewfinder.data.synth.scene import Scene, SceneStyle, make_scene
+from viewfinder.inputs import ModelInputs, pack
+from viewfinder.messages import ImagePart, Message, TextPart, user
+from viewfinder.processor.processor import Processor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Packed sequences, and the labels of the dense heads for their media tokens in order."""
+
+    inputs: ModelInputs
+    dense: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """What a batch holds.
+
+    Attributes:
+        patches: of 14 x 14 pixels, in one batch (about).
+        min_side, max_side: of a picture, pixels.
+        max_pixels: largest width x height.
+        text_share: tokens of text per token of picture.
+        weights: share of each task.
+        styles: kinds of scene and their shares.
+    """
+
+    patches: int = 2304
+    min_side: int = 84
+    max_side: int = 252
+    max_pixels: int = 168 * 168
+    text_share: float = 5.0
+    weights: Mapping[str, float] = field(default_factory=lambda: {"locate": 1.0, "read": 1.0})
+    styles: tuple[tuple[float, SceneStyle], ...] = ((1.0, SceneStyle()),)
+
+
+def batches(processor: Processor, config: StreamConfig, seed: int, start: int = 0) -> Iterator[Batch]:
+    """Batches `start`, `start + 1`, ... without end."""
+    step = start
+    while True:
+        yield make_batch(processor, config, seed, step)
+        step += 1
+
+
+def make_batch(processor: Processor, config: StreamConfig, seed: int, step: int) -> Batch:
+    """The one batch with this seed and number."""
+    rng = np.random.default_rng((seed, step))
+    size = _draw_size(rng, config)
+    tokens = size[0] * size[1] // 28**2
+    items: list[ModelInputs] = []
+    dense: list[dict[str, Tensor]] = []
+    for _ in range(max(1, round(config.patches / (4 * tokens)))):
+        scene = make_scene(rng, size, _draw_style(rng, config))
+        sample = make_sample(rng, processor, config, scene, (seed, step))
+        items.append(processor(sample.messages, train=True))
+        dense.append({name: torch.from_numpy(value) for name, value in dense_labels(scene).as_dict().items()})
+    return Batch(pack(items), {name: torch.cat([labels[name] for labels in dense]) for name in dense[0]})
+
+
+def make_sample(
+    rng: np.random.Generator, processor: Processor, config: StreamConfig, scene: Scene, seed: tuple[int, ...]
+) -> Sample:
+    """A conversation about a scene: as many turns as the text share allows, at least one."""
+    budget = config.text_share * scene.image.size[0] * scene.image.size[1] / 28**2
+    turns: list[Turn] = []
+    asked: set[str] = set()
+    for _ in range(12):
+        turn = make_turn(rng, scene, config.weights)
+        if turn.question in asked:
+            continue
+        cost = len(processor.tokenizer.encode(turn.question + turn.answer)) + 10
+        if turns and cost > budget:
+            break
+        budget -= cost
+        turns.append(turn)
+        asked.add(turn.question)
+    return Sample(
+        messages=conversation(scene, turns),
+        task="+".join(turn.task for turn in turns),
+        truth={"turns": [turn.truth for turn in turns]},
+        seed=seed,
+        lineage=("synth.scene", "synth.questions"),
+    )
+
+
+def conversation(scene: Scene, turns: list[Turn]) -> tuple[Message, ...]:
+    """The picture stands before the first question."""
+    picture = ImagePart(image=scene.image, resized_width=scene.image.width, resized_height=scene.image.height)
+    messages = []
+    for i, turn in enumerate(turns):
+        messages.append(user(picture, turn.question) if i == 0 else user(turn.question))
+        messages.append(Message(role="assistant", parts=(TextPart(text=turn.answer),)))
+    return tuple(messages)
+
+
+def _draw_size(rng: np.random.Generator, config: StreamConfig) -> tuple[int, int]:
+    """Width and height, even over areas and aspects, multiples of 28."""
+    while True:
+        width, height = (
+            28 * round(float(np.exp(rng.uniform(np.log(config.min_side - 10), np.log(config.max_side + 10)))) / 28)
+            for _ in range(2)
+        )
+        within = min(width, height) >= config.min_side and max(width, height) <= config.max_side
+        if within and width * height <= config.max_pixels and max(width, height) <= 3 * min(width, height):
+            return width, height
+
+
+def _draw_style(rng: np.random.Generator, config: StreamConfig) -> SceneStyle:
+    shares = np.array([share for share, _ in config.styles])
+    return config.styles[int(rng.choice(len(shares), p=shares / shares.sum()))][1]

@@ -1,0 +1,175 @@
+"""The recipes of the built-in model: first the tower learns to place and to read, then all of it to answer.
+
+Sizes, mixtures and schedules only; the trainer is `viewfinder.train`, the data `viewfinder.data.synth`.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+
+from viewfinder.config import ModelConfig, TextConfig, VisionConfig
+from viewfinder.data.synth.dense import HEAD_SIZES
+from viewfinder.data.synth.questions import make_turn
+from viewfinder.data.synth.scene import SceneStyle, make_scene
+from viewfinder.data.synth.stream import Batch, StreamConfig, batches
+from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
+from viewfinder.outputs import prompts
+from viewfinder.processor.processor import Processor
+from viewfinder.processor.settings import ProcessorSettings
+from viewfinder.processor.tokenizer import Tokenizer
+from viewfinder.train.config import OptimizerConfig, TrainConfig
+from viewfinder.train.losses import DenseHeads
+
+VOCAB_SIZE = 768
+TASKS = {"locate": 1.0, "point": 0.6, "count": 0.5, "read": 1.4, "spot": 0.25, "locate_text": 0.3, "ask": 0.7}
+MAX_PIXELS = 252 * 252
+
+
+def model_config(processor: Processor) -> ModelConfig:
+    """About 7 million parameters: a tower of 192 x 6 and a language model of 256 x 4."""
+    token = processor.tokenizer.token_id
+    return ModelConfig(
+        vision=VisionConfig(
+            depth=6,
+            hidden_size=192,
+            num_heads=6,
+            intermediate_size=512,
+            out_hidden_size=256,
+            fullatt_block_indexes=(2, 5),
+        ),
+        text=TextConfig(
+            vocab_size=len(processor.tokenizer),
+            hidden_size=256,
+            intermediate_size=704,
+            num_hidden_layers=4,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=8192,
+            mrope_section=(8, 12, 12),
+            rope_theta=10_000.0,
+            tie_word_embeddings=True,
+        ),
+        image_token_id=token("<|image_pad|>"),
+        video_token_id=token("<|video_pad|>"),
+        vision_start_token_id=token("<|vision_start|>"),
+        vision_end_token_id=token("<|vision_end|>"),
+        bos_token_id=token("<|endoftext|>"),
+        eos_token_id=token("<|im_end|>"),
+    )
+
+
+def build_processor() -> Processor:
+    """The small vocabulary, learnt from questions and answers but not from the words that are read: so
+    what stands in a picture is spelt nearly letter by letter, and one token is one thing to look at."""
+    rng = np.random.default_rng(0)
+    texts = ["system\nYou are a helpful assistant.", "user\n", "assistant\n"] * 500
+    for i in range(2000):
+        scene = make_scene(rng, (168, 168), SceneStyle())
+        for _ in range(3):
+            turn = make_turn(rng, scene, TASKS)
+            texts += [turn.question] if turn.task == "read" else [turn.question, turn.answer]
+        query = f"the {turn.truth.get('answer', 'red')} star appears, moves, changes color, disappears"
+        texts += [prompts.moments_prompt(query), f"The given query happens in {i % 60}.5 - {i % 70}.0 seconds."]
+        if i % 20 == 0:
+            texts += [prompts.describe_prompt(), prompts.parse_prompt()]
+    settings = ProcessorSettings().with_(min_pixels=84 * 84, max_pixels=MAX_PIXELS)
+    return Processor(Tokenizer.train(texts, VOCAB_SIZE), settings)
+
+
+def build_model(config: TrainConfig) -> Qwen2_5_VL:
+    """Fresh weights: normal with a standard deviation of 1 / sqrt(inputs), small where a block ends."""
+    torch.manual_seed(config.seed)
+    model = Qwen2_5_VL(config.model)
+    for name, parameter in model.named_parameters():
+        if parameter.ndim < 2:
+            torch.nn.init.ones_(parameter) if "norm" in name or "ln_q" in name else torch.nn.init.zeros_(parameter)
+            continue
+        deviation = parameter[0].numel() ** -0.5
+        if name.endswith(("down_proj.weight", "o_proj.weight", "attn.proj.weight")):
+            deviation *= 0.3
+        if "embed_tokens" in name:
+            deviation = 0.05
+        torch.nn.init.normal_(parameter, std=deviation)
+    return model
+
+
+def build_heads(config: TrainConfig) -> DenseHeads:
+    return DenseHeads(config.model.vision.out_hidden_size, HEAD_SIZES)
+
+
+def tower(processor: Processor) -> TrainConfig:
+    """Dense heads only: crowded pictures, no language model."""
+    return TrainConfig(
+        recipe="tiny-tower",
+        seed=1,
+        steps=1500,
+        model=model_config(processor),
+        answer_weight=0.0,
+        dense_weight=1.0,
+        optimizer=OptimizerConfig(warmup=50, cooldown=0.2, final=0.3),
+        data={"max_pixels": 168 * 168, "text_share": 0.1, "crowd": 1.0},
+    )
+
+
+def joint(processor: Processor) -> TrainConfig:
+    """Everything together, heads still on."""
+    return TrainConfig(
+        recipe="tiny-joint",
+        seed=2,
+        steps=3000,
+        model=model_config(processor),
+        dense_weight=0.15,
+        optimizer=OptimizerConfig(warmup=50, cooldown=0.3, final=0.03, tower_scale=0.5),
+        data={"max_pixels": 168 * 168, "text_share": 5.0, "crowd": 0.3},
+    )
+
+
+RECIPES: dict[str, Callable[[Processor], TrainConfig]] = {"tiny-tower": tower, "tiny-joint": joint}
+
+
+def styles(crowd: float) -> tuple[tuple[float, SceneStyle], ...]:
+    """Mixed scenes, shapes alone, text alone, and (`crowd`) many lines of small text."""
+    return (
+        (1.0, SceneStyle(things=(1, 4), lines=(0, 2))),
+        (0.6, SceneStyle(things=(1, 6), lines=(0, 0))),
+        (0.7, SceneStyle(things=(0, 0), lines=(1, 2))),
+        (crowd, SceneStyle(things=(0, 2), lines=(3, 8), max_chars=22)),
+    )
+
+
+def stream_config(data: dict[str, Any]) -> StreamConfig:
+    settings = {k: v for k, v in data.items() if k not in ("crowd", "tasks")}
+    return StreamConfig(weights=data.get("tasks", TASKS), styles=styles(data.get("crowd", 0.3)), **settings)
+
+
+class _Stream(IterableDataset[Batch]):
+    def __init__(self, make: Callable[[], Iterator[Batch]]) -> None:
+        self.make = make
+
+    def __iter__(self) -> Iterator[Batch]:
+        torch.set_num_threads(1)  # a worker that spins steals a core from training
+        return self.make()
+
+
+def stream(processor: Processor, config: TrainConfig, start: int) -> Iterator[Batch]:
+    """Batches from `start` on, made in a worker process when the config asks for one."""
+    assert config.workers <= 1, "one worker keeps the order of batches"
+    make = partial(batches, processor, stream_config(config.data), config.seed, start)
+    loader = DataLoader(
+        _Stream(make), batch_size=None, num_workers=config.workers, prefetch_factor=4 if config.workers else None
+    )
+    return iter(loader)
+
+
+def export_processor(processor: Processor, directory: Path) -> None:
+    """The files beside the weights."""
+    processor.save_pretrained(directory)
+    eos, pad = (processor.tokenizer.token_id(name) for name in ("<|im_end|>", "<|endoftext|>"))
+    settings = {"do_sample": False, "eos_token_id": [eos, pad], "pad_token_id": pad, "repetition_penalty": 1.0}
+    (directory / "generation_config.json").write_text(json.dumps(settings, indent=2) + "\n")
