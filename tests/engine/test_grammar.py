@@ -9,8 +9,10 @@ from viewfinder.errors import GrammarError
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.boxes import Box, format_boxes, parse_boxes
 from viewfinder.outputs.counts import format_count, parse_count
-from viewfinder.outputs.grammars import boxes_grammar, count_grammar, points_grammar
+from viewfinder.outputs.grammars import boxes_grammar, count_grammar, moments_grammar, points_grammar, spans_grammar
 from viewfinder.outputs.points import Point, format_points, parse_points
+from viewfinder.outputs.spans import Span, format_moments, format_spans, parse_spans
+from viewfinder.outputs.times import TimeStyle
 
 EOS = 256
 SAME = Transform.identity((504, 364))
@@ -81,6 +83,26 @@ def test_canonical_texts_are_accepted_and_others_are_not(compiler: GrammarCompil
     grammar.reset()
     assert not accepts(grammar, counted.replace("There are 2", "There are 3"))
     assert parse_points(counted, SAME) == points
+
+
+def test_times_stay_inside_the_clip(compiler: GrammarCompiler) -> None:
+    spans = [Span(0, 75.5, "a"), Span(61.2, 75.5, 'b "c"')]
+    styles: list[tuple[TimeStyle, float | None]] = [
+        ("seconds", None),
+        ("mm:ss.ff", None),
+        ("h:mm:ss.ff", None),
+        ("hmsf", 30),
+    ]
+    for style, fps in styles:
+        text = format_spans(spans, 75.5, style, fps)
+        assert accepts(compiler.lark(spans_grammar(75.5, style=style, fps=fps)), text)
+        assert not accepts(compiler.lark(spans_grammar(75.4, style=style, fps=fps)), text)
+        written = write(compiler.lark(spans_grammar(75.5, 5, style, fps, max_description=5)), seed=3, favour=",
+	")
+        assert not any(span.clamped for span in parse_spans(written, 75.5, fps=fps))
+    assert accepts(compiler.lark(moments_grammar(75.5)), format_moments(spans, 75.5))
+    assert accepts(compiler.lark(moments_grammar(75.5)), format_moments([], 75.5))
+    assert not accepts(compiler.lark(moments_grammar(75.4)), format_moments(spans, 75.5))
 
 
 def test_mask_covers_padding_rows_and_allows_the_end_where_it_may_be(compiler: GrammarCompiler) -> None:

@@ -11,8 +11,8 @@ from typing import Literal
 
 from viewfinder.outputs.canonical import CLOSING, OPENING
 from viewfinder.outputs.ranges import clock_up_to, decimal_up_to, integer_up_to
-
-TimeStyle = Literal["seconds", "mm:ss.ff", "h:mm:ss.ff"]
+from viewfinder.outputs.spans import NONE_SENTENCE
+from viewfinder.outputs.times import TimeStyle
 
 _CHARACTER = r'[^"\\\x00-\x1F]|\\["\\\/bfnrt]|\\u[0-9a-fA-F]{4}'
 
@@ -81,22 +81,41 @@ def count_grammar(
 
 
 def spans_grammar(
-    duration: float, max_items: int = 50, style: TimeStyle = "mm:ss.ff", max_description: int = 400
+    duration: float,
+    max_items: int = 50,
+    style: TimeStyle = "mm:ss.ff",
+    fps: float | None = None,
+    max_description: int = 400,
 ) -> str:
-    """Grammar of `format_spans`: times lie in 0..duration (seconds of the original clip)."""
-    time = {
-        "seconds": decimal_up_to(duration),
-        "mm:ss.ff": clock_up_to(duration),
-        "h:mm:ss.ff": clock_up_to(duration, hours=True),
-    }[style]
+    """Grammar of `format_spans`: times lie in 0..duration (seconds of the original clip); `fps` for hmsf."""
     value = "TIME" if style == "seconds" else '"\\"" TIME "\\""'
     start, end, said = quote('{"start_time": '), quote(', "end_time": '), quote(', "description": ')
     return _lines(
         f"start: {_list_of('span', max_items)}",
         f'span: {start} {value} {end} {value} {said} STRING "}}"',
-        f"TIME: /{time}/",
+        f"TIME: /{_time_regex(duration, style, fps)}/",
         f"STRING: {string_regex(max_description)}",
     )
+
+
+def moments_grammar(duration: float, max_items: int = 20) -> str:
+    """Grammar of `format_moments`: one sentence, with up to `max_items` stretches or the "not there" twin."""
+    more = f'(" and " TIME " - " TIME){{0,{max_items - 1}}} ' if max_items > 1 else ""
+    happens = f'{quote("The given query happens in ")} TIME " - " TIME {more}{quote(" seconds.")}'
+    return _lines(f"start: {happens} | {quote(NONE_SENTENCE)}", f"TIME: /{decimal_up_to(duration)}/")
+
+
+def _time_regex(duration: float, style: TimeStyle, fps: float | None) -> str:
+    match style:
+        case "seconds":
+            return decimal_up_to(duration)
+        case "mm:ss.ff":
+            return clock_up_to(duration)
+        case "h:mm:ss.ff":
+            return clock_up_to(duration, hours=True)
+        case "hmsf":
+            assert fps, "a frame number needs frames per second"
+            return clock_up_to(duration, hours=True, frames=round(fps))
 
 
 def _list_of(item: str, max_items: int) -> str:

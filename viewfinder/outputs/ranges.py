@@ -38,25 +38,29 @@ def decimal_up_to(limit: float, places: int = 1) -> str:
     return _any(parts)
 
 
-def clock_up_to(limit: float, hours: bool = False) -> str:
+def clock_up_to(limit: float, hours: bool = False, frames: int | None = None) -> str:
     """Times 0..limit seconds as `mm:ss.ff`, or as `h:mm:ss.ff` with `hours`; ff are hundredths.
+
+    With `frames` per second the form is `mm:ss:ff` or `h:mm:ss:ff`, and ff counts frames.
 
     `clock_up_to(75.5)` takes 00:00.00 to 00:59.99 and 01:00.00 to 01:15.50.
     """
-    hundredths = int(limit * 100 + 1e-6)
-    minutes, rest = divmod(hundredths, 6000)
-    seconds, fraction = divmod(rest, 100)
-    below_second = [rf"{padded_up_to(seconds - 1, 2)}\.{_digits(2)}"] if seconds else []
-    last = _any([*below_second, rf"{str(seconds).zfill(2)}\.{padded_up_to(fraction, 2)}"])
-    full = rf"{padded_up_to(59, 2)}\.{_digits(2)}"
+    units, point = (frames, ":") if frames else (100, r"\.")
+    places = max(2, len(str(units - 1)))
+    minutes, rest = divmod(int(limit * units + 1e-6), 60 * units)
+    seconds, fraction = divmod(rest, units)
+    any_fraction = f"{point}{padded_up_to(units - 1, places)}"
+    below = [f"{padded_up_to(seconds - 1, 2)}{any_fraction}"] if seconds else []
+    last = _any([*below, f"{seconds:02}{point}{padded_up_to(fraction, places)}"])
+    full = f"{padded_up_to(59, 2)}{any_fraction}"
     if not hours:
         width = max(2, len(str(minutes)))
-        below = [f"{padded_up_to(minutes - 1, width)}:{full}"] if minutes else []
-        return _any([*below, f"{str(minutes).zfill(width)}:{last}"])
+        earlier = [f"{padded_up_to(minutes - 1, width)}:{full}"] if minutes else []
+        return _any([*earlier, f"{minutes:0{width}}:{last}"])
     hour, minute = divmod(minutes, 60)
     parts = [f"{integer_up_to(hour - 1)}:{padded_up_to(59, 2)}:{full}"] if hour else []
     parts += [f"{hour}:{padded_up_to(minute - 1, 2)}:{full}"] if minute else []
-    return _any([*parts, f"{hour}:{str(minute).zfill(2)}:{last}"])
+    return _any([*parts, f"{hour}:{minute:02}:{last}"])
 
 
 def _same_length(limit: str, first: str) -> list[str]:
