@@ -97,8 +97,7 @@ def test_times_stay_inside_the_clip(compiler: GrammarCompiler) -> None:
         text = format_spans(spans, 75.5, style, fps)
         assert accepts(compiler.lark(spans_grammar(75.5, style=style, fps=fps)), text)
         assert not accepts(compiler.lark(spans_grammar(75.4, style=style, fps=fps)), text)
-        written = write(compiler.lark(spans_grammar(75.5, 5, style, fps, max_description=5)), seed=3, favour=",
-	")
+        written = write(compiler.lark(spans_grammar(75.5, 5, style, fps, max_description=5)), seed=3, favour=",\n\t")
         assert not any(span.clamped for span in parse_spans(written, 75.5, fps=fps))
     assert accepts(compiler.lark(moments_grammar(75.5)), format_moments(spans, 75.5))
     assert accepts(compiler.lark(moments_grammar(75.5)), format_moments([], 75.5))
