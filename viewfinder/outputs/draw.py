@@ -1,0 +1,150 @@
+"""Results drawn on the picture: outlines, dots and labels that can be read at any picture size.
+
+Small pictures are enlarged first, so that a label is never larger than what it names. Labels avoid one
+another. Uses Pillow's built-in font, which has Latin letters; other scripts show as empty boxes, so the
+numbers `#1`, `#2` ... that tie a label to `results[0]`, `results[1]` can be asked for. See `timeline` for clips.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+from viewfinder.media.image import Picture
+from viewfinder.media.transform import Transform
+from viewfinder.outputs.boxes import Box
+from viewfinder.outputs.points import Point
+
+Rectangle = tuple[float, float, float, float]
+Colour = tuple[int, int, int]
+
+PALETTE: tuple[Colour, ...] = (
+    (230, 25, 75),
+    (60, 180, 75),
+    (0, 110, 220),
+    (245, 130, 48),
+    (145, 30, 180),
+    (0, 170, 170),
+    (240, 50, 230),
+    (170, 110, 40),
+    (128, 128, 0),
+    (0, 0, 128),
+)
+_MIN_SIDE = 720
+
+
+def draw(
+    picture: Picture | Image.Image, results: Iterable[Box | Point], *, numbers: bool = False, min_side: int = _MIN_SIDE
+) -> Image.Image:
+    """A copy of the picture with every result on it.
+
+    Args:
+        picture: a `Picture`, whose transform says where results of the original lie in it, or an upright
+            original as a PIL image.
+        results: in pixels of the original.
+        numbers: put `#1`, `#2` ... before the labels.
+        min_side: a picture whose longer side is smaller is enlarged to this many pixels.
+    """
+    image = picture.image if isinstance(picture, Picture) else picture
+    transform = picture.transform if isinstance(picture, Picture) else Transform.identity(image.size)
+    zoom = max(1.0, min_side / max(image.size))
+    size = (max(1, round(image.width * zoom)), max(1, round(image.height * zoom)))
+    resampling = Image.Resampling.NEAREST if zoom >= 3 else Image.Resampling.BICUBIC
+    canvas = image.convert("RGB").resize(size, resampling) if zoom > 1 else image.convert("RGB").copy()
+    painter = _Painter(canvas, transform.then_resize(size))
+    items = list(results)
+    colours = colour_of([item.label for item in items])
+    for item, colour in zip(items, colours, strict=True):
+        painter.mark(item, colour)
+    for i, (item, colour) in enumerate(zip(items, colours, strict=True), 1):
+        painter.label(item, (f"#{i} " if numbers else "") + caption(item), colour)
+    return canvas
+
+
+def colour_of(labels: Sequence[str]) -> list[Colour]:
+    """One colour per label, equal labels alike, in order of appearance; unlike when all labels are the same."""
+    distinct = list(dict.fromkeys(labels))
+    if len(distinct) == 1:
+        return [PALETTE[i % len(PALETTE)] for i in range(len(labels))]
+    return [PALETTE[distinct.index(label) % len(PALETTE)] for label in labels]
+
+
+def caption(result: Box | Point) -> str:
+    """What is written beside a result: its label or text, and its confidence."""
+    text = result.label or (result.text or "" if isinstance(result, Box) else "")
+    text = " ".join(text.split())
+    return text if result.confidence is None else f"{text} {result.confidence:.0%}".strip()
+
+
+class _Painter:
+    """A canvas, and where labels already are on it."""
+
+    def __init__(self, canvas: Image.Image, transform: Transform) -> None:
+        self.size = canvas.size
+        self.transform = transform
+        self.pen = ImageDraw.Draw(canvas)
+        longest = max(canvas.size)
+        self.line = max(2, round(longest / 360))
+        self.font = ImageFont.load_default(max(13, round(longest / 55)))
+        self.taken: list[Rectangle] = []
+
+    def rectangle(self, result: Box | Point) -> Rectangle:
+        """The result in pixels of the canvas; a point as the square around its dot."""
+        if isinstance(result, Box):
+            return self.transform.clamp_box_model(self.transform.box_to_model(result.xyxy))
+        x, y = self.transform.clamp_model(self.transform.to_model(result.xy))
+        radius = 2.5 * self.line
+        return x - radius, y - radius, x + radius, y + radius
+
+    def mark(self, result: Box | Point, colour: Colour) -> None:
+        """Outline or dot, with a thin contrasting rim so that it shows on its own colour too."""
+        x1, y1, x2, y2 = self.rectangle(result)
+        rim = (255, 255, 255) if _is_dark(colour) else (0, 0, 0)
+        if isinstance(result, Box):
+            self.pen.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=rim, width=self.line + 2)
+            self.pen.rectangle((x1, y1, x2, y2), outline=colour, width=self.line)
+        else:
+            self.pen.ellipse((x1, y1, x2, y2), fill=colour, outline=rim, width=max(1, self.line // 2))
+
+    def label(self, result: Box | Point, text: str, colour: Colour) -> None:
+        if not text:
+            return
+        text = self._shortened(text)
+        pad = self.line
+        width, (_, top, _, bottom) = self.font.getlength(text), self.font.getbbox("Ágj")  # equal height for all
+        size = (width + 2 * pad, bottom - top + 2 * pad)
+        place = self._free_place(self.rectangle(result), size)
+        self.taken.append(place)
+        self.pen.rectangle(place, fill=colour)
+        ink = (255, 255, 255) if _is_dark(colour) else (0, 0, 0)
+        self.pen.text((place[0] + pad, place[1] + pad - top), text, fill=ink, font=self.font)
+
+    def _shortened(self, text: str) -> str:
+        limit = self.size[0] * 0.6
+        if self.font.getlength(text) <= limit:
+            return text
+        keep = max(1, math.floor(len(text) * limit / self.font.getlength(text)) - 1)
+        return text[:keep] + "…"
+
+    def _free_place(self, around: Rectangle, size: tuple[float, float]) -> Rectangle:
+        """Above, below or inside the result: the first place inside the canvas that covers no other label, else
+        the one that covers least."""
+        x1, y1, x2, y2 = around
+        width, height = size
+        corners = [(x1, y1 - height), (x1, y2), (x2 - width, y1 - height), (x2 - width, y2)]
+        corners += [(x1, y1), (x2, y1), (x1 - width, y1), (x1, y2 - height)]
+        corners += [(x1, y1 - n * height) for n in (2, 3)] + [(x1, y2 + n * height) for n in (1, 2)]
+        places: list[Rectangle] = []
+        for x, y in corners:
+            left = min(max(x, 0.0), max(0.0, self.size[0] - width))
+            above = min(max(y, 0.0), max(0.0, self.size[1] - height))
+            places.append((left, above, left + width, above + height))
+        return min(places, key=lambda place: sum(_overlap(place, other) for other in self.taken))
+
+
+def _overlap(a: Rectangle, b: Rectangle) -> float:
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
+def _is_dark(colour: Colour) -> bool:
+    return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] < 140

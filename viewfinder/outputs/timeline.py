@@ -1,0 +1,85 @@
+"""A clip on one sheet: its frames with their times, framed where something happens, above a bar of all spans."""
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+from viewfinder.outputs.draw import Colour, colour_of
+from viewfinder.outputs.spans import Span
+from viewfinder.outputs.times import format_time
+
+_BACKGROUND, _INK, _FAINT = (250, 250, 250), (30, 30, 30), (200, 200, 200)
+_GAP, _CAPTION, _ROW = 8, 18, 26
+
+
+def timeline(
+    spans: Sequence[Span],
+    duration: float,
+    frames: Sequence[tuple[float, Image.Image]] = (),
+    *,
+    columns: int = 6,
+    width: int = 1200,
+) -> Image.Image:
+    """A contact sheet with a time bar.
+
+    Args:
+        spans: seconds of the original clip.
+        duration: of the clip, seconds.
+        frames: (time in seconds, picture) pairs, in order; any number.
+        columns: frames beside one another.
+        width: of the sheet, pixels.
+    """
+    assert duration > 0
+    cell = (width - _GAP * (columns + 1)) // columns
+    tallest = max((image.height / image.width for _, image in frames), default=0.0)
+    height = min(round(cell * tallest), 2 * cell)
+    rows = -(-len(frames) // columns)
+    bar_top = _GAP + rows * (height + _CAPTION + _GAP)
+    sheet = Image.new("RGB", (width, bar_top + _ROW * (len(spans) + 1) + 2 * _GAP), _BACKGROUND)
+    pen = ImageDraw.Draw(sheet)
+    colours = colour_of([span.label or str(i) for i, span in enumerate(spans)])
+    for i, (time, image) in enumerate(frames):
+        x = _GAP + (i % columns) * (cell + _GAP)
+        y = _GAP + (i // columns) * (height + _CAPTION + _GAP)
+        inside = [colour for span, colour in zip(spans, colours, strict=True) if span.start <= time <= span.end]
+        _frame(sheet, image, (x, y, cell, height), inside)
+        pen.text(
+            (x, y + height + 2), format_time(max(time, 0.0), "mm:ss.ff"), fill=_INK, font=ImageFont.load_default(13)
+        )
+    _bar(pen, spans, colours, duration, bar_top, width)
+    return sheet
+
+
+def _frame(sheet: Image.Image, image: Image.Image, place: tuple[int, int, int, int], colours: list[Colour]) -> None:
+    x, y, width, height = place
+    thumbnail = image.convert("RGB")
+    scale = min(width / image.width, height / image.height)
+    thumbnail = thumbnail.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
+    sheet.paste(thumbnail, (x, y))
+    pen = ImageDraw.Draw(sheet)
+    for depth, colour in enumerate(colours[:3]):
+        edge = 4 * depth
+        corner = (x + thumbnail.width - 1 - edge, y + thumbnail.height - 1 - edge)
+        if min(corner[0] - x - edge, corner[1] - y - edge) > 8:
+            pen.rectangle((x + edge, y + edge, *corner), outline=colour, width=4)
+
+
+def _bar(
+    pen: ImageDraw.ImageDraw, spans: Sequence[Span], colours: Sequence[Colour], duration: float, top: int, width: int
+) -> None:
+    """One row per span over a common scale with ticks."""
+    font = ImageFont.load_default(14)
+    left, length = 5 * _GAP, width - 10 * _GAP
+    bottom = top + _ROW * len(spans)
+    for tick in range(11):
+        x = left + length * tick / 10
+        pen.line((x, top, x, bottom + 4), fill=_FAINT)
+        pen.text((x, bottom + 6), format_time(duration * tick / 10, "mm:ss.ff"), fill=_INK, font=font, anchor="ma")
+    for i, (span, colour) in enumerate(zip(spans, colours, strict=True)):
+        x1, x2 = left + length * span.start / duration, left + length * span.end / duration
+        y = top + _ROW * i
+        pen.rectangle((x1, y + 3, max(x2, x1 + 2), y + _ROW - 3), fill=colour)
+        words = f"{format_time(span.start, 'mm:ss.ff')} - {format_time(span.end, 'mm:ss.ff')} {span.label}".strip()
+        room_right = width - x2 - _GAP
+        beside = x2 + 6 if font.getlength(words) <= room_right else left
+        pen.text((beside, y + 5), words, fill=_INK, font=font, stroke_width=2, stroke_fill=_BACKGROUND)
