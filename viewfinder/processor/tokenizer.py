@@ -143,7 +143,11 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; whatever looks like a special token is text too."""
-        return self._plain.encode(text, add_special_tokens=False).ids
+        try:
+            return self._plain.encode(text, add_special_tokens=False).ids
+        except TypeError:  # halves of surrogate pairs, which JSON can carry
+            whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            return self._plain.encode(whole, add_special_tokens=False).ids
 
     def token_id(self, name: str) -> int:
         """The id of one token by its name, such as `<|im_start|>`."""
