@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 from dataclasses import dataclass
+from typing import BinaryIO
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from viewfinder.errors import LimitError, MediaError
@@ -38,8 +39,8 @@ class UrlPolicy:
     max_redirects: int = 5
 
 
-def fetch(url: str, *, policy: UrlPolicy, max_bytes: int, timeout: float) -> bytes:
-    """The body behind `url`, following redirects; `timeout` is seconds for all hops together.
+def fetch(url: str, sink: BinaryIO, *, policy: UrlPolicy, max_bytes: int, timeout: float) -> None:
+    """Write the body behind `url` to `sink`, following redirects; `timeout` is seconds for all hops together.
 
     Raises:
         LimitError: the body is longer than `max_bytes`, or the time is up.
@@ -50,7 +51,7 @@ def fetch(url: str, *, policy: UrlPolicy, max_bytes: int, timeout: float) -> byt
     for _ in range(policy.max_redirects + 1):
         target, address = _admit(current, policy)
         try:
-            answer = _get(target, address, max_bytes, deadline)
+            redirect = _get(target, address, sink, max_bytes, deadline)
         except (OSError, http.client.HTTPException) as error:
             if time.monotonic() >= deadline:
                 raise LimitError(
@@ -59,9 +60,9 @@ def fetch(url: str, *, policy: UrlPolicy, max_bytes: int, timeout: float) -> byt
             raise MediaError(
                 f"{target.hostname} could not be read ({_reason(error)}); check the URL and the network"
             ) from error
-        if isinstance(answer, bytes):
-            return answer
-        current = urljoin(current, answer)
+        if redirect is None:
+            return
+        current = urljoin(current, redirect)
     raise MediaError(f"{urlsplit(url).hostname} redirected more than {policy.max_redirects} times; give the final URL")
 
 
@@ -107,8 +108,8 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def _get(target: SplitResult, address: str, max_bytes: int, deadline: float) -> bytes | str:
-    """One hop: the body, or where a redirect points to."""
+def _get(target: SplitResult, address: str, sink: BinaryIO, max_bytes: int, deadline: float) -> str | None:
+    """One hop: the body goes to the sink, or the target of a redirect is returned."""
     remaining = deadline - time.monotonic()
     if remaining <= 0:
         raise TimeoutError("no time left")
@@ -134,7 +135,7 @@ def _get(target: SplitResult, address: str, max_bytes: int, deadline: float) -> 
                 "Connection": "close",
             }
             connection.request("GET", path, headers=headers)
-            return _read(connection.getresponse(), host, max_bytes)
+            return _read(connection.getresponse(), host, sink, max_bytes)
     finally:
         alarm.cancel()
         plain.close()
@@ -145,21 +146,22 @@ def _hang_up(sock: socket.socket) -> None:
         sock.shutdown(socket.SHUT_RDWR)
 
 
-def _read(response: http.client.HTTPResponse, host: str, max_bytes: int) -> bytes | str:
+def _read(response: http.client.HTTPResponse, host: str, sink: BinaryIO, max_bytes: int) -> str | None:
     location = response.getheader("Location")
     if response.status in _REDIRECTS and location:
         return location
     if response.status != 200:
         raise MediaError(f"{host} answered {response.status} {response.reason}; check the URL")
-    body = bytearray()
-    declared = response.length or 0
-    while declared <= max_bytes and len(body) <= max_bytes:
+    declared, received = response.length or 0, 0
+    while max(declared, received) <= max_bytes:
         chunk = response.read(_CHUNK)
-        if not chunk:
-            if len(body) < declared:
-                raise http.client.IncompleteRead(b"", declared - len(body))
-            return bytes(body)
-        body += chunk
+        received += len(chunk)
+        if chunk:
+            sink.write(chunk)
+        elif received < declared:
+            raise http.client.IncompleteRead(b"", declared - received)
+        else:
+            return None
     raise LimitError(
         f"{host} sends over {max_bytes:,} bytes, the most allowed; take a smaller file or raise Limits.max_bytes"
     )

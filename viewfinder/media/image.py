@@ -122,7 +122,7 @@ def _upright_rgb(image: Image.Image, name: str, limits: Limits) -> Picture:
         stored = _orientation(image)
         image.load()
         to_do = _orientation(image) if stored != 1 else 1  # TIFF is turned while it loads
-        image = _to_rgb(image, notes)
+        image = to_rgb(image, notes)
     except Exception as error:  # hostile bytes surface as any exception of a decoder
         raise MediaError(f"{name} is damaged ({_reason(error)}); get the file again") from error
     if to_do != 1:
@@ -135,7 +135,7 @@ def _orientation(image: Image.Image) -> int:
     return value if value in _TO_UPRIGHT else 1
 
 
-def _to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
+def to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I;16"):

@@ -22,7 +22,7 @@ _WORTH_THREADS = 500_000
 
 
 def smart_resize(
-    height: int, width: int, factor: int = 28, min_pixels: int = MIN_PIXELS, max_pixels: int = MAX_PIXELS
+    height: int, width: int, factor: int = 28, min_pixels: int = MIN_PIXELS, max_pixels: float = MAX_PIXELS
 ) -> tuple[int, int]:
     """The size for the model, as (height, width), of a picture of `height` x `width` pixels.
 

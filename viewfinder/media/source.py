@@ -6,16 +6,17 @@ and leaves talking to servers to `fetch`.
 
 import base64
 import binascii
+import io
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from viewfinder.errors import LimitError, MediaError
 from viewfinder.media.fetch import UrlPolicy, fetch
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -54,22 +55,31 @@ def read_source(source: Any, limits: Limits = DEFAULT_LIMITS) -> bytes:
         MediaError: nothing there, not readable, or refused by the policy.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _capped(bytes(source), source, limits)
+        _check_size(len(source), source, limits)
+        return bytes(source)
+    sink = io.BytesIO()
+    copy_source(source, sink, limits)
+    return sink.getvalue()
+
+
+def copy_source(source: Any, sink: BinaryIO, limits: Limits = DEFAULT_LIMITS) -> None:
+    """Write the bytes behind `source` to an open file, in pieces; errors as in `read_source`."""
     if isinstance(source, str) and source.startswith(("http://", "https://")):
-        return fetch(source, policy=limits.url_policy, max_bytes=limits.max_bytes, timeout=limits.timeout)
-    if isinstance(source, str) and source.startswith("data:"):
-        return _decode_data_uri(source, limits)
-    if hasattr(source, "read"):
-        return _read_open_file(source, source, limits)
-    path = local_path(source, limits)
-    assert path is not None
-    try:
-        with path.open("rb") as file:
-            return _read_open_file(file, source, limits)
-    except OSError as error:
-        raise MediaError(
-            f"{describe_source(source)} cannot be read ({error.strerror}); check its permissions"
-        ) from error
+        fetch(source, sink, policy=limits.url_policy, max_bytes=limits.max_bytes, timeout=limits.timeout)
+    elif isinstance(source, str) and source.startswith("data:"):
+        sink.write(_decode_data_uri(source, limits))
+    elif hasattr(source, "read"):
+        _copy_open_file(source, source, sink, limits)
+    else:
+        path = local_path(source, limits)
+        assert path is not None
+        try:
+            with path.open("rb") as file:
+                _copy_open_file(file, source, sink, limits)
+        except OSError as error:
+            raise MediaError(
+                f"{describe_source(source)} cannot be read ({error.strerror}); check its permissions"
+            ) from error
 
 
 def local_path(source: Any, limits: Limits = DEFAULT_LIMITS) -> Path | None:
@@ -128,26 +138,26 @@ def _shorten(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:28]}...{text[-28:]}"
 
 
-def _read_open_file(file: Any, source: Any, limits: Limits) -> bytes:
-    """Read at most one chunk beyond the cap, so that an endless device is refused, not swallowed."""
-    data = bytearray()
-    while len(data) <= limits.max_bytes:
-        chunk = file.read(min(_CHUNK * 16, limits.max_bytes + 1 - len(data)))
+def _copy_open_file(file: Any, source: Any, sink: BinaryIO, limits: Limits) -> None:
+    """At most one chunk beyond the cap is read, so that an endless device is refused, not swallowed."""
+    received = 0
+    while True:
+        chunk = file.read(_CHUNK)
         if isinstance(chunk, str):
             raise MediaError(f"{describe_source(source)} is open as text; open it in binary mode ('rb')")
         if not chunk:
-            return bytes(data)
-        data += chunk
-    return _capped(data, source, limits)
+            return
+        received += len(chunk)
+        _check_size(received, source, limits)
+        sink.write(chunk)
 
 
-def _capped(data: bytes | bytearray, source: Any, limits: Limits) -> bytes:
-    if len(data) > limits.max_bytes:
+def _check_size(size: int, source: Any, limits: Limits) -> None:
+    if size > limits.max_bytes:
         raise LimitError(
             f"{describe_source(source)} has over {limits.max_bytes:,} bytes, the most allowed; "
             "make it smaller or raise Limits.max_bytes"
         )
-    return bytes(data)
 
 
 def _decode_data_uri(uri: str, limits: Limits) -> bytes:
@@ -155,12 +165,13 @@ def _decode_data_uri(uri: str, limits: Limits) -> bytes:
     if not comma:
         raise MediaError("a data: URI has no comma before its data; expected data:image/png;base64,...")
     if not head.endswith(";base64"):
-        return _capped(unquote_to_bytes(body), uri, limits)
-    if len(body) * 3 // 4 > limits.max_bytes * 1.05 + 4:  # refused before the copy is made
-        return _capped(bytes(limits.max_bytes + 1), uri, limits)
-    text = unquote(body) if "%" in body else body
+        data = unquote_to_bytes(body)
+        _check_size(len(data), uri, limits)
+        return data
+    text = "".join(unquote(body).split())
+    _check_size(len(text) * 3 // 4 - 2, uri, limits)  # before the copy is made
     try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_" if "-" in text or "_" in text else None)
+        standard = text.replace("-", "+").replace("_", "/").rstrip("=")
+        return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise MediaError(f"the base64 of a data: URI is broken ({error}); encode the file again") from error
-    return _capped(data, uri, limits)
