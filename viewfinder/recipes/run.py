@@ -41,9 +41,11 @@ def train(recipe: str, out: Path, init: Path | None, settings: list[str]) -> Non
     if init is not None:
         model = load_model(init / "export", dtype=torch.float32)
         state = load_state(init)
-        if state is not None:
-            names = {n.removeprefix("heads."): t for n, t in state["modules"].items() if n.startswith("heads.")}
-            heads.load_state_dict(names)
+        for name, head in heads.items() if state is not None else ():
+            prefix = f"heads.{name}."
+            saved = {n.removeprefix(prefix): t for n, t in state["modules"].items() if n.startswith(prefix)}
+            if saved:
+                head.load_state_dict(saved)
     Trainer(
         config, model, heads, partial(tiny.stream, processor, config), out, partial(tiny.export_processor, processor)
     ).run()

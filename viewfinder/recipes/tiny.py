@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
-from viewfinder.data.synth.dense import HEAD_SIZES
+from viewfinder.data.synth.dense import TEXT_HEADS, TOWER_HEADS
 from viewfinder.data.synth.questions import make_turn
 from viewfinder.data.synth.scene import SceneStyle, make_scene
 from viewfinder.data.synth.stream import Batch, StreamConfig, batches
@@ -99,8 +99,11 @@ def build_model(config: TrainConfig) -> Qwen2_5_VL:
     return model
 
 
-def build_heads(config: TrainConfig) -> DenseHeads:
-    return DenseHeads(config.model.vision.out_hidden_size, HEAD_SIZES)
+def build_heads(config: TrainConfig) -> dict[str, DenseHeads]:
+    return {
+        "tower": DenseHeads(config.model.vision.out_hidden_size, TOWER_HEADS),
+        "text": DenseHeads(config.model.text.hidden_size, TEXT_HEADS),
+    }
 
 
 def tower(processor: Processor) -> TrainConfig:
@@ -113,7 +116,7 @@ def tower(processor: Processor) -> TrainConfig:
         answer_weight=0.0,
         dense_weight=1.0,
         optimizer=OptimizerConfig(warmup=50, cooldown=0.2, final=0.3),
-        data={"max_pixels": 168 * 168, "text_share": 0.1, "crowd": 1.0},
+        data={"max_pixels": 168 * 168, "text_share": 0.1, "crowd": 3.0},
     )
 
 
@@ -139,7 +142,7 @@ def styles(crowd: float) -> tuple[tuple[float, SceneStyle], ...]:
         (1.0, SceneStyle(things=(1, 4), lines=(0, 2))),
         (0.6, SceneStyle(things=(1, 6), lines=(0, 0))),
         (0.7, SceneStyle(things=(0, 0), lines=(1, 2))),
-        (crowd, SceneStyle(things=(0, 2), lines=(3, 8), max_chars=22)),
+        (crowd, SceneStyle(things=(0, 1), lines=(4, 10), max_chars=24, plain=0.6)),
     )
 
 

@@ -14,6 +14,8 @@ from torch.utils.checkpoint import checkpoint
 
 from viewfinder.inputs import IGNORE_INDEX
 
+EMPTY_WEIGHT = 0.1
+
 
 def chunked_cross_entropy(
     hidden: Float[Tensor, "T D"], weight: Float[Tensor, "V D"], labels: Int[Tensor, " T"], chunk: int = 4096
@@ -59,15 +61,21 @@ class DenseHeads(nn.Module):
 def dense_losses(
     logits: Mapping[str, Float[Tensor, "M Q A"]], labels: Mapping[str, Tensor]
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """Per label the mean cross entropy and the accuracy; where 0 means "nothing", over the rest only."""
+    """Per label the mean cross entropy and the accuracy.
+
+    Where 0 means "nothing" (most places) it weighs `EMPTY_WEIGHT`, and accuracy is over the rest only.
+    """
     result = {}
     for name, values in logits.items():
         flat, target = values.flatten(0, 1), labels[name].flatten()
-        loss = F.cross_entropy(flat, target, ignore_index=IGNORE_INDEX, reduction="sum")
         asked = target != IGNORE_INDEX
-        loss = loss / asked.sum().clamp(min=1)
+        can_be_empty = name in ("characters", "kinds")
+        weight = torch.ones(flat.shape[-1], device=flat.device)
+        weight[0] = EMPTY_WEIGHT if can_be_empty else 1.0
+        loss = F.cross_entropy(flat, target, weight, ignore_index=IGNORE_INDEX, reduction="sum")
+        loss = loss / weight[target[asked]].sum().clamp(min=1.0)
         with torch.no_grad():
-            told = asked & (target > 0) if name in ("characters", "kinds") else asked
+            told = asked & (target > 0) if can_be_empty else asked
             right = (flat.argmax(-1) == target)[told].float().mean() if bool(told.any()) else torch.tensor(0.0)
         result[name] = (loss, right)
     return result

@@ -6,7 +6,7 @@ the processor and the batches. Knows no recipe, no file of data.
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,26 +32,44 @@ class TrainBatch(Protocol):
 
 
 def batch_loss(
-    model: Qwen2_5_VL, heads: DenseHeads | None, batch: TrainBatch, config: TrainConfig
+    model: Qwen2_5_VL, heads: Mapping[str, DenseHeads], batch: TrainBatch, config: TrainConfig
 ) -> tuple[Tensor, dict[str, float]]:
-    """The weighted loss of one batch, and its parts as numbers."""
-    inputs, parts = batch.inputs, {}
-    features = None
+    """The weighted loss of one batch, and its parts as numbers.
+
+    Heads called "tower" see the tower's output, those called "text" the media tokens half way up the
+    language model.
+    """
+    inputs, parts, features = batch.inputs, {}, None
+    logits: dict[str, Tensor] = {}
     if inputs.pixel_values is not None:
         assert inputs.grid_thw is not None
         features = model.visual(inputs.pixel_values, inputs.grid_thw)
+        if "tower" in heads and config.dense_weight:
+            logits |= heads["tower"](features)
     total = torch.zeros((), device=model.device)
-    if heads is not None and features is not None and config.dense_weight and batch.dense:
-        for name, (loss, accuracy) in dense_losses(heads(features), batch.dense).items():
-            total = total + config.dense_weight * loss
-            parts[f"dense/{name}"], parts[f"accuracy/{name}"] = loss.item(), accuracy.item()
     if config.answer_weight:
         assert inputs.labels is not None
-        hidden = model.hidden_states(inputs, features=features)
+        hidden, middle = _hidden_states(model, inputs, features)
+        if "text" in heads and config.dense_weight and features is not None:
+            logits |= heads["text"](middle[inputs.input_ids == model.config.image_token_id])
         answer = chunked_cross_entropy(hidden, model.lm_head.weight, next_labels(inputs.labels))
         total = total + config.answer_weight * answer
         parts["answer"] = answer.item()
+    for name, (loss, accuracy) in dense_losses(logits, batch.dense).items():
+        total = total + config.dense_weight * loss
+        parts[f"dense/{name}"], parts[f"accuracy/{name}"] = loss.item(), accuracy.item()
     return total, {"loss": total.item(), **parts}
+
+
+def _hidden_states(model: Qwen2_5_VL, inputs: ModelInputs, features: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The last hidden states, and those after half of the layers."""
+    caught: list[Tensor] = []
+    layers = model.model.layers
+    hook = layers[(len(layers) - 1) // 2].register_forward_hook(lambda _module, _inputs, output: caught.append(output))
+    try:
+        return model.hidden_states(inputs, features=features), caught[0]
+    finally:
+        hook.remove()
 
 
 def next_labels(labels: Tensor) -> Tensor:
@@ -68,7 +86,7 @@ class Trainer:
     Args:
         config: the run.
         model: with its starting weights.
-        heads: dense heads, or None.
+        heads: dense heads, "tower" and "text", or none.
         stream: gives the batches from a number on.
         out: directory for state, metrics and exports.
         export: called with the export directory after the weights are written (tokenizer, settings).
@@ -78,13 +96,13 @@ class Trainer:
         self,
         config: TrainConfig,
         model: Qwen2_5_VL,
-        heads: DenseHeads | None,
+        heads: Mapping[str, DenseHeads],
         stream: Callable[[int], Iterator[TrainBatch]],
         out: Path,
         export: Callable[[Path], None] | None = None,
     ) -> None:
         self.config, self.model, self.heads, self.out = config, model, heads, out
-        self.modules = nn.ModuleDict({"model": model} | ({"heads": heads} if heads is not None else {}))
+        self.modules = nn.ModuleDict({"model": model, "heads": nn.ModuleDict(heads)})
         self._freeze()
         self.optimizers = build_optimizers(self.modules, config.optimizer)
         self.average = AveragedWeights(model, config.optimizer.ema)

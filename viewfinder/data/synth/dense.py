@@ -1,8 +1,9 @@
 """What is where, per token of the language model: the labels of the throw-away heads.
 
 A token is 28 x 28 pixels. Its labels are the characters centred in each of its eight cells (7 wide, 14
-high, read row by row), and of the thing that covers most of it the shape, the colour and the digits of its
-box. They teach a small tower to place and to read several times faster than answers alone.
+high, read row by row), and of the thing that covers most of it the shape, the colour and where its box lies:
+seen from the token (what a tower with relative positions can know) and in the picture (what the language
+model can add). They teach a small model to place and to read several times faster than answers alone.
 
 "ab" with centres at x = 3 and 10, y = 5: the first token's cells are [a, b, -, -, -, -, -, -].
 """
@@ -31,13 +32,17 @@ class DenseLabels:
         characters: (M, 8) index into `CHARACTERS` plus one.
         kinds: (M,) index into `KINDS`.
         colors: (M,) index into `COLOR_NAMES`.
-        digits: (M, 12) hundreds, tens and ones of x1, y1, x2, y2.
+        offsets, remainders: (M, 4) x1, y1, x2, y2 from the token's corner, in steps of 8 pixels and the rest:
+            -3 pixels are step -1 (class `OFFSET_ZERO` - 1) and rest 5.
+        digits: (M, 12) hundreds, tens and ones of x1, y1, x2, y2 in the picture.
         places: (M, 2) row and column of the token.
     """
 
     characters: NDArray[np.int64]
     kinds: NDArray[np.int64]
     colors: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    remainders: NDArray[np.int64]
     digits: NDArray[np.int64]
     places: NDArray[np.int64]
 
@@ -45,14 +50,18 @@ class DenseLabels:
         return dict(vars(self))
 
 
-HEAD_SIZES = {
+OFFSET_STEP, OFFSET_ZERO, OFFSET_CLASSES = 8, 40, 84
+
+TOWER_HEADS = {
     "characters": (CELLS, len(CHARACTERS) + 1),
     "kinds": (1, len(KINDS)),
     "colors": (1, len(COLOR_NAMES)),
-    "digits": (12, 10),
-    "places": (2, 40),
+    "offsets": (4, OFFSET_CLASSES),
+    "remainders": (4, OFFSET_STEP),
 }
 """Per label: how many questions a token is asked, and how many answers each has."""
+TEXT_HEADS = {"digits": (12, 10), "places": (2, 40)}
+"""The same for the hidden states of media tokens half way up the language model."""
 
 
 def dense_labels(scene: Scene) -> DenseLabels:
@@ -62,18 +71,25 @@ def dense_labels(scene: Scene) -> DenseLabels:
     kinds = np.zeros((rows, columns), np.int64)
     colors = np.full((rows, columns), IGNORE)
     digits = np.full((rows, columns, 12), IGNORE)
+    boxes = np.zeros((rows, columns, 4), np.int64)
     best = np.full((rows, columns), 0.06)
     for kind, color, box, cover in _things(scene):
         wins = cover > best
         best = np.where(wins, cover, best)
         kinds[wins] = KINDS.index(kind)
         colors[wins] = COLOR_NAMES.index(color)
+        boxes[wins] = box
         digits[wins] = [int(d) for value in box for d in f"{value:03d}"]
     places = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), axis=-1)
+    away = boxes - np.tile(places[..., ::-1], 2) * TOKEN
+    steps = np.clip(away // OFFSET_STEP + OFFSET_ZERO, 0, OFFSET_CLASSES - 1)
+    empty = (kinds == 0)[..., None]
     return DenseLabels(
         characters=_characters(scene, rows, columns),
         kinds=kinds.ravel(),
         colors=colors.ravel(),
+        offsets=np.where(empty, IGNORE, steps).reshape(-1, 4),
+        remainders=np.where(empty, IGNORE, away % OFFSET_STEP).reshape(-1, 4),
         digits=digits.reshape(-1, 12),
         places=places.reshape(-1, 2),
     )

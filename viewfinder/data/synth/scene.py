@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from viewfinder.data.synth.fonts import FontFamily, find_families, load_font
+from viewfinder.data.synth.fonts import FontFamily, advances, find_families, load_font
 from viewfinder.data.synth.shapes import COLOR_NAMES, COLORS, SHAPE_NAMES, SHAPES, draw_mask, held_out_pair, paint
 from viewfinder.data.synth.words import make_line
 
@@ -67,6 +67,7 @@ class SceneStyle:
         pairs: "train" leaves out the held-out shape and colour pairs, "held_out" draws only those, "all" any.
         families: fonts to draw with.
         repeat: probability that a new shape copies the kind or the colour of an earlier one.
+        plain: probability of a page, black on white.
     """
 
     things: tuple[int, int] = (0, 5)
@@ -76,14 +77,17 @@ class SceneStyle:
     pairs: str = "train"
     families: tuple[FontFamily, ...] = field(default_factory=find_families)
     repeat: float = 0.45
+    plain: float = 0.1
 
 
 def make_scene(rng: np.random.Generator, size: tuple[int, int], style: SceneStyle) -> Scene:
     """Draw a picture of `size` (width, height)."""
-    background = COLOR_NAMES[int(rng.integers(len(COLOR_NAMES)))] if rng.random() < 0.6 else "white"
+    plain = rng.random() < style.plain
+    background = COLOR_NAMES[int(rng.integers(len(COLOR_NAMES)))] if not plain and rng.random() < 0.65 else "white"
+    ink = ("black",) if plain else COLOR_NAMES
     image = _ground(rng, size, background)
     taken: list[Rectangle] = []
-    lines = [_draw_line(rng, image, style, background, taken) for _ in range(_between(rng, style.lines))]
+    lines = [_draw_line(rng, image, style, background, ink, taken) for _ in range(_between(rng, style.lines))]
     things: list[Thing] = []
     for _ in range(_between(rng, style.things)):
         if (thing := _draw_thing(rng, image, style, background, taken, things)) is not None:
@@ -111,7 +115,7 @@ def _ground(rng: np.random.Generator, size: tuple[int, int], color: str) -> Imag
     along = np.linspace(0, 1, width)[None, :] * rng.random() + np.linspace(0, 1, height)[:, None] * rng.random()
     if kind > 0.85:
         along = (along * rng.integers(4, 16)) % 1 > 0.5
-    mixed = first + (second - first) * np.asarray(along, float)[..., None]
+    mixed = first + (second - first) * np.clip(np.asarray(along, float), 0, 1)[..., None]
     return Image.fromarray(mixed.astype(np.uint8))
 
 
@@ -157,26 +161,32 @@ def _draw_thing(
 
 
 def _draw_line(
-    rng: np.random.Generator, image: Image.Image, style: SceneStyle, background: str, taken: list[Rectangle]
+    rng: np.random.Generator,
+    image: Image.Image,
+    style: SceneStyle,
+    background: str,
+    ink: Sequence[str],
+    taken: list[Rectangle],
 ) -> TextLine | None:
     _, files = style.families[int(rng.integers(len(style.families)))]
+    path = files[int(rng.integers(len(files)))]
     low, high = style.text_size
-    font = load_font(files[int(rng.integers(len(files)))], int(np.exp(rng.uniform(np.log(low), np.log(high + 0.99)))))
+    pixels = int(np.exp(rng.uniform(np.log(low), np.log(high + 0.99))))
     text = make_line(rng, int(rng.integers(1, style.max_chars + 1)) if rng.random() < 0.3 else style.max_chars)
-    while font.getlength(text) > image.width - 6 and len(text) > 1:
+    while sum(steps := advances(path, pixels, text)) > image.width - 6 and len(text) > 1:
         text = (text.rsplit(" ", 1)[0] if " " in text else text[:-1]).strip()
-    color = _contrasting(rng, background, COLOR_NAMES, 260)
+    color, font = _contrasting(rng, background, ink, 260), load_font(path, pixels)
     left, top, right, bottom = font.getbbox(text)
     size = (int(right - left), int(bottom - top))
     if color is None or size[1] < 2 or (corner := _free_place(rng, image.size, size, taken, margin=3)) is None:
         return None
     x, y = corner[0] - left, corner[1] - top
     ImageDraw.Draw(image).text((x, y), text, fill=paint(rng, color), font=font)
-    ends = [font.getlength(text[: i + 1]) for i in range(len(text))]
-    centers = tuple(x + (a + b) / 2 for a, b in zip([0.0, *ends[:-1]], ends, strict=True))
-    small = font.getbbox("x")
+    ends = np.cumsum(steps)
+    centers = tuple((x + ends - np.array(steps) / 2).tolist())
     box = (*corner, corner[0] + size[0], corner[1] + size[1])
-    return TextLine(text, color, box, centers, y + (small[1] + small[3]) / 2)
+    ascent, _ = font.getmetrics()
+    return TextLine(text, color, box, centers, y + ascent - 0.25 * pixels)
 
 
 def _free_place(
