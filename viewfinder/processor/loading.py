@@ -14,10 +14,14 @@ from PIL import Image
 
 from viewfinder.media.document import DEFAULT_DPI, open_document
 from viewfinder.media.image import load_image
+from viewfinder.media.opening import open_video
+from viewfinder.media.plan import VideoPlan, VideoSettings, plan_video
 from viewfinder.media.resize import resize_picture
 from viewfinder.media.source import Limits
 from viewfinder.media.transform import Transform
+from viewfinder.media.video import Clip, read_clip
 from viewfinder.messages import DocumentPart, ImagePart, MediaInfo, Message, VideoPart
+from viewfinder.processor.measure import measure_image, model_size
 from viewfinder.processor.settings import ProcessorSettings
 
 
@@ -60,31 +64,34 @@ def _pages(part: DocumentPart, limits: Limits) -> Iterator[ImagePart]:
             yield ImagePart(image=page, min_pixels=part.min_pixels, max_pixels=part.max_pixels)
 
 
-def load_part(part: ImagePart | VideoPart, settings: ProcessorSettings, limits: Limits) -> Loaded:
-    """Decode and resize one picture or clip within its budgets.
+def load_part(
+    part: ImagePart | VideoPart, settings: ProcessorSettings, limits: Limits, *, pixels: bool = True
+) -> Loaded:
+    """Decode and resize one picture or clip within its budgets; without `pixels`, only measure it.
 
     Raises:
         MediaError: it cannot be read, or is over a cap (`LimitError`).
     """
-    return _load_image(part, settings, limits) if isinstance(part, ImagePart) else _load_video(part, settings, limits)
+    if isinstance(part, VideoPart):
+        return _load_video(part, settings, limits, pixels)
+    budget = {
+        "min_pixels": part.min_pixels or settings.min_pixels,
+        "max_pixels": part.max_pixels or settings.max_pixels,
+        "factor": settings.factor,
+        "resized_height": part.resized_height,
+        "resized_width": part.resized_width,
+    }
+    if not pixels and (measured := measure_image(part.image, limits)) is not None:
+        return _picture(measured.then_resize(model_size(measured.resized_size, **budget)), settings)
+    picture = resize_picture(load_image(part.image, limits), **budget)
+    return _picture(picture.transform, settings, picture.notes, picture.image if pixels else None)
 
 
-def _load_image(part: ImagePart, settings: ProcessorSettings, limits: Limits) -> Loaded:
-    picture = resize_picture(
-        load_image(part.image, limits),
-        min_pixels=part.min_pixels or settings.min_pixels,
-        max_pixels=part.max_pixels or settings.max_pixels,
-        factor=settings.factor,
-        resized_height=part.resized_height,
-        resized_width=part.resized_width,
-    )
-    return Loaded(image_info(picture.transform, settings, picture.notes), picture.transform, picture.image)
-
-
-def image_info(transform: Transform, settings: ProcessorSettings, notes: tuple[str, ...] = ()) -> MediaInfo:
-    """What a reply says of a picture with this transform."""
+def _picture(
+    transform: Transform, settings: ProcessorSettings, notes: tuple[str, ...] = (), pixels: Image.Image | None = None
+) -> Loaded:
     grid = grid_of(transform.resized_size, 1, settings)
-    return MediaInfo(
+    info = MediaInfo(
         kind="image",
         original_size=transform.original_size,
         resized_size=transform.resized_size,
@@ -93,27 +100,34 @@ def image_info(transform: Transform, settings: ProcessorSettings, notes: tuple[s
         transform=transform.to_dict(),
         notes=notes,
     )
+    return Loaded(info, transform, pixels)
 
 
-def _load_video(part: VideoPart, settings: ProcessorSettings, limits: Limits) -> Loaded:
-    from viewfinder.media.video import load_video
-
+def _load_video(part: VideoPart, settings: ProcessorSettings, limits: Limits, pixels: bool) -> Loaded:
+    if isinstance(part.video, Clip):
+        return _clip(part.video, len(part.video.frames), part.video.frames if pixels else None, settings)
+    source = open_video(part.video, sample_fps=part.sample_fps, frame_times=part.frame_times, limits=limits)
     chosen: dict[str, Any] = {
-        name: getattr(part, name)
-        for name in VideoPart.model_fields
-        if name not in ("type", "video") and getattr(part, name) is not None
-    }
-    defaults = {
         "min_frames": settings.min_frames,
         "max_frames": settings.max_frames,
         "min_pixels": settings.video_min_pixels,
         "max_pixels": settings.video_max_pixels,
         "total_pixels": settings.total_pixels,
+        "factor": settings.factor,
+        **part.model_dump(exclude={"type", "video"}, exclude_none=True),
     }
-    if "nframes" not in chosen:
-        defaults["fps"] = settings.fps
-    clip = load_video(part.video, factor=settings.factor, limits=limits, **(defaults | chosen))
-    grid = grid_of(clip.transform.resized_size, len(clip.frames) // settings.temporal_patch_size, settings)
+    if not source.is_list and part.nframes is None and part.frame_times is None:
+        chosen.setdefault("fps", settings.fps)
+    plan = plan_video(source, VideoSettings(**chosen), limits)
+    if pixels:
+        clip = read_clip(plan)
+        return _clip(clip, len(clip.frames), clip.frames, settings)
+    return _clip(plan, plan.shape[0], None, settings)
+
+
+def _clip(clip: Clip | VideoPlan, count: int, frames: NDArray[np.uint8] | None, settings: ProcessorSettings) -> Loaded:
+    timing = clip.sampling if isinstance(clip, VideoPlan) else clip
+    grid = grid_of(clip.transform.resized_size, count // settings.temporal_patch_size, settings)
     info = MediaInfo(
         kind="video",
         original_size=clip.transform.original_size,
@@ -121,12 +135,12 @@ def _load_video(part: VideoPart, settings: ProcessorSettings, limits: Limits) ->
         grid_thw=grid,
         tokens=tokens_of(grid, settings),
         transform=clip.transform.to_dict(),
-        second_per_grid_ts=clip.second_per_grid_ts,
-        frame_times=tuple(clip.times),
-        duration=clip.duration,
-        notes=tuple(clip.notes),
+        second_per_grid_ts=timing.second_per_grid_ts,
+        frame_times=clip.times,
+        duration=clip.source.info.duration if isinstance(clip, VideoPlan) else clip.duration,
+        notes=clip.notes,
     )
-    return Loaded(info, clip.transform, clip.frames, None if clip.regular else tuple(clip.grid_times))
+    return Loaded(info, clip.transform, frames, None if timing.regular else timing.grid_times)
 
 
 def grid_of(size: tuple[int, int], steps: int, settings: ProcessorSettings) -> tuple[int, int, int]:

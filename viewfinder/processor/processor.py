@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,7 +51,7 @@ class Processor:
         self.video_token_id = tokenizer.token_id(chat_template.VIDEO_PAD)
 
     @classmethod
-    def from_pretrained(cls, directory: str | Path, **changes: Any) -> Self:
+    def from_pretrained(cls, directory: str | Path, **changes: Any) -> "Processor":
         """Read a checkpoint directory; `changes` override settings such as `max_pixels`.
 
         Raises:
@@ -61,7 +61,7 @@ class Processor:
         return cls(Tokenizer.from_pretrained(directory), settings)
 
     @classmethod
-    def official(cls, size: str = "3B", **changes: Any) -> Self:
+    def official(cls, size: str = "3B", **changes: Any) -> "Processor":
         """The processor of the released checkpoints (all sizes share it), from inside this package.
 
         Raises:
@@ -98,6 +98,14 @@ class Processor:
         """The inputs alone; options as in `prepare`."""
         return self.prepare(messages, **options).inputs
 
+    def plan(self, messages: Sequence[Any], **options: Any) -> Prepared:
+        """Sizes, tokens and positions without `pixel_values`; options as in `prepare`.
+
+        Pictures are not decoded when their header says their size, clips never. Pages of documents are
+        drawn. Everything but the pixels equals what `prepare` gives.
+        """
+        return self.prepare(messages, pixels=False, **options)
+
     def prepare(
         self,
         messages: Sequence[Any],
@@ -107,6 +115,7 @@ class Processor:
         add_vision_id: bool = False,
         train: bool = False,
         limits: Limits = DEFAULT_LIMITS,
+        pixels: bool = True,
     ) -> Prepared:
         """Make the inputs of one conversation.
 
@@ -117,6 +126,7 @@ class Processor:
             add_vision_id: number the media in the text.
             train: no generation prompt, and `labels` on the assistant turns.
             limits: caps on what media may cost, and whether paths and URLs may be read.
+            pixels: False leaves `pixel_values` out (see `plan`).
 
         Raises:
             MessageError: a conversation of no known shape.
@@ -130,7 +140,7 @@ class Processor:
             tools=tools,
             train=train,
         )
-        loaded = [load_part(part, self.settings, limits) for part in rendered.media]
+        loaded = [load_part(part, self.settings, limits, pixels=pixels) for part in rendered.media]
         return self._assemble(rendered, loaded, train)
 
     def _assemble(self, rendered: chat_template.Rendered, loaded: Sequence[Loaded], train: bool) -> Prepared:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Self
 
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, pre_tokenizers, trainers
@@ -58,7 +57,7 @@ class Tokenizer:
         self._plain.pre_tokenizer = backend.pre_tokenizer
 
     @classmethod
-    def from_pretrained(cls, directory: str | Path) -> Self:
+    def from_pretrained(cls, directory: str | Path) -> "Tokenizer":
         """Read a checkpoint directory's `tokenizer.json`, or its `vocab.json` with `merges.txt`.
 
         Raises:
@@ -79,7 +78,7 @@ class Tokenizer:
             raise CheckpointError(f"{vocab} and {merges.name} are not readable ({error}); fetch them again") from error
 
     @classmethod
-    def from_file(cls, path: str | Path) -> Self:
+    def from_file(cls, path: str | Path) -> "Tokenizer":
         """Read one `tokenizer.json`.
 
         Raises:
@@ -92,12 +91,12 @@ class Tokenizer:
         return cls(backend)
 
     @classmethod
-    def official(cls) -> Self:
+    def official(cls) -> "Tokenizer":
         """The exact Qwen2.5 vocabulary, from inside this package."""
         return cls(official_backend())
 
     @classmethod
-    def train(cls, texts: Iterable[str], vocab_size: int, *, min_frequency: int = 2) -> Self:
+    def train(cls, texts: Iterable[str], vocab_size: int, *, min_frequency: int = 2) -> "Tokenizer":
         """Learn merges from `texts`; `vocab_size` counts all tokens, bytes and special tokens included.
 
         Digits stay single and words keep their leading space, as in the official vocabulary. Scarce
