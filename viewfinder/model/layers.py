@@ -5,6 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from viewfinder.model.linear import Linear
+
 
 class RMSNorm(nn.Module):
     """Root-mean-square normalisation: computed in float32, cast back, then scaled by the weight."""
@@ -15,7 +17,7 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Float[Tensor, "T D"]) -> Float[Tensor, "T D"]:
-        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+        return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.eps)
 
 
 class SwiGLU(nn.Module):
@@ -23,9 +25,9 @@ class SwiGLU(nn.Module):
 
     def __init__(self, dim: int, hidden: int, *, bias: bool) -> None:
         super().__init__()
-        self.gate_proj = nn.Linear(dim, hidden, bias=bias)
-        self.up_proj = nn.Linear(dim, hidden, bias=bias)
-        self.down_proj = nn.Linear(hidden, dim, bias=bias)
+        self.gate_proj = Linear(dim, hidden, bias=bias)
+        self.up_proj = Linear(dim, hidden, bias=bias)
+        self.down_proj = Linear(hidden, dim, bias=bias)
 
     def forward(self, x: Float[Tensor, "T D"]) -> Float[Tensor, "T D"]:
         return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))

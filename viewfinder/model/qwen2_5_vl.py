@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from viewfinder.config import ModelConfig
 from viewfinder.inputs import ModelInputs
 from viewfinder.model.kv_cache import KVCache
+from viewfinder.model.linear import Linear, compute_dtype
 from viewfinder.model.text import TextModel
 from viewfinder.model.vision import VisionTower
 
@@ -25,7 +26,7 @@ class Qwen2_5_VL(nn.Module):
         self.config = config
         self.visual = VisionTower(config.vision)
         self.model = TextModel(config.text)
-        self.lm_head = nn.Linear(config.text.hidden_size, config.text.vocab_size, bias=False)
+        self.lm_head = Linear(config.text.hidden_size, config.text.vocab_size, bias=False)
         self.tie_weights()
 
     def tie_weights(self) -> None:
@@ -67,7 +68,7 @@ class Qwen2_5_VL(nn.Module):
 
     def embed(self, input_ids: Int[Tensor, " T"], features: Float[Tensor, "M D"] | None) -> Float[Tensor, "T D"]:
         """Token embeddings, with the tower's features at image and video places, in order."""
-        embeddings = self.model.embed_tokens(input_ids)
+        embeddings = self.model.embed_tokens(input_ids).to(self.compute_dtype)
         places = (input_ids == self.config.image_token_id) | (input_ids == self.config.video_token_id)
         num_places, num_features = int(places.sum()), 0 if features is None else len(features)
         if num_places != num_features:
@@ -89,4 +90,10 @@ class Qwen2_5_VL(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
+        """Of the weights."""
         return self.lm_head.weight.dtype
+
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        """Of activations and caches: float32 where the processor cannot multiply the weights' dtype."""
+        return compute_dtype(self.dtype, self.device)

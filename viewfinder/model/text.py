@@ -13,6 +13,7 @@ from viewfinder.config import TextConfig
 from viewfinder.model.attention import causal_attention
 from viewfinder.model.kv_cache import KVCache, LayerCache
 from viewfinder.model.layers import RMSNorm, SwiGLU
+from viewfinder.model.linear import Linear
 from viewfinder.model.rope import multimodal_rope, rotate
 
 
@@ -21,10 +22,10 @@ class TextAttention(nn.Module):
         super().__init__()
         self.head_dim = config.head_dim
         width, kv_width = config.hidden_size, config.num_key_value_heads * config.head_dim
-        self.q_proj = nn.Linear(width, width)
-        self.k_proj = nn.Linear(width, kv_width)
-        self.v_proj = nn.Linear(width, kv_width)
-        self.o_proj = nn.Linear(width, width, bias=False)
+        self.q_proj = Linear(width, width)
+        self.k_proj = Linear(width, kv_width)
+        self.v_proj = Linear(width, kv_width)
+        self.o_proj = Linear(width, width, bias=False)
 
     def forward(
         self,

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from viewfinder.config import VisionConfig
 from viewfinder.model.attention import frame_attention
 from viewfinder.model.layers import RMSNorm, SwiGLU
+from viewfinder.model.linear import Linear, compute_dtype
 from viewfinder.model.rope import rotate, vision_rope
 from viewfinder.model.windows import FrameRun, vision_layout
 
@@ -28,15 +29,17 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv3d(config.in_channels, config.hidden_size, kernel, stride=kernel, bias=False)
 
     def forward(self, pixel_values: Float[Tensor, "P patch_dim"]) -> Float[Tensor, "P D"]:
-        return F.linear(pixel_values.to(self.proj.weight.dtype), self.proj.weight.flatten(1))
+        weight = self.proj.weight
+        dtype = compute_dtype(weight.dtype, weight.device)
+        return F.linear(pixel_values.to(dtype), weight.flatten(1).to(dtype))
 
 
 class VisionAttention(nn.Module):
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
         self.num_heads = config.num_heads
-        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size)
-        self.proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.qkv = Linear(config.hidden_size, 3 * config.hidden_size)
+        self.proj = Linear(config.hidden_size, config.hidden_size)
 
     def forward(
         self,
@@ -79,9 +82,9 @@ class PatchMerger(nn.Module):
         self.merged_size = config.hidden_size * config.spatial_merge_size**2
         self.ln_q = RMSNorm(config.hidden_size)
         self.mlp = nn.Sequential(
-            nn.Linear(self.merged_size, self.merged_size),
+            Linear(self.merged_size, self.merged_size),
             nn.GELU(),
-            nn.Linear(self.merged_size, config.out_hidden_size),
+            Linear(self.merged_size, config.out_hidden_size),
         )
 
     def forward(self, x: Float[Tensor, "P D"]) -> Float[Tensor, "M E"]:

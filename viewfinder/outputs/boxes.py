@@ -32,6 +32,7 @@ class Box:
         clamped: the model's corners lay outside the picture and were moved to its edge.
         text: what is written there (`text_content`), for spotting.
         extra: every other key the model gave.
+        verified: whether a second, closer look found the same; None when none was taken.
         transform: the mapping the corners were read with.
         source: characters `text[start:end]` the box was read from.
     """
@@ -45,6 +46,7 @@ class Box:
     clamped: bool = False
     text: str | None = None
     extra: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    verified: bool | None = None
     transform: Transform | None = field(default=None, repr=False, compare=False)
     source: tuple[int, int] | None = field(default=None, repr=False, compare=False)
 
@@ -69,6 +71,8 @@ class Box:
             result["confidence"] = self.confidence
         if self.clamped:
             result["clamped"] = True
+        if self.verified is not None:
+            result["verified"] = self.verified
         return {**result, **({"extra": self.extra} if self.extra else {})}
 
 

@@ -6,10 +6,11 @@ the image." Which of the two is right when they differ is not decided here; both
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from viewfinder.media.transform import Transform
+from viewfinder.messages import Reply
 from viewfinder.outputs.boxes import Box, format_boxes
 from viewfinder.outputs.loose_json import find_objects, outermost
 from viewfinder.outputs.points import Point, format_points
@@ -45,11 +46,17 @@ class Count:
         value: the number said, or the number listed where none was said.
         stated: the number said in words or digits, if any.
         listed: how many places were listed before it; None when there was no list.
+        points: the places, in pixels of the original picture, when the caller read them.
+        confidence: probability of the answer, 0..1, when it is known.
+        reply: the model's words and what it saw, when the caller keeps them.
     """
 
     value: int
     stated: int | None = None
     listed: int | None = None
+    points: tuple[Point, ...] = ()
+    confidence: float | None = None
+    reply: Reply | None = field(default=None, repr=False, compare=False)
 
     @property
     def consistent(self) -> bool:
@@ -57,7 +64,10 @@ class Count:
         return self.stated is None or self.listed is None or self.stated == self.listed
 
     def to_dict(self) -> dict[str, Any]:
-        return {"count": self.value, "stated": self.stated, "listed": self.listed, "consistent": self.consistent}
+        result: dict[str, Any] = {"count": self.value, "stated": self.stated, "listed": self.listed}
+        if self.confidence is not None:
+            result["confidence"] = self.confidence
+        return {**result, "consistent": self.consistent, "points": [point.to_dict() for point in self.points]}
 
 
 def parse_count(text: str) -> Count | None:

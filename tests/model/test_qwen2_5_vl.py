@@ -1,0 +1,104 @@
+"""The whole model: sizes, packing with proof, caches, features in their places."""
+
+import itertools
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from tests.conftest import random_model, small_config
+from tests.packed import random_inputs
+from viewfinder.config import OFFICIAL_SIZES, ModelConfig
+from viewfinder.inputs import pack, unpack
+from viewfinder.model import KVCache, Qwen2_5_VL
+
+REQUESTS = [[(1, 4, 6)], [], [(2, 6, 4), (1, 18, 10)]]
+
+
+@pytest.mark.parametrize(
+    ("size", "total", "tower", "merger"),
+    [
+        ("3B", 3_754_622_976, 631_975_680, 36_708_608),
+        ("7B", 8_292_166_656, 631_975_680, 44_574_464),
+        ("32B", 33_452_718_336, 636_401_664, 52_440_320),
+        ("72B", 73_410_777_344, 636_401_664, 68_172_032),
+    ],
+)
+def test_official_sizes_have_the_official_parameter_counts(size: str, total: int, tower: int, merger: int) -> None:
+    with torch.device("meta"):
+        model = Qwen2_5_VL(OFFICIAL_SIZES[size])
+    in_merger = sum(p.numel() for p in model.visual.merger.parameters())
+    assert model.num_parameters() == total
+    assert in_merger == merger
+    assert sum(p.numel() for p in model.visual.parameters()) - in_merger == tower
+
+
+def test_packed_equals_separate_logits(model: Qwen2_5_VL, config: ModelConfig) -> None:
+    items = [random_inputs(config, grids, seed=i) for i, grids in enumerate(REQUESTS)]
+    alone = torch.cat([model(item) for item in items])
+    torch.testing.assert_close(model(pack(items)), alone, atol=1e-4, rtol=1e-4)
+
+
+def test_packed_equals_separate_loss_and_gradients(config: ModelConfig) -> None:
+    items = [random_inputs(config, grids, seed=i) for i, grids in enumerate(REQUESTS)]
+    gradients = []
+    for batches in (items, [pack(items)]):
+        model = random_model(config).requires_grad_(True)
+        for inputs in batches:
+            for part, logits in zip(unpack(inputs), model(inputs).split(inputs.seqlens), strict=True):
+                F.cross_entropy(logits[:-1], part.input_ids[1:], reduction="sum").backward(retain_graph=True)
+        gradients.append({name: p.grad for name, p in model.named_parameters()})
+    for name, expected in gradients[0].items():
+        assert expected is not None, f"{name} gets no gradient"
+        torch.testing.assert_close(gradients[1][name], expected, atol=2e-3, rtol=2e-3, msg=name)
+
+
+def test_pieces_with_a_cache_equal_the_whole(model: Qwen2_5_VL, config: ModelConfig) -> None:
+    whole = random_inputs(config, [(1, 4, 6)], num_text=9)
+    expected = model(whole)
+    bounds = [0, 20, 21, 24, len(whole.input_ids)]
+    cache = KVCache(config.text, capacity=2)
+    features = model.visual(whole.pixel_values, whole.grid_thw)
+    found = []
+    for start, end in itertools.pairwise(bounds):
+        hidden = model.model(
+            model.embed(whole.input_ids, features)[start:end], whole.position_ids[:, start:end], [end - start], [cache]
+        )
+        found.append(model.lm_head(hidden))
+    torch.testing.assert_close(torch.cat(found), expected, atol=1e-4, rtol=1e-4)
+    cache.truncate(21)
+    assert cache.length == 21
+
+
+def test_logits_at_selects(model: Qwen2_5_VL, config: ModelConfig) -> None:
+    inputs = random_inputs(config, [(1, 4, 6)])
+    torch.testing.assert_close(model(inputs, logits_at=torch.tensor([3, -1])), model(inputs)[[3, -1]])
+
+
+def test_features_land_in_order_and_only_at_their_places(model: Qwen2_5_VL, config: ModelConfig) -> None:
+    inputs = random_inputs(config, [(1, 2, 4), (2, 2, 2)])
+    features = torch.arange(4.0)[:, None].expand(4, 64) + 1000
+    embedded = model.embed(inputs.input_ids, features)
+    is_medium = torch.isin(inputs.input_ids, torch.tensor([config.image_token_id, config.video_token_id]))
+    assert embedded[is_medium][:, 0].tolist() == [1000, 1001, 1002, 1003]
+    assert (embedded[~is_medium] < 100).all()
+
+
+def test_too_few_features_say_what_to_do(model: Qwen2_5_VL, config: ModelConfig) -> None:
+    inputs = random_inputs(config, [(1, 4, 6)])
+    with pytest.raises(ValueError, match=r"6 media tokens .* 5 features"):
+        model.embed(inputs.input_ids, torch.zeros(5, 64))
+
+
+def test_tied_embeddings_are_one_parameter() -> None:
+    model = Qwen2_5_VL(small_config(tied=True))
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    assert model.num_parameters() == Qwen2_5_VL(small_config()).num_parameters() - 300 * 64
+
+
+def test_narrow_weights_with_wide_activations_are_close(model: Qwen2_5_VL, config: ModelConfig) -> None:
+    inputs = random_inputs(config, [(1, 4, 6)])
+    narrow = random_model(config).to(torch.bfloat16)
+    expected = random_model(config).to(torch.bfloat16).float()(inputs)
+    found = narrow(inputs).float()
+    assert (found - expected).abs().max() < 0.1 * expected.abs().max()

@@ -1,0 +1,111 @@
+"""One job over many files: each result is a line of a JSONL file as soon as it is there.
+
+A file already in the results is not done again, so an interrupted run goes on where it stopped; a file that
+fails is a line with `error`, is tried again next time, and never stops the others.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from viewfinder.errors import MediaError, ViewfinderError
+from viewfinder.outputs.export import coco_from_results, csv_from_results
+
+IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended. `failed` maps files to the reason."""
+
+    done: int
+    skipped: int
+    failed: dict[str, str]
+    out: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"done": self.done, "skipped": self.skipped, "failed": self.failed, "out": str(self.out)}
+
+    def sentence(self) -> str:
+        lines = [f"{self.done} done, {self.skipped} were there already, {len(self.failed)} failed; see {self.out}"]
+        return "\n".join(lines + [f"  {file}: {reason}" for file, reason in self.failed.items()])
+
+
+def find_images(sources: Sequence[str]) -> list[str]:
+    """Files named, and all pictures below folders named, in order of name.
+
+    Raises:
+        MediaError: a folder without pictures.
+    """
+    files: list[str] = []
+    for source in sources:
+        folder = Path(source)
+        if folder.is_dir():
+            inside = sorted(str(p) for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+            if not inside:
+                raise MediaError(
+                    f"{source} holds no pictures ({', '.join(sorted(IMAGE_SUFFIXES))}); name another folder"
+                )
+            files += inside
+        else:
+            files.append(source)
+    return files
+
+
+def run_many(files: Iterable[str], job: Callable[[str], dict[str, Any]], out: Path) -> Summary:
+    """Run `job` on each file and write results to `out`.
+
+    `out` ends in .jsonl; a .csv or .json (COCO) is made from a .jsonl beside it when all is done.
+    """
+    lines_path = out if out.suffix == ".jsonl" else out.with_suffix(".jsonl")
+    lines_path.parent.mkdir(parents=True, exist_ok=True)
+    earlier = _finished(lines_path)
+    files = list(dict.fromkeys(files))
+    todo = [file for file in files if file not in earlier]
+    failed: dict[str, str] = {}
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as progress, lines_path.open("a") as sink:
+        for file in progress.track(todo, description=lines_path.name):
+            try:
+                result = {"file": file, **job(file)}
+            except ViewfinderError as error:
+                failed[file] = str(error)
+                result = {"file": file, "error": str(error)}
+            sink.write(json.dumps(result, ensure_ascii=False) + "\n")
+            sink.flush()
+    _convert(lines_path, out)
+    return Summary(len(todo) - len(failed), len(files) - len(todo), failed, out)
+
+
+def read_results(path: Path) -> list[dict[str, Any]]:
+    """The last line of each file; a line cut off by an interruption is dropped."""
+    latest: dict[str, dict[str, Any]] = {}
+    for line in path.read_text().splitlines():
+        try:
+            result = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        latest[result["file"]] = result
+    return list(latest.values())
+
+
+def _finished(path: Path) -> set[str]:
+    if not path.exists():
+        return set()
+    text = path.read_text()
+    if text and not text.endswith("\n"):  # an interrupted write: finish the line, so that the next one stands alone
+        path.write_text(text + "\n")
+    return {result["file"] for result in read_results(path) if "error" not in result}
+
+
+def _convert(lines_path: Path, out: Path) -> None:
+    if out == lines_path:
+        return
+    results = read_results(lines_path)
+    text = csv_from_results(results) if out.suffix == ".csv" else coco_from_results(results)
+    out.write_text(text)

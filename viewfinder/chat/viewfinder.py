@@ -1,0 +1,168 @@
+"""`Viewfinder`: the jobs people have, over any `ChatModel`.
+
+Each job is a prompt (the official wording), a grammar bounded by the picture at hand, and a parser that
+gives values in pixels of the original picture. Knows no tensors.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from viewfinder.chat.results import Answer, Found
+from viewfinder.engine.engine import Engine
+from viewfinder.media.image import Picture, load_image
+from viewfinder.media.resize import smart_resize
+from viewfinder.media.transform import Transform
+from viewfinder.messages import ChatModel, ImagePart, Message, Part, Reply, Sampling, VideoPart, parse_messages, user
+from viewfinder.outputs import grammars, prompts
+from viewfinder.outputs.boxes import Box, parse_boxes
+from viewfinder.outputs.confidence import confidence
+from viewfinder.outputs.counts import Count, parse_count
+from viewfinder.outputs.points import Point, parse_points
+from viewfinder.processor.processor import Processor
+
+_Place = TypeVar("_Place", Box, Point)
+_VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif")
+
+
+class Viewfinder:
+    """A model and the jobs it can do.
+
+    Args:
+        model: anything that answers messages.
+        processor: tells sizes before the model is asked, so that grammars can be bounded; the official
+            settings when None, as other engines use.
+    """
+
+    def __init__(self, model: ChatModel, processor: Processor | None = None) -> None:
+        self.model = model
+        self.processor = processor or Processor.official()
+
+    def ask(self, media: Any, question: str, *, sampling: Sampling | None = None) -> Answer:
+        """Answer a question in free text about one picture or clip, a list of them, or none (`None`)."""
+        reply = self.model.chat([user(*_parts(media), question)], sampling=sampling)
+        return Answer(reply.text, reply, confidence(reply))
+
+    def stream(self, media: Any, question: str, *, sampling: Sampling | None = None) -> Iterator[str | Reply]:
+        """As `ask`: pieces of text as they come, then the `Reply`."""
+        return self.model.stream([user(*_parts(media), question)], sampling=sampling)
+
+    def chat(self, messages: Sequence[Any], **options: Any) -> Reply:
+        """Continue a conversation in OpenAI's or the official shape; options as in `ChatModel.chat`."""
+        conversation: tuple[Message, ...] = parse_messages(messages)
+        return self.model.chat(conversation, **options)
+
+    def locate(
+        self, image: Any, query: str, *, verify: bool = False, max_items: int = 100, sampling: Sampling | None = None
+    ) -> Found[Box]:
+        """Boxes of everything that fits `query`, in pixels of the original picture; empty when nothing does.
+
+        Args:
+            verify: look again at a crop around each box and set `verified`.
+            max_items: longest list that may be answered.
+        """
+        picture = load_image(image)
+        grammar = grammars.boxes_grammar(*self._seen_size(picture), max_items=max_items)
+        reply = self._look(picture, prompts.locate_prompt(query), grammar, sampling)
+        boxes = [_with_confidence(box, reply) for box in parse_boxes(reply.text, _transform(reply))]
+        if verify:
+            boxes = [dataclasses.replace(box, verified=self._holds(picture, box, query, sampling)) for box in boxes]
+        return Found(boxes, reply)
+
+    def point(self, image: Any, query: str, *, max_items: int = 100, sampling: Sampling | None = None) -> Found[Point]:
+        """Points on everything that fits `query`, in pixels of the original picture."""
+        picture = load_image(image)
+        grammar = grammars.points_grammar(*self._seen_size(picture), max_items=max_items)
+        reply = self._look(picture, prompts.point_prompt(query), grammar, sampling)
+        points = parse_points(reply.text, _transform(reply))
+        return Found((_with_confidence(point, reply) for point in points), reply)
+
+    def count(self, image: Any, query: str, *, max_items: int = 100, sampling: Sampling | None = None) -> Count:
+        """How many things fit `query`: the model first points at each, then says the number."""
+        picture = load_image(image)
+        grammar = grammars.count_grammar(*self._seen_size(picture), max_items=max_items, places="points")
+        reply = self._look(picture, prompts.count_prompt(query), grammar, sampling)
+        count = parse_count(reply.text) or Count(0)
+        points = tuple(_with_confidence(point, reply) for point in parse_points(reply.text, _transform(reply)))
+        return dataclasses.replace(count, points=points, reply=reply, confidence=confidence(reply))
+
+    def read(self, image: Any, *, sampling: Sampling | None = None) -> Answer:
+        """All text in a picture, in lines."""
+        reply = self._look(load_image(image), prompts.read_prompt(), None, sampling)
+        return Answer(reply.text, reply, confidence(reply))
+
+    def spot(self, image: Any, *, max_items: int = 100, sampling: Sampling | None = None) -> Found[Box]:
+        """Each line of text (`Box.text`) with its box in pixels of the original picture."""
+        picture = load_image(image)
+        size = self._seen_size(picture)
+        grammar = grammars.boxes_grammar(*size, max_items=max_items, key="text_content")
+        reply = self._look(picture, prompts.spotting_prompt(), grammar, sampling)
+        return Found((_with_confidence(box, reply) for box in parse_boxes(reply.text, _transform(reply))), reply)
+
+    def _look(self, picture: Picture, prompt: str, grammar: str | None, sampling: Sampling | None) -> Reply:
+        return self.model.chat([user(ImagePart(image=picture), prompt)], grammar=grammar, sampling=sampling)
+
+    def _seen_size(self, picture: Picture) -> tuple[int, int]:
+        """(width, height) in which the model will see the picture."""
+        settings = self.processor.settings
+        width, height = picture.size
+        seen = smart_resize(height, width, settings.factor, settings.min_pixels, settings.max_pixels)
+        return seen[1], seen[0]
+
+    def _holds(self, picture: Picture, box: Box, query: str, sampling: Sampling | None) -> bool:
+        """Whether a closer look at the box and as much around it finds the same thing in the same place."""
+        margin_x, margin_y = max(14.0, box.x2 - box.x1), max(14.0, box.y2 - box.y1)
+        around = (box.x1 - margin_x, box.y1 - margin_y, box.x2 + margin_x, box.y2 + margin_y)
+        closer = picture.crop(picture.transform.clamp_box_original(around))
+        return any(_overlap(box, other) >= 0.5 for other in self.locate(closer, query, sampling=sampling))
+
+
+def load(name: str = "tiny", *, dtype: Any = None, device: Any = None, **settings: Any) -> Viewfinder:
+    """A ready `Viewfinder`.
+
+    Args:
+        name: `tiny` (built in), a checkpoint directory, or a hub id such as `Qwen/Qwen2.5-VL-7B-Instruct`.
+        dtype: a torch dtype or its name ("bfloat16"); None keeps what the checkpoint has.
+        device: where to run; None takes a GPU when there is one.
+        settings: the processor's budgets, e.g. `max_pixels=1280 * 28 * 28`.
+
+    Raises:
+        CheckpointError: the model cannot be found or loaded.
+    """
+    engine = Engine.from_pretrained(name, dtype=_dtype(dtype), device=device, **settings)
+    return Viewfinder(engine, engine.processor)
+
+
+def _dtype(value: Any) -> Any:
+    import torch
+
+    return getattr(torch, value) if isinstance(value, str) else value
+
+
+def _parts(media: Any) -> list[Part]:
+    if media is None:
+        return []
+    items = media if isinstance(media, (list, tuple)) else [media]
+    return [item if isinstance(item, (ImagePart, VideoPart)) else _part(item) for item in items]
+
+
+def _part(item: Any) -> Part:
+    name = str(item).split("?")[0].lower()
+    if name.endswith(".pdf"):
+        return parse_messages([{"role": "user", "content": [{"document": item}]}])[0].parts[0]
+    return VideoPart(video=item) if name.endswith(_VIDEO_SUFFIXES) else ImagePart(image=item)
+
+
+def _transform(reply: Reply) -> Transform:
+    return Transform.from_dict(reply.media[0].transform)
+
+
+def _with_confidence(place: _Place, reply: Reply) -> _Place:
+    return dataclasses.replace(place, confidence=confidence(reply, *place.source) if place.source else None)
+
+
+def _overlap(a: Box, b: Box) -> float:
+    width = min(a.x2, b.x2) - max(a.x1, b.x1)
+    height = min(a.y2, b.y2) - max(a.y1, b.y1)
+    shared = max(0.0, width) * max(0.0, height)
+    return shared / (a.area + b.area - shared) if shared else 0.0

@@ -1,0 +1,31 @@
+"""Puts the commands together and turns errors meant for users into one line and exit code 2."""
+
+import sys
+
+import typer
+
+from viewfinder.cli import image_commands, inspect_command
+from viewfinder.errors import ViewfinderError
+
+app = typer.Typer(
+    name="viewfinder",
+    help="Ask, locate, point, count and read, with answers in pixels and seconds of the original.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+image_commands.register(app)
+inspect_command.register(app)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except ViewfinderError as error:
+        print(f"viewfinder: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output has gone, as in `| head`
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,36 @@
+"""Options that several commands share, and the model they name."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from viewfinder.chat import Viewfinder, load
+from viewfinder.cli.show import working
+
+Model = Annotated[
+    str, typer.Option("--model", help="'tiny' (built in), a checkpoint directory, or a hub id.", show_default=True)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
+Plot = Annotated[Path | None, typer.Option("--plot", help="Write the picture with the results drawn on it.")]
+MaxPixels = Annotated[
+    int | None, typer.Option("--max-pixels", min=784, help="Most pixels the model may see (height x width).")
+]
+MinPixels = Annotated[int | None, typer.Option("--min-pixels", min=784, help="Fewest pixels the model may see.")]
+MaxTokens = Annotated[int | None, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")]
+Dtype = Annotated[str | None, typer.Option("--dtype", help="float32 or bfloat16; the checkpoint's own by default.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", help="For many files: where results go, .jsonl (resumable), with .csv or COCO .json made of it."
+    ),
+]
+
+
+def open_model(name: str, dtype: str | None = None, **settings: Any) -> Viewfinder:
+    """Load a model, showing that it takes a while."""
+    if dtype not in (None, "float32", "bfloat16", "float16"):
+        raise typer.BadParameter(f"unknown dtype {dtype!r}; give float32, bfloat16 or float16", param_hint="--dtype")
+    given = {key: value for key, value in settings.items() if value is not None}
+    with working(f"loading {name}"):
+        return load(name, dtype=dtype, **given)
