@@ -187,7 +187,7 @@ def test_rows_in_any_order_and_counting() -> None:
 
 
 def test_limits_can_be_set() -> None:
-    guard = LoopGuard(LoopLimits(max_period=8, single_tokens=3, prose_tokens=3))
+    guard = LoopGuard(limits=LoopLimits(max_period=8, single_tokens=3, prose_tokens=3))
     assert [guard.push(5) for _ in range(16)] == [None] * 15 + [LoopReport("tokens", 1, 16, 1)]
 
 
@@ -197,3 +197,11 @@ def test_limits_can_be_set() -> None:
 )
 def test_what_looks_tabular(text: str, expected: bool) -> None:
     assert looks_tabular(text) is expected
+
+
+def test_text_may_come_from_the_tokens() -> None:
+    """Prose limits apply once the bytes are known, also where a letter is spread over tokens."""
+    letters = "的是不".encode()
+    guard = LoopGuard(lambda token: bytes([token]))
+    reports = [report for _ in range(200) for byte in letters if (report := guard.push(byte)) is not None]
+    assert reports[0].repeats < LoopLimits().table_repeats

@@ -10,8 +10,10 @@ What looks like a table (cells, columns of numbers) may repeat for longer than p
 and their text, no model and no grammar.
 """
 
+import codecs
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,8 +65,15 @@ class LoopReport:
 class LoopGuard:
     """Watches one answer. `push` each token; a report means stop."""
 
-    def __init__(self, limits: LoopLimits | None = None) -> None:
+    def __init__(self, token_bytes: Callable[[int], bytes] | None = None, *, limits: LoopLimits | None = None) -> None:
+        """
+        Args:
+            token_bytes: what a token spells, for tokens pushed without text.
+            limits: how much repetition is still believed.
+        """
         self.limits = limits or LoopLimits()
+        self._token_bytes = token_bytes
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._periods = _Periods(self.limits)
         self._rows = _Rows(self.limits)
         self._texts: list[str] = []
@@ -74,8 +83,11 @@ class LoopGuard:
 
         Args:
             token_id: the token.
-            text: what it adds to the answer's text. Without it only the first sign is seen, by the limits of tables.
+            text: what it adds to the answer's text. Where neither this nor `token_bytes` is given, only the
+                first sign is seen, by the limits of tables.
         """
+        if text is None and self._token_bytes is not None:
+            text = self._decoder.decode(self._token_bytes(token_id))
         if text is not None:
             self._texts.append(text)
         period = self._periods.push(token_id, self._texts)
