@@ -1,0 +1,65 @@
+import pytest
+import torch
+from torch import nn
+
+from viewfinder.train.config import OptimizerConfig
+from viewfinder.train.optim import AveragedWeights, Muon, build_optimizers, orthogonalize, rate_at
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 5), (2, 5, 8), (1, 6, 6)])
+def test_orthogonalize_levels_the_singular_values(shape: tuple[int, int, int]) -> None:
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    values = torch.linalg.svdvals(orthogonalize(matrices))
+    assert 0.4 < float(values.min()) and float(values.max()) < 1.4
+    spread = torch.linalg.svdvals(matrices)
+    assert float(spread.max() / spread.min()) > float(values.max() / values.min())
+
+
+def test_a_batch_is_orthogonalized_as_its_members() -> None:
+    matrices = torch.randn(3, 4, 7, generator=torch.Generator().manual_seed(2))
+    single = torch.cat([orthogonalize(m[None]) for m in matrices])
+    torch.testing.assert_close(orthogonalize(matrices), single)
+
+
+def test_muon_reduces_a_quadratic() -> None:
+    target = torch.randn(6, 4, generator=torch.Generator().manual_seed(3))
+    weight = nn.Parameter(torch.zeros(6, 4))
+    optimizer = Muon([{"params": [weight], "lr": 0.05}])
+    for _ in range(80):
+        optimizer.zero_grad()
+        (weight - target).square().sum().backward()
+        optimizer.step()
+    with torch.no_grad():
+        left = float((weight - target).square().mean())
+    assert left < 0.05 * float(target.square().mean())
+
+
+def test_rates() -> None:
+    config = OptimizerConfig(warmup=10, cooldown=0.5, final=0.0)
+    rates = [rate_at(step, 100, config) for step in (0, 9, 50, 75, 100)]
+    assert rates == [0.1, 1.0, 1.0, 0.5, 0.0]
+
+
+def test_matrices_of_blocks_go_to_muon_and_the_tower_has_its_own_rate() -> None:
+    model = nn.ModuleDict(
+        {
+            "visual": nn.ModuleDict({"blocks": nn.ModuleList([nn.Linear(4, 4)]), "merger": nn.Linear(4, 4)}),
+            "model": nn.ModuleDict({"layers": nn.ModuleList([nn.Linear(4, 4)]), "embed_tokens": nn.Embedding(9, 4)}),
+        }
+    )
+    config = OptimizerConfig(muon_lr=1.0, adamw_lr=0.1, tower_scale=0.5)
+    muon, adamw = build_optimizers(nn.ModuleDict({"model": model}), config)
+    assert isinstance(muon, Muon)
+    assert sorted((g["peak"], len(g["params"])) for g in muon.param_groups) == [(0.5, 1), (1.0, 1)]
+    assert sorted((g["peak"], len(g["params"])) for g in adamw.param_groups) == [(0.05, 3), (0.1, 2)]
+
+
+def test_average_follows() -> None:
+    module = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(module.weight)
+    average = AveragedWeights(module, decay=0.9)
+    nn.init.ones_(module.weight)
+    average.update(module, step=0)  # keeps 1 / 10 at first
+    assert average.values["weight"].item() == pytest.approx(0.9)
+    average.update(module, step=10_000)
+    assert average.values["weight"].item() == pytest.approx(0.91)
