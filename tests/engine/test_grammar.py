@@ -7,12 +7,14 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from viewfinder.engine.grammar import GrammarCompiler, TokenGrammar
 from viewfinder.errors import GrammarError
 from viewfinder.media.transform import Transform
+from viewfinder.outputs.actions import Device, format_action, parse_action, tool_schema
 from viewfinder.outputs.boxes import Box, format_boxes, parse_boxes
 from viewfinder.outputs.counts import format_count, parse_count
 from viewfinder.outputs.grammars import boxes_grammar, count_grammar, moments_grammar, points_grammar, spans_grammar
 from viewfinder.outputs.points import Point, format_points, parse_points
 from viewfinder.outputs.spans import Span, format_moments, format_spans, parse_spans
 from viewfinder.outputs.times import TimeStyle
+from viewfinder.outputs.tool_calls import tool_call_grammar
 
 EOS = 256
 SAME = Transform.identity((504, 364))
@@ -195,3 +197,16 @@ def test_canonical_tokens_are_allowed_at_every_step() -> None:
             assert grammar.allowed()[i], tokenizer.decode([i])
             grammar.accept(i)
         assert grammar.may_finish
+
+
+@pytest.mark.parametrize("device", ["mobile", "computer"])
+@pytest.mark.parametrize("seed", range(6))
+def test_random_actions_can_be_done(compiler: GrammarCompiler, device: Device, seed: int) -> None:
+    tools = [tool_schema(device, 504, 364, strict=True)]
+    grammar = compiler.lark(tool_call_grammar(tools, thought=False))
+    text = write(grammar, seed, favour='"}')
+    action = parse_action(text, SAME)
+    assert not action.clamped
+    grammar.reset()
+    assert accepts(grammar, format_action(action, SAME))
+    assert accepts(compiler.lark(tool_call_grammar(tools)), "I tap\nit.\n" + format_action(action, SAME))
