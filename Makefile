@@ -1,0 +1,44 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+PY := .venv/bin/python
+# Where no GPU is, a pinned release keeps the install small; with one, the newest build that drives it.
+TORCH ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo 'torch>=2.6' || echo 'torch==2.13.0')
+# Extra arguments of that one install, e.g. TORCH_ARGS='--index-url URL' for another index of CPU builds.
+TORCH_ARGS ?=
+EXTRAS ?= dev,eval
+
+.PHONY: setup demo check test test-slow parity bench clean
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check '$(TORCH)' $(TORCH_ARGS)
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'
+	touch $@
+
+demo: setup
+	PATH="$(CURDIR)/.venv/bin:$$PATH" bash runs/demo.sh
+
+check: setup
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/lint-imports
+	.venv/bin/pyright
+
+test: setup
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2
+
+test-slow: setup
+	$(PY) -m pytest -q -m slow
+
+parity: setup
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[parity]'
+	$(PY) -m pytest -q -m parity
+
+bench: setup
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[parity]'
+	$(PY) bench/run_all.py
+
+clean:
+	rm -rf .venv out build *.egg-info
