@@ -74,7 +74,7 @@ class Processor:
     def save_pretrained(self, directory: str | Path) -> None:
         """Write the files that `from_pretrained`, here and in transformers, reads."""
         directory = Path(directory)
-        self.tokenizer.save(directory)
+        self.tokenizer.save(directory, chat_template=OFFICIAL_TEMPLATE)
         for name, content in (
             ("preprocessor_config.json", self.settings.to_dict()),
             ("chat_template.json", {"chat_template": OFFICIAL_TEMPLATE}),

@@ -114,7 +114,7 @@ class Tokenizer:
         backend.train_from_iterator(texts, trainer)
         return cls(add_special_tokens(backend))
 
-    def save(self, directory: str | Path) -> None:
+    def save(self, directory: str | Path, *, chat_template: str | None = None) -> None:
         """Write `tokenizer.json` and the small `tokenizer_config.json` that transformers wants beside it."""
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
@@ -130,6 +130,8 @@ class Tokenizer:
             "clean_up_tokenization_spaces": False,
             "model_max_length": 131072,
         }
+        if chat_template is not None:
+            config["chat_template"] = chat_template
         (directory / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
 
     def __len__(self) -> int:
