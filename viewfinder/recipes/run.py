@@ -44,7 +44,7 @@ def train(recipe: str, out: Path, init: Path | None, settings: list[str]) -> Non
         for name, head in heads.items() if state is not None else ():
             prefix = f"heads.{name}."
             saved = {n.removeprefix(prefix): t for n, t in state["modules"].items() if n.startswith(prefix)}
-            if saved:
+            if saved and all(saved[n].shape == t.shape for n, t in head.state_dict().items()):
                 head.load_state_dict(saved)
     Trainer(
         config, model, heads, partial(tiny.stream, processor, config), out, partial(tiny.export_processor, processor)

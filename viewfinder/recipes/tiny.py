@@ -142,7 +142,7 @@ def styles(crowd: float) -> tuple[tuple[float, SceneStyle], ...]:
         (1.0, SceneStyle(things=(1, 4), lines=(0, 2))),
         (0.6, SceneStyle(things=(1, 6), lines=(0, 0))),
         (0.7, SceneStyle(things=(0, 0), lines=(1, 2))),
-        (crowd, SceneStyle(things=(0, 1), lines=(4, 10), max_chars=24, plain=0.6)),
+        (crowd, SceneStyle(things=(0, 1), lines=(4, 10), max_chars=24, plain=0.7, text_size=(13, 24))),
     )
 
 

@@ -1,0 +1,50 @@
+import numpy as np
+from PIL import Image
+
+from viewfinder.data.synth.dense import KINDS, OFFSET_ZERO, TEXT_HEADS, TOWER_HEADS, dense_labels
+from viewfinder.data.synth.scene import Scene, SceneStyle, TextLine, Thing, make_scene
+from viewfinder.data.synth.shapes import COLOR_NAMES
+from viewfinder.data.synth.words import CHARACTERS
+
+
+def scene(things: tuple[Thing, ...] = (), lines: tuple[TextLine, ...] = ()) -> Scene:
+    return Scene(Image.new("RGB", (56, 28)), things, lines, "black")
+
+
+def names(ids: np.ndarray) -> str:
+    return "".join(" " if i == 0 else CHARACTERS[i - 1] for i in ids)
+
+
+def test_characters_by_cell() -> None:
+    line = TextLine("aW b", "red", (0, 0, 40, 14), (3.0, 12.0, 20.0, 32.0), 9.0)
+    labels = dense_labels(scene(lines=(line,)))
+    assert [names(row) for row in labels.characters] == ["aW      ", "b       "]
+    assert names(labels.letters[0])[:2] == "aW"
+    assert names(labels.letters[1])[0] == "b"
+    lower = TextLine("z", "red", (30, 14, 40, 28), (50.0,), 20.0)
+    assert names(dense_labels(scene(lines=(lower,))).characters[1]) == "       z"
+
+
+def test_where_a_thing_lies_seen_from_its_token_and_in_the_picture() -> None:
+    thing = Thing("square", "red", (26, 4, 50, 20), Image.new("L", (24, 16), 255))
+    labels = dense_labels(scene(things=(thing,)))
+    assert labels.kinds.tolist() == [0, KINDS.index("square")]  # a twentieth of the first token is not enough
+    assert labels.colors.tolist() == [-100, COLOR_NAMES.index("red")]
+    assert (labels.offsets[1] - OFFSET_ZERO).tolist() == [-1, 0, 2, 2]  # -2, 4, 22, 20 from (28, 0)
+    assert labels.remainders[1].tolist() == [6, 4, 6, 4]
+    assert labels.digits[1].tolist() == [0, 2, 6, 0, 0, 4, 0, 5, 0, 0, 2, 0]
+    assert labels.digits[0].tolist() == [-100] * 12
+    assert labels.places.tolist() == [[0, 0], [0, 1]]
+
+
+def test_every_label_has_a_head_with_room_for_it() -> None:
+    for seed in range(10):
+        style = SceneStyle(things=(1, 4), lines=(1, 3))
+        labels = dense_labels(make_scene(np.random.default_rng(seed), (140, 168), style)).as_dict()
+        heads = TOWER_HEADS | TEXT_HEADS
+        assert labels.keys() == heads.keys()
+        for name, values in labels.items():
+            questions, answers = heads[name]
+            assert values.shape in ((30, questions), (30,))
+            assert int(values.max()) < answers
+            assert int(values.min()) >= -100

@@ -1,0 +1,78 @@
+"""Questions have true answers, in a form that `outputs` reads back."""
+
+import numpy as np
+import pytest
+
+from viewfinder.data.synth.fonts import BUILT_IN
+from viewfinder.data.synth.queries import make_query, pluralize
+from viewfinder.data.synth.questions import TASKS, make_turn
+from viewfinder.data.synth.scene import Scene, SceneStyle, make_scene
+from viewfinder.media.transform import Transform
+from viewfinder.outputs.boxes import parse_boxes
+from viewfinder.outputs.counts import parse_count
+from viewfinder.outputs.points import parse_points
+
+STYLE = SceneStyle(things=(0, 5), lines=(0, 2), families=((BUILT_IN, (None,)),))
+
+
+def scenes(count: int) -> list[Scene]:
+    return [make_scene(np.random.default_rng((1, seed)), (140, 112), STYLE) for seed in range(count)]
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_answers_read_back_as_their_truth(task: str) -> None:
+    for seed, scene in enumerate(scenes(60)):
+        turn = TASKS[task](np.random.default_rng(seed), scene)
+        frame = Transform.identity(scene.image.size)
+        if turn.task in ("locate", "locate_text", "spot"):
+            assert [box.xyxy for box in parse_boxes(turn.answer, frame)] == turn.truth["boxes"]
+        if turn.task == "spot":
+            assert [box.text for box in parse_boxes(turn.answer, frame)] == turn.truth["texts"]
+        if turn.task == "point":
+            points = parse_points(turn.answer, frame)
+            assert len(points) == len(turn.truth["boxes"])
+            for at, (left, top, right, bottom) in zip(points, turn.truth["boxes"], strict=True):
+                assert left <= at.x <= right
+                assert top <= at.y <= bottom
+        if turn.task == "count":
+            count = parse_count(turn.answer)
+            assert count is not None
+            assert count.value == count.listed == turn.truth["count"]
+        if turn.task == "read":
+            assert turn.answer == "\n".join(line.text for line in scene.lines)
+
+
+def test_queries_name_what_is_there_and_absent_ones_what_is_not() -> None:
+    absent = 0
+    for seed, scene in enumerate(scenes(200)):
+        query = make_query(np.random.default_rng(seed), scene)
+        absent += not query.things
+        for thing in scene.things:
+            if f"{thing.color} {thing.shape}" == query.noun:
+                assert thing in query.things
+    assert 20 < absent < 120
+
+
+def test_a_superlative_names_the_one_it_says() -> None:
+    seen = 0
+    for seed, scene in enumerate(scenes(300)):
+        query = make_query(np.random.default_rng(seed), scene, absent=0.0)
+        if query.noun.startswith(("largest", "biggest")) and query.noun.endswith(("shape", "object")):
+            seen += 1
+            assert query.things[0].area == max(t.area for t in scene.things)
+        if query.noun.startswith("leftmost") and query.noun.endswith(("shape", "object")):
+            seen += 1
+            assert query.things[0].center[0] == min(t.center[0] for t in scene.things)
+    assert seen > 3
+
+
+def test_plurals() -> None:
+    assert [pluralize(n) for n in ("star", "box", "cross")] == ["stars", "boxes", "crosses"]
+
+
+def test_turns_follow_the_weights() -> None:
+    rng = np.random.default_rng(0)
+    scene = next(s for s in scenes(50) if s.things and s.lines)
+    tasks = [make_turn(rng, scene, {"locate": 3.0, "read": 1.0}).task for _ in range(200)]
+    assert set(tasks) == {"locate", "read"}
+    assert 120 < tasks.count("locate") < 180

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import torch
+
+from viewfinder.data.synth.fonts import BUILT_IN
+from viewfinder.data.synth.scene import SceneStyle
+from viewfinder.data.synth.stream import StreamConfig, batches, make_batch
+from viewfinder.processor.processor import Processor
+from viewfinder.processor.settings import ProcessorSettings
+from viewfinder.processor.tokenizer import Tokenizer
+
+CONFIG = StreamConfig(
+    patches=240, max_side=140, text_share=3.0, styles=((1.0, SceneStyle(families=((BUILT_IN, (None,)),))),)
+)
+
+
+@pytest.fixture(scope="module")
+def processor() -> Processor:
+    return Processor(Tokenizer.train(["Locate every red star in the image"] * 4, 320), ProcessorSettings())
+
+
+def test_a_batch_depends_on_seed_and_number_alone(processor: Processor) -> None:
+    stream = batches(processor, CONFIG, seed=3)
+    later = [next(stream) for _ in range(3)][2]
+    again = next(batches(processor, CONFIG, seed=3, start=2))
+    assert torch.equal(later.inputs.input_ids, again.inputs.input_ids)
+    assert later.inputs.pixel_values is not None
+    assert again.inputs.pixel_values is not None
+    assert torch.equal(later.inputs.pixel_values, again.inputs.pixel_values)
+    assert not torch.equal(make_batch(processor, CONFIG, 4, 2).inputs.position_ids, again.inputs.position_ids)
+
+
+def test_batches_are_about_as_large_as_asked_and_labels_fit_their_tokens(processor: Processor) -> None:
+    sizes = set()
+    for step in range(8):
+        batch = make_batch(processor, CONFIG, 0, step)
+        assert batch.inputs.grid_thw is not None
+        assert batch.inputs.pixel_values is not None
+        assert 120 <= len(batch.inputs.pixel_values) <= 360
+        tokens = int((batch.inputs.input_ids == processor.image_token_id).sum())
+        assert all(len(labels) == tokens for labels in batch.dense.values())
+        grids = {tuple(row[1:]) for row in batch.inputs.grid_thw.tolist()}
+        assert len(grids) == 1
+        sizes |= grids
+        assert batch.inputs.labels is not None
+        assert int((batch.inputs.labels >= 0).sum()) > 0
+    assert len(sizes) > 2
+    assert all(84 <= 14 * side <= 140 for size in sizes for side in size)
+
+
+def test_held_out_fonts_are_not_in_the_training_styles() -> None:
+    from viewfinder.data.synth.fonts import HELD_OUT_FAMILIES, family_names
+    from viewfinder.recipes.tiny import styles
+
+    for _, style in styles(1.0):
+        assert not HELD_OUT_FAMILIES & set(family_names(style.families))
+        assert style.pairs == "train"
+    assert np.isclose(sum(share for share, _ in styles(1.0)), 3.3)
