@@ -97,34 +97,34 @@ def _patches(
     steps = max(1, frames // _FRAMES)
     # Memory from numpy comes in huge pages, which halves the cost of touching 50 MB for the first time.
     out = np.empty((steps * rows, columns * merge**2, _CHANNELS, _FRAMES, patch * patch), dtype=np.float32)
-    scale = np.tile(np.array([1 / (255 * s) for s in std], dtype=np.float32), width)
-    shift = np.tile(np.array([m / s for m, s in zip(mean, std, strict=True)], dtype=np.float32), width)
+    scale = np.array([1 / (255 * s) for s in std], dtype=np.float32).reshape(_CHANNELS, 1, 1)
+    shift = np.array([m / s for m, s in zip(mean, std, strict=True)], dtype=np.float32).reshape(_CHANNELS, 1, 1)
 
     def fill(start: int, end: int) -> None:
-        values = np.empty((side, width * _CHANNELS), dtype=np.float32)
+        scaled = np.empty((columns * merge**2, _CHANNELS, 1, patch * patch), dtype=np.float32)
         for index in range(start, end):
             step, row = divmod(index, rows)
             for frame in range(min(frames, _FRAMES)):
                 pixels = strip(step * _FRAMES + frame, row * side, (row + 1) * side)
-                np.multiply(pixels.reshape(side, -1), scale, out=values, dtype=np.float32)
-                values -= shift
-                out[index, :, :, frame] = _in_patch_order(values, patch, merge)
-            if frames == 1:
-                out[index, :, :, 1] = out[index, :, :, 0]
+                np.multiply(_in_patch_order(pixels, patch, merge), scale, out=scaled, dtype=np.float32)
+                target = out[index] if frames == 1 else out[index, :, :, frame : frame + 1]
+                np.subtract(scaled, shift, out=target)  # a single frame is written to both places at once
 
     _in_threads(fill, steps * rows, worth_it=out.size // (_CHANNELS * _FRAMES) >= _WORTH_THREADS)
     return torch.from_numpy(out).view(-1, _CHANNELS * _FRAMES * patch * patch)
 
 
-def _in_patch_order(values: NDArray[np.float32], patch: int, merge: int) -> NDArray[np.float32]:
-    """One strip, rows of interleaved pixels, to (patches, 3, patch * patch) in merge-block order.
+def _in_patch_order(pixels: NDArray[np.uint8], patch: int, merge: int) -> NDArray[np.uint8]:
+    """One strip of pixels to (patches, 3, 1, patch * patch) in merge-block order, still as bytes.
 
-    The row of a patch (14 pixels) is contiguous before and after, so it is moved as one opaque item.
+    A row of a patch (14 pixels, 42 bytes) is contiguous before and after, so it is moved as one item.
     """
-    run = np.dtype((np.void, patch * _CHANNELS * values.itemsize))
-    runs = values.view(run).reshape(merge, patch, -1, merge)  # block row, pixel row, block, block column
-    ordered = np.ascontiguousarray(runs.transpose(2, 0, 3, 1))
-    return ordered.view(np.float32).reshape(-1, patch * patch, _CHANNELS).transpose(0, 2, 1)
+    run = np.dtype((np.void, patch * _CHANNELS))
+    runs = np.ascontiguousarray(pixels).reshape(len(pixels), -1).view(run)
+    blocks = runs.reshape(merge, patch, -1, merge)  # block row, pixel row, block, block column
+    ordered = np.ascontiguousarray(blocks.transpose(2, 0, 3, 1))
+    patches = ordered.view(np.uint8).reshape(-1, patch * patch, _CHANNELS)
+    return np.ascontiguousarray(patches.transpose(0, 2, 1))[:, :, None]
 
 
 def _in_threads(fill: Callable[[int, int], None], count: int, worth_it: bool) -> None:
