@@ -5,6 +5,7 @@ gives values in pixels of the original picture. Knows no tensors.
 """
 
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -13,7 +14,18 @@ from viewfinder.engine.engine import Engine
 from viewfinder.media.image import Picture, load_image
 from viewfinder.media.resize import smart_resize
 from viewfinder.media.transform import Transform
-from viewfinder.messages import ChatModel, ImagePart, Message, Part, Reply, Sampling, VideoPart, parse_messages, user
+from viewfinder.messages import (
+    ChatModel,
+    DocumentPart,
+    ImagePart,
+    Message,
+    Part,
+    Reply,
+    Sampling,
+    VideoPart,
+    parse_messages,
+    user,
+)
 from viewfinder.outputs import grammars, prompts
 from viewfinder.outputs.boxes import Box, parse_boxes
 from viewfinder.outputs.confidence import confidence
@@ -40,12 +52,12 @@ class Viewfinder:
 
     def ask(self, media: Any, question: str, *, sampling: Sampling | None = None) -> Answer:
         """Answer a question in free text about one picture or clip, a list of them, or none (`None`)."""
-        reply = self.model.chat([user(*_parts(media), question)], sampling=sampling)
+        reply = self.model.chat([user(*to_parts(media), question)], sampling=sampling)
         return Answer(reply.text, reply, confidence(reply))
 
     def stream(self, media: Any, question: str, *, sampling: Sampling | None = None) -> Iterator[str | Reply]:
         """As `ask`: pieces of text as they come, then the `Reply`."""
-        return self.model.stream([user(*_parts(media), question)], sampling=sampling)
+        return self.model.stream([user(*to_parts(media), question)], sampling=sampling)
 
     def chat(self, messages: Sequence[Any], **options: Any) -> Reply:
         """Continue a conversation in OpenAI's or the official shape; options as in `ChatModel.chat`."""
@@ -139,18 +151,24 @@ def _dtype(value: Any) -> Any:
     return getattr(torch, value) if isinstance(value, str) else value
 
 
-def _parts(media: Any) -> list[Part]:
+def to_parts(
+    media: Any, image_options: dict[str, Any] | None = None, video_options: dict[str, Any] | None = None
+) -> list[Part]:
+    """Message parts of media given as paths, bytes, pictures or parts; the kind follows the file's suffix."""
     if media is None:
         return []
-    items = media if isinstance(media, (list, tuple)) else [media]
-    return [item if isinstance(item, (ImagePart, VideoPart)) else _part(item) for item in items]
-
-
-def _part(item: Any) -> Part:
-    name = str(item).split("?")[0].lower()
-    if name.endswith(".pdf"):
-        return parse_messages([{"role": "user", "content": [{"document": item}]}])[0].parts[0]
-    return VideoPart(video=item) if name.endswith(_VIDEO_SUFFIXES) else ImagePart(image=item)
+    parts: list[Part] = []
+    for item in media if isinstance(media, (list, tuple)) else [media]:
+        name = str(item).split("?")[0].lower() if isinstance(item, (str, os.PathLike)) else ""
+        if isinstance(item, (ImagePart, VideoPart, DocumentPart)):
+            parts.append(item)
+        elif name.endswith(".pdf"):
+            parts.append(DocumentPart(document=item, **(image_options or {})))
+        elif name.endswith(_VIDEO_SUFFIXES):
+            parts.append(VideoPart(video=item, **(video_options or {})))
+        else:
+            parts.append(ImagePart(image=item, **(image_options or {})))
+    return parts
 
 
 def _transform(reply: Reply) -> Transform:

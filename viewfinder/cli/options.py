@@ -17,6 +17,11 @@ MaxPixels = Annotated[
     int | None, typer.Option("--max-pixels", min=784, help="Most pixels the model may see (height x width).")
 ]
 MinPixels = Annotated[int | None, typer.Option("--min-pixels", min=784, help="Fewest pixels the model may see.")]
+Fps = Annotated[float | None, typer.Option("--fps", min=0.01, help="Frames a second of video.")]
+Nframes = Annotated[int | None, typer.Option("--nframes", min=2, help="Frames of a clip in all, instead of --fps.")]
+TotalPixels = Annotated[
+    int | None, typer.Option("--total-pixels", min=1568, help="Most pixels of all frames of a clip together.")
+]
 MaxTokens = Annotated[int | None, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")]
 Dtype = Annotated[str | None, typer.Option("--dtype", help="float32 or bfloat16; the checkpoint's own by default.")]
 Out = Annotated[

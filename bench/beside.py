@@ -1,0 +1,69 @@
+"""Timing two things beside each other: alternating in one process, the median of the ratios of pairs.
+
+Each script prints one JSON line a figure: name, ours, peer, unit, ratio (above 1 means ours is better), and
+what else matters. Peak memory is read from a process of its own for each side (`--only ours|peer`).
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def arguments(description: str | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--only", choices=["ours", "peer"], help="run one side once and print its peak memory")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--dtype", default="bfloat16")
+    parser.add_argument("--case", default="")
+    parser.add_argument("--no-memory", action="store_true")
+    return parser.parse_args()
+
+
+def seconds(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def beside(ours: Callable[[], Any], peer: Callable[[], Any], repeats: int) -> dict[str, float]:
+    """Median seconds of each, and the median over pairs of peer / ours; the order within a pair alternates."""
+    times: list[tuple[float, float]] = []
+    for i in range(repeats):
+        if i % 2:
+            theirs = seconds(peer)
+            times.append((seconds(ours), theirs))
+        else:
+            mine = seconds(ours)
+            times.append((mine, seconds(peer)))
+    return {
+        "ours": statistics.median(mine for mine, _ in times),
+        "peer": statistics.median(theirs for _, theirs in times),
+        "ratio": statistics.median(theirs / mine for mine, theirs in times),
+        "pairs": repeats,
+    }
+
+
+def report(name: str, figures: dict[str, Any], unit: str = "s", **more: Any) -> None:
+    line = {"name": name, "unit": unit, **figures, **more}
+    print(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in line.items()}), flush=True)
+
+
+def print_peak() -> None:
+    """Peak resident memory of this process, bytes, for the parent to read."""
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+
+
+def peaks(*arguments: str) -> dict[str, int]:
+    """Run this script once for each side and read its peak memory, bytes."""
+    result = {}
+    for side in ("ours", "peer"):
+        command = [sys.executable, sys.argv[0], "--only", side, *arguments]
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        result[f"{side}_peak_bytes"] = int(output.strip().splitlines()[-1])
+    return result
