@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from viewfinder.config import OFFICIAL_SIZES
@@ -176,14 +177,16 @@ class Processor:
 
     def _pixel_values(self, loaded: Sequence[Loaded]) -> Tensor | None:
         settings = self.settings
+        options: dict[str, Any] = {
+            "patch_size": settings.patch_size,
+            "merge_size": settings.merge_size,
+            "mean": settings.image_mean,
+            "std": settings.image_std,
+        }
         patches = [
-            (patchify if item.info.kind == "image" else patchify_video)(
-                item.pixels,
-                patch_size=settings.patch_size,
-                merge_size=settings.merge_size,
-                mean=settings.image_mean,
-                std=settings.image_std,
-            )
+            patchify(item.pixels, **options)
+            if isinstance(item.pixels, Image.Image)
+            else patchify_video(item.pixels, **options)
             for item in loaded
             if item.pixels is not None
         ]

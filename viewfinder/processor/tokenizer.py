@@ -137,10 +137,10 @@ class Tokenizer:
     def __len__(self) -> int:
         return self.vocab_size
 
-    @cached_property
+    @property
     def vocab_size(self) -> int:
         """Ids in use, special tokens included (a model's embedding may have more rows)."""
-        return max(self.backend.get_vocab().values()) + 1
+        return len(self._bytes)
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; whatever looks like a special token is text too."""
@@ -189,12 +189,16 @@ class Tokenizer:
 
     @cached_property
     def _bytes(self) -> list[bytes]:
-        table = [b""] * self.vocab_size
-        to_byte = char_to_byte()
-        for token, i in self.backend.get_vocab(with_added_tokens=False).items():
-            table[i] = bytes(map(to_byte.__getitem__, token))
-        for i, added in self.backend.get_added_tokens_decoder().items():
-            table[i] = added.content.encode()
+        added = {i: token.content.encode() for i, token in self.backend.get_added_tokens_decoder().items()}
+        base = self.backend.get_vocab(with_added_tokens=False)
+        table = [b""] * (max(*base.values(), *added) + 1)
+        to_byte = str.maketrans({char: chr(byte) for char, byte in char_to_byte().items()})
+        shown = "\uffff".join(base).translate(to_byte).split("\uffff")  # all at once, for speed
+        for text, i in zip(shown, base.values(), strict=True):
+            if i not in added:
+                table[i] = text.encode("latin-1")
+        for i, content in added.items():
+            table[i] = content
         return table
 
 
