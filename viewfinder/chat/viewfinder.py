@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
+from viewfinder.chat.moments import describe_question, find_spans, moments_question
 from viewfinder.chat.results import Answer, Found
 from viewfinder.engine.engine import Engine
 from viewfinder.media.image import Picture, load_image
@@ -31,6 +32,7 @@ from viewfinder.outputs.boxes import Box, parse_boxes
 from viewfinder.outputs.confidence import confidence
 from viewfinder.outputs.counts import Count, parse_count
 from viewfinder.outputs.points import Point, parse_points
+from viewfinder.outputs.spans import Span
 from viewfinder.processor.processor import Processor
 
 _Place = TypeVar("_Place", Box, Point)
@@ -110,6 +112,17 @@ class Viewfinder:
         grammar = grammars.boxes_grammar(*size, max_items=max_items, key="text_content")
         reply = self._look(picture, prompts.spotting_prompt(), grammar, sampling)
         return Found((_with_confidence(box, reply) for box in parse_boxes(reply.text, _transform(reply))), reply)
+
+    def moments(self, video: Any, query: str, **options: Any) -> Found[Span]:
+        """When `query` happens, in seconds of the original clip, however long it is.
+
+        Options as in `viewfinder.chat.moments.find_spans`: `fps`, `sampling`, `resume`, `progress`.
+        """
+        return find_spans(self.model, self.processor, video, moments_question(query), **options)
+
+    def describe(self, video: Any, **options: Any) -> Found[Span]:
+        """All events of a clip with their times (dense captions); options as in `moments`."""
+        return find_spans(self.model, self.processor, video, describe_question(), **options)
 
     def _look(self, picture: Picture, prompt: str, grammar: str | None, sampling: Sampling | None) -> Reply:
         return self.model.chat([user(ImagePart(image=picture), prompt)], grammar=grammar, sampling=sampling)

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from viewfinder.cli import image_commands, inspect_command
+from viewfinder.cli import image_commands, inspect_command, video_commands
 from viewfinder.errors import ViewfinderError
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 image_commands.register(app)
 inspect_command.register(app)
+video_commands.register(app)
 
 
 def main() -> None:
