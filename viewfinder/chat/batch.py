@@ -4,7 +4,6 @@ A file already in the results is not done again, so an interrupted run goes on w
 fails is a line with `error`, is tried again next time, and never stops the others.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
+from viewfinder.chat.journal import append_to_journal, read_journal
 from viewfinder.errors import MediaError, ViewfinderError
 from viewfinder.outputs.export import coco_from_results, csv_from_results
 
@@ -64,43 +64,26 @@ def run_many(files: Iterable[str], job: Callable[[str], dict[str, Any]], out: Pa
     """
     lines_path = out if out.suffix == ".jsonl" else out.with_suffix(".jsonl")
     lines_path.parent.mkdir(parents=True, exist_ok=True)
-    earlier = _finished(lines_path)
+    earlier = {result["file"] for result in read_results(lines_path) if "error" not in result}
     files = list(dict.fromkeys(files))
     todo = [file for file in files if file not in earlier]
     failed: dict[str, str] = {}
     console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal) as progress, lines_path.open("a") as sink:
+    with Progress(console=console, disable=not console.is_terminal) as progress:
         for file in progress.track(todo, description=lines_path.name):
             try:
                 result = {"file": file, **job(file)}
             except ViewfinderError as error:
                 failed[file] = str(error)
                 result = {"file": file, "error": str(error)}
-            sink.write(json.dumps(result, ensure_ascii=False) + "\n")
-            sink.flush()
+            append_to_journal(lines_path, result)
     _convert(lines_path, out)
     return Summary(len(todo) - len(failed), len(files) - len(todo), failed, out)
 
 
 def read_results(path: Path) -> list[dict[str, Any]]:
-    """The last line of each file; a line cut off by an interruption is dropped."""
-    latest: dict[str, dict[str, Any]] = {}
-    for line in path.read_text().splitlines():
-        try:
-            result = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        latest[result["file"]] = result
-    return list(latest.values())
-
-
-def _finished(path: Path) -> set[str]:
-    if not path.exists():
-        return set()
-    text = path.read_text()
-    if text and not text.endswith("\n"):  # an interrupted write: finish the line, so that the next one stands alone
-        path.write_text(text + "\n")
-    return {result["file"] for result in read_results(path) if "error" not in result}
+    """The last line of each file."""
+    return list({result["file"]: result for result in read_journal(path)}.values())
 
 
 def _convert(lines_path: Path, out: Path) -> None:

@@ -5,12 +5,12 @@ interrupted run goes on where it stopped.
 """
 
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from viewfinder.chat.journal import append_to_journal, read_journal
 from viewfinder.chat.results import Found
 from viewfinder.chat.windows import Window, cut, merged, window_seconds
 from viewfinder.media.video import Clip, probe_video
@@ -121,20 +121,13 @@ def _read(reply: Reply, window: Window, label: str | None) -> list[Span]:
 
 def _keep(resume: Path | None, key: dict[str, Any], window: Window, found: Sequence[Span]) -> None:
     if resume is not None:
-        line = {"key": key, "start": round(window.start, 3), "spans": [dataclasses.asdict(span) for span in found]}
-        with resume.open("a") as sink:
-            sink.write(json.dumps(line) + "\n")
+        spans = [dataclasses.asdict(span) for span in found]
+        append_to_journal(resume, {"key": key, "start": round(window.start, 3), "spans": spans})
 
 
 def _finished(resume: Path | None, key: dict[str, Any]) -> dict[float, list[Span]]:
-    if resume is None or not resume.exists():
-        return {}
-    done: dict[float, list[Span]] = {}
-    for text in resume.read_text().splitlines():
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:  # cut off by an interruption
-            continue
-        if line["key"] == key:
-            done[line["start"]] = [Span(**{**span, "evidence": tuple(span["evidence"])}) for span in line["spans"]]
-    return done
+    lines = [] if resume is None else [line for line in read_journal(resume) if line["key"] == key]
+    return {
+        line["start"]: [Span(**{**span, "evidence": tuple(span["evidence"])}) for span in line["spans"]]
+        for line in lines
+    }
