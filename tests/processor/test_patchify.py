@@ -90,7 +90,9 @@ def test_any_shape_equals_the_naive_permutation(pairs: int, rows: int, columns: 
 
 
 def test_threads_give_the_same_values():
-    image = np.random.default_rng(1).integers(0, 256, (448, 588, 3), dtype=np.uint8)  # large enough to share out
+    image = np.random.default_rng(1).integers(
+        0, 256, (868, 588, 3), dtype=np.uint8
+    )  # large enough to share out, in unequal parts
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:

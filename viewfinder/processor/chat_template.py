@@ -162,11 +162,9 @@ class _Writer:
     def header(self, role: str) -> None:
         self._token("<|im_start|>")
         self._text(f"{role}\n")
-        if role == "assistant":
-            self._segments.append(Segment(""))  # a seam: the answer is encoded apart
 
     def finish(self) -> Rendered:
-        return Rendered(tuple(segment for segment in self._segments if segment.text), tuple(self._media))
+        return Rendered(tuple(self._segments), tuple(self._media))
 
     def _close(self, trained: bool) -> None:
         self._token("<|im_end|>", trained)
@@ -208,7 +206,8 @@ class _Writer:
 
     @staticmethod
     def _joins(last: Segment, trained: bool) -> bool:
-        return bool(last.text) and not last.is_token and last.is_trained == trained
+        # An assistant's header is not trained and its answer is, so these two never join.
+        return not last.is_token and last.is_trained == trained
 
 
 def _tools_prompt(tools: Sequence[dict[str, Any]]) -> str:
