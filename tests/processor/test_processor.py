@@ -206,6 +206,16 @@ def test_settings_bound_every_picture_and_parts_have_the_last_word():
     assert processor.prepare(ask({"image": image, "max_pixels": 4000})).media[0].resized_size == (56, 56)
 
 
+def test_one_bound_of_a_part_moves_the_default_of_the_other():
+    image, clip = {"image": picture(300, 300)}, {"video": frames(4, 300, 300)}
+    assert SMALL.plan(ask({**image, "max_pixels": 1000})).media[0].resized_size == (28, 28)
+    assert SMALL.plan(ask({**image, "min_pixels": 13_000_000})).media[0].resized_size == (3612, 3612)
+    # The default floor of a frame is 100,352 pixels, and nobody who asks for less has to know it.
+    assert SMALL.plan(ask({**clip, "max_pixels": 20000})).media[0].resized_size == (140, 140)
+    with pytest.raises(MediaError, match="no size satisfies both"):
+        SMALL.plan(ask({**image, "min_pixels": 5000, "max_pixels": 4000}))
+
+
 def test_the_default_rate_applies_to_files_but_not_to_lists_of_frames(tmp_path: Path):
     processor = Processor(SMALL.tokenizer, SMALL.settings.with_(fps=1.0))
     first, *rest = [image.convert("P") for image in frames(40)]

@@ -75,8 +75,7 @@ def load_part(
     if isinstance(part, VideoPart):
         return _load_video(part, settings, limits, pixels)
     budget = {
-        "min_pixels": part.min_pixels or settings.min_pixels,
-        "max_pixels": part.max_pixels or settings.max_pixels,
+        **_bounds(part, settings.min_pixels, settings.max_pixels),
         "factor": settings.factor,
         "resized_height": part.resized_height,
         "resized_width": part.resized_width,
@@ -85,6 +84,15 @@ def load_part(
         return _picture(measured.then_resize(model_size(measured.resized_size, **budget)), settings)
     picture = resize_picture(load_image(part.image, limits), **budget)
     return _picture(picture.transform, settings, picture.notes, picture.image if pixels else None)
+
+
+def _bounds(part: ImagePart | VideoPart, least: int, most: int) -> dict[str, int]:
+    """A part's own bounds; where it names only one, the default of the other gives way to it."""
+    if part.max_pixels is not None and part.min_pixels is None:
+        return {"min_pixels": min(least, part.max_pixels), "max_pixels": part.max_pixels}
+    if part.min_pixels is not None and part.max_pixels is None:
+        return {"min_pixels": part.min_pixels, "max_pixels": max(most, part.min_pixels)}
+    return {"min_pixels": part.min_pixels or least, "max_pixels": part.max_pixels or most}
 
 
 def _picture(
@@ -110,11 +118,10 @@ def _load_video(part: VideoPart, settings: ProcessorSettings, limits: Limits, pi
     chosen: dict[str, Any] = {
         "min_frames": settings.min_frames,
         "max_frames": settings.max_frames,
-        "min_pixels": settings.video_min_pixels,
-        "max_pixels": settings.video_max_pixels,
         "total_pixels": settings.total_pixels,
         "factor": settings.factor,
         **part.model_dump(exclude={"type", "video"}, exclude_none=True),
+        **_bounds(part, settings.video_min_pixels, settings.video_max_pixels),
     }
     if not source.is_list and part.nframes is None and part.frame_times is None:
         chosen.setdefault("fps", settings.fps)
