@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from viewfinder.model.native import narrow_matvec
+
 _BLOCK = 1 << 24
 """Weights widened at a time: 64 MiB of float32, small beside any model that needs this."""
 _FEW_ROWS = 2
@@ -39,7 +41,7 @@ def widened_linear(
     """`x @ weight.T + bias` in the dtype of `x`, for narrower weights."""
     wide_bias = None if bias is None else bias.to(x.dtype)
     if x.numel() <= _FEW_ROWS * x.shape[-1]:
-        out = F.linear(x.to(weight.dtype), weight).to(x.dtype)
+        out = torch.stack([_read_once(row, weight) for row in x.view(-1, x.shape[-1])]).view(*x.shape[:-1], -1)
         return out if wide_bias is None else out + wide_bias
     rows = max(1, _BLOCK // weight.shape[1])
     if rows >= weight.shape[0]:
@@ -47,3 +49,8 @@ def widened_linear(
     blocks = [F.linear(x, block.to(x.dtype)) for block in weight.split(rows)]
     out = torch.cat(blocks, dim=-1)
     return out if wide_bias is None else out.add_(wide_bias)
+
+
+def _read_once(x: Float[Tensor, " I"], weight: Float[Tensor, "O I"]) -> Float[Tensor, " O"]:
+    out = narrow_matvec(weight, x)
+    return F.linear(x.to(weight.dtype), weight).to(x.dtype) if out is None else out

@@ -1,0 +1,43 @@
+"""Narrow weights with wide activations: every way of computing it equals widening everything first."""
+
+import pytest
+import torch
+
+from viewfinder.model import linear, native
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 9])
+@pytest.mark.parametrize("shape", [(7, 6), (64, 34), (130, 128)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_widened_linear(monkeypatch: pytest.MonkeyPatch, rows: int, shape: tuple[int, int], bias: bool) -> None:
+    monkeypatch.setattr(linear, "_BLOCK", 512)  # several blocks even for small weights
+    layer = linear.Linear(shape[1], shape[0], bias=bias).to(torch.bfloat16)
+    x = torch.randn(rows, shape[1])
+    wide = linear.Linear(shape[1], shape[0], bias=bias)
+    wide.load_state_dict({name: p.float() for name, p in layer.state_dict().items()})
+    tolerance = 0.05 if rows <= 2 else 1e-5  # torch's own product rounds x to 16 bits
+    torch.testing.assert_close(layer(x), wide(x), atol=tolerance, rtol=tolerance)
+    assert layer(x).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 2), (4, 8), (5, 2), (67, 130), (256, 64)])
+def test_the_kernel_equals_the_product_in_float32(rows: int, columns: int) -> None:
+    weight = torch.randn(rows, columns).to(torch.bfloat16)
+    x = torch.randn(columns)
+    found = native.narrow_matvec(weight, x)
+    if found is None:
+        pytest.skip("no C compiler here, so the kernel is not used")
+    torch.testing.assert_close(found, weight.float() @ x, atol=1e-4, rtol=1e-4)
+
+
+def test_the_kernel_declines_what_it_cannot_do() -> None:
+    assert native.narrow_matvec(torch.zeros(4, 3, dtype=torch.bfloat16), torch.zeros(3)) is None
+    assert native.narrow_matvec(torch.zeros(4, 4), torch.zeros(4)) is None
+    assert native.narrow_matvec(torch.zeros(4, 8, dtype=torch.bfloat16)[:, ::2], torch.zeros(4)) is None
+
+
+def test_without_the_kernel_the_result_is_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight, x = torch.randn(32, 16).to(torch.bfloat16), torch.randn(1, 16)
+    expected = x @ weight.float().T
+    monkeypatch.setattr(linear, "narrow_matvec", lambda weight, x: None)
+    torch.testing.assert_close(linear.widened_linear(x, weight, None), expected, atol=0.1, rtol=0.05)

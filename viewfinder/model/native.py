@@ -1,0 +1,70 @@
+"""The one kernel of our own: a bfloat16 matrix times a float32 vector, which is what decoding spends its time on.
+
+`narrow_matvec.c` is built by the system's C compiler when first needed and kept in the user's cache. Without
+a compiler, on a GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own product is used: same result, slower.
+"""
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+_SOURCE = Path(__file__).with_name("narrow_matvec.c")
+_FLAGS = ("-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "-fPIC")
+
+
+def narrow_matvec(weight: Float[Tensor, "O I"], x: Float[Tensor, " I"]) -> Float[Tensor, " O"] | None:
+    """`weight @ x` in float32 for a contiguous bfloat16 `weight`; None where the kernel cannot serve."""
+    library = _library()
+    rows, columns = weight.shape
+    if library is None or columns % 2 or weight.dtype != torch.bfloat16 or not weight.is_contiguous():
+        return None
+    even, odd = x.view(-1, 2).T.contiguous()
+    out = torch.empty(rows, dtype=torch.float32)
+    library.narrow_matvec(weight.data_ptr(), even.data_ptr(), odd.data_ptr(), out.data_ptr(), rows, columns // 2)
+    return out
+
+
+@cache
+def _library() -> Any | None:
+    """The built kernel, or None. The cache spares a build a call and holds nothing that could change."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None or os.environ.get("VIEWFINDER_NATIVE") == "0" or platform.system() != "Linux":
+        return None
+    for runtime in sorted(Path(torch.__file__).parent.glob("lib/libgomp*.so*")):
+        ctypes.CDLL(str(runtime), mode=ctypes.RTLD_GLOBAL)  # share PyTorch's threads instead of starting more
+    try:
+        library = ctypes.CDLL(str(_built(compiler)))
+    except (OSError, subprocess.SubprocessError):
+        return None
+    pointer = ctypes.c_void_p
+    library.narrow_matvec.argtypes = [pointer, pointer, pointer, pointer, ctypes.c_long, ctypes.c_long]
+    library.narrow_matvec.restype = None
+    return library
+
+
+def _built(compiler: str) -> Path:
+    """The shared library for this source, compiler and processor, built unless it is there."""
+    cpu = Path("/proc/cpuinfo")
+    flags = (
+        next((line for line in cpu.read_text().splitlines() if line.startswith("flags")), "") if cpu.exists() else ""
+    )
+    key = hashlib.sha256("\n".join([_SOURCE.read_text(), compiler, *_FLAGS, flags]).encode()).hexdigest()[:16]
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "viewfinder"
+    target = folder / f"narrow_matvec-{key}.so"
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f".{target.name}.{os.getpid()}"
+        command = [compiler, *_FLAGS, "-o", str(temporary), str(_SOURCE)]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        temporary.replace(target)
+    return target
