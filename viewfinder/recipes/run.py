@@ -39,7 +39,7 @@ def train(recipe: str, out: Path, init: Path | None, settings: list[str]) -> Non
     config = tiny.RECIPES[recipe](processor).with_overrides(settings)
     model, heads = tiny.build_model(config), tiny.build_heads(config)
     if init is not None:
-        model = load_model(init / "export", dtype=torch.float32)
+        model.load_state_dict(load_model(init / "export", dtype=torch.float32).state_dict())
         state = load_state(init)
         for name, head in heads.items() if state is not None else ():
             prefix = f"heads.{name}."

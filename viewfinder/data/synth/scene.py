@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from viewfinder.data.synth.fonts import FontFamily, advances, find_families, load_font
 from viewfinder.data.synth.shapes import COLOR_NAMES, COLORS, SHAPE_NAMES, SHAPES, draw_mask, held_out_pair, paint
-from viewfinder.data.synth.words import make_line
+from viewfinder.data.synth.words import CHARACTERS, make_line
 
 Rectangle = tuple[int, int, int, int]
 
@@ -68,6 +68,8 @@ class SceneStyle:
         families: fonts to draw with.
         repeat: probability that a new shape copies the kind or the colour of an earlier one.
         plain: probability of a page, black on white.
+        spaced: probability that a line stands letter by letter on the grid of patches, more or less exactly.
+            A tower that never saw letters learns them there first: the same letter gives the same patch.
     """
 
     things: tuple[int, int] = (0, 5)
@@ -78,6 +80,7 @@ class SceneStyle:
     families: tuple[FontFamily, ...] = field(default_factory=find_families)
     repeat: float = 0.45
     plain: float = 0.1
+    spaced: float = 0.0
 
 
 def make_scene(rng: np.random.Generator, size: tuple[int, int], style: SceneStyle) -> Scene:
@@ -87,7 +90,10 @@ def make_scene(rng: np.random.Generator, size: tuple[int, int], style: SceneStyl
     ink = ("black",) if plain else COLOR_NAMES
     image = _ground(rng, size, background)
     taken: list[Rectangle] = []
-    lines = [_draw_line(rng, image, style, background, ink, taken) for _ in range(_between(rng, style.lines))]
+    lines: list[TextLine | None] = []
+    for _ in range(_between(rng, style.lines)):
+        draw = _draw_spaced_line if rng.random() < style.spaced else _draw_line
+        lines.append(draw(rng, image, style, background, ink, taken))
     things: list[Thing] = []
     for _ in range(_between(rng, style.things)):
         if (thing := _draw_thing(rng, image, style, background, taken, things)) is not None:
@@ -189,6 +195,50 @@ def _draw_line(
     return TextLine(text, color, box, centers, y + ascent - 0.25 * pixels)
 
 
+def _draw_spaced_line(
+    rng: np.random.Generator,
+    image: Image.Image,
+    style: SceneStyle,
+    background: str,
+    ink: Sequence[str],
+    taken: list[Rectangle],
+) -> TextLine | None:
+    """One letter in the middle of each patch, all moved together by up to half a patch, mostly less."""
+    _, files = style.families[int(rng.integers(len(style.families)))]
+    pixels = int(rng.integers(14, 21))
+    font = load_font(files[int(rng.integers(len(files)))], pixels)
+    text = "".join(make_line(rng, 24).split()) + CHARACTERS[int(rng.integers(len(CHARACTERS)))]
+    columns, rows = image.width // 14, image.height // 14
+    text = text[: int(rng.integers(2, columns + 1))]
+    reach = 7 * rng.random() ** 2
+    left = 14 * int(rng.integers(columns - len(text) + 1)) + 7 + rng.uniform(-reach, reach)
+    middle = 14 * int(rng.integers(rows)) + 7 + rng.uniform(-reach, reach)
+    color = _contrasting(rng, background, ink, 260)
+    baseline, fill = middle + 0.25 * pixels, paint(rng, color) if color else None
+    centers = tuple(left + 14.0 * i for i in range(len(text)))
+    edges = [font.getbbox(c, anchor="ms") for c in text]
+    box = (
+        max(0, int(min(x + e[0] for x, e in zip(centers, edges, strict=True)))),
+        max(0, int(baseline + min(e[1] for e in edges))),
+        min(image.width, int(max(x + e[2] for x, e in zip(centers, edges, strict=True))) + 1),
+        min(image.height, int(baseline + max(e[3] for e in edges)) + 1),
+    )
+    if color is None or box[3] - box[1] < 4 or not _is_free(box, taken, margin=1):
+        return None
+    taken.append(box)
+    draw = ImageDraw.Draw(image)
+    for character, x in zip(text, centers, strict=True):
+        draw.text((x, baseline), character, fill=fill, font=font, anchor="ms")
+    return TextLine(text, color, box, centers, middle)
+
+
+def _is_free(box: Rectangle, taken: list[Rectangle], margin: int) -> bool:
+    x, y, right, bottom = box
+    return all(
+        right + margin <= a or c + margin <= x or bottom + margin <= b or d + margin <= y for a, b, c, d in taken
+    )
+
+
 def _free_place(
     rng: np.random.Generator, image: tuple[int, int], size: tuple[int, int], taken: list[Rectangle], margin: int
 ) -> tuple[int, int] | None:
@@ -198,11 +248,9 @@ def _free_place(
         if min(room) < 0:
             return None
         x, y = int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))
-        right, bottom = x + size[0], y + size[1]
-        if all(
-            right + margin <= a or c + margin <= x or bottom + margin <= b or d + margin <= y for a, b, c, d in taken
-        ):
-            taken.append((x, y, right, bottom))
+        box = (x, y, x + size[0], y + size[1])
+        if _is_free(box, taken, margin):
+            taken.append(box)
             return x, y
     return None
 
