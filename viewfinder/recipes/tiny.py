@@ -120,7 +120,11 @@ def tower(processor: Processor) -> TrainConfig:
         answer_weight=0.0,
         dense_weight=1.0,
         optimizer=OptimizerConfig(warmup=50, cooldown=0.2, final=0.3),
-        data={"max_pixels": 168 * 168, "text_share": 0.1, "crowd": 5.0, "spaced": 0.8},
+        data={
+            "max_pixels": 168 * 168,
+            "text_share": 0.1,
+            "styles": {"mixed": 1, "shapes": 0.6, "text": 0.7, "grid": 5},
+        },
     )
 
 
@@ -133,28 +137,33 @@ def joint(processor: Processor) -> TrainConfig:
         model=model_config(processor),
         dense_weight=0.2,
         optimizer=OptimizerConfig(warmup=50, cooldown=0.3, final=0.03),
-        data={"max_pixels": 168 * 168, "text_share": 2.5, "crowd": 0.8, "spaced": 0.5},
+        data={
+            "max_pixels": 168 * 168,
+            "text_share": 2.5,
+            "styles": {"mixed": 1, "shapes": 0.6, "text": 0.7, "grid": 0.8},
+        },
     )
 
 
 RECIPES: dict[str, Callable[[Processor], TrainConfig]] = {"tiny-tower": tower, "tiny-joint": joint}
 
 
-def styles(crowd: float, spaced: float = 0.0) -> tuple[tuple[float, SceneStyle], ...]:
-    """Mixed scenes, shapes alone, text alone, and (`crowd`) many lines of small text."""
-    return (
-        (1.0, SceneStyle(things=(1, 4), lines=(0, 2))),
-        (0.6, SceneStyle(things=(1, 6), lines=(0, 0))),
-        (0.7, SceneStyle(things=(0, 0), lines=(1, 2))),
-        (crowd, SceneStyle(things=(0, 1), lines=(4, 10), max_chars=24, plain=0.7, text_size=(13, 24), spaced=spaced)),
-    )
+STYLES: dict[str, SceneStyle] = {
+    "one": SceneStyle(things=(1, 2), lines=(0, 0)),
+    "word": SceneStyle(things=(0, 0), lines=(1, 1), text_size=(18, 34), max_chars=6, plain=0.5),
+    "mixed": SceneStyle(things=(1, 4), lines=(0, 2)),
+    "shapes": SceneStyle(things=(1, 6), lines=(0, 0)),
+    "text": SceneStyle(things=(0, 0), lines=(1, 2)),
+    "page": SceneStyle(things=(0, 1), lines=(4, 10), max_chars=24, plain=0.7, text_size=(13, 24)),
+    "grid": SceneStyle(things=(0, 1), lines=(4, 10), max_chars=24, plain=0.7, text_size=(13, 24), spaced=0.8),
+}
+"""Kinds of scene, from the easiest; a recipe names their shares in `data.styles`."""
 
 
 def stream_config(data: dict[str, Any]) -> StreamConfig:
-    settings = {k: v for k, v in data.items() if k not in ("crowd", "spaced", "tasks")}
-    return StreamConfig(
-        weights=data.get("tasks", TASKS), styles=styles(data.get("crowd", 0.3), data.get("spaced", 0.0)), **settings
-    )
+    settings = {k: v for k, v in data.items() if k not in ("styles", "tasks")}
+    styles = tuple((share, STYLES[name]) for name, share in data["styles"].items())
+    return StreamConfig(weights=data.get("tasks", TASKS), styles=styles, **settings)
 
 
 class _Stream(IterableDataset[Batch]):
