@@ -149,7 +149,8 @@ RECIPES: dict[str, Callable[[Processor], TrainConfig]] = {"tiny-tower": tower, "
 
 
 STYLES: dict[str, SceneStyle] = {
-    "one": SceneStyle(things=(1, 2), lines=(0, 0)),
+    "one": SceneStyle(things=(1, 1), lines=(0, 0), thing_size=(0.2, 0.65)),
+    "few": SceneStyle(things=(1, 4), lines=(0, 1), thing_size=(0.16, 0.5), text_size=(16, 30), max_chars=8),
     "word": SceneStyle(things=(0, 0), lines=(1, 1), text_size=(18, 34), max_chars=6, plain=0.5),
     "mixed": SceneStyle(things=(1, 4), lines=(0, 2)),
     "shapes": SceneStyle(things=(1, 6), lines=(0, 0)),

@@ -14,8 +14,12 @@ from torch import Tensor, nn
 from viewfinder.train.config import OptimizerConfig
 
 
-def orthogonalize(matrices: Float[Tensor, "B R C"], steps: int = 5) -> Float[Tensor, "B R C"]:
-    """Push all singular values towards 1 by Newton-Schulz iteration (quintic, Jordan's coefficients)."""
+def orthogonalize(matrices: Float[Tensor, "B R C"], steps: int = 3) -> Float[Tensor, "B R C"]:
+    """Push all singular values towards 1 by Newton-Schulz iteration (quintic, Jordan's coefficients).
+
+    Three steps level them well enough for an update, at 60 % of the cost of the usual five, which on a CPU
+    and with small batches is as much as the whole backward pass.
+    """
     a, b, c = 3.4445, -4.7750, 2.0315
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.transpose(1, 2) if tall else matrices

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from viewfinder.data.synth.fonts import FontFamily, advances, find_families, load_font
 from viewfinder.data.synth.shapes import COLOR_NAMES, COLORS, SHAPE_NAMES, SHAPES, draw_mask, held_out_pair, paint
@@ -62,6 +62,7 @@ class SceneStyle:
 
     Attributes:
         things, lines: smallest and largest number of shapes and of text lines.
+        thing_size: smallest and largest width of a shape, as a share of the shorter side.
         text_size: smallest and largest font size in pixels per em.
         max_chars: longest line.
         pairs: "train" leaves out the held-out shape and colour pairs, "held_out" draws only those, "all" any.
@@ -74,6 +75,7 @@ class SceneStyle:
 
     things: tuple[int, int] = (0, 5)
     lines: tuple[int, int] = (0, 2)
+    thing_size: tuple[float, float] = (0.1, 0.55)
     text_size: tuple[int, int] = (13, 34)
     max_chars: int = 16
     pairs: str = "train"
@@ -153,7 +155,8 @@ def _draw_thing(
     if color is None:
         return None
     side = min(image.size)
-    width = int(np.exp(rng.uniform(np.log(max(14, side * 0.1)), np.log(side * 0.55))))
+    low, high = style.thing_size
+    width = int(np.exp(rng.uniform(np.log(max(14, side * low)), np.log(side * high))))
     aspect = rng.uniform(*SHAPES[shape].aspect)
     turn = rng.uniform(-1, 1) * SHAPES[shape].max_turn
     upright = rng.random() < 0.5
@@ -182,17 +185,29 @@ def _draw_line(
     while sum(steps := advances(path, pixels, text)) > image.width - 6 and len(text) > 1:
         text = (text.rsplit(" ", 1)[0] if " " in text else text[:-1]).strip()
     color, font = _contrasting(rng, background, ink, 260), load_font(path, pixels)
-    left, top, right, bottom = font.getbbox(text)
-    size = (int(right - left), int(bottom - top))
-    if color is None or size[1] < 2 or (corner := _free_place(rng, image.size, size, taken, margin=3)) is None:
+    ink_mask, origin = _text_mask(text, font)
+    if color is None or ink_mask is None:
         return None
-    x, y = corner[0] - left, corner[1] - top
-    ImageDraw.Draw(image).text((x, y), text, fill=paint(rng, color), font=font)
-    ends = np.cumsum(steps)
-    centers = tuple((x + ends - np.array(steps) / 2).tolist())
-    box = (*corner, corner[0] + size[0], corner[1] + size[1])
+    if (corner := _free_place(rng, image.size, ink_mask.size, taken, margin=3)) is None:
+        return None
+    image.paste(paint(rng, color), corner, ink_mask)
     ascent, _ = font.getmetrics()
+    x, y = corner[0] - origin[0], corner[1] - origin[1]
+    centers = tuple((x + np.cumsum(steps) - np.array(steps) / 2).tolist())
+    box = (*corner, corner[0] + ink_mask.width, corner[1] + ink_mask.height)
     return TextLine(text, color, box, centers, y + ascent - 0.25 * pixels)
+
+
+def _text_mask(text: str, font: ImageFont.FreeTypeFont) -> tuple[Image.Image | None, tuple[int, int]]:
+    """The ink of a line, cropped to itself, and where in the text's own frame its corner lies."""
+    left, top, right, bottom = font.getbbox(text)
+    frame = Image.new("L", (int(right - left) + 8, int(bottom - top) + 8), 0)
+    shift = (4 - int(left), 4 - int(top))
+    ImageDraw.Draw(frame).text(shift, text, fill=255, font=font)
+    bounds = frame.point([255 * (value > 60) for value in range(256)]).getbbox()
+    if bounds is None:
+        return None, (0, 0)
+    return frame.crop(bounds), (bounds[0] - shift[0], bounds[1] - shift[1])
 
 
 def _draw_spaced_line(
