@@ -1,0 +1,170 @@
+"""Pictures of every mode become upright RGB; hostile ones become one sentence."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from viewfinder.errors import LimitError, MediaError
+from viewfinder.media.image import load_image
+from viewfinder.media.resize import resize_picture
+from viewfinder.media.source import Limits
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    sink = io.BytesIO()
+    image.save(sink, kind, **options)
+    return sink.getvalue()
+
+
+def gradient(width: int = 40, height: int = 30) -> Image.Image:
+    y, x = np.mgrid[:height, :width]
+    return Image.fromarray(np.stack([x * 6, y * 8, x + y], axis=2).astype(np.uint8))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_and_remembered(orientation: int) -> None:
+    stored = Image.new("RGB", (40, 30), "white")
+    stored.putpixel((3, 5), (255, 0, 0))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = load_image(encoded(stored, "PNG", exif=exif))
+    assert picture.size == ((40, 30) if orientation < 5 else (30, 40))
+    assert picture.transform.exif_orientation == orientation
+    rows, columns = np.nonzero(picture.pixels[:, :, 1] == 0)
+    centre = (columns[0] + 0.5, rows[0] + 0.5)
+    assert picture.transform.to_stored(centre) == (3.5, 5.5)
+
+
+def test_tiff_is_turned_once() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = load_image(encoded(gradient(), "TIFF", exif=exif))
+    assert picture.size == (30, 40)
+    assert np.array_equal(picture.pixels, np.rot90(np.asarray(gradient()), -1))
+
+
+def test_transparency_lies_on_white() -> None:
+    image = Image.new("RGBA", (2, 1), (10, 20, 30, 255))
+    image.putpixel((1, 0), (200, 0, 0, 0))
+    picture = load_image(encoded(image, "PNG"))
+    assert picture.pixels.tolist() == [[[10, 20, 30], [255, 255, 255]]]
+    assert picture.notes == ("transparency shown on white",)
+
+
+def test_transparent_palette_grey_and_rgb() -> None:
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([0, 0, 0, 9, 9, 9])
+    palette.putpixel((1, 0), 1)
+    assert load_image(encoded(palette, "PNG", transparency=0)).pixels.tolist() == [[[255] * 3, [9] * 3]]
+    assert load_image(encoded(Image.new("LA", (1, 1), (0, 0)), "PNG")).pixels.tolist() == [[[255] * 3]]
+    colour_key = encoded(Image.new("RGB", (1, 1), (1, 2, 3)), "PNG", transparency=(1, 2, 3))
+    assert load_image(colour_key).pixels.tolist() == [[[255] * 3]]
+
+
+def test_sixteen_bits_keep_their_brightness() -> None:
+    values = np.array([[0, 256 * 100, 65535]], dtype=np.uint16)
+    assert load_image(encoded(Image.fromarray(values), "PNG")).pixels[:, :, 0].tolist() == [[0, 100, 255]]
+    assert load_image(encoded(Image.fromarray(values), "TIFF")).pixels[:, :, 0].tolist() == [[0, 100, 255]]
+
+
+def test_float_samples_are_stretched_and_said_so() -> None:
+    picture = load_image(encoded(Image.fromarray(np.array([[-1.0, 0.0, 1.0]], dtype=np.float32)), "TIFF"))
+    assert picture.pixels[:, :, 0].tolist() == [[0, 127, 255]]
+    assert "stretched" in picture.notes[0]
+
+
+def test_cmyk_and_bilevel() -> None:
+    picture = load_image(encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=100))
+    red, green, blue = picture.pixels[4, 4].tolist()
+    assert red > 240
+    assert max(green, blue) < 15
+    assert load_image(encoded(Image.new("1", (1, 1), 1), "PNG")).pixels.tolist() == [[[255] * 3]]
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_first_frame_of_an_animation(kind: str) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    picture = load_image(encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=100, lossless=True))
+    assert picture.pixels[0, 0, 0] > 250
+    assert picture.notes == ("several frames or pages: only the first is used",)
+
+
+def test_arrays_and_pillow_images_pass() -> None:
+    image = gradient()
+    assert load_image(image).image is image  # no copy
+    assert np.array_equal(load_image(np.asarray(image)).pixels, np.asarray(image))
+    assert load_image(np.zeros((4, 5), np.uint8)).size == (5, 4)
+    assert load_image(load_image(image)).image is image
+    with pytest.raises(MediaError, match="float64"):
+        load_image(np.zeros((4, 5, 3)))
+
+
+def one_sentence(error: pytest.ExceptionInfo[MediaError]) -> str:
+    text = str(error.value)
+    assert "\n" not in text
+    assert len(text) < 300
+    return text
+
+
+def test_truncated_jpeg(tmp_path: Path) -> None:
+    file = tmp_path / "cut.jpg"
+    data = encoded(gradient(400, 300), "JPEG", quality=95)
+    for keep in (len(data) // 2, 200):
+        file.write_bytes(data[:keep])
+        with pytest.raises(MediaError) as error:
+            load_image(file)
+        assert "cut.jpg" in one_sentence(error)
+
+
+def test_text_named_jpg_and_other_kinds(tmp_path: Path) -> None:
+    file = tmp_path / "notes.jpg"
+    for content, hint in [
+        (b"hello world, I am text", "is no picture"),
+        (b"", "is empty"),
+        (b"%PDF-1.4 ...", "is a PDF"),
+        (b"\0\0\0\x18ftypheic....", "HEIC"),
+        (b"\0\0\0\x18ftypisom....", "is a video"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "is no picture"),  # never run
+    ]:
+        file.write_bytes(content)
+        with pytest.raises(MediaError) as error:
+            load_image(str(file))
+        assert hint in one_sentence(error)
+
+
+def png(width: int, height: int, rows: bytes = b"") -> bytes:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [10_000, 15_000, 60_000])
+def test_bombs_are_refused_on_their_header(side: int) -> None:
+    with pytest.raises(LimitError) as error:
+        load_image(png(side, side), Limits(max_pixels=50_000_000))
+    one_sentence(error)
+
+
+def test_damaged_png_rows() -> None:
+    with pytest.raises(MediaError) as error:
+        load_image(png(100, 100, b"\0" * 5))
+    assert "damaged" in one_sentence(error)
+
+
+def test_a_line_can_be_read_but_not_shown_to_the_model() -> None:
+    picture = load_image(encoded(Image.new("RGB", (1, 20_000)), "PNG"))
+    with pytest.raises(LimitError) as error:
+        resize_picture(picture)
+    assert "1x20000" in one_sentence(error)
+
+
+def test_crop_outside() -> None:
+    with pytest.raises(MediaError, match="inside"):
+        load_image(gradient()).crop((50, 50, 60, 60))
