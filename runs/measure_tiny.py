@@ -31,7 +31,7 @@ from viewfinder.outputs.counts import parse_count
 from viewfinder.outputs.points import parse_points
 from viewfinder.processor.processor import Processor
 
-SIZES = ((168, 168), (224, 112), (112, 168), (196, 140), (140, 140), (112, 224))
+SIZES = ((112, 112), (140, 112), (112, 140), (140, 84), (84, 140), (168, 84))
 Answer = Callable[[Image.Image, str], str]
 
 
