@@ -140,16 +140,19 @@ def summarize(task: str, rows: list[dict[str, float]]) -> dict[str, float]:
 
 
 def cases(task: str, split: str, count: int) -> list[tuple[Scene, Turn]]:
-    """`count` questions of one task; `split` is "held_out" or "seen"."""
-    held = split == "held_out"
+    """`count` questions of one task; `split` is "held_out one" (a single shape or line), "seen several", ..."""
+    held, several = split.startswith("held_out"), split.endswith("several")
     families = find_families(held_out=held)
     text = task in ("read", "spot", "locate_text")
-    rng = np.random.default_rng((20261123, sorted(TASKS).index(task), held))
+    rng = np.random.default_rng((20261123, sorted(TASKS).index(task), held, several))
     result: list[tuple[Scene, Turn]] = []
     while len(result) < count:
         style = SceneStyle(
-            things=(0, 1) if text else (1, 4),
-            lines=(1, 2) if text else (0, 1),
+            things=(0, 1 if several else 0) if text else (1, 4 if several else 1),
+            lines=(1, 2 if several else 1) if text else (0, 1 if several else 0),
+            thing_size=(0.16, 0.55),
+            text_size=(18, 34),
+            max_chars=10,
             pairs="held_out" if held else "train",
             families=families,
             repeat=0.3,
@@ -166,7 +169,7 @@ def cases(task: str, split: str, count: int) -> list[tuple[Scene, Turn]]:
 def measure(answer: Answer, tasks: list[str], count: int, *, blind: bool = True) -> dict[str, Any]:
     """Scores by split, task and whether the picture was shown."""
     report: dict[str, Any] = {}
-    for split in ("held_out", "seen"):
+    for split in ("held_out one", "held_out several", "seen one", "seen several"):
         for task in tasks:
             seeing, blinded = [], []
             for scene, turn in cases(task, split, count):
@@ -179,7 +182,7 @@ def measure(answer: Answer, tasks: list[str], count: int, *, blind: bool = True)
             if blind:
                 entry["blank"] = summarize(task, blinded)
             report.setdefault(split, {})[task] = entry
-            print(f"{split:9} {task:12} {json.dumps(entry)}", file=sys.stderr, flush=True)
+            print(f"{split:16} {task:12} {json.dumps(entry)}", file=sys.stderr, flush=True)
     return report
 
 
@@ -198,7 +201,7 @@ def main() -> None:
     tasks = options.tasks.split(",")
     if options.show:
         for task in tasks:
-            for scene, turn in cases(task, "held_out", options.show):
+            for scene, turn in cases(task, "held_out several", options.show):
                 said = re.sub(r"\s+", " ", answer(scene.image, turn.question))
                 print(f"{task} | {turn.question}\n   want {re.sub(chr(92) + 's+', ' ', turn.answer)}\n   said {said}")
         return

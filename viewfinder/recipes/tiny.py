@@ -119,7 +119,7 @@ def tower(processor: Processor) -> TrainConfig:
         model=model_config(processor),
         answer_weight=0.0,
         dense_weight=1.0,
-        optimizer=OptimizerConfig(warmup=50, cooldown=0.2, final=0.3),
+        optimizer=OptimizerConfig(adamw_lr=2e-3, weight_decay=0.1, warmup=20, cooldown=0.4, final=0.1),
         data={
             "max_pixels": 168 * 168,
             "text_share": 0.1,
@@ -136,7 +136,7 @@ def joint(processor: Processor) -> TrainConfig:
         steps=3000,
         model=model_config(processor),
         dense_weight=0.2,
-        optimizer=OptimizerConfig(warmup=50, cooldown=0.3, final=0.03),
+        optimizer=OptimizerConfig(muon_lr=0.006, adamw_lr=7e-4, weight_decay=0.1, warmup=20, cooldown=0.4, final=0.03),
         data={
             "max_pixels": 168 * 168,
             "text_share": 2.5,
@@ -150,6 +150,7 @@ RECIPES: dict[str, Callable[[Processor], TrainConfig]] = {"tiny-tower": tower, "
 
 STYLES: dict[str, SceneStyle] = {
     "one": SceneStyle(things=(1, 1), lines=(0, 0), thing_size=(0.2, 0.65)),
+    "pair": SceneStyle(things=(2, 2), lines=(0, 0), thing_size=(0.2, 0.5), repeat=0.25),
     "few": SceneStyle(things=(1, 4), lines=(0, 1), thing_size=(0.16, 0.5), text_size=(16, 30), max_chars=8),
     "word": SceneStyle(things=(0, 0), lines=(1, 1), text_size=(18, 34), max_chars=6, plain=0.5),
     "mixed": SceneStyle(things=(1, 4), lines=(0, 2)),

@@ -1,7 +1,7 @@
 """`TrainConfig`: everything a run depends on, frozen and strict; a recipe is a function returning one.
 
-The resolved config is saved beside the run, and a run resumes only under an equal one (but for its length
-and its logging).
+The resolved config is saved beside the run. A run may be resumed under other settings than it began with
+(a lower rate, another mixture); then the saved config is that of the last part.
 """
 
 import json
@@ -50,8 +50,7 @@ class TrainConfig(_Strict):
 
     Attributes:
         recipe: name of the recipe that made it; its stream of batches is found by it.
-        model: sizes; ignored where `init` names a checkpoint directory to start from.
-        heads: a file of dense heads to start from ("" starts new ones).
+        model: sizes.
         answer_weight, dense_weight: of the two losses; an answer weight of 0 leaves the language model out.
         data: settings of the stream, known to the recipe.
         max_bad_steps: losses that are not finite before the run stops.
@@ -61,8 +60,6 @@ class TrainConfig(_Strict):
     seed: int = 0
     steps: int = Field(gt=0)
     model: ModelConfig
-    init: str = ""
-    heads: str = ""
     answer_weight: float = Field(default=1.0, ge=0)
     dense_weight: float = Field(default=0.5, ge=0)
     optimizer: OptimizerConfig = OptimizerConfig()
