@@ -1,23 +1,19 @@
-"""JPEG file to patches, beside the image processor of transformers, in one run.
+"""JPEG file to patches, beside the image processor of transformers, on the same bytes with the same threads.
 
-    python bench/preprocess.py [--rounds 9]
-
-The two take turns on the same bytes with the same threads; the ratio is that of the medians. Peak memory is
-that of a fresh process that does it once, over what it had before. Prints one JSON object a line.
+The peer is the processor that transformers chooses here: over torchvision when that is installed, else over
+Pillow. Peak memory is what one picture adds at its highest, in a process of its own.
 """
 
-import argparse
 import io
-import json
 import multiprocessing
-import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from beside import arguments, beside, report
 from PIL import Image
 
 SIZES = {"jpeg 1080p": (1920, 1080), "jpeg 12 MP": (4000, 3000)}
@@ -51,7 +47,6 @@ def ours() -> Preprocess:
 
 
 def peer() -> Preprocess:
-    """The processor that transformers chooses here: over torchvision when that is installed, else over Pillow."""
     from transformers import Qwen2VLImageProcessor
     from transformers.utils.logging import set_verbosity_error
 
@@ -65,25 +60,19 @@ def peer() -> Preprocess:
     return preprocess
 
 
-def seconds(preprocess: Preprocess, data: bytes) -> float:
-    start = time.perf_counter()
-    preprocess(data)
-    return time.perf_counter() - start
-
-
-def peak_megabytes(make: Callable[[], Preprocess], data: bytes) -> float:
+def peak_bytes(make: Callable[[], Preprocess], data: bytes) -> int:
     """What one picture adds to the resident memory at its highest, in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_measure_peak, (make, data))
 
 
-def _measure_peak(make: Callable[[], Preprocess], data: bytes) -> float:
+def _measure_peak(make: Callable[[], Preprocess], data: bytes) -> int:
     preprocess = make()
     preprocess(photograph(64, 64))
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak until here
     before = _resident("VmRSS")
     preprocess(data)
-    return (_resident("VmHWM") - before) / 1024
+    return (_resident("VmHWM") - before) * 1024
 
 
 def _resident(field: str) -> int:
@@ -92,24 +81,18 @@ def _resident(field: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(field))
 
 
-def report(name: str, own: float, other: float, unit: str) -> None:
-    """`ratio` is how many times less we need."""
-    print(json.dumps({"name": name, "ours": round(own, 4), "peer": round(other, 4), "unit": unit,
-                      "ratio": round(other / own, 2)}), flush=True)  # fmt: skip
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args().rounds
+    options = arguments(__doc__)
     own, other = ours(), peer()
     for name, size in SIZES.items():
         data = photograph(*size)
         difference = (own(data) - other(data)).abs().max().item()
         assert difference < 0.03, f"the two disagree by {difference}"
-        times = [(seconds(own, data), seconds(other, data)) for _ in range(rounds)]
-        report(f"{name} to patches", *map(statistics.median, zip(*times, strict=True)), "s")
-        report(f"{name} to patches, peak memory", peak_megabytes(ours, data), peak_megabytes(peer, data), "MB")
+        figures = beside(partial(own, data), partial(other, data), max(options.repeats, 9))
+        report(f"{name} to patches", figures, largest_difference=difference)
+        if not options.no_memory:
+            mine, theirs = peak_bytes(ours, data), peak_bytes(peer, data)
+            report(f"{name} to patches, peak memory", {"ours": mine, "peer": theirs, "ratio": theirs / mine}, "bytes")
 
 
 if __name__ == "__main__":

@@ -135,7 +135,10 @@ def _get(target: SplitResult, address: str, sink: BinaryIO, max_bytes: int, dead
                 "Connection": "close",
             }
             connection.request("GET", path, headers=headers)
-            return _read(connection.getresponse(), host, sink, max_bytes)
+            redirect = _read(connection.getresponse(), host, sink, max_bytes)
+            if time.monotonic() >= deadline:  # hung up on: what came may look like a whole answer
+                raise TimeoutError("no time left")
+            return redirect
     finally:
         alarm.cancel()
         plain.close()

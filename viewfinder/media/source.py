@@ -172,6 +172,8 @@ def _decode_data_uri(uri: str, limits: Limits) -> bytes:
     _check_size(len(text) * 3 // 4 - 2, uri, limits)  # before the copy is made
     try:
         standard = text.replace("-", "+").replace("_", "/").rstrip("=")
-        return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
+        data = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise MediaError(f"the base64 of a data: URI is broken ({error}); encode the file again") from error
+    _check_size(len(data), uri, limits)
+    return data

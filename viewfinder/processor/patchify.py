@@ -128,11 +128,15 @@ def _in_patch_order(pixels: NDArray[np.uint8], patch: int, merge: int) -> NDArra
 
 
 def _in_threads(fill: Callable[[int, int], None], count: int, worth_it: bool) -> None:
-    """Run `fill(start, end)` over 0..count, in as many threads as torch may use here."""
+    """Run `fill(start, end)` over 0..count, in as many threads as torch may use here.
+
+    There are four pieces to a thread, so that one held up by other work does not hold up the rest.
+    """
     threads = min(torch.get_num_threads(), count) if worth_it else 1
     if threads == 1:
         fill(0, count)
         return
-    bounds = [count * k // threads for k in range(threads + 1)]
+    pieces = min(4 * threads, count)
+    bounds = [count * k // pieces for k in range(pieces + 1)]
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(fill, bounds[:-1], bounds[1:]))

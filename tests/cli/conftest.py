@@ -1,0 +1,63 @@
+"""A checkpoint directory with random weights, and a way to run the command line as its user does."""
+
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from tests.conftest import random_model, small_config
+from tests.doubles import small_processor
+from viewfinder.model import save_pretrained
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole directory: weights, vocabulary, settings. It sees nothing, but its answers must be valid."""
+    directory = tmp_path_factory.mktemp("checkpoint")
+    processor = small_processor(max_pixels=112 * 112, video_max_pixels=56 * 56, video_min_pixels=28 * 28)
+    token = processor.tokenizer.token_id
+    config = small_config(vocab_size=300).model_copy(
+        update={
+            "image_token_id": token("<|image_pad|>"),
+            "video_token_id": token("<|video_pad|>"),
+            "vision_start_token_id": token("<|vision_start|>"),
+            "vision_end_token_id": token("<|vision_end|>"),
+            "eos_token_id": token("<|im_end|>"),
+            "bos_token_id": token("<|endoftext|>"),
+        }
+    )
+    save_pretrained(random_model(config), directory)
+    processor.save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    image = Image.new("RGB", (200, 100), "white")
+    ImageDraw.Draw(image).rectangle((20, 30, 80, 70), fill="red")
+    path = tmp_path_factory.mktemp("media") / "box.png"
+    image.save(path)
+    return path
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[..., Run]:
+    """Run `viewfinder` in a process of its own."""
+
+    def call(*arguments: object) -> Run:
+        command = [sys.executable, "-m", "viewfinder", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        return Run(done.returncode, done.stdout, done.stderr)
+
+    return call

@@ -1,0 +1,91 @@
+"""Documents as plain data: JSON-ready dictionaries and pandas tables."""
+
+import re
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from viewfinder.outputs.document.elements import (
+    Chart,
+    Element,
+    Formula,
+    Heading,
+    ListBlock,
+    ListItem,
+    Paragraph,
+    Table,
+    Written,
+)
+
+if TYPE_CHECKING:
+    from viewfinder.outputs.document.document import Page
+
+_NUMBER = re.compile(r"[-+(]?\s*[$€£¥]?\s*\d[\d,\s]*(?:\.\d+)?\s*\)?\s*%?")
+
+
+def page_to_dict(page: "Page") -> dict[str, Any]:
+    """A page with its HTML, from which it can be read again, and its elements for other programs."""
+    return {
+        "number": page.number,
+        "size": list(page.size),
+        "confidence": page.confidence,
+        "transform": None if page.transform is None else page.transform.to_dict(),
+        "repairs": list(page.repairs),
+        "html": page.to_html(),
+        "elements": [element_to_dict(element) for element in page.elements],
+    }
+
+
+def element_to_dict(element: Element) -> dict[str, Any]:
+    """Kind, box in original pixels, text, and what is particular to the kind."""
+    result: dict[str, Any] = {"kind": element.kind, "box": None if element.box is None else list(element.box)}
+    result["text"] = element.text
+    match element:
+        case Heading():
+            result["level"] = element.level
+        case Paragraph() if element.role:
+            result["role"] = element.role
+        case ListBlock():
+            result |= {"ordered": element.ordered, "items": [_item(item) for item in element.items]}
+        case Table():
+            result |= {"rows": element.grid(), "header_rows": element.num_header_rows}
+        case Chart() if element.table is not None:
+            result |= {"rows": element.table.grid(), "header_rows": element.table.num_header_rows}
+        case Formula():
+            result |= {"latex": element.latex, "variant": element.variant}
+        case Written():
+            result["notation"] = element.notation
+        case _:
+            pass
+    return result
+
+
+def _item(item: ListItem) -> dict[str, Any]:
+    below = [_item(inner) for inner in item.below.items] if item.below else []
+    own = ListItem(item.content).text
+    return {"text": own, **({"items": below} if below else {})}
+
+
+def table_to_pandas(table: Table) -> Any:
+    """A DataFrame: marked head rows become columns (several are joined), and a column in which every filled
+    cell is a number becomes numbers (`1,234`, `$5`, `12 %` as 12, `(3)` as -3)."""
+    pandas: Any = import_module("pandas")
+    grid, heads = table.grid(), table.num_header_rows
+    names: list[Any] = list(range(table.num_columns))
+    if heads:
+        columns = zip(*grid[:heads], strict=True)
+        names = [" ".join(dict.fromkeys(part for part in column if part)) for column in columns]
+    frame: Any = pandas.DataFrame(grid[heads:], columns=names)
+    for i in range(len(names)):
+        values = [row[i].strip() for row in grid[heads:]]
+        filled = [value for value in values if value]
+        if filled and all(_NUMBER.fullmatch(value) for value in filled):
+            frame.isetitem(i, [_number(value) for value in values])
+    return frame
+
+
+def _number(text: str) -> float | None:
+    if not text:
+        return None
+    negative = text.startswith(("-", "("))
+    value = float(re.sub(r"[^\d.]", "", text))
+    return -value if negative else value

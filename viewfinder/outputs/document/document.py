@@ -1,0 +1,188 @@
+"""`Document`: pages of typed elements, read from and written as QwenVL HTML.
+
+    document = Document.from_html(reply.text, transform)
+    document.tables[0].to_pandas(), document.to_markdown(), document.to_html() == reply.text
+
+Boxes are in pixels of each original page. What the model wrote is untrusted: only safe content survives
+reading (`html_inline`), and what was repaired is said per page.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from PIL import Image
+
+from viewfinder.media.transform import Transform
+from viewfinder.outputs.boxes import Box
+from viewfinder.outputs.document.clean import PageImages, clean_html, crop_figures
+from viewfinder.outputs.document.convert import page_to_dict
+from viewfinder.outputs.document.elements import Chart, Element, Heading, Picture, Table
+from viewfinder.outputs.document.markdown import element_to_markdown
+from viewfinder.outputs.document.parse import parse_page
+from viewfinder.outputs.document.problems import problems
+from viewfinder.outputs.document.view import viewer_html
+from viewfinder.outputs.document.write import write_elements
+
+_PAGE = re.compile(r"(?=<html\b)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page.
+
+    Attributes:
+        elements: in reading order.
+        transform: from the original page to what the model saw; None when it is not known, and boxes are then
+            in the pixels they were written in.
+        number: of the page in its document, from 0.
+        repairs: what reading had to change, as phrases.
+        confidence: probability of the page's words, 0..1, when it is known.
+    """
+
+    elements: tuple[Element, ...]
+    transform: Transform | None = None
+    number: int = 0
+    repairs: tuple[str, ...] = ()
+    confidence: float | None = None
+    opening: str = field(default="<html><body>", repr=False, compare=False)
+    tail: str = field(default="\n", repr=False, compare=False)
+    closing: str = field(default="</body></html>", repr=False, compare=False)
+
+    @classmethod
+    def from_html(
+        cls, text: str, transform: Transform | None = None, number: int = 0, confidence: float | None = None
+    ) -> Self:
+        """Read one page; never raises."""
+        read = parse_page(text, transform)
+        return cls(read.elements, transform, number, read.repairs, confidence, read.opening, read.tail, read.closing)
+
+    def to_html(self) -> str:
+        """QwenVL HTML. Text that was well formed when read is given back to the letter."""
+        return self.opening + write_elements(self.elements, self.transform) + self.tail + self.closing
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """(width, height) of the original page; of what the boxes span when that is not known."""
+        if self.transform is not None:
+            return self.transform.original_size
+        corners = [element.box for element in self.elements if element.box]
+        return max((box[2] for box in corners), default=1.0), max((box[3] for box in corners), default=1.0)
+
+    @property
+    def text(self) -> str:
+        return "\n\n".join(text for element in self.elements if (text := element.text))
+
+    def boxes(self) -> list[Box]:
+        """Each element that has a box, labelled with its kind: to draw or to score."""
+        return [
+            Box(*element.box, label=element.kind, text=element.text, transform=self.transform)
+            for element in self.elements
+            if element.box is not None
+        ]
+
+
+@dataclass(frozen=True)
+class Document:
+    """Pages in order."""
+
+    pages: tuple[Page, ...]
+
+    @classmethod
+    def from_html(cls, text: str, transform: Transform | Sequence[Transform] | None = None) -> Self:
+        """Read QwenVL HTML; never raises. Each `<html>` begins a page.
+
+        Args:
+            transform: of the page, or one for each page in order.
+        """
+        starts = _PAGE.split(text)
+        texts = [*([starts[0] + starts[1]] if len(starts) > 1 else starts), *starts[2:]]
+        many = [transform] * len(texts) if transform is None or isinstance(transform, Transform) else list(transform)
+        many += [many[-1] if many else None] * (len(texts) - len(many))
+        return cls(tuple(Page.from_html(page, many[i], i) for i, page in enumerate(texts)))
+
+    def to_html(self, fenced: bool = False) -> str:
+        """QwenVL HTML, page after page; `fenced` as checkpoints answer, between ```` ```html ```` marks."""
+        text = "\n".join(page.to_html() for page in self.pages)
+        return f"```html\n{text}\n```" if fenced else text
+
+    def __iter__(self) -> Iterator[Element]:
+        """All elements in reading order."""
+        return (element for page in self.pages for element in page.elements)
+
+    @property
+    def tables(self) -> list[Table]:
+        return [element for element in self if isinstance(element, Table)]
+
+    @property
+    def charts(self) -> list[Chart]:
+        return [element for element in self if isinstance(element, Chart)]
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """Images, charts, formulas, music and molecules: all that the page shows as a picture."""
+        return [element for element in self if isinstance(element, Picture)]
+
+    @property
+    def headings(self) -> list[Heading]:
+        return [element for element in self if isinstance(element, Heading)]
+
+    @property
+    def text(self) -> str:
+        """All words in reading order, a blank line between elements."""
+        return "\n\n".join(page.text for page in self.pages if page.text)
+
+    @property
+    def repairs(self) -> list[str]:
+        """What reading had to change, with the number of its page (from 0)."""
+        return [f"page {page.number}: {repair}" for page in self.pages for repair in page.repairs]
+
+    def validate(self) -> list[str]:
+        """What is still wrong with the document: missing, empty and foreign boxes, ragged tables, open formulas."""
+        return [f"page {page.number}: {problem}" for page in self.pages for problem in problems(page.elements)]
+
+    def to_markdown(self) -> str:
+        """Markdown; figures are named as `figure_name` says."""
+        blocks: list[str] = []
+        for page in self.pages:
+            for i, element in enumerate(page.elements):
+                name = figure_name(page.number, i)
+                blocks.append(element_to_markdown(element, lambda _, name=name: name))
+        return "\n\n".join(block for block in blocks if block) + "\n"
+
+    def to_clean_html(self, pages: PageImages = ()) -> str:
+        """A web page of words, tables and figures; `pages` are the page images, in any size, None for unknown."""
+        return clean_html(self, pages)
+
+    def to_viewer(self, pages: PageImages = ()) -> str:
+        """A self-contained viewer of page images beside the parsed text."""
+        return viewer_html(self, pages)
+
+    def figures(self, pages: PageImages) -> dict[str, Image.Image]:
+        """Pictures cropped from the page images, by the names that `to_markdown` uses."""
+        return {
+            figure_name(page.number, i): crop
+            for page, image in zip(self.pages, pages, strict=False)
+            if image is not None
+            for i, crop in crop_figures(page, image).items()
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; `from_dict` gives an equal document back."""
+        return {"pages": [page_to_dict(page) for page in self.pages]}
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        pages: list[Page] = []
+        for page in raw["pages"]:
+            transform = Transform.from_dict(page["transform"]) if page.get("transform") else None
+            read = Page.from_html(page["html"], transform, page["number"], page.get("confidence"))
+            pages.append(replace(read, repairs=tuple(page.get("repairs", ()))))
+        return cls(tuple(pages))
+
+
+def figure_name(page: int, element: int) -> str:
+    """The file name of a picture: `page-0-figure-3.png` for element 3 of page 0."""
+    return f"page-{page}-figure-{element}.png"
