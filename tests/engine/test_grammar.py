@@ -1,5 +1,7 @@
 """Random logits under a grammar never leave it; canonical texts are always inside it."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -10,6 +12,8 @@ from viewfinder.media.transform import Transform
 from viewfinder.outputs.actions import Device, format_action, parse_action, tool_schema
 from viewfinder.outputs.boxes import Box, format_boxes, parse_boxes
 from viewfinder.outputs.counts import format_count, parse_count
+from viewfinder.outputs.document import Document
+from viewfinder.outputs.document.grammar import qwenvl_html_grammar
 from viewfinder.outputs.grammars import boxes_grammar, count_grammar, moments_grammar, points_grammar, spans_grammar
 from viewfinder.outputs.points import Point, format_points, parse_points
 from viewfinder.outputs.spans import Span, format_moments, format_spans, parse_spans
@@ -210,3 +214,30 @@ def test_random_actions_can_be_done(compiler: GrammarCompiler, device: Device, s
     grammar.reset()
     assert accepts(grammar, format_action(action, SAME))
     assert accepts(compiler.lark(tool_call_grammar(tools)), "I tap\nit.\n" + format_action(action, SAME))
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_random_pages_are_well_formed(compiler: GrammarCompiler, seed: int) -> None:
+    """Every tag closed, every box inside; only the order of corners is left to the parser."""
+    grammar = compiler.lark(qwenvl_html_grammar(504, 364, max_elements=4))
+    generator = torch.Generator().manual_seed(seed)
+    bias = torch.zeros(280)
+    bias[list(b"<>")], bias[ord("/")] = 3.5, 0.7
+    ids: list[int] = []
+    while not grammar.is_finished:
+        ids.append(int(grammar.mask(torch.randn(280, generator=generator) + bias).argmax()))
+        grammar.accept(ids[-1])
+    document = Document.from_html(bytes(ids).decode(), SAME)
+    assert document.repairs == []
+    assert Document.from_html(document.to_html(), SAME) == document
+
+
+@pytest.mark.parametrize("name", ["report_all_kinds", "checkpoint_tables", "checkpoint_handwriting"])
+def test_official_pages_are_allowed(compiler: GrammarCompiler, name: str) -> None:
+    html = (Path(__file__).parents[1] / "golden" / "documents" / f"{name}.html").read_text().strip()
+    canonical = html.replace("</html></body>", "</body></html>").replace("<br/>", "<br>")
+    canonical = canonical.replace("<caption>Legend</caption>", "")  # the format has none
+    canonical = canonical.replace("<del>", "<s>").replace("</del>", "</s>")
+    fenced = f"```html\n{canonical}\n```"
+    assert accepts(compiler.lark(qwenvl_html_grammar(504, 504)), fenced)
+    assert not accepts(compiler.lark(qwenvl_html_grammar(200, 504)), fenced)

@@ -89,9 +89,8 @@ def test_a_thousand_corruptions_are_read_and_the_loss_is_small() -> None:
         again = document.to_html()
         assert Document.from_html(again, HALF).to_html() == again, seed
         losses.append(loss(html))
-    print(statistics.mean(losses), statistics.quantiles(losses, n=20)[-1], max(losses))
-    assert statistics.mean(losses) < 0.02
-    assert statistics.quantiles(losses, n=20)[-1] < 0.12
+    assert statistics.mean(losses) < 0.005  # 0.0019 when this was written
+    assert statistics.quantiles(losses, n=20)[-1] < 0.02
 
 
 def test_nothing_is_lost_of_a_page_that_is_whole() -> None:

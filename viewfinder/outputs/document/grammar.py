@@ -22,7 +22,9 @@ inner: "<br>" | "<b>" TEXT? "</b>" | "<i>" TEXT? "</i>" | "<u>" TEXT? "</u>" | "
      | "<sub>" TEXT? "</sub>" | "<sup>" TEXT? "</sup>" | "<code>" TEXT? "</code>"
 TEXT: /[^<\x00-\x08\x0B\x0C\x0E-\x1F]+/
 
-paragraph: "<p" box ">" inline "</p>"
+paragraph: "<p" role? box ">" inline "</p>"
+role: " class=\"" ROLE "\""
+ROLE: /[a-z][a-z ._-]{0,29}/
 break: "<p></p>"
 heading: "<h1" box ">" inline "</h1>" | "<h2" box ">" inline "</h2>" | "<h3" box ">" inline "</h3>"
        | "<h4" box ">" inline "</h4>" | "<h5" box ">" inline "</h5>" | "<h6" box ">" inline "</h6>"
@@ -46,8 +48,8 @@ cell: "<td" spans ">" inline "</td>" | "<th" spans ">" inline "</th>"
 spans: (" rowspan=\"" SPAN "\"")? (" colspan=\"" SPAN "\"")?
 SPAN: /[2-9]|[1-9][0-9]/
 
-picture: box ">" gap "<img" box " "? "/>" gap
-notation: "<div>" TEXT? "</div></div>"
+picture: box ">" gap "<img" box? " "? "/>" gap
+notation: ("<div>" TEXT? "</div>" gap)? "</div>"
 chart: "<div class=\"chart\"" picture ("<table" class? ">" rows "</table>")? "</div>"
 image: "<div class=\"image\"" picture "</div>"
      | "<div class=\"image caption\"" picture ("<p>" inline "</p>")+ "</div>"
