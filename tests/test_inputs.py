@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viewfinder.errors import StampError
@@ -46,6 +46,7 @@ def same(one: ModelInputs, other: ModelInputs) -> None:
             assert a == b, field.name
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(item, min_size=1, max_size=5), st.booleans())
 def test_unpack_gives_back_what_was_packed(items: list, labels: bool):
     singles = [make(length, media, k, labels) for k, (length, media) in enumerate(items)]
@@ -56,6 +57,7 @@ def test_unpack_gives_back_what_was_packed(items: list, labels: bool):
         same(single, again)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(item, min_size=2, max_size=5), st.integers(1, 4))
 def test_packing_in_two_steps_is_packing_in_one(items: list, cut: int):
     singles = [make(length, media, k, True) for k, (length, media) in enumerate(items)]

@@ -4,7 +4,7 @@ import json
 
 import jinja2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viewfinder.errors import MessageError
@@ -65,6 +65,7 @@ content = st.text(alphabet="ab\n <|_>im{}") | st.lists(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(roles, content), min_size=1, max_size=5), st.booleans())
 def test_any_conversation_reads_like_the_official_template(turns: list, add_vision_id: bool):
     raw = [

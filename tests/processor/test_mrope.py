@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viewfinder.processor.mrope import rope_index
@@ -118,6 +118,7 @@ def test_tokens_that_do_not_fit_the_grids_are_a_programming_error():
 media = st.tuples(st.booleans(), st.integers(1, 3), st.integers(1, 4), st.integers(1, 4), st.integers(0, 5))
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(media, max_size=5), st.floats(0.1, 4.0))
 def test_every_token_after_a_medium_stands_after_all_of_it(items: list, step: float):
     tokens, grids, seconds = [], [], []

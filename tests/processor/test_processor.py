@@ -246,7 +246,7 @@ parts = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(parts, min_size=1, max_size=3))
 def test_what_is_packed_comes_apart_again(conversations: list):
     singles = [SMALL(ask(*content)) for content in conversations]

@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viewfinder.errors import CheckpointError
@@ -141,11 +141,13 @@ def test_a_vocabulary_without_the_tokens_of_prompts(small: Tokenizer, tmp_path: 
         Tokenizer.from_pretrained(tmp_path)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.text())
 def test_text_survives_encoding(text: str):
     assert SMALL.decode(SMALL.encode(text)) == unicodedata.normalize("NFC", text)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(-5, 310)))
 def test_a_stream_joined_is_the_whole(ids: list[int]):
     stream = SMALL.stream()
