@@ -20,7 +20,8 @@ def test_locate_answers_in_one_json_document_and_draws(run, checkpoint: Path, pi
         x1, y1, x2, y2 = found["box"]
         assert 0 <= x1 <= x2 <= 200
         assert 0 <= y1 <= y2 <= 100
-    assert Image.open(plot).size == (200, 100)
+    with Image.open(plot) as drawn:
+        assert drawn.width == 2 * drawn.height  # small pictures are drawn larger, in proportion
 
 
 @pytest.mark.parametrize("command", ["point", "count"])
@@ -50,7 +51,7 @@ def test_inspect_needs_no_weights_for_official_sizes(run, picture: Path) -> None
     assert [len(row) for row in result["position_ids"]] == [result["input_ids"]] * 3
     assert result["rope_delta"] == max(max(row) for row in result["position_ids"]) + 1 - result["input_ids"]
     assert result["flops"] > 0
-    assert result["bytes"] > 7 * 2**30
+    assert result["bytes"] > 7e9
 
 
 def test_many_files_are_resumed(run, checkpoint: Path, picture: Path, tmp_path: Path) -> None:

@@ -48,9 +48,9 @@ def test_sizes() -> None:
 
 def test_a_broken_page_spares_the_others() -> None:
     with open_document(PDF % 0) as document:
-        with pytest.raises(MediaError, match=rr"page 1 .* is broken"):
+        with pytest.raises(MediaError, match=r"page 1 .* is broken"):
             document.page(1)
-        with pytest.raises(MediaError, match=rr"page 1 .* is broken"):
+        with pytest.raises(MediaError, match=r"page 1 .* is broken"):
             document.words(1)
         assert (document.page(2).pixels == 255).all()
         assert document.words(2) == ()
