@@ -41,3 +41,9 @@ def test_without_the_kernel_the_result_is_close(monkeypatch: pytest.MonkeyPatch)
     expected = x @ weight.float().T
     monkeypatch.setattr(linear, "narrow_matvec", lambda weight, x: None)
     torch.testing.assert_close(linear.widened_linear(x, weight, None), expected, atol=0.1, rtol=0.05)
+
+
+def test_loading_the_kernel_leaves_tiny_numbers_alone() -> None:
+    native.narrow_matvec(torch.zeros(4, 8, dtype=torch.bfloat16), torch.zeros(8))
+    assert float("5e-324") * 1.0 > 0.0
+    assert (torch.tensor([1e-310], dtype=torch.float64) * 1.0).item() > 0.0
