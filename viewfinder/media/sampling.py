@@ -76,10 +76,8 @@ def sample(
     if available <= count:
         notes = () if nframes is None or available == count else (f"{available} frames are all there are",)
         return _take(times, range(first, last + 1), span / available, notes)
-    tolerance = 0.5 * span / available  # timestamps are rounded; half a frame early is on time
     moments = begin + spacing * np.arange(count)
-    on_screen = np.searchsorted(np.asarray(times), moments + tolerance, side="right") - 1
-    indices = np.clip(on_screen, first, last)
+    indices = np.clip(_on_screen(np.asarray(times), moments, 0.5 * span / available), first, last)
     held = int((np.diff(indices) == 0).sum())
     notes = (f"{held} of {count} samples repeat the frame that stays on screen",) if held else ()
     return Sampling(_ints(indices), _floats(moments[::2]), 2 * spacing, True, notes)
@@ -129,6 +127,18 @@ def official_sample(
     seconds = 2 * available / (count * video_fps)
     grid_times = tuple(first / video_fps + k * seconds for k in range(count // 2))
     return Sampling(_linspace(first, last, count), grid_times, seconds, True)
+
+
+def _on_screen(times: np.ndarray, moments: np.ndarray, early: float) -> np.ndarray:
+    """The frame shown at each moment, or the next one if it is nearer and at most `early` seconds ahead.
+
+    Timestamps are rounded by their container, and half a frame early is on time; but of a picture that stands
+    for ten seconds the second five do not show what comes after.
+    """
+    now = np.searchsorted(times, moments, side="right") - 1
+    after = np.minimum(now + 1, len(times) - 1)
+    ahead = times[after] - moments
+    return np.where((ahead > 0) & (ahead <= early) & (ahead < moments - times[now.clip(0)]), after, now)
 
 
 def check_times(times: Sequence[float]) -> None:
