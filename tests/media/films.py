@@ -45,7 +45,7 @@ def write_film(
     container_options: dict[str, str] | None = None,
     aspect: Fraction | None = None,
 ) -> Path:
-    """A film whose frame k is shown at `times[k]` seconds (the last as long as the one before)."""
+    """A film whose frame k is shown at `times[k]` seconds (the last for 1/30 s)."""
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(
             codec, rate=30, options=options or {"preset": "ultrafast", "g": "12", "crf": "20"}

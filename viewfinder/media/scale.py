@@ -6,12 +6,16 @@ transparency go through Pillow, on white. Not for two threads at once: each make
 """
 
 import itertools
+from fractions import Fraction
 
 import av
 import numpy as np
 from PIL import Image
 
 _FLAGS = "bicubic+accurate_rnd+full_chroma_int:param0=0:param1=0.5"
+
+
+_ANY_CLOCK = Fraction(1, 1000)  # the graph wants one; frames pass singly, so it is never looked at
 
 
 class FrameScaler:
@@ -46,7 +50,7 @@ def _graph(frame: av.VideoFrame, size: tuple[int, int]) -> av.filter.Graph:
     graph = av.filter.Graph()
     graph.threads = 1  # the decoder's chunks run side by side already
     chain = [
-        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base),
+        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=_ANY_CLOCK),
         graph.add("format", "gbrp"),  # RGB first, as in the reference: scaling subsampled colour smears its edges
         graph.add("scale", f"{size[0]}:{size[1]}:flags={_FLAGS}"),
         graph.add("format", "rgb24"),

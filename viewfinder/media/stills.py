@@ -136,8 +136,6 @@ def open_animation(file: str | bytes, name: str, limits: Limits) -> Animation:
         LimitError: frames or duration over `limits`.
         MediaError: damaged, or a still picture that is no GIF.
     """
-    notes: tuple[str, ...] = ()
-    delays: list[float] = []
     try:
         image = _open(file)
     except Exception as error:  # hostile bytes surface as any exception of a decoder
@@ -146,29 +144,39 @@ def open_animation(file: str | bytes, name: str, limits: Limits) -> Animation:
         size, kind = image.size, (image.format or "").lower()
         if size[0] * size[1] > limits.max_pixels:
             raise LimitError(
-                f"{name} has frames of {size[0]}x{size[1]}, over the {limits.max_pixels:,} pixels "
-                "allowed; make it smaller or raise Limits.max_pixels"
+                f"{name} has frames of {size[0]}x{size[1]}, over the {limits.max_pixels:,} pixels allowed; make it "
+                "smaller or raise Limits.max_pixels"
             )
-        try:
-            if kind != "gif" and not getattr(image, "is_animated", False):
-                raise MediaError(f"{name} is a still picture, expected a video; give it as an image")
-            for i in range(getattr(image, "n_frames", 1)):
-                image.seek(i)
-                delay = float(image.info.get("duration", 0) or 0) / 1000
-                delays.append(delay if delay > 0.010 else 0.1)
-        except MediaError:
-            raise
-        except Exception:  # cut off: what has been found is used
-            notes = (f"damaged: only its first {len(delays)} frames are used",)
+        delays, whole = _delays(image)
+        if whole and len(delays) == 1 and kind != "gif":
+            raise MediaError(f"{name} is a still picture, expected a video; give it as an image")
     if not delays:
         raise MediaError(f"not one frame of {name} can be decoded; it is damaged, get it again")
     ends = np.cumsum(delays)
-    times = np.concatenate([[0.0], ends[:-1]])
-    duration = float(ends[-1])
+    times, duration = np.concatenate([[0.0], ends[:-1]]), float(ends[-1])
     _check_duration(name, duration, limits)
     varies = spacing_of(times, delays[0])[1]
+    notes = () if whole else (f"damaged: only its first {len(delays)} frames are used",)
     info = VideoInfo(duration, size, len(times), len(times) / duration, 0, varies, kind, notes)
     return Animation(name, info, times, size, file)
+
+
+def _delays(image: Image.Image) -> tuple[list[float], bool]:
+    """Seconds that each frame is shown, and whether the file could be read to its end."""
+    delays: list[float] = []
+    while True:
+        try:
+            image.seek(len(delays))
+        except EOFError:
+            return delays, True
+        except Exception:  # hostile bytes surface as any exception of a decoder
+            return delays, False
+        try:
+            image.load()  # WebP knows a delay only then
+        except Exception:
+            return delays, False
+        delay = float(image.info.get("duration", 0) or 0) / 1000
+        delays.append(delay if delay > 0.010 else 0.1)
 
 
 def _open(file: str | bytes) -> Image.Image:
