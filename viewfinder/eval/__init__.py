@@ -1,0 +1,1 @@
+"""Scores: what a model answered against what is true. No torch."""

@@ -1,0 +1,119 @@
+"""TEDS and TEDS-structure: how alike two HTML tables are (Zhong et al. 2020; CC-OCR and OmniDocBench use it).
+
+    TEDS = 1 - (tree edit distance of the tables) / (nodes of the larger table)
+
+Cells (`td`) are leaves. Renaming costs 1 where tag, colspan or rowspan differ, and between cells the
+normalised edit distance of their tokens: characters, and the tags inside them. TEDS-structure ignores words.
+Tags inside cells count as nodes of the table, as in the published code, though they are not in the tree.
+"""
+
+import html
+from dataclasses import dataclass
+
+import numpy as np
+
+from viewfinder.eval.metrics.edit_distance import edit_distances
+from viewfinder.eval.metrics.tree_distance import Tree, tree_edit_distance
+from viewfinder.outputs.document.html_tree import VOID, Node, parse_tree
+
+Label = tuple[str, int | None, int | None]
+
+
+@dataclass(frozen=True)
+class TableTree:
+    """A table in postorder: what each node is, and the tokens of those that are cells (None for the others)."""
+
+    tree: Tree
+    labels: list[Label]
+    tokens: list[tuple[str, ...] | None]
+    num_nodes: int
+
+
+def teds(predicted: str, truth: str, structure_only: bool = False) -> float:
+    """TEDS of two texts, 0..1, each with a `<table>` (the first counts); 0 where one has none.
+
+    One of two cells read as "ab" for "ac": `teds(...) == 1 - 0.5 / 3`, for table rows are nodes too.
+    """
+    a, b = read_table_tree(predicted), read_table_tree(truth)
+    if a is None or b is None:
+        return 0.0
+    nodes = max(a.num_nodes, b.num_nodes)
+    if nodes == 0:
+        return 1.0
+    return 1.0 - tree_edit_distance(a.tree, b.tree, rename_costs(a, b, structure_only)) / nodes
+
+
+def teds_structure(predicted: str, truth: str) -> float:
+    """TEDS without regard to words."""
+    return teds(predicted, truth, structure_only=True)
+
+
+def read_table_tree(text: str) -> TableTree | None:
+    """The first table of a text as a tree; None where there is none."""
+    table = parse_tree(text)[0].first("table")
+    if table is None:
+        return None
+    nodes, children = [table], [list[int]()]
+    for i, node in enumerate(nodes):  # grows while it is read
+        if node.tag != "td":
+            for child in node.nodes:
+                children[i].append(len(nodes))
+                nodes.append(child)
+                children.append([])
+    tree, order = Tree.from_children(children, 0)
+    ordered = [nodes[i] for i in order]
+    tokens = [tuple(cell_tokens(node)) if node.tag == "td" else None for node in ordered]
+    return TableTree(tree, [_label(node) for node in ordered], tokens, _count(table))
+
+
+def _label(node: Node) -> Label:
+    if node.tag != "td":
+        return node.tag, None, None
+    return "td", _span(node, "colspan"), _span(node, "rowspan")
+
+
+def _span(node: Node, name: str) -> int:
+    written = node.attributes.get(name, "1").strip()
+    return int(written) if written.isdecimal() and len(written) < 9 else 1
+
+
+def _count(node: Node) -> int:
+    return sum(1 + _count(child) for child in node.nodes)
+
+
+def cell_tokens(cell: Node) -> list[str]:
+    """Characters and tags of a cell: `a<b>c</b>` gives a, <b>, c, </b>."""
+    tokens: list[str] = []
+    for child in cell.children:
+        if isinstance(child, str):
+            tokens += html.unescape(child)
+        else:
+            inside = cell_tokens(child) if child.tag not in VOID else []
+            tokens += [f"<{child.tag}>", *inside, f"</{child.tag}>"]
+    return tokens
+
+
+def rename_costs(a: TableTree, b: TableTree, structure_only: bool) -> np.ndarray:
+    """Cost of renaming node i of `a` to node j of `b`; each distinct pair of contents is compared once."""
+    kinds = {label: i for i, label in enumerate(dict.fromkeys(a.labels + b.labels))}
+    rows, columns = (np.array([kinds[label] for label in table.labels]) for table in (a, b))
+    costs = (rows[:, None] != columns[None, :]).astype(np.float64)
+    if structure_only:
+        return costs
+    cells_a = [i for i, tokens in enumerate(a.tokens) if tokens is not None]
+    cells_b = [j for j, tokens in enumerate(b.tokens) if tokens is not None]
+    if cells_a and cells_b:
+        differences = _differences([a.tokens[i] or () for i in cells_a], [b.tokens[j] or () for j in cells_b])
+        both = np.ix_(cells_a, cells_b)
+        costs[both] = np.where(costs[both] == 1, 1, differences)
+    return costs
+
+
+def _differences(a: list[tuple[str, ...]], b: list[tuple[str, ...]]) -> np.ndarray:
+    """Normalised edit distances of all pairs of contents."""
+    distinct_a, distinct_b = list(dict.fromkeys(a)), list(dict.fromkeys(b))
+    lengths = np.maximum.outer([len(tokens) for tokens in distinct_a], [len(tokens) for tokens in distinct_b])
+    values = edit_distances(distinct_a, distinct_b) / np.maximum(lengths, 1)
+    place_a = {tokens: i for i, tokens in enumerate(distinct_a)}
+    place_b = {tokens: j for j, tokens in enumerate(distinct_b)}
+    return values[np.ix_([place_a[tokens] for tokens in a], [place_b[tokens] for tokens in b])]
