@@ -62,8 +62,8 @@ class GrammarCompiler:
     def json_schema(self, schema: Mapping[str, Any]) -> "TokenGrammar":
         """Compile a JSON schema; answers are one line, spaced as `json.dumps` does.
 
-        Unbounded strings, arrays and integers get generous limits, so that a weak model cannot run on for
-        ever inside one of them; what it writes still obeys the schema.
+        Unbounded arrays and integers get generous limits, so that a weak model cannot run on for ever inside
+        one of them; what it writes still obeys the schema.
 
         Raises:
             GrammarError: no valid schema, or it uses a keyword that cannot be enforced.
