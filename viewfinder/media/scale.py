@@ -12,7 +12,8 @@ import av
 import numpy as np
 from PIL import Image
 
-_FLAGS = "bicubic+accurate_rnd+full_chroma_int:param0=0:param1=0.5"
+# Catmull-Rom; one thread, because the decoder's chunks run side by side already.
+_FLAGS = "bicubic+accurate_rnd:param0=0:param1=0.5:threads=1"
 
 
 _ANY_CLOCK = Fraction(1, 1000)  # the graph wants one; frames pass singly, so it is never looked at
@@ -49,7 +50,6 @@ class FrameScaler:
 
 def _graph(frame: av.VideoFrame, size: tuple[int, int]) -> av.filter.Graph:
     graph = av.filter.Graph()
-    graph.threads = 1  # the decoder's chunks run side by side already
     chain = [
         graph.add_buffer(width=frame.width, height=frame.height, format="yuv444p", time_base=_ANY_CLOCK),
         graph.add("scale", f"{size[0]}:{size[1]}:flags={_FLAGS}"),
