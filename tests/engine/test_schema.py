@@ -99,7 +99,15 @@ def test_definitions_and_unbounded_parts_come_to_an_end(compiler: GrammarCompile
 def test_bounded_narrows_and_never_widens() -> None:
     assert bounded({"type": "integer"}) == {"type": "integer", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER}
     assert bounded({"type": "integer", "minimum": 3}) == {"type": "integer", "minimum": 3, "maximum": MAX_INTEGER + 3}
-    assert bounded({"type": "integer", "exclusiveMaximum": 3})["minimum"] < 3
+    upper = {"type": "integer", "exclusiveMaximum": 3}
+    assert bounded(upper) == {**upper, "minimum": -MAX_INTEGER}
+    far = -5 * MAX_INTEGER
+    assert bounded({"type": "integer", "maximum": far}) == {
+        "type": "integer",
+        "maximum": far,
+        "minimum": far - MAX_INTEGER,
+    }
+    assert bounded({"type": "integer", "minimum": -far})["maximum"] == MAX_INTEGER - far
     for untouched in (
         {"type": "string"},
         {"type": "string", "pattern": "a+"},

@@ -17,6 +17,7 @@ SAME = Transform.identity((100, 100))
         ("There are twelve cakes.", Count(12, stated=12)),
         ("There are twenty-three cats in 2 baskets.", Count(23, stated=23)),
         ("There are no cats.", Count(0, stated=0)),
+        ("None.", Count(0, stated=0)),
         ("Three red and two blue, so 5 in total.", Count(5, stated=5)),
         ("A total of 7 people", Count(7, stated=7)),
         ("Row 1 has 4, row 2 has 6", Count(6, stated=6)),

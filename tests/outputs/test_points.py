@@ -41,6 +41,12 @@ def test_outside_is_clamped_and_said() -> None:
     assert (point.xy, point.clamped) == ((0, 100), True)
 
 
+def test_to_dict_leaves_out_what_is_absent() -> None:
+    assert Point(1, 2, "a").to_dict() == {"point": [1, 2], "label": "a"}
+    full = Point(1, 2, "a", confidence=0.5, clamped=True, extra={"k": 1}).to_dict()
+    assert full == {"point": [1, 2], "label": "a", "confidence": 0.5, "clamped": True, "extra": {"k": 1}}
+
+
 def test_nothing() -> None:
     assert parse_points("none", HALF) == []
     assert format_points([], HALF) == "```json\n[]\n```"

@@ -80,6 +80,19 @@ def test_a_single_moment_and_none() -> None:
     assert parse_spans("There are 3 cats.", 60) == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"timestamp": [28.0, 50.0, 60.0], "label": "x"}',
+        '{"timestamp": [28.0], "label": "x"}',
+        '{"timestamp": ["soon", 50.0], "label": "x"}',
+        '{"start_time": "soon", "end_time": "later"}',
+    ],
+)
+def test_what_is_no_pair_of_times(text: str) -> None:
+    assert parse_spans(text, 60) == []
+
+
 def test_outside_is_clamped_and_said_and_evidence_is_what_was_seen() -> None:
     (span,) = parse_spans("50.0 - 70.0 seconds", 60, frame_times=[48, 50, 52, 54, 61])
     assert span == Span(50, 60, evidence=(50, 52, 54), clamped=True)

@@ -22,8 +22,9 @@ _LABELS = ("description", "label", "caption", "event", "text", "query")
 _UNIT = r"\s*(?:seconds?|secs?|sec|s|秒)(?![a-z])"
 _TIME = rf"(?:{CLOCK}|\d+(?:\.\d+)?)(?:{_UNIT})?"
 _RANGE = re.compile(
-    rf"(?<![\d.:])({_TIME})\s*(?:-+>?|–|—|~|to|until|till|and|,|到|至)\s*({_TIME})(?!\d|:\d)", re.IGNORECASE
+    rf"(?<![\d.:])({_TIME})\s*(?:-+>?|–|—|~|to|until|till|and|到|至)\s*({_TIME})(?!\d|:\d)", re.IGNORECASE
 )
+_BRACKETED = re.compile(rf"\[\s*({_TIME})\s*,\s*({_TIME})\s*\]", re.IGNORECASE)
 _MOMENT = re.compile(rf"(?<![\d.:])({CLOCK}|\d+(?:\.\d+)?{_UNIT})(?!\d|:\d)", re.IGNORECASE)
 _BULLET = re.compile(r"[\s\-*•\d.()\[\]]*\Z")
 NONE_SENTENCE = "The given query does not occur in the video."
@@ -106,6 +107,7 @@ def _label(fields: JsonObject) -> str:
 
 
 def _parse_prose(text: str, duration: float, fps: float | None, frame_times: Sequence[float]) -> list[Span]:
+    text = _BRACKETED.sub(r"\1 - \2", text)
     matches = list(_RANGE.finditer(text)) or list(_MOMENT.finditer(text))
     spans: list[Span] = []
     for match in matches:

@@ -218,6 +218,26 @@ def test_nothing_active_passes(attack: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("css", "kept"),
+    [
+        ("td {color: red}", True),
+        ("td {background: url(x)}", False),
+        ("td {behavior: x}", False),
+        ("@import 'x';", False),
+        ("td {color: red\\}", False),
+    ],
+)
+def test_only_plain_styles_pass(css: str, kept: bool) -> None:
+    (table,) = Document.from_html(f"<style>{css}</style><table></table>").tables
+    assert table.style == (css if kept else "")
+
+
+def test_a_stray_closing_tag_of_a_void_element_is_no_repair() -> None:
+    assert parse_tree('<p data-bbox="1 2 3 4">a</br>b</p>')[1] == []
+    assert parse_tree("a</p>")[1] == ["ignored </p>, which closes nothing"]
+
+
+@pytest.mark.parametrize(
     "piece",
     ["<p>", "<", "<p ", '<p "', "<b>", "<td>", "<ol><li>", "<style>", "<!--", "<p a=", "</p>", "<div>", "&", "<a '"],
 )
