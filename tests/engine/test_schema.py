@@ -84,6 +84,15 @@ def test_random_answers_obey_random_schemas(compiler: GrammarCompiler, block: in
         assert text == json.dumps(value, ensure_ascii=False) or "\\" in text or "." in text or "e" in text.lower()
 
 
+def test_answers_are_spaced_as_json_dumps_does(compiler: GrammarCompiler) -> None:
+    schema = {"type": "object", "properties": {"a": {"const": 1}, "b": {"const": [2, 3]}}, "required": ["a", "b"]}
+    schema["additionalProperties"] = False
+    assert write(compiler, schema, 0) == '{"a": 1, "b": [2, 3]}'
+    grammar = compiler.json_schema(schema)
+    grammar.accept(ord("{"))
+    assert grammar.allowed().nonzero()[0].tolist() == [ord('"')]
+
+
 def test_definitions_and_unbounded_parts_come_to_an_end(compiler: GrammarCompiler) -> None:
     line = {"type": "object", "properties": {"text": {"type": "string"}, "n": {"type": "integer"}}}
     schema = {

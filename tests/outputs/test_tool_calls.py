@@ -78,4 +78,6 @@ def test_the_grammar_names_each_tool() -> None:
     tools = [{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}} for name in ("a", "b")]
     text = tool_call_grammar(tools)
     assert text.startswith('start: THOUGHT? "<tool_call>" (call0 | call1) "</tool_call>"\n')
+    bare = tool_call_grammar([{"name": "wait"}])
+    assert 'arguments0: %json {"type": "object", ' in bare
     assert "THOUGHT" not in tool_call_grammar(tools, thought=False)

@@ -106,6 +106,7 @@ def test_vqa_normalisation(text: str, normal: str) -> None:
 def test_iou() -> None:
     assert iou((0, 0, 2, 2), (1, 0, 3, 2)) == pytest.approx(1 / 3)
     assert iou((0, 0, 2, 2), (2, 0, 3, 2)) == 0
+    assert iou((0, 0, 2, 2), (0, 5, 2, 7)) == 0
     assert iou((0, 0, 0, 0), (0, 0, 0, 0)) == 0
     assert box_accuracy((0, 0, 2, 2), (0, 0, 2, 4)) == 1  # exactly half
     assert box_accuracy((0, 0, 2, 2), (0, 0, 2, 4.1)) == 0

@@ -105,6 +105,24 @@ def test_figures_are_cropped_at_any_scale() -> None:
     }
 
 
+def test_what_has_no_area_has_no_figure() -> None:
+    flat = '<div class="image" data-bbox="1 2 9 2"><img data-bbox="1 2 9 2"/></div>'
+    narrow = '<div class="image" data-bbox="1 2 1 9"><img data-bbox="1 2 1 9"/></div>'
+    page = Document.from_html(flat + narrow, Transform.identity((10, 10)))
+    assert page.figures([PillowImage.new("RGB", (10, 10))]) == {}
+
+
+def test_an_image_without_a_box_of_its_own() -> None:
+    page = '<div class="image" data-bbox="1 2 9 9"><img/></div>'
+    document = Document.from_html(page, Transform.identity((10, 10)))
+    assert document.repairs == []
+    assert document.figures([PillowImage.new("RGB", (20, 20))])["page-0-figure-0.png"].size == (16, 14)
+
+
+def test_a_heading_is_one_line_of_markdown() -> None:
+    assert Document.from_html("<h3>two<br>lines\nhere</h3>").to_markdown() == "### two lines here\n"
+
+
 def test_web_pages_stand_alone() -> None:
     scan = PillowImage.new("RGB", (500, 600), "white")
     whole = document("checkpoint_article")
