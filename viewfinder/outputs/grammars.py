@@ -2,7 +2,8 @@
 
 Each allows exactly the canonical text of its formatter (`format_boxes`, `format_points`, `format_count`,
 `format_spans`, `format_tool_call`), with no number outside the picture or the clip, and the empty list.
-Compiled by `engine/grammar.py`; nothing here knows tokens. Sizes are those of the resized picture.
+The grammars of pages and of tool calls stand with their parsers. Compiled by `engine/grammar.py`; nothing
+here knows tokens. Sizes are those of the resized picture.
 """
 
 import json
@@ -10,9 +11,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 from viewfinder.outputs.canonical import CLOSING, OPENING
-from viewfinder.outputs.ranges import clock_up_to, decimal_up_to, integer_up_to
+from viewfinder.outputs.document.grammar import qwenvl_html_grammar as qwenvl_html_grammar
+from viewfinder.outputs.ranges import clock_up_to, decimal_up_to, integer_up_to, quote
 from viewfinder.outputs.spans import NONE_SENTENCE
 from viewfinder.outputs.times import TimeStyle
+from viewfinder.outputs.tool_calls import tool_call_grammar as tool_call_grammar
 
 _CHARACTER = r'[^"\\\x00-\x1F]|\\["\\\/bfnrt]|\\u[0-9a-fA-F]{4}'
 
@@ -156,11 +159,6 @@ def label_regex(labels: Sequence[str], max_label: int) -> str:
 def string_regex(max_length: int) -> str:
     """Terminal body: a JSON string of at most `max_length` characters, as `json.dumps` writes it."""
     return f'/"({_CHARACTER}){{0,{max_length}}}"/'
-
-
-def quote(text: str) -> str:
-    """A Lark string literal for `text`."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _lines(*rules: str) -> str:

@@ -1,8 +1,15 @@
-"""Regular expressions for numbers that cannot exceed a bound, the building stone of the grammars.
+"""Regular expressions for numbers that cannot exceed a bound, and string literals: the grammars' building stones.
 
 Written digit by digit, without look-ahead, so that any regex engine can run them. Python's `re` reads
 them too, which is how they are tested.
 """
+
+import json
+
+
+def quote(text: str) -> str:
+    """A Lark string literal for `text`."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def integer_up_to(limit: int) -> str:
