@@ -9,7 +9,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from viewfinder.engine.grammar import GrammarCompiler, TokenGrammar
 from viewfinder.errors import GrammarError
 from viewfinder.media.transform import Transform
-from viewfinder.outputs.actions import Device, format_action, parse_action, tool_schema
+from viewfinder.outputs.actions import Action, Device, format_action, parse_action, tool_schema
 from viewfinder.outputs.boxes import Box, format_boxes, parse_boxes
 from viewfinder.outputs.counts import format_count, parse_count
 from viewfinder.outputs.document import Document
@@ -19,6 +19,7 @@ from viewfinder.outputs.points import Point, format_points, parse_points
 from viewfinder.outputs.spans import Span, format_moments, format_spans, parse_spans
 from viewfinder.outputs.times import TimeStyle
 from viewfinder.outputs.tool_calls import tool_call_grammar
+from viewfinder.processor.vocabulary import official_backend
 
 EOS = 256
 SAME = Transform.identity((504, 364))
@@ -241,3 +242,36 @@ def test_official_pages_are_allowed(compiler: GrammarCompiler, name: str) -> Non
     fenced = f"```html\n{canonical}\n```"
     assert accepts(compiler.lark(qwenvl_html_grammar(504, 504)), fenced)
     assert not accepts(compiler.lark(qwenvl_html_grammar(200, 504)), fenced)
+
+
+def test_official_tokens_of_canonical_texts_are_allowed_at_every_step() -> None:
+    """The same with the real vocabulary, and for pages and tool calls too."""
+    tokenizer = official_backend()
+    compiler = GrammarCompiler(tokenizer, [151645])
+    golden = Path(__file__).parents[1] / "golden" / "documents"
+    page = Document.from_html(
+        (golden / "report_all_kinds.html").read_text().replace("</html></body>", "</body></html>")
+    )
+    spans = [Span(0, 75.5, "a pan is heated"), Span(61.2, 75.5, "油が入る")]
+    click = Action("mobile", "click", coordinate=(93, 306))
+    cases = [
+        (boxes_grammar(504, 364), format_boxes([Box(10, 20, 304, 311, 'a "red" circle 红')] * 3, SAME)),
+        (boxes_grammar(504, 364, key="text_content"), format_boxes([Box(1, 2, 33, 44, text="Total: 12.50")], SAME)),
+        (boxes_grammar(504, 364), format_boxes([], SAME)),
+        (points_grammar(504, 364), format_points([Point(504, 0, "cake")] * 2, SAME)),
+        (count_grammar(504, 364, places="points"), format_count([Point(504, 0, "cake")] * 12, "cakes", SAME)),
+        (spans_grammar(75.5), format_spans(spans, 75.5)),
+        (moments_grammar(75.5), format_moments(spans, 75.5)),
+        (qwenvl_html_grammar(504, 504), page.to_html(fenced=True)),
+        (
+            tool_call_grammar([tool_schema("mobile", 504, 364, strict=True)]),
+            "I tap it.\n" + format_action(click, SAME),
+        ),
+    ]
+    for source, text in cases:
+        grammar = compiler.lark(source)
+        for i in tokenizer.encode(text).ids:
+            assert grammar.allowed()[i], (text[:40], tokenizer.decode([i]))
+            grammar.accept(i)
+        assert grammar.may_finish
+        assert grammar.allowed()[151645]
