@@ -133,3 +133,9 @@ def test_any_text_is_read_without_an_exception_and_inside_the_picture(text: str)
     for box in parse_boxes(text, HALF):
         assert 0 <= box.x1 <= box.x2 <= 100
         assert 0 <= box.y1 <= box.y2 <= 100
+
+
+def test_overlap_is_shared_over_united_area() -> None:
+    assert Box(0, 0, 2, 2).overlap(Box(1, 0, 3, 2)) == 2 / 6
+    assert Box(0, 0, 2, 2).overlap(Box(2, 0, 3, 2)) == 0
+    assert Box(1, 1, 1, 1).overlap(Box(1, 1, 1, 1)) == 0

@@ -139,7 +139,7 @@ class Viewfinder:
         margin_x, margin_y = max(14.0, box.x2 - box.x1), max(14.0, box.y2 - box.y1)
         around = (box.x1 - margin_x, box.y1 - margin_y, box.x2 + margin_x, box.y2 + margin_y)
         closer = picture.crop(picture.transform.clamp_box_original(around))
-        return any(_overlap(box, other) >= 0.5 for other in self.locate(closer, query, sampling=sampling))
+        return any(box.overlap(other) >= 0.5 for other in self.locate(closer, query, sampling=sampling))
 
 
 def load(name: str = "tiny", *, dtype: Any = None, device: Any = None, **settings: Any) -> Viewfinder:
@@ -190,10 +190,3 @@ def _transform(reply: Reply) -> Transform:
 
 def _with_confidence(place: _Place, reply: Reply) -> _Place:
     return dataclasses.replace(place, confidence=confidence(reply, *place.source) if place.source else None)
-
-
-def _overlap(a: Box, b: Box) -> float:
-    width = min(a.x2, b.x2) - max(a.x1, b.x1)
-    height = min(a.y2, b.y2) - max(a.y1, b.y1)
-    shared = max(0.0, width) * max(0.0, height)
-    return shared / (a.area + b.area - shared) if shared else 0.0

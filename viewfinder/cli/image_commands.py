@@ -1,6 +1,5 @@
 """`ask`, `locate`, `point`, `count` and `read`: one picture, or many with `--out`."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,12 +27,9 @@ Verify = Annotated[bool, typer.Option("--verify", help="Look again, closer, at e
 Lines = Annotated[bool, typer.Option("--lines", help="Each line of text with its box.")]
 
 
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """What a command does with one picture: results as (things to draw, JSON fields, lines for people)."""
-
-    run: Callable[[Viewfinder, Any], tuple[Sequence[Any], dict[str, Any], list[str]]]
-    reply: str = "reply"
+Outcome = tuple[Sequence[Any], dict[str, Any], list[str]]
+"""Of one picture: things to draw on it, fields for programs, lines for people."""
+Job = Callable[[Viewfinder, Any], Outcome]
 
 
 def register(app: typer.Typer) -> None:
@@ -79,13 +75,13 @@ def locate(
     """Boxes of everything that fits the query, in pixels of the original picture."""
     sources, query = _split(images)
 
-    def run(viewfinder: Viewfinder, image: Any) -> tuple[Sequence[Any], dict[str, Any], list[str]]:
+    def run(viewfinder: Viewfinder, image: Any) -> Outcome:
         boxes = viewfinder.locate(image, query, verify=verify, sampling=_sampling(viewfinder, max_new_tokens))
         fields = {"boxes": [box.to_dict() for box in boxes], **provenance(boxes.reply)}
         lines = [_place_line(box.label, box.xyxy, box.confidence, box.verified) for box in boxes]
         return boxes, fields, lines or ["nothing found"]
 
-    _run(Job(run), sources, model, as_json, plot, out, max_pixels, dtype)
+    _run(run, sources, model, as_json, plot, out, max_pixels, dtype)
 
 
 def point(
@@ -101,12 +97,12 @@ def point(
     """A point on everything that fits the query, in pixels of the original picture."""
     sources, query = _split(images)
 
-    def run(viewfinder: Viewfinder, image: Any) -> tuple[Sequence[Any], dict[str, Any], list[str]]:
+    def run(viewfinder: Viewfinder, image: Any) -> Outcome:
         points = viewfinder.point(image, query, sampling=_sampling(viewfinder, max_new_tokens))
         fields = {"points": [p.to_dict() for p in points], **provenance(points.reply)}
         return points, fields, [_place_line(p.label, p.xy, p.confidence) for p in points] or ["nothing found"]
 
-    _run(Job(run), sources, model, as_json, plot, out, max_pixels, dtype)
+    _run(run, sources, model, as_json, plot, out, max_pixels, dtype)
 
 
 def count(
@@ -122,12 +118,12 @@ def count(
     """How many things fit the query, each pointed at."""
     sources, query = _split(images)
 
-    def run(viewfinder: Viewfinder, image: Any) -> tuple[Sequence[Any], dict[str, Any], list[str]]:
+    def run(viewfinder: Viewfinder, image: Any) -> Outcome:
         result = viewfinder.count(image, query, sampling=_sampling(viewfinder, max_new_tokens))
         assert result.reply is not None
         return result.points, {**result.to_dict(), **provenance(result.reply)}, [str(result.value)]
 
-    _run(Job(run), sources, model, as_json, plot, out, max_pixels, dtype)
+    _run(run, sources, model, as_json, plot, out, max_pixels, dtype)
 
 
 def read(
@@ -143,7 +139,7 @@ def read(
 ) -> None:
     """The text in a picture; with --lines (or --plot) each line with its box."""
 
-    def run(viewfinder: Viewfinder, image: Any) -> tuple[Sequence[Any], dict[str, Any], list[str]]:
+    def run(viewfinder: Viewfinder, image: Any) -> Outcome:
         sampling = _sampling(viewfinder, max_new_tokens)
         if lines or plot:
             found = viewfinder.spot(image, sampling=sampling)
@@ -152,7 +148,7 @@ def read(
         answer = viewfinder.read(image, sampling=sampling)
         return [], {"text": str(answer), "confidence": answer.confidence, **provenance(answer.reply)}, [str(answer)]
 
-    _run(Job(run), images, model, as_json, plot, out, max_pixels, dtype)
+    _run(run, images, model, as_json, plot, out, max_pixels, dtype)
 
 
 def _run(
@@ -172,7 +168,7 @@ def _run(
     picture = load_image(sources[0])  # before the model: a bad file should not cost a load
     viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
     with working(sources[0]):
-        drawn, fields, lines = job.run(viewfinder, picture)
+        drawn, fields, lines = job(viewfinder, picture)
     if plot is not None:
         save_plot(draw(picture.image, drawn), plot)
     if as_json:
@@ -198,7 +194,7 @@ def _run_many(
         raise typer.BadParameter("--plot is for one picture; leave it out with --out")
     files = find_images(sources)
     viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
-    summary = run_many(files, lambda file: job.run(viewfinder, file)[1], out)
+    summary = run_many(files, lambda file: job(viewfinder, file)[1], out)
     if as_json:
         print_json(summary.to_dict())
     else:

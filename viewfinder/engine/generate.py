@@ -110,13 +110,13 @@ class Picker:
         self._sampling, self._eos, self._constraint, self._guard = sampling, set(eos_token_ids), constraint, guard
         self._history: list[int] = inputs.input_ids.tolist()
         self._left = room(model, inputs, sampling)[0]
-        self._placeholders = [model.config.image_token_id, model.config.video_token_id]
+        self._placeholders = torch.tensor([model.config.image_token_id, model.config.video_token_id])
         self._generator = None if sampling.seed is None else torch.Generator().manual_seed(sampling.seed)
 
     def pick(self, logits: Tensor) -> Token:
         """Choose after (V) logits, and tell whether the answer ends here."""
-        logits = logits.float().cpu()
-        logits[self._placeholders] = float("-inf")  # they stand for pixels, and an answer has none
+        # placeholders stand for pixels, and an answer has none
+        logits = logits.float().cpu().index_fill(0, self._placeholders, float("-inf"))
         allowed = logits if self._constraint is None else self._constraint.mask(logits)
         token_id = choose(allowed, self._sampling, self._history, self._generator)
         logprob = float(logits[token_id] - logits.logsumexp(-1))

@@ -1,7 +1,8 @@
 """The one kernel of our own: a bfloat16 matrix times a float32 vector, which is what decoding spends its time on.
 
 `narrow_matvec.c` is built by the system's C compiler when first needed and kept in the user's cache. Without
-a compiler, on a GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own product is used: same result, slower.
+a compiler, on a GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own product is used: slower, and with the vector
+rounded to 16 bits.
 """
 
 import ctypes

@@ -62,6 +62,13 @@ class Box:
     def area(self) -> float:
         return (self.x2 - self.x1) * (self.y2 - self.y1)
 
+    def overlap(self, other: "Box") -> float:
+        """Intersection over union with another box of the same picture, 0..1."""
+        width = min(self.x2, other.x2) - max(self.x1, other.x1)
+        height = min(self.y2, other.y2) - max(self.y1, other.y1)
+        shared = max(0.0, width) * max(0.0, height)
+        return shared / (self.area + other.area - shared) if shared else 0.0
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, corners in original pixels; absent values are left out."""
         result: dict[str, Any] = {"box": list(self.xyxy), "label": self.label}
