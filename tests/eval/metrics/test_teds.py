@@ -6,6 +6,9 @@ from runpy import run_path
 from typing import Any
 
 import pytest
+from apted import APTED, Config
+from lxml import html as etree
+from rapidfuzz.distance import Levenshtein
 
 from viewfinder.eval.metrics.teds import read_table_tree, teds, teds_structure
 
@@ -52,9 +55,6 @@ class _Node:
 
 def independent_teds(predicted: str, truth: str) -> float:
     """The published definition over lxml's reading, apted's distance and rapidfuzz's cells."""
-    etree = pytest.importorskip("lxml.html")
-    apted = pytest.importorskip("apted")
-    levenshtein = pytest.importorskip("rapidfuzz.distance").Levenshtein
 
     def tokens(element: Any) -> list[str]:
         inside = list(element.text or "")
@@ -69,16 +69,16 @@ def independent_teds(predicted: str, truth: str) -> float:
         node.children = [load(child) for child in element]
         return node
 
-    class Costs(apted.Config):  # pyright: ignore
+    class Costs(Config):
         def rename(self, node1: _Node, node2: _Node) -> float:
             if node1.label != node2.label:
                 return 1.0
             longer = max(len(node1.tokens), len(node2.tokens))
-            return levenshtein.distance(node1.tokens, node2.tokens) / longer if longer else 0.0
+            return Levenshtein.distance(node1.tokens, node2.tokens) / longer if longer else 0.0
 
     a, b = (etree.fromstring(f"<html><body>{text}</body></html>").find(".//table") for text in (predicted, truth))
     nodes = max(len(a.findall(".//*")), len(b.findall(".//*")))
-    return 1.0 - apted.APTED(load(a), load(b), Costs()).compute_edit_distance() / nodes
+    return 1.0 - APTED(load(a), load(b), Costs()).compute_edit_distance() / nodes
 
 
 def random_pair(seed: int) -> tuple[str, str]:
