@@ -3,6 +3,7 @@
     ViewfinderError (ValueError)
     ├── MediaError            bytes that are not the picture, clip or page they were said to be
     │   └── LimitError        readable, but over a cap on bytes, pixels, pages, frames or seconds
+    ├── DataError             a data set, source row or plan that cannot be used as it is
     ├── MessageError          a conversation that does not have a known shape
     ├── CheckpointError       a model directory that cannot be loaded as it is
     ├── ContextLengthError    more tokens than the model can take
@@ -24,6 +25,10 @@ class MediaError(ViewfinderError):
 
 class LimitError(MediaError):
     """A source over a cap; names the cap and how to raise it."""
+
+
+class DataError(ViewfinderError):
+    """A data set, a row of a source, a plan or a kind of sample that cannot be used as it is."""
 
 
 class MessageError(ViewfinderError):
