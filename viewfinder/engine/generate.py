@@ -20,11 +20,13 @@ from viewfinder.model import KVCache, Qwen2_5_VL
 
 @dataclass(frozen=True)
 class Token:
-    """One generated token. `logprob` is the model's own, before grammar, penalty and temperature."""
+    """One generated token. `logprob` is the model's own, before grammar, penalty and temperature; so is `top`,
+    the likeliest (id, log probability) pairs, as many as were asked for."""
 
     id: int
     logprob: float
     finish_reason: Literal["stop", "length", "loop"] | None = None
+    top: tuple[tuple[int, float], ...] = ()
 
 
 class Constraint(Protocol):
@@ -106,7 +108,10 @@ class Picker:
         eos_token_ids: Collection[int],
         constraint: Constraint | None,
         guard: Guard | None,
+        top: int = 0,
     ) -> None:
+        """`top` likeliest tokens are told with each one chosen."""
+        self._top = top
         self._sampling, self._eos, self._constraint, self._guard = sampling, set(eos_token_ids), constraint, guard
         self._history: list[int] = inputs.input_ids.tolist()
         self._left = room(model, inputs, sampling)[0]
@@ -119,10 +124,16 @@ class Picker:
         logits = logits.float().cpu().index_fill(0, self._placeholders, float("-inf"))
         allowed = logits if self._constraint is None else self._constraint.mask(logits)
         token_id = choose(allowed, self._sampling, self._history, self._generator)
-        logprob = float(logits[token_id] - logits.logsumexp(-1))
+        total = logits.logsumexp(-1)
+        logprob = float(logits[token_id] - total)
+        top = self._likeliest(logits - total) if self._top else ()
         self._history.append(token_id)
         self._left -= 1
-        return Token(token_id, logprob, self._finish(token_id))
+        return Token(token_id, logprob, self._finish(token_id), top)
+
+    def _likeliest(self, logprobs: Tensor) -> tuple[tuple[int, float], ...]:
+        values, ids = logprobs.topk(min(self._top, len(logprobs)))
+        return tuple(zip(ids.tolist(), values.tolist(), strict=True))
 
     def _finish(self, token_id: int) -> Literal["stop", "length", "loop"] | None:
         if token_id in self._eos:
