@@ -1,6 +1,7 @@
 """The trainer on a model of a few thousand parameters: learns, resumes exactly, packs without leaking."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,12 @@ def test_a_loss_that_is_not_finite_changes_nothing_and_stops_at_last(
 
 def test_next_labels() -> None:
     assert next_labels(torch.tensor([-100, -100, 5, 6])).tolist() == [-100, 5, 6, -100]
+
+
+def test_a_batch_without_dense_labels_trains_the_answers_alone(processor: Processor, tmp_path: Path) -> None:
+    config = small_config(processor)
+    clips = make_batch(processor, replace(STREAM, clip_share=1.0), 0, 0)
+    trainer = make_trainer(config, [clips], tmp_path)
+    loss, parts = batch_loss(trainer.model, trainer.heads, clips, config)
+    assert torch.isfinite(loss)
+    assert set(parts) == {"loss", "answer"}

@@ -44,13 +44,13 @@ def batch_loss(
     if inputs.pixel_values is not None:
         assert inputs.grid_thw is not None
         features = model.visual(inputs.pixel_values, inputs.grid_thw)
-        if "tower" in heads and config.dense_weight:
+        if "tower" in heads and config.dense_weight and batch.dense:
             logits |= heads["tower"](features)
     total = torch.zeros((), device=model.device)
     if config.answer_weight:
         assert inputs.labels is not None
         hidden, middle = _hidden_states(model, inputs, features)
-        if "text" in heads and config.dense_weight and features is not None:
+        if "text" in heads and config.dense_weight and batch.dense and features is not None:
             logits |= heads["text"](middle[inputs.input_ids == model.config.image_token_id])
         answer = chunked_cross_entropy(hidden, model.lm_head.weight, next_labels(inputs.labels))
         total = total + config.answer_weight * answer

@@ -54,3 +54,15 @@ def test_held_out_fonts_are_not_in_the_training_styles() -> None:
     for style in STYLES.values():
         assert not HELD_OUT_FAMILIES & set(family_names(style.families))
         assert style.pairs == "train"
+
+
+def test_some_batches_hold_clips_when_asked(processor: Processor) -> None:
+    config = StreamConfig(patches=600, styles=CONFIG.styles, clip_share=0.5)
+    made = [make_batch(processor, config, 5, step) for step in range(6)]
+    kinds = [set(batch.inputs.media_kinds) for batch in made]
+    assert {"video"} in kinds
+    assert {"image"} in kinds
+    for batch, kind in zip(made, kinds, strict=True):
+        assert bool(batch.dense) == (kind == {"image"})
+        assert batch.inputs.labels is not None
+        assert int((batch.inputs.labels >= 0).sum()) > 0

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from viewfinder.data.sample import Sample
+from viewfinder.data.synth.clip_questions import ClipStyle, make_view, view_sample
 from viewfinder.data.synth.dense import dense_labels
 from viewfinder.data.synth.questions import Turn, make_turn
 from viewfinder.data.synth.scene import Scene, SceneStyle, make_scene
@@ -23,7 +24,7 @@ from viewfinder.processor.processor import Processor
 
 @dataclass(frozen=True)
 class Batch:
-    """Packed sequences, and the labels of the dense heads for their media tokens in order."""
+    """Packed sequences, and the labels of the dense heads for their media tokens in order (none for clips)."""
 
     inputs: ModelInputs
     dense: dict[str, Tensor]
@@ -40,6 +41,8 @@ class StreamConfig:
         text_share: tokens of text per token of picture.
         weights: share of each task.
         styles: kinds of scene and their shares.
+        clip_share: share of the batches that hold clips instead of pictures.
+        clips: what clips look like.
     """
 
     patches: int = 2304
@@ -49,6 +52,8 @@ class StreamConfig:
     text_share: float = 5.0
     weights: Mapping[str, float] = field(default_factory=lambda: {"locate": 1.0, "read": 1.0})
     styles: tuple[tuple[float, SceneStyle], ...] = ((1.0, SceneStyle()),)
+    clip_share: float = 0.0
+    clips: ClipStyle = ClipStyle()
 
 
 def batches(processor: Processor, config: StreamConfig, seed: int, start: int = 0) -> Iterator[Batch]:
@@ -62,6 +67,8 @@ def batches(processor: Processor, config: StreamConfig, seed: int, start: int = 
 def make_batch(processor: Processor, config: StreamConfig, seed: int, step: int) -> Batch:
     """The one batch with this seed and number."""
     rng = np.random.default_rng((seed, step))
+    if config.clip_share and rng.random() < config.clip_share:
+        return _clip_batch(rng, processor, config, (seed, step))
     size = _draw_size(rng, config)
     tokens = size[0] * size[1] // 28**2
     items: list[ModelInputs] = []
@@ -72,6 +79,19 @@ def make_batch(processor: Processor, config: StreamConfig, seed: int, step: int)
         items.append(processor(sample.messages, train=True))
         dense.append({name: torch.from_numpy(value) for name, value in dense_labels(scene).as_dict().items()})
     return Batch(pack(items), {name: torch.cat([labels[name] for labels in dense]) for name in dense[0]})
+
+
+def _clip_batch(rng: np.random.Generator, processor: Processor, config: StreamConfig, seed: tuple[int, ...]) -> Batch:
+    """Clips of one frame size, as many as fill the patches; the dense heads are not asked about them."""
+    low, high = config.clips.sides
+    width, height = (28 * int(rng.integers(low // 28, high // 28 + 1)) for _ in range(2))
+    items: list[ModelInputs] = []
+    left = config.patches
+    while not items or left > 0:
+        view = make_view(rng, config.clips, (width, height))
+        items.append(processor(view_sample(rng, config.clips, view, seed).messages, train=True))
+        left -= view.count // 2 * (width * height // 14**2)
+    return Batch(pack(items), {})
 
 
 def make_sample(
