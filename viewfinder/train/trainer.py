@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from viewfinder.train.losses import DenseHeads, chunked_cross_entropy, dense_los
 from viewfinder.train.optim import AveragedWeights, build_optimizers, rate_at
 
 
+@runtime_checkable
 class TrainBatch(Protocol):
     """What a stream yields: packed inputs with labels, and labels of the dense heads (may be empty)."""
 

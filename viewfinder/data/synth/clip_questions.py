@@ -69,7 +69,7 @@ def make_view(rng: np.random.Generator, style: ClipStyle, size: tuple[int, int],
     """A clip and what is shown of it: all, or a window."""
     fps = RATES[int(rng.integers(len(RATES)))]
     low, high = style.frames
-    count = 2 * int(round(np.exp(rng.uniform(np.log(low), np.log(high))) / 2))
+    count = 2 * round(float(np.exp(rng.uniform(np.log(low), np.log(high)))) / 2)
     seconds = max(count / fps, 2.0)  # a clip holds an event of at least a second
     count = 2 * int(seconds * fps / 2)
     if rng.random() < style.windowed:

@@ -53,7 +53,7 @@ class StreamConfig:
     weights: Mapping[str, float] = field(default_factory=lambda: {"locate": 1.0, "read": 1.0})
     styles: tuple[tuple[float, SceneStyle], ...] = ((1.0, SceneStyle()),)
     clip_share: float = 0.0
-    clips: ClipStyle = ClipStyle()
+    clips: ClipStyle = field(default_factory=ClipStyle)
 
 
 def batches(processor: Processor, config: StreamConfig, seed: int, start: int = 0) -> Iterator[Batch]:
