@@ -1,0 +1,93 @@
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.data.samples import boxed_sample
+from viewfinder.data.mixture import Mixture, open_mixture, write_mixture
+from viewfinder.data.shards import ShardReader, write_shards
+from viewfinder.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("set")
+    write_shards((boxed_sample(i) for i in range(23)), directory, per_shard=10, plan={"kind": "test"})
+    return directory
+
+
+def test_manifest_counts_and_index_agree(shards: Path) -> None:
+    manifest = json.loads((shards / "manifest.json").read_text())
+    assert manifest["samples"] == 23
+    assert [shard["samples"] for shard in manifest["shards"]] == [10, 10, 3]
+    assert manifest["counts"]["task"] == {"locate": 11, "point": 12}
+    assert manifest["plan"] == {"kind": "test"}
+    assert sorted(path.name for path in shards.iterdir()) == [
+        "index.parquet",
+        "manifest.json",
+        *(f"shard-{i:06d}.tar" for i in range(3)),
+    ]
+
+
+def test_equal_samples_give_equal_bytes(shards: Path, tmp_path: Path) -> None:
+    again = write_shards((boxed_sample(i) for i in range(23)), tmp_path / "again", per_shard=10)
+    assert again["hash"] == ShardReader(shards).manifest["hash"]
+    other = write_shards((boxed_sample(i + 1) for i in range(23)), tmp_path / "other", per_shard=10)
+    assert other["hash"] != again["hash"]
+
+
+@given(start=st.integers(0, 60), seed=st.none() | st.integers(0, 3))
+def test_reading_from_k_is_what_comes_after_k(shards: Path, start: int, seed: int | None) -> None:
+    with ShardReader(shards) as reader:
+        whole = [sample.id for sample in islice(reader.samples(seed=seed, epochs=None), 80)]
+        rest = [sample.id for sample in islice(reader.samples(start, seed=seed, epochs=None), 15)]
+    assert rest == whole[start : start + 15]
+    assert sorted(whole[:23]) == sorted(f"sample-{i}" for i in range(23))
+
+
+def test_epochs_are_shuffled_differently(shards: Path) -> None:
+    reader = ShardReader(shards)
+    assert reader.order(0, 5) != reader.order(1, 5)
+    assert list(reader.order(0, None)) == list(range(23))
+
+
+def test_mixture_keeps_weights_and_resumes(shards: Path, tmp_path: Path) -> None:
+    write_shards((boxed_sample(i + 100) for i in range(5)), tmp_path / "b")
+    write_mixture(tmp_path / "mix.json", {"sft": {str(shards): 3.0, "b": 1.0}}, seed=4)
+    mixture = open_mixture(tmp_path / "mix.json")
+    ids = [sample.id for sample in islice(mixture.samples(), 400)]
+    share = sum(int(i.split("-")[1]) >= 100 for i in ids) / len(ids)
+    assert 0.19 < share < 0.31
+    for start in (0, 1, 137):
+        assert [s.id for s in islice(mixture.samples(start), 20)] == ids[start : start + 20]
+    assert sum(mixture.positions(10_000)) == 10_000
+
+
+def test_mixture_counts_across_blocks(shards: Path) -> None:
+    mixture = Mixture({str(shards): 1.0, f"{shards}/.": 2.0})
+    first = mixture.positions(4096)
+    later = mixture.positions(4100)
+    chosen = mixture.choices(1)[:4].tolist()
+    assert [b - a for a, b in zip(first, later, strict=True)] == [chosen.count(0), chosen.count(1)]
+
+
+def test_unfinished_changed_and_foreign_sets_are_refused(shards: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no manifest\.json"):
+        ShardReader(tmp_path)
+    with pytest.raises(DataError, match="already holds shards"):
+        write_shards([boxed_sample()], shards)
+    write_shards([boxed_sample()], tmp_path / "c")
+    reader = ShardReader(tmp_path / "c")
+    reader.verify()
+    tar = tmp_path / "c" / "shard-000000.tar"
+    tar.write_bytes(tar.read_bytes()[:-1] + b"x")
+    with pytest.raises(DataError, match="the manifest says"):
+        reader.verify()
+    (tmp_path / "m.json").write_text("{}")
+    with pytest.raises(DataError, match="stages none"):
+        open_mixture(tmp_path / "m.json")
+    with pytest.raises(DataError, match="positive weights"):
+        Mixture({str(shards): 0.0})

@@ -1,0 +1,159 @@
+"""From pixels of the original, as samples are stored, to pixels of what a processor shows, and back.
+
+A sample is stored once and used at any resolution: its answers hold original pixels in canonical text, and
+each text names its form. Rewriting parses and formats with the very functions that read a model's answers
+(`outputs`), so what is trained is what can be read back.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from PIL import Image
+
+from viewfinder.data.sample import Form, Sample
+from viewfinder.errors import DataError
+from viewfinder.media.image import Picture
+from viewfinder.media.source import DEFAULT_LIMITS, Limits
+from viewfinder.media.transform import Transform
+from viewfinder.messages import ImagePart, Message, TextPart, VideoPart
+from viewfinder.outputs.actions import format_action, read_action, tool_schema
+from viewfinder.outputs.boxes import format_boxes, parse_boxes
+from viewfinder.outputs.document.document import Page
+from viewfinder.outputs.points import format_points, parse_points
+from viewfinder.outputs.tool_calls import split_tool_calls
+from viewfinder.processor.loading import load_part
+from viewfinder.processor.processor import Prepared, Processor
+from viewfinder.processor.settings import ProcessorSettings
+
+_LIST = re.compile(r"```json\n\[.*?\]\n```", re.DOTALL)
+_INLINE = re.compile(r"\[(\d+), (\d+)(?:, (\d+), (\d+))?\]")
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """A sample as one processor shows it: what is said, the tools on offer, and each medium's transform."""
+
+    messages: tuple[Message, ...]
+    tools: tuple[dict[str, Any], ...]
+    transforms: tuple[Transform, ...]
+    rejected: Message | None = None
+
+
+def for_model(sample: Sample, processor: Processor, limits: Limits = DEFAULT_LIMITS) -> ModelView:
+    """The sample in pixels of what `processor` shows.
+
+    Raises:
+        DataError: a form that does not exist, or that names a medium which is not there.
+        MediaError: a medium that cannot be read.
+    """
+    if not any(sample.forms) and sample.device is None:
+        return ModelView(sample.messages, (), (), sample.rejected)
+    transforms = tuple(transform_of(part, processor.settings, limits) for part in sample.media)
+    return rewrite(sample, [_start_of(t) for t in transforms], transforms)
+
+
+def prepare(sample: Sample, processor: Processor, *, train: bool = True, **options: Any) -> Prepared:
+    """Inputs of a sample with labels; options as in `Processor.prepare`."""
+    view = for_model(sample, processor, options.get("limits", DEFAULT_LIMITS))
+    return processor.prepare(view.messages, train=train, tools=view.tools, **options)
+
+
+def transform_of(
+    part: ImagePart | VideoPart, settings: ProcessorSettings, limits: Limits = DEFAULT_LIMITS
+) -> Transform:
+    """Where the original lies in what the model sees; pixels are not resized for it."""
+    if isinstance(part, ImagePart) and isinstance(part.image, Image.Image):
+        picture = Picture(part.image, Transform.identity(part.image.size))
+        part = part.model_copy(update={"image": picture})
+    return load_part(part, settings, limits, pixels=False).transform
+
+
+def rewrite(sample: Sample, before: Sequence[Transform], after: Sequence[Transform]) -> ModelView:
+    """Every place, read by `before` of its medium and written by `after`."""
+    messages = tuple(
+        _rewrite_message(message, sample.form_of(i), before, after) for i, message in enumerate(sample.messages)
+    )
+    rejected = sample.rejected
+    if rejected is not None:
+        rejected = _rewrite_message(rejected, sample.form_of(len(messages) - 1), before, after)
+    tools: tuple[dict[str, Any], ...] = ()
+    if sample.device is not None:
+        tools = (tool_schema(sample.device, *after[-1].resized_size),)
+    return ModelView(messages, tools, tuple(after), rejected)
+
+
+def _start_of(transform: Transform) -> Transform:
+    return Transform.identity(transform.original_size)
+
+
+def _rewrite_message(message: Message, form: Form, before: Sequence[Transform], after: Sequence[Transform]) -> Message:
+    if not form:
+        return message
+    name, _, number = form.partition("@")
+    medium = int(number) if number else 0
+    if name not in FORMS or medium >= len(after):
+        raise DataError(
+            f"the form {form!r} of a {message.role} turn is unknown or names a medium that is not there "
+            f"({len(after)} are), so its places cannot be written; forms are {', '.join(FORMS)}"
+        )
+    parts = tuple(
+        TextPart(text=FORMS[name](part.text, before[medium], after[medium])) if isinstance(part, TextPart) else part
+        for part in message.parts
+    )
+    return message.model_copy(update={"parts": parts})
+
+
+def _boxes(text: str, before: Transform, after: Transform) -> str:
+    return _LIST.sub(lambda m: format_boxes(parse_boxes(m[0], before), after), text)
+
+
+def _points(text: str, before: Transform, after: Transform) -> str:
+    return _LIST.sub(lambda m: format_points(parse_points(m[0], before), after), text)
+
+
+def _points_xml(text: str, before: Transform, after: Transform) -> str:
+    return format_points(parse_points(text, before), after, style="xml")
+
+
+def _plain_boxes(text: str, before: Transform, after: Transform) -> str:
+    lines: list[str] = []
+    for box in parse_boxes(text, before):
+        corners = after.clamp_box_model(after.box_to_model(box.xyxy))
+        lines.append(f"{','.join(str(round(c)) for c in corners)} {box.label}")
+    return "\n".join(lines)
+
+
+def _html(text: str, before: Transform, after: Transform) -> str:
+    return replace(Page.from_html(text, before), transform=after).to_html()
+
+
+def _action(text: str, before: Transform, after: Transform) -> str:
+    thought, calls = split_tool_calls(text)
+    written = [format_action(read_action(call, before), after) for call in calls]
+    return "\n".join([*([thought] if thought else []), *written])
+
+
+def _inline(text: str, before: Transform, after: Transform) -> str:
+    def one(match: re.Match[str]) -> str:
+        numbers = [float(n) for n in match.groups() if n is not None]
+        places = [
+            after.clamp_model(after.to_model(before.to_original((x, y))))
+            for x, y in zip(*[iter(numbers)] * 2, strict=True)
+        ]
+        return f"[{', '.join(str(round(value)) for place in places for value in place)}]"
+
+    return _INLINE.sub(one, text)
+
+
+FORMS: dict[str, Callable[[str, Transform, Transform], str]] = {
+    "boxes": _boxes,
+    "points": _points,
+    "points xml": _points_xml,
+    "plain boxes": _plain_boxes,
+    "html": _html,
+    "action": _action,
+    "inline": _inline,
+}
+"""Rewriters by form: text, the transform to read it by, the transform to write it by."""
