@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from viewfinder.model.kv_cache import LayerCache
+from viewfinder.model.kv_cache import JointLayer, LayerCache
 from viewfinder.model.windows import FrameRun
 
 
@@ -55,13 +55,15 @@ def causal_attention(
     k: Float[Tensor, "T G H"],
     v: Float[Tensor, "T G H"],
     seqlens: Sequence[int],
-    caches: Sequence[LayerCache] | None = None,
+    caches: Sequence[LayerCache] | JointLayer | None = None,
 ) -> Float[Tensor, "T D"]:
     """Causal attention within each sequence, over its cache too when there is one.
 
     N query heads share G key heads, N / G in a row each. With a cache holding 5 tokens and 2 new ones,
     the first new token sees 6 keys and the second 7.
     """
+    if isinstance(caches, JointLayer):
+        return caches.attend(q, k, v)
     out, start = [], 0
     for i, length in enumerate(seqlens):
         part = slice(start, start + length)

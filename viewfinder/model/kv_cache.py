@@ -5,11 +5,31 @@ request that is corrected or shared keeps its prefix. Positions are not its busi
 the request.
 """
 
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from viewfinder.config import TextConfig
+
+
+@runtime_checkable
+class JointLayer(Protocol):
+    """One layer's cache of all sequences of a pack together, which attends by itself (as a paged one does)."""
+
+    def attend(
+        self, q: Float[Tensor, "T N H"], k: Float[Tensor, "T G H"], v: Float[Tensor, "T G H"]
+    ) -> Float[Tensor, "T D"]: ...
+
+
+@runtime_checkable
+class JointCaches(Protocol):
+    """All layers of it."""
+
+    @property
+    def layers(self) -> Sequence[JointLayer]: ...
 
 
 class LayerCache:

@@ -27,10 +27,10 @@ def compute_dtype(weight_dtype: torch.dtype, device: torch.device) -> torch.dtyp
 
 
 class Linear(nn.Linear):
-    """`nn.Linear` for input in the weights' dtype, or in float32 with narrower weights."""
+    """`nn.Linear` for input in the weights' dtype, in float32 with narrower weights, or under autocast."""
 
     def forward(self, x: Float[Tensor, "... I"]) -> Float[Tensor, "... O"]:
-        if x.dtype == self.weight.dtype:
+        if x.dtype == self.weight.dtype or torch.is_autocast_enabled(x.device.type):
             return F.linear(x, self.weight, self.bias)
         return widened_linear(x, self.weight, self.bias)
 

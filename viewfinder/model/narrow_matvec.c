@@ -1,4 +1,7 @@
-/* out[r] = sum_i w[r][i] * x[i] for bfloat16 w and float32 x, at the speed of reading w.
+/* Products of a bfloat16 matrix with a few vectors, at the speed of reading the matrix.
+
+   narrow_matvec: out[r] = sum_i w[r][i] * x[i] for float32 x, on any processor.
+   narrow_rows: out[n][r] = sum_i w[r][i] * x[n][i] for bfloat16 x, where the processor multiplies bfloat16 itself.
 
    A bfloat16 is the upper half of a float32, so two neighbours in one 32-bit word widen by a shift and a
    mask. x comes split into its even and odd elements to match. Four rows at a time keep four independent
@@ -6,6 +9,9 @@
 
 #include <stdint.h>
 #include <string.h>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
 
 static inline float as_float(uint32_t bits) {
     float value;
@@ -39,3 +45,31 @@ void narrow_matvec(const uint32_t *restrict w, const float *restrict even, const
     }
     for (long r = 4 * blocks; r < rows; r++) out[r] = row_sum(w + r * pairs, even, odd, pairs);
 }
+
+#ifdef __AVX512BF16__
+static inline __m512bh load(const uint16_t *p) { return (__m512bh)_mm512_loadu_si512(p); }
+
+/* Four rows of w times one x: four independent sums, each word of x read once. */
+static inline void four_rows(const uint16_t *restrict w, const uint16_t *restrict x, float *restrict out, long columns) {
+    const uint16_t *w1 = w + columns, *w2 = w1 + columns, *w3 = w2 + columns;
+    __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
+    for (long i = 0; i < columns; i += 32) {
+        __m512bh v = load(x + i);
+        s0 = _mm512_dpbf16_ps(s0, load(w + i), v);
+        s1 = _mm512_dpbf16_ps(s1, load(w1 + i), v);
+        s2 = _mm512_dpbf16_ps(s2, load(w2 + i), v);
+        s3 = _mm512_dpbf16_ps(s3, load(w3 + i), v);
+    }
+    out[0] = _mm512_reduce_add_ps(s0), out[1] = _mm512_reduce_add_ps(s1);
+    out[2] = _mm512_reduce_add_ps(s2), out[3] = _mm512_reduce_add_ps(s3);
+}
+
+/* Four rows of w stay in the nearest cache while every x passes over them. */
+void narrow_rows(const uint16_t *restrict w, const uint16_t *restrict x, float *restrict out, long rows, long columns,
+                 long count) {
+#pragma omp parallel for schedule(static)
+    for (long b = 0; b < rows / 4; b++) {
+        for (long n = 0; n < count; n++) four_rows(w + 4 * b * columns, x + n * columns, out + n * rows + 4 * b, columns);
+    }
+}
+#endif

@@ -1,4 +1,4 @@
-"""The one kernel of our own: a bfloat16 matrix times a float32 vector, which is what decoding spends its time on.
+"""The kernels of our own: a bfloat16 matrix times one or a few vectors, which is what decoding spends its time on.
 
 `narrow_matvec.c` is built by the system's C compiler when first needed and kept in the user's cache. Without
 a compiler, on a GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own product is used: slower, and with the vector
@@ -37,6 +37,23 @@ def narrow_matvec(weight: Float[Tensor, "O I"], x: Float[Tensor, " I"]) -> Float
     return out
 
 
+def narrow_rows(weight: Float[Tensor, "O I"], x: Float[Tensor, "N I"]) -> Float[Tensor, "N O"] | None:
+    """`x @ weight.T` in float32 for bfloat16 `weight` and `x`; None where the kernel cannot serve.
+
+    Needs a processor with bfloat16 products, rows in fours and columns in thirty-twos, as all official sizes have.
+    """
+    rows, columns = weight.shape
+    if rows % 4 or columns % 32 or {weight.dtype, x.dtype} != {torch.bfloat16} or not weight.is_contiguous():
+        return None
+    library = _library()
+    if library is None or not hasattr(library, "narrow_rows"):
+        return None
+    x = x.contiguous()
+    out = torch.empty(len(x), rows, dtype=torch.float32)
+    library.narrow_rows(weight.data_ptr(), x.data_ptr(), out.data_ptr(), rows, columns, len(x))
+    return out
+
+
 @cache
 def _library() -> Any | None:
     """The built kernel, or None. The cache spares a build a call and holds nothing that could change."""
@@ -52,6 +69,9 @@ def _library() -> Any | None:
     pointer = ctypes.c_void_p
     library.narrow_matvec.argtypes = [pointer, pointer, pointer, pointer, ctypes.c_long, ctypes.c_long]
     library.narrow_matvec.restype = None
+    if hasattr(library, "narrow_rows"):
+        library.narrow_rows.argtypes = [pointer, pointer, pointer, ctypes.c_long, ctypes.c_long, ctypes.c_long]
+        library.narrow_rows.restype = None
     return library
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from viewfinder.config import ModelConfig
 from viewfinder.inputs import ModelInputs
-from viewfinder.model.kv_cache import KVCache
+from viewfinder.model.kv_cache import JointCaches, KVCache
 from viewfinder.model.linear import Linear, compute_dtype
 from viewfinder.model.text import TextModel
 from viewfinder.model.vision import VisionTower
@@ -37,7 +37,7 @@ class Qwen2_5_VL(nn.Module):
     def forward(
         self,
         inputs: ModelInputs,
-        caches: Sequence[KVCache] | None = None,
+        caches: Sequence[KVCache] | JointCaches | None = None,
         *,
         features: Float[Tensor, "M D"] | None = None,
         logits_at: Int[Tensor, " K"] | None = None,
@@ -56,7 +56,7 @@ class Qwen2_5_VL(nn.Module):
     def hidden_states(
         self,
         inputs: ModelInputs,
-        caches: Sequence[KVCache] | None = None,
+        caches: Sequence[KVCache] | JointCaches | None = None,
         *,
         features: Float[Tensor, "M D"] | None = None,
     ) -> Float[Tensor, "T D"]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from viewfinder.config import TextConfig
 from viewfinder.model.attention import causal_attention
-from viewfinder.model.kv_cache import KVCache, LayerCache
+from viewfinder.model.kv_cache import JointCaches, JointLayer, KVCache, LayerCache
 from viewfinder.model.layers import RMSNorm, SwiGLU
 from viewfinder.model.linear import Linear
 from viewfinder.model.rope import multimodal_rope, rotate
@@ -32,7 +32,7 @@ class TextAttention(nn.Module):
         x: Float[Tensor, "T D"],
         rope: tuple[Tensor, Tensor],
         seqlens: Sequence[int],
-        caches: Sequence[LayerCache] | None,
+        caches: Sequence[LayerCache] | JointLayer | None,
     ) -> Float[Tensor, "T D"]:
         q, k, v = (p(x).unflatten(-1, (-1, self.head_dim)) for p in (self.q_proj, self.k_proj, self.v_proj))
         return self.o_proj(causal_attention(rotate(q, *rope), rotate(k, *rope), v, seqlens, caches))
@@ -51,7 +51,7 @@ class TextLayer(nn.Module):
         x: Float[Tensor, "T D"],
         rope: tuple[Tensor, Tensor],
         seqlens: Sequence[int],
-        caches: Sequence[LayerCache] | None,
+        caches: Sequence[LayerCache] | JointLayer | None,
     ) -> Float[Tensor, "T D"]:
         x = x + self.self_attn(self.input_layernorm(x), rope, seqlens, caches)
         return x + self.mlp(self.post_attention_layernorm(x))
@@ -72,13 +72,19 @@ class TextModel(nn.Module):
         embeddings: Float[Tensor, "T D"],
         position_ids: Int[Tensor, "3 T"],
         seqlens: Sequence[int],
-        caches: Sequence[KVCache] | None = None,
+        caches: Sequence[KVCache] | JointCaches | None = None,
     ) -> Float[Tensor, "T D"]:
-        """Run packed sequences; with `caches` (one a sequence), after the tokens those already hold."""
+        """Run packed sequences; with `caches` (one a sequence, or one for all), after the tokens those already hold."""
         config = self.config
         cos, sin = multimodal_rope(position_ids, config.head_dim, config.rope_theta, config.mrope_section)
         rope = (cos[:, None], sin[:, None])
         hidden = embeddings
         for i, layer in enumerate(self.layers):
-            hidden = layer(hidden, rope, seqlens, None if caches is None else [cache.layers[i] for cache in caches])
+            hidden = layer(hidden, rope, seqlens, _layer_of(caches, i))
         return self.norm(hidden)
+
+
+def _layer_of(caches: Sequence[KVCache] | JointCaches | None, i: int) -> Sequence[LayerCache] | JointLayer | None:
+    if caches is None:
+        return None
+    return [cache.layers[i] for cache in caches] if isinstance(caches, Sequence) else caches.layers[i]
