@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
+from viewfinder.chat.documents import ChartReading, Extraction, extract, parse_document, read_chart
+from viewfinder.chat.documents.parse import ParseOptions
 from viewfinder.chat.moments import describe_question, find_spans, moments_question
 from viewfinder.chat.results import Answer, Found
 from viewfinder.engine.engine import Engine
@@ -31,6 +33,7 @@ from viewfinder.outputs import grammars, prompts
 from viewfinder.outputs.boxes import Box, parse_boxes
 from viewfinder.outputs.confidence import confidence
 from viewfinder.outputs.counts import Count, parse_count
+from viewfinder.outputs.document import Document
 from viewfinder.outputs.points import Point, parse_points
 from viewfinder.outputs.spans import Span
 from viewfinder.processor.processor import Processor
@@ -123,6 +126,34 @@ class Viewfinder:
     def describe(self, video: Any, **options: Any) -> Found[Span]:
         """All events of a clip with their times (dense captions); options as in `moments`."""
         return find_spans(self.model, self.processor, video, describe_question(), **options)
+
+    def parse(self, source: Any, *, check: bool = True, correct: bool = False, **options: Any) -> Document:
+        """A picture or PDF as a typed `Document`, page by page.
+
+        Args:
+            check: compare with the text layer of a digital PDF, and with whether anything is drawn.
+            correct: put the words of the text layer in the place of others.
+            options: `pages`, `resume`, `progress`, `workers`, `max_pixels`, `sampling`, `limits`, as in
+                `viewfinder.chat.documents.parse`.
+        """
+        how = {key: options.pop(key) for key in ("max_pixels", "sampling") if key in options}
+        reading = ParseOptions(check=check, correct=correct, **how)
+        return parse_document(self.model, self.processor, source, reading, **options)
+
+    def extract(self, source: Any, shape: Any, **options: Any) -> Any:
+        """Values of a picture or PDF: an instance of a pydantic model, or JSON by a schema or a list of names.
+
+        Options as in `viewfinder.chat.documents.extract`: `pages`, `places`, `max_pixels`, `sampling`.
+        """
+        return self.extraction(source, shape, **options).value
+
+    def extraction(self, source: Any, shape: Any, **options: Any) -> Extraction[Any]:
+        """As `extract`, with the page and box each value was read from."""
+        return extract(self.model, self.processor, source, shape, **options)
+
+    def chart(self, image: Any, **options: Any) -> ChartReading:
+        """The values of a chart as a table; `to_pandas()` gives a DataFrame."""
+        return read_chart(self.model, self.processor, image, **options)
 
     def _look(self, picture: Picture, prompt: str, grammar: str | None, sampling: Sampling | None) -> Reply:
         return self.model.chat([user(ImagePart(image=picture), prompt)], grammar=grammar, sampling=sampling)

@@ -4,6 +4,8 @@ Wording of the official cookbooks (facts 4.2-4.5) where they have one. Knows no 
 function gives the text of one user turn.
 """
 
+from collections.abc import Mapping
+
 _DETERMINERS = frozenset(
     [
         "a",
@@ -91,3 +93,9 @@ def describe_prompt() -> str:
 def parse_prompt() -> str:
     """A page as QwenVL HTML."""
     return "QwenVL HTML"
+
+
+def extract_prompt(example: str, descriptions: Mapping[str, str] | None = None) -> str:
+    """Key information in the format of a JSON text, null where nothing is present; `descriptions` of fields by name."""
+    meaning = "".join(f"\n{name}: {said}" for name, said in (descriptions or {}).items())
+    return f"Extract the key-value information in the format:{example}{meaning}\nUse null for what is not present."

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -66,8 +66,9 @@ def clean_html(document: "Document", pages: PageImages = ()) -> str:
     return web_page("\n".join(part for part in parts if part), STYLE, "")
 
 
-def padded(pages: PageImages, count: int) -> PageImages:
-    return [*pages, *[None] * count][:count]
+def padded(pages: PageImages, count: int) -> Iterator[PillowImage.Image | None]:
+    """`count` page images, one at a time, so that a sequence that draws them when asked keeps one in memory."""
+    return (pages[i] if i < len(pages) else None for i in range(count))
 
 
 def web_page(body: str, style: str, script: str) -> str:

@@ -30,6 +30,8 @@ def page_to_dict(page: "Page") -> dict[str, Any]:
         "confidence": page.confidence,
         "transform": None if page.transform is None else page.transform.to_dict(),
         "repairs": list(page.repairs),
+        **({"checks": [check.to_dict() for check in page.checks]} if page.checks else {}),
+        **({"error": page.error} if page.error else {}),
         "html": page.to_html(),
         "elements": [element_to_dict(element) for element in page.elements],
     }

@@ -22,6 +22,7 @@ from viewfinder.outputs.document.elements import Chart, Element, Heading, Pictur
 from viewfinder.outputs.document.markdown import element_to_markdown
 from viewfinder.outputs.document.parse import parse_page
 from viewfinder.outputs.document.problems import problems
+from viewfinder.outputs.document.truth import Check
 from viewfinder.outputs.document.view import viewer_html
 from viewfinder.outputs.document.write import write_elements
 
@@ -39,6 +40,8 @@ class Page:
         number: of the page in its document, from 0.
         repairs: what reading had to change, as phrases.
         confidence: probability of the page's words, 0..1, when it is known.
+        checks: what the text layer of a digital PDF, and the ink of the page, say of the elements.
+        error: why the page could not be read; "" when it could.
     """
 
     elements: tuple[Element, ...]
@@ -46,6 +49,8 @@ class Page:
     number: int = 0
     repairs: tuple[str, ...] = ()
     confidence: float | None = None
+    checks: tuple[Check, ...] = ()
+    error: str = ""
     opening: str = field(default="<html><body>", repr=False, compare=False)
     tail: str = field(default="\n", repr=False, compare=False)
     closing: str = field(default="</body></html>", repr=False, compare=False)
@@ -56,7 +61,16 @@ class Page:
     ) -> Self:
         """Read one page; never raises."""
         read = parse_page(text, transform)
-        return cls(read.elements, transform, number, read.repairs, confidence, read.opening, read.tail, read.closing)
+        return cls(
+            elements=read.elements,
+            transform=transform,
+            number=number,
+            repairs=read.repairs,
+            confidence=confidence,
+            opening=read.opening,
+            tail=read.tail,
+            closing=read.closing,
+        )
 
     def to_html(self) -> str:
         """QwenVL HTML. Text that was well formed when read is given back to the letter."""
@@ -73,6 +87,11 @@ class Page:
     @property
     def text(self) -> str:
         return "\n\n".join(text for element in self.elements if (text := element.text))
+
+    @property
+    def disagreements(self) -> tuple[Check, ...]:
+        """Checks that speak against the reading: other words in the text layer, or nothing drawn there."""
+        return tuple(check for check in self.checks if check.disagrees and not check.corrected)
 
     def boxes(self) -> list[Box]:
         """Each element that has a box, labelled with its kind: to draw or to score."""
@@ -138,6 +157,11 @@ class Document:
         """What reading had to change, with the number of its page (from 0)."""
         return [f"page {page.number}: {repair}" for page in self.pages for repair in page.repairs]
 
+    @property
+    def failed(self) -> dict[int, str]:
+        """Pages that could not be read, by number, and why."""
+        return {page.number: page.error for page in self.pages if page.error}
+
     def validate(self) -> list[str]:
         """What is still wrong with the document: missing, empty and foreign boxes, ragged tables, open formulas."""
         return [f"page {page.number}: {problem}" for page in self.pages for problem in problems(page.elements)]
@@ -161,12 +185,16 @@ class Document:
 
     def figures(self, pages: PageImages) -> dict[str, Image.Image]:
         """Pictures cropped from the page images, by the names that `to_markdown` uses."""
-        return {
-            figure_name(page.number, i): crop
-            for page, image in zip(self.pages, pages, strict=False)
-            if image is not None
-            for i, crop in crop_figures(page, image).items()
-        }
+        return dict(self.each_figure(pages))
+
+    def each_figure(self, pages: PageImages) -> Iterator[tuple[str, Image.Image]]:
+        """As `figures`, one at a time; only pages that show pictures are asked for."""
+        for page, i in zip(self.pages, range(len(pages)), strict=False):
+            shows = any(isinstance(element, Picture) for element in page.elements)
+            image = pages[i] if shows else None
+            if image is not None:
+                for place, crop in crop_figures(page, image).items():
+                    yield figure_name(page.number, place), crop
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `from_dict` gives an equal document back."""
@@ -179,7 +207,9 @@ class Document:
         for page in raw["pages"]:
             transform = Transform.from_dict(page["transform"]) if page.get("transform") else None
             read = Page.from_html(page["html"], transform, page["number"], page.get("confidence"))
-            pages.append(replace(read, repairs=tuple(page.get("repairs", ()))))
+            checks = tuple(Check.from_dict(check) for check in page.get("checks", ()))
+            repairs = tuple(page.get("repairs", ()))
+            pages.append(replace(read, repairs=repairs, checks=checks, error=page.get("error", "")))
         return cls(tuple(pages))
 
 

@@ -70,3 +70,11 @@ def qwenvl_html_grammar(width: int, height: int, max_elements: int = 400, fenced
     first, last = quote(f"{opening}<html><body>"), quote(f"</body></html>{closing}")
     start = f'start: {first} ("\\n" element){{0,{max_elements}}} "\\n" {last}'
     return f"{start}\nX: /{integer_up_to(width)}/\nY: /{integer_up_to(height)}/{_RULES}"
+
+
+def chart_html_grammar(width: int, height: int) -> str:
+    """Grammar of a page of one chart and its table, in a picture of `width` x `height` resized pixels."""
+    first, last = quote("```html\n<html><body>"), quote("</body></html>\n```")
+    start = f'start: {first} "\\n" read_chart "\\n" {last}'
+    read = 'read_chart: "<div class=\\"chart\\"" picture "<table" class? ">" rows "</table></div>"'
+    return f"{start}\n{read}\nX: /{integer_up_to(width)}/\nY: /{integer_up_to(height)}/{_RULES}"

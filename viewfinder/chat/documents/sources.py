@@ -1,0 +1,167 @@
+"""A picture or a PDF as pages, drawn one at a time when asked for, so that memory does not grow with their number.
+
+Page coordinates are pixels of the picture, or of the PDF page drawn at 150 dpi (one point is 150/72 of them).
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, overload
+
+from PIL import Image as PillowImage
+
+from viewfinder.chat.batch import IMAGE_SUFFIXES
+from viewfinder.errors import MediaError, ViewfinderError
+from viewfinder.media.document import DEFAULT_DPI, Word, open_document
+from viewfinder.media.document import Document as PdfDocument
+from viewfinder.media.image import Picture, load_image
+from viewfinder.media.source import DEFAULT_LIMITS, Limits, describe_source, read_source
+
+DOCUMENT_SUFFIXES = IMAGE_SUFFIXES | {".pdf"}
+
+
+class Pages(Protocol):
+    """An open document. `digest` names its content."""
+
+    name: str
+    digest: str
+
+    def __len__(self) -> int: ...
+
+    def picture(self, index: int) -> Picture:
+        """One page.
+
+        Raises:
+            MediaError: this page is broken; others may still be read.
+        """
+        ...
+
+    def words(self, index: int, picture: Picture) -> tuple[Word, ...]:
+        """The words of the text layer in pixels of the page; none for scans and pictures."""
+        ...
+
+
+class _PdfPages:
+    def __init__(self, pdf: PdfDocument, digest: str) -> None:
+        self._pdf = pdf
+        self.name = pdf.name
+        self.digest = digest
+
+    def __len__(self) -> int:
+        return len(self._pdf)
+
+    def picture(self, index: int) -> Picture:
+        return self._pdf.page(index, dpi=DEFAULT_DPI)
+
+    def words(self, index: int, picture: Picture) -> tuple[Word, ...]:
+        try:
+            return self._pdf.words(index, picture)
+        except MediaError:  # a page without a readable text layer is read as a scan
+            return ()
+
+
+class _OnePicture:
+    def __init__(self, picture: Picture, name: str, digest: str) -> None:
+        self._picture = picture
+        self.name = name
+        self.digest = digest
+
+    def __len__(self) -> int:
+        return 1
+
+    def picture(self, index: int) -> Picture:
+        assert index == 0, f"page {index} of one picture"
+        return self._picture
+
+    def words(self, index: int, picture: Picture) -> tuple[Word, ...]:
+        return ()
+
+
+@contextmanager
+def open_pages(source: Any, limits: Limits = DEFAULT_LIMITS) -> Iterator[Pages]:
+    """Open a picture (anything `load_image` takes) or a PDF (path, bytes, URL, `data:` URI).
+
+    Raises:
+        MediaError: neither of the two, or damaged as a whole.
+    """
+    name = describe_source(source)
+    if isinstance(source, Picture | PillowImage.Image):
+        picture = load_image(source, limits)
+        yield _OnePicture(picture, name, hashlib.sha256(picture.image.tobytes()).hexdigest())
+        return
+    data = read_source(source, limits)
+    digest = hashlib.sha256(data).hexdigest()
+    if b"%PDF-" not in data[:1024]:
+        if name.lower().endswith(".pdf"):
+            raise MediaError(f"{name} is no PDF (it begins with {data[:8]!r}); rename it, or save it again")
+        on_disk = isinstance(source, Path) or (isinstance(source, str) and "://" not in source)
+        yield _OnePicture(load_image(source if on_disk else data, limits), name, digest)  # errors name the file
+        return
+    with open_document(data, limits) as pdf:
+        pdf.name = name
+        yield _PdfPages(pdf, digest)
+
+
+class PageImages(Sequence[PillowImage.Image | None]):
+    """The drawn pages of an open document, each made when asked for and not kept; None for one that is broken."""
+
+    def __init__(self, pages: Pages, numbers: Sequence[int] | None = None) -> None:
+        """`numbers` are the pages that are meant, all when None."""
+        self._pages = pages
+        self._numbers = range(len(pages)) if numbers is None else numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> PillowImage.Image | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[PillowImage.Image | None]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return PageImages(self._pages, list(self._numbers)[index])
+        try:
+            return self._pages.picture(self._numbers[index]).image
+        except ViewfinderError:
+            return None
+
+
+def find_documents(sources: Sequence[str]) -> list[str]:
+    """Files and URLs named, and all pictures and PDFs below folders named, in order of name.
+
+    Raises:
+        MediaError: a folder without any, or a path where nothing is.
+    """
+    files: list[str] = []
+    for source in sources:
+        folder = Path(source)
+        if folder.is_dir():
+            inside = sorted(str(path) for path in folder.rglob("*") if is_document(path))
+            if not inside:
+                raise MediaError(f"{source} holds no PDFs and no pictures; name another folder")
+            files += inside
+        elif "://" not in source and not folder.is_file():
+            raise MediaError(f"there is no file or folder {source}; check the path")
+        else:
+            files.append(source)
+    return list(dict.fromkeys(files))
+
+
+def is_document(path: Path) -> bool:
+    """A picture or PDF by its name; hidden files, which editors and systems leave behind, are none."""
+    return path.suffix.lower() in DOCUMENT_SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def page_numbers(count: int, wanted: Sequence[int] | None, name: str) -> list[int]:
+    """Pages from 0: those wanted, or all.
+
+    Raises:
+        MediaError: a page that the document does not have.
+    """
+    if wanted is None:
+        return list(range(count))
+    beyond = [number for number in wanted if not 0 <= number < count]
+    if beyond:
+        raise MediaError(f"{name} has pages 0 to {count - 1}, and page {beyond[0]} was asked for; name others")
+    return list(dict.fromkeys(wanted))
