@@ -47,3 +47,30 @@ def test_loading_the_kernel_leaves_tiny_numbers_alone() -> None:
     native.narrow_matvec(torch.zeros(4, 8, dtype=torch.bfloat16), torch.zeros(8))
     assert float("5e-324") * 1.0 > 0.0
     assert (torch.tensor([1e-310], dtype=torch.float64) * 1.0).item() > 0.0
+
+
+@pytest.mark.parametrize(("count", "rows", "columns"), [(1, 4, 32), (3, 12, 64), (4, 64, 2048)])
+def test_the_narrow_kernel_equals_the_product_in_float32(count: int, rows: int, columns: int) -> None:
+    weight, x = torch.randn(rows, columns).to(torch.bfloat16), torch.randn(count, columns).to(torch.bfloat16)
+    found = native.narrow_rows(weight, x)
+    if found is None:
+        pytest.skip("this processor has no bfloat16 products, so the kernel is not used")
+    torch.testing.assert_close(found, x.float() @ weight.float().T, atol=1e-3, rtol=1e-3)
+
+
+def test_the_narrow_kernel_declines_what_it_cannot_do() -> None:
+    weight = torch.zeros(8, 64, dtype=torch.bfloat16)
+    assert native.narrow_rows(weight[:3], torch.zeros(1, 64, dtype=torch.bfloat16)) is None
+    assert native.narrow_rows(weight, torch.zeros(1, 64)) is None
+    assert native.narrow_rows(weight[:, :48], torch.zeros(1, 48, dtype=torch.bfloat16)) is None
+
+
+@pytest.mark.parametrize("rows", [1, 4, 5])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_few_tokens_give_what_many_give_and_gradients_stay(rows: int, bias: bool) -> None:
+    layer = linear.Linear(64, 32, bias=bias).to(torch.bfloat16)
+    x = torch.randn(rows, 64).to(torch.bfloat16)
+    trained = layer(x)
+    assert trained.requires_grad
+    with torch.inference_mode():
+        torch.testing.assert_close(layer(x), trained.detach(), atol=0.02, rtol=0.02)
