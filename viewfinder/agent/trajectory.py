@@ -1,0 +1,177 @@
+"""Trajectories on disk: one JSON line a step beside the screens, readable even when a run was cut off.
+
+    DIR/trajectory.jsonl    first line "start", one "step" each, last line "end"
+    DIR/screens/0001.png    the screen that the step's answer was about
+
+Everything passes through the vault's `scrub` before it is written. See `viewer` for people.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from viewfinder.agent.environment import Observation
+from viewfinder.agent.secrets import Vault
+from viewfinder.errors import ViewfinderError
+from viewfinder.media.image import load_image
+from viewfinder.media.transform import Transform
+from viewfinder.outputs.actions import Action
+
+VERSION = 1
+_FILE = "trajectory.jsonl"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step.
+
+    Attributes:
+        index: from 1.
+        screen: path of the picture, relative to the trajectory; the look on which the answer rests.
+        where: URL or window then.
+        reply: the model's whole text.
+        thought: its words before the call.
+        action: in pixels of the screen; None when the answer held none.
+        transform: from the screen to what the model saw.
+        verdict: allow, confirmed, declined, refuse, dry run, changed, malformed, repeated.
+        kinds: the policy's reasons to be careful.
+        target: role, label and place of what the action hit, as far as known.
+        done: whether it was carried out.
+        note: what the model was told about it.
+        seconds: of the whole step; `tokens` of prompt and answer.
+    """
+
+    index: int
+    screen: str
+    where: str = ""
+    reply: str = ""
+    thought: str = ""
+    action: dict[str, Any] | None = None
+    transform: dict[str, Any] | None = None
+    verdict: str = "allow"
+    kinds: tuple[str, ...] = ()
+    target: dict[str, Any] = field(default_factory=dict)
+    done: bool = False
+    note: str = ""
+    seconds: float = 0.0
+    tokens: int = 0
+
+    def read_action(self) -> Action | None:
+        """The action as a value."""
+        return action_from_dict(self.action) if self.action else None
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A run as read from disk. `end` is empty for a run that was cut off."""
+
+    directory: Path
+    start: dict[str, Any]
+    steps: tuple[Step, ...]
+    end: dict[str, Any]
+
+    @property
+    def task(self) -> str:
+        return str(self.start.get("task", ""))
+
+    @property
+    def succeeded(self) -> bool:
+        """Checked by the world where there is a check, else what the model said of itself."""
+        checked = self.end.get("checked")
+        return bool(self.end.get("reason") == "success" if checked is None else checked)
+
+    def screen(self, step: Step) -> Any:
+        """The picture of a step, as a `Picture` whose original is the screen."""
+        return load_image(self.directory / step.screen)
+
+
+class Recorder:
+    """Writes a run to a directory, line by line.
+
+    Raises:
+        ViewfinderError: the directory already holds a run.
+    """
+
+    def __init__(self, directory: str | Path, vault: Vault | None = None) -> None:
+        self.directory = Path(directory)
+        self._vault = vault or Vault()
+        self._file = self.directory / _FILE
+        if self._file.exists():
+            raise ViewfinderError(f"{self.directory} already holds a run, which would be lost; name another directory")
+        (self.directory / "screens").mkdir(parents=True, exist_ok=True)
+
+    def start(self, **about: Any) -> None:
+        self._write({"kind": "start", "version": VERSION, **about})
+
+    def screen(self, index: int, observation: Observation) -> str:
+        """Save a screen; gives its path relative to the directory."""
+        name = f"screens/{index:04d}.png"
+        observation.picture.image.save(self.directory / name, compress_level=3)
+        return name
+
+    def step(self, step: Step) -> None:
+        values = {key: value for key, value in vars(step).items() if value not in (None, "", (), {})}
+        self._write({"kind": "step", **values})
+
+    def end(self, **how: Any) -> None:
+        self._write({"kind": "end", **how})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        clean = _scrubbed(line, self._vault)
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(clean, ensure_ascii=False) + "\n")
+
+
+def load_trajectory(directory: str | Path) -> Trajectory:
+    """Read a run; a last line that was cut off is left out.
+
+    Raises:
+        ViewfinderError: no run there, or lines that are none of it.
+    """
+    directory = Path(directory)
+    try:
+        lines = (directory / _FILE).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        raise ViewfinderError(
+            f"{directory} holds no {_FILE}, so there is no run to read; name a run's directory"
+        ) from None
+    items: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            items.append(json.loads(line))
+        except ValueError:
+            if number < len(lines):
+                raise ViewfinderError(f"{directory / _FILE}, line {number}, is no JSON; the file is damaged") from None
+    if not items or items[0].get("kind") != "start":
+        raise ViewfinderError(f"{directory / _FILE} does not begin with a start line; it is no run of an agent")
+    steps = tuple(_step(item) for item in items if item["kind"] == "step")
+    end = items[-1] if items[-1]["kind"] == "end" else {}
+    return Trajectory(directory, items[0], steps, end)
+
+
+def _step(item: dict[str, Any]) -> Step:
+    values = {key: value for key, value in item.items() if key != "kind"}
+    return Step(**{**values, "kinds": tuple(values.get("kinds", ()))})
+
+
+def action_from_dict(raw: dict[str, Any]) -> Action:
+    """The inverse of `Action.to_dict`."""
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
+    return Action(device=values.pop("device"), name=values.pop("action"), **values)
+
+
+def transform_of(step: Step) -> Transform:
+    """From the screen to what the model saw."""
+    assert step.transform is not None, "a step without an answer has no transform"
+    return Transform.from_dict(step.transform)
+
+
+def _scrubbed(value: Any, vault: Vault) -> Any:
+    if isinstance(value, str):
+        return vault.scrub(value)
+    if isinstance(value, dict):
+        return {vault.scrub(str(key)): _scrubbed(item, vault) for key, item in value.items()}
+    if isinstance(value, (list, tuple, frozenset, set)):
+        return [_scrubbed(item, vault) for item in value]
+    return value
