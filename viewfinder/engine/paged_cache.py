@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from viewfinder.config import TextConfig
 from viewfinder.model.attention import causal_attention
+from viewfinder.model.kv_cache import LayerCache
 
 
 class PagedStore:
@@ -117,7 +118,7 @@ class StepLayer:
         for start, stretch, blocks in step.prompts:
             part = slice(start, start + stretch.count)
             past = _Gathered(self._gather(blocks)[: stretch.seen])
-            out[part] = causal_attention(q[part], k[part], v[part], [stretch.count], [past])  # type: ignore[list-item]
+            out[part] = causal_attention(q[part], k[part], v[part], [stretch.count], [past])
         return out
 
     def _gather(self, blocks: Tensor) -> Tensor:
@@ -132,13 +133,13 @@ class StepLayer:
         return F.scaled_dot_product_attention(rows, keys, values, attn_mask=group.mask).reshape(count, -1)
 
 
-class _Gathered:
+class _Gathered(LayerCache):
     """All keys and values of one request, in the form that `causal_attention` asks a cache for."""
 
     def __init__(self, both: Float[Tensor, "S 2 G H"]) -> None:
-        self._both = both
+        self.keys, self.values = both.permute(1, 2, 0, 3).unbind(0)
+        self.length = both.shape[0]
 
-    def append(self, *_: Tensor) -> tuple[Tensor, Tensor]:
+    def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """The new ones are written already."""
-        keys, values = self._both.permute(1, 2, 0, 3).unbind(0)
-        return keys, values
+        return self.keys, self.values

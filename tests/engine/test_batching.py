@@ -1,0 +1,284 @@
+"""Many requests at once give the tokens of the oracle, whatever comes between: the contract of the engine."""
+
+import dataclasses
+import random
+import time
+
+import pytest
+import torch
+
+from tests.conftest import random_model, small_config
+from tests.doubles import small_processor
+from tests.packed import random_inputs
+from viewfinder.config import ModelConfig
+from viewfinder.engine import reference
+from viewfinder.engine.batching import BatchingEngine
+from viewfinder.engine.engine import Engine
+from viewfinder.engine.request import BusyError, Delta, EngineStoppedError, Ticket, Work
+from viewfinder.engine.scheduler import Limits
+from viewfinder.errors import ContextLengthError
+from viewfinder.inputs import ModelInputs
+from viewfinder.messages import Reply, Sampling, user
+from viewfinder.processor.processor import Prepared, Processor
+
+GRIDS = ([], [(1, 4, 6)], [(3, 4, 4)], [(1, 4, 4), (2, 8, 4)], [(1, 18, 10)])
+
+
+def engine_of(limits: Limits | None = None, *, cache_tokens: int = 4096, seed: int = 0, dtype=torch.float64, **more):
+    """Double precision: the order of a sum must not decide between two tokens."""
+    processor = small_processor(max_pixels=112 * 112)
+    token = processor.tokenizer.token_id
+    config = small_config(vocab_size=300).model_copy(
+        update={
+            "image_token_id": token("<|image_pad|>"),
+            "video_token_id": token("<|video_pad|>"),
+            "vision_start_token_id": token("<|vision_start|>"),
+            "vision_end_token_id": token("<|vision_end|>"),
+            "eos_token_id": token("<|im_end|>"),
+        }
+    )
+    engine = Engine(random_model(config, seed).to(dtype), processor)
+    per_token = 2 * 2 * 16 * 2 * torch.empty(0, dtype=dtype).element_size()
+    return BatchingEngine(engine, limits, cache_bytes=cache_tokens * per_token, block_size=4, **more)
+
+
+def prepared(inputs: ModelInputs) -> Prepared:
+    return Prepared(inputs, (), (), "")
+
+
+def random_work(config: ModelConfig, chance: random.Random) -> Work:
+    """Few different beginnings, so that prefixes are shared; all ways of choosing."""
+    inputs = random_inputs(config, chance.choice(GRIDS), num_text=chance.choice((3, 9, 40)), seed=chance.randrange(3))
+    sampling = Sampling(
+        max_new_tokens=chance.randint(1, 16),
+        temperature=chance.choice((0.0, 0.0, 0.7, 1.3)),
+        top_k=chance.choice((0, 20)),
+        top_p=chance.choice((1.0, 0.9)),
+        repetition_penalty=chance.choice((1.0, 1.2)),
+        seed=chance.randrange(100),
+    )
+    return Work(prepared(inputs), sampling, tenant=chance.choice("abc"))
+
+
+def oracle(batching: BatchingEngine, work: Work) -> list[int]:
+    engine = batching.engine
+    tokens = reference.generate(
+        engine.model, work.prepared.inputs, work.sampling, eos_token_ids=engine.eos_token_ids
+    )
+    return [token.id for token in tokens]
+
+
+def finished(ticket: Ticket) -> Reply:
+    *_, last = ticket.events()
+    assert isinstance(last, Reply)
+    return last
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_tokens_equal_the_oracle_under_a_random_schedule_with_cancellations(seed: int) -> None:
+    """100 requests each: a cache too small for all, short steps, one in five called off at a random step."""
+    limits = Limits(max_running=8, max_waiting=300, step_tokens=24, least_share=3, step_patches=40)
+    batching = engine_of(limits, cache_tokens=320, seed=seed, feature_bytes=20_000)
+    chance = random.Random(seed)
+    todo = [random_work(batching.engine.model.config, chance) for _ in range(100)]
+    asked: list[tuple[Work, Ticket, int | None]] = []
+    while True:
+        while todo and chance.random() < 0.5:
+            work = todo.pop()
+            asked.append((work, batching.submit(work), chance.randint(0, 40) if chance.random() < 0.2 else None))
+        for i, (work, ticket, left) in enumerate(asked):
+            if left is not None:
+                asked[i] = (work, ticket, left - 1)
+                if left == 0:
+                    ticket.cancel()
+        if not batching.step() and not todo and batching.is_idle:
+            break
+    batching.runner.pool.check()
+    assert batching.runner.pool.num_available == batching.runner.pool.num_blocks, "blocks are lost"
+    counters = batching.counters
+    assert min(counters.preempted, counters.cancelled, counters.reused_tokens) > 0, "the schedule was too easy"
+    for work, ticket, _ in asked:
+        reply = finished(ticket)
+        expected = oracle(batching, work)
+        if reply.finish_reason == "cancelled":
+            assert list(reply.tokens) == expected[: len(reply.tokens)]
+        else:
+            assert list(reply.tokens) == expected
+
+
+def test_equal_prompts_share_blocks_and_features_within_a_tenant_only() -> None:
+    batching = engine_of()
+    work = Work(prepared(random_inputs(batching.engine.model.config, [(1, 4, 6)], 20)), Sampling(max_new_tokens=2))
+
+    def reused(work: Work) -> int:
+        before = batching.counters.reused_tokens
+        ticket = batching.submit(work)
+        while batching.step():
+            pass
+        finished(ticket)
+        return batching.counters.reused_tokens - before
+
+    prompt = len(work.prepared.inputs.input_ids)
+    assert reused(work) == 0
+    assert reused(work) == (prompt - 1) // 4 * 4
+    hits = batching.runner.features.hits
+    assert reused(dataclasses.replace(work, tenant="other")) == 0
+    assert batching.runner.features.hits == hits
+
+
+def test_equal_tokens_of_different_pictures_share_nothing_after_the_picture_begins() -> None:
+    batching = engine_of()
+    first = random_inputs(batching.engine.model.config, [(1, 8, 8)], 5)
+    assert first.pixel_values is not None
+    pixels = first.pixel_values.clone()
+    pixels[-1, -1] += 1e-3  # the smallest change of the last patch
+    for inputs in (first, dataclasses.replace(first, pixel_values=pixels)):
+        ticket = batching.submit(Work(prepared(inputs), Sampling(max_new_tokens=3)))
+        while batching.step():
+            pass
+        assert list(finished(ticket).tokens) == oracle(batching, Work(prepared(inputs), Sampling(max_new_tokens=3)))
+    assert batching.counters.reused_tokens <= 6
+
+
+def test_features_stay_under_their_cap() -> None:
+    batching = engine_of(feature_bytes=6 * 64 * 8)  # six tokens in double precision
+    for seed in range(3):
+        work = Work(prepared(random_inputs(batching.engine.model.config, [(1, 4, 6)], 5, seed)), Sampling(max_new_tokens=1))
+        batching.submit(work)
+        while batching.step():
+            pass
+        assert 0 < batching.runner.features.num_bytes <= 6 * 64 * 8
+
+
+def test_too_many_are_refused_with_a_time_to_come_back_and_others_are_not() -> None:
+    batching = engine_of(Limits(max_running=1, max_waiting=2))
+    work = Work(prepared(random_inputs(batching.engine.model.config, [])), Sampling(max_new_tokens=2), tenant="greedy")
+    for _ in range(2):
+        batching.submit(work)
+    with pytest.raises(BusyError, match="try again in") as refused:
+        batching.submit(work)
+    assert 1 <= refused.value.retry_after <= 60
+    batching.submit(dataclasses.replace(work, tenant="modest"))
+
+
+def test_turns_are_taken_between_tenants() -> None:
+    batching = engine_of(Limits(max_running=2, max_waiting=50))
+    inputs = prepared(random_inputs(batching.engine.model.config, []))
+    many = [batching.submit(Work(inputs, Sampling(max_new_tokens=6), tenant="many")) for _ in range(10)]
+    one = batching.submit(Work(inputs, Sampling(max_new_tokens=6), tenant="one"))
+    order: list[str] = []
+    for name, ticket in [*(("many", t) for t in many), ("one", one)]:
+        ticket._listener = lambda event, name=name: isinstance(event, Reply) and order.append(name)
+    while batching.step():
+        pass
+    assert order.index("one") <= 2
+
+
+def test_a_request_larger_than_the_cache_is_refused_before_it_waits() -> None:
+    batching = engine_of(cache_tokens=32)
+    work = Work(prepared(random_inputs(batching.engine.model.config, [], 20)), Sampling(max_new_tokens=100))
+    with pytest.raises(ContextLengthError, match="the cache holds 32"):
+        batching.submit(work)
+
+
+class _Poisoned:
+    """A constraint that breaks."""
+
+    is_finished = False
+
+    def mask(self, logits: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("poison")
+
+    def accept(self, token_id: int) -> None: ...
+
+
+def test_a_poisoned_request_fails_alone() -> None:
+    batching = engine_of()
+    config = batching.engine.model.config
+    good = [Work(prepared(random_inputs(config, [(1, 4, 6)], seed=i)), Sampling(max_new_tokens=6)) for i in range(3)]
+    bad_pixels = random_inputs(config, [(1, 4, 6)])
+    bad = [
+        Work(good[0].prepared, Sampling(), constraint=_Poisoned()),
+        Work(prepared(dataclasses.replace(bad_pixels, pixel_values=torch.zeros(24, 7))), Sampling()),
+        Work(prepared(dataclasses.replace(bad_pixels, input_ids=bad_pixels.input_ids + 10**6)), Sampling()),
+    ]
+    tickets = [batching.submit(work) for work in (good[0], bad[0], good[1], bad[1], good[2], bad[2])]
+    while batching.step():
+        pass
+    for work, ticket in zip(good, tickets[::2], strict=True):
+        assert list(finished(ticket).tokens) == oracle(batching, work)
+    for ticket in tickets[1::2]:
+        with pytest.raises((RuntimeError, IndexError)):
+            finished(ticket)
+    assert batching.runner.pool.num_available == batching.runner.pool.num_blocks
+
+
+def test_the_loop_comes_back_after_a_crash_and_its_requests_are_told() -> None:
+    batching = engine_of()
+    inputs = prepared(random_inputs(batching.engine.model.config, []))
+    batching.runner.step = lambda shares: 1 / 0  # type: ignore[method-assign]
+    ticket = batching.submit(Work(inputs, Sampling(max_new_tokens=3)))
+    batching.start()
+    with pytest.raises(EngineStoppedError, match="send it again"):
+        finished(ticket)
+    work = Work(inputs, Sampling(max_new_tokens=3))
+    assert list(finished(batching.submit(work)).tokens) == oracle(batching, work)
+    assert batching.counters.restarts == 1
+    batching.stop()
+
+
+def test_stopping_finishes_what_runs_and_takes_no_more() -> None:
+    batching = engine_of()
+    inputs = prepared(random_inputs(batching.engine.model.config, []))
+    batching.start()
+    ticket = batching.submit(Work(inputs, Sampling(max_new_tokens=20)))
+    batching.stop(drain_seconds=30)
+    assert len(finished(ticket).tokens) > 0
+    with pytest.raises(EngineStoppedError, match="shutting down"):
+        batching.submit(Work(inputs, Sampling()))
+
+
+def test_as_a_chat_model_it_streams_what_the_engine_says() -> None:
+    batching = engine_of()
+    batching.start()
+    sampling = Sampling(max_new_tokens=12, temperature=0.5, seed=1)
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}}, "required": ["n"]}
+    for options in ({}, {"schema": schema}):
+        expected = batching.engine.chat([user("hello")], sampling=sampling, **options)
+        *pieces, reply = batching.chat_for("a").stream([user("hello")], sampling=sampling, **options)
+        assert isinstance(reply, Reply)
+        assert (reply.text, reply.tokens, reply.stamp) == (expected.text, expected.tokens, expected.stamp)
+        assert "".join(pieces) == reply.text
+    batching.stop()
+
+
+def test_closing_a_stream_calls_the_request_off() -> None:
+    batching = engine_of(dtype=torch.float32)
+    batching.start()
+    stream = batching.chat_for("a").stream([user("hello")], sampling=Sampling(max_new_tokens=3000))
+    next(stream)
+    stream.close()
+    deadline = time.monotonic() + 10
+    while not batching.is_idle and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert batching.counters.cancelled == 1
+    batching.stop()
+
+
+def test_alternatives_are_told_with_each_token_when_asked_for() -> None:
+    batching = engine_of()
+    inputs = prepared(random_inputs(batching.engine.model.config, []))
+    ticket = batching.submit(Work(inputs, Sampling(max_new_tokens=3), top_logprobs=4))
+    while batching.step():
+        pass
+    for event in ticket.events():
+        if isinstance(event, Delta):
+            assert event.token.top[0] == (event.token.id, pytest.approx(event.token.logprob))  # greedy
+            assert len(event.token.top) == 4
+
+
+def test_other_budgets_for_one_tenant() -> None:
+    batching = engine_of()
+    settings = batching.engine.processor.settings.with_(max_pixels=28 * 28)
+    chat = batching.chat_for("a", Processor(batching.engine.processor.tokenizer, settings))
+    assert chat.processor.stamp != batching.engine.processor.stamp
