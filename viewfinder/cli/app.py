@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from viewfinder.cli import image_commands, inspect_command, video_commands
+from viewfinder.cli import document_commands, image_commands, inspect_command, library_commands, video_commands
 from viewfinder.errors import ViewfinderError
 
 app = typer.Typer(
@@ -17,6 +17,8 @@ app = typer.Typer(
 image_commands.register(app)
 inspect_command.register(app)
 video_commands.register(app)
+document_commands.register(app)
+library_commands.register(app)
 
 
 def main() -> None:

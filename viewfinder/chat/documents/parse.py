@@ -55,11 +55,14 @@ class ParseOptions:
     sampling: Sampling | None = None
 
 
+DEFAULT_OPTIONS = ParseOptions()
+
+
 def parse_document(
     model: ChatModel,
     processor: Processor,
     source: Any,
-    options: ParseOptions = ParseOptions(),
+    options: ParseOptions = DEFAULT_OPTIONS,
     *,
     pages: Sequence[int] | None = None,
     resume: str | Path | None = None,
@@ -101,7 +104,7 @@ def each_page(
     processor: Processor,
     pages: Pages,
     numbers: Sequence[int],
-    options: ParseOptions = ParseOptions(),
+    options: ParseOptions = DEFAULT_OPTIONS,
     workers: int = 1,
 ) -> Iterator[Page]:
     """Read pages of an open document, in order; one that fails is a `Page` with an `error`."""
@@ -120,7 +123,7 @@ def each_page(
 
 
 def read_page(
-    model: ChatModel, processor: Processor, pages: Pages, number: int, options: ParseOptions = ParseOptions()
+    model: ChatModel, processor: Processor, pages: Pages, number: int, options: ParseOptions = DEFAULT_OPTIONS
 ) -> Page:
     """Read one page.
 

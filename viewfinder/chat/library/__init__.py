@@ -1,0 +1,11 @@
+"""A collection of documents: parsed once, searched, and asked with citations to page and box.
+
+`shelf` keeps files and pages in one SQLite file, `index` finds pages by words (one small interface, so that a
+server can stand in), `library` brings folders and shelf into line, `ask` answers over the pages found.
+"""
+
+from viewfinder.chat.library.ask import Citation, LibraryAnswer
+from viewfinder.chat.library.index import PageIndex, WordIndex
+from viewfinder.chat.library.library import Hit, Library, Synced
+
+__all__ = ["Citation", "Hit", "Library", "LibraryAnswer", "PageIndex", "Synced", "WordIndex"]

@@ -1,0 +1,236 @@
+"""`Library`: folders and shelf brought into line, pages searched, questions answered.
+
+    library = Library("papers.db")
+    library.add(viewfinder, ["papers/"])
+    library.ask(viewfinder, "What was the total of March?")
+
+A file that has not changed is not read again, one that was moved keeps its pages, one that is gone is forgotten
+with its words. A file that vanished since is not quoted, even before the next `add`.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from viewfinder.chat.documents.parse import DEFAULT_OPTIONS, ParseOptions, each_page, journal_key
+from viewfinder.chat.documents.sources import is_document, open_pages
+from viewfinder.chat.library.ask import LibraryAnswer, answer_from
+from viewfinder.chat.library.index import WordIndex
+from viewfinder.chat.library.shelf import File, Shelf
+from viewfinder.errors import MediaError, ViewfinderError
+from viewfinder.media.source import DEFAULT_LIMITS, Limits
+from viewfinder.messages import ChatModel
+from viewfinder.outputs.document import Page
+from viewfinder.processor.processor import Processor
+
+Progress = Callable[[str, int, int], None]
+"""Called with the file, its pages done, and its pages in all."""
+
+
+class Reader(Protocol):
+    """What reads and answers: a `Viewfinder`."""
+
+    @property
+    def model(self) -> ChatModel: ...
+    @property
+    def processor(self) -> Processor: ...
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A page that speaks of a query; higher scores are better."""
+
+    file: str
+    page: Page
+    score: float
+
+
+@dataclass
+class Synced:
+    """What `add` did: files by what became of them, pages read, and reasons of failures."""
+
+    added: list[str] = field(default_factory=list[str])
+    unchanged: list[str] = field(default_factory=list[str])
+    moved: list[str] = field(default_factory=list[str])
+    removed: list[str] = field(default_factory=list[str])
+    failed: dict[str, str] = field(default_factory=dict[str, str])
+    pages: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def sentence(self) -> str:
+        counts = (
+            f"{len(self.added)} read ({self.pages} pages), {len(self.unchanged)} unchanged, {len(self.moved)} moved"
+        )
+        lines = [f"{counts}, {len(self.removed)} removed, {len(self.failed)} failed"]
+        return "\n".join(lines + [f"  {file}: {reason}" for file, reason in self.failed.items()])
+
+
+class Library:
+    """A collection in one file. Use it from one thread, and as a context manager or `close` it."""
+
+    def __init__(self, path: str | Path, index: Callable[..., Any] = WordIndex) -> None:
+        """
+        Args:
+            path: the SQLite file; made when it is not there, for its owner alone.
+            index: makes a `PageIndex` of an open SQLite connection.
+        """
+        self.shelf = Shelf(path, index)
+
+    def __enter__(self) -> "Library":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.shelf.close()
+
+    def add(
+        self,
+        reader: Reader,
+        sources: Sequence[str | Path] = (),
+        *,
+        options: ParseOptions = DEFAULT_OPTIONS,
+        progress: Progress | None = None,
+        workers: int = 1,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> Synced:
+        """Bring folders and files into the library; without `sources`, all folders added before.
+
+        Files that are gone from one of the folders are removed. An interrupted run goes on at the page where it
+        stopped.
+
+        Raises:
+            MediaError: a source that does not exist; nothing was changed then.
+        """
+        roots = [Path(source).expanduser().resolve() for source in sources] or [Path(p) for p in self.shelf.roots()]
+        absent = [root for root in roots if not root.exists()]
+        if absent:
+            raise MediaError(f"there is no file or folder {absent[0]}; check the path, or remove it from the library")
+        files: list[str] = []
+        for root in roots:
+            files += _documents(root)
+            self.shelf.add_root(str(root))
+        synced = Synced()
+        self._forget_vanished(roots, set(files), synced)
+        for file in dict.fromkeys(files):
+            try:
+                self._add_file(reader, file, synced, options, progress, workers, limits)
+            except (ViewfinderError, OSError) as error:
+                synced.failed[file] = " ".join(str(error).split())
+        return synced
+
+    def remove(self, source: str | Path) -> list[str]:
+        """Take a file, or all below a folder, out of the library; what was taken."""
+        path = str(Path(source).expanduser().resolve())
+        files = [file for ready in (True, False) for file in self.shelf.files(ready) if _below(file.path, path)]
+        self.shelf.remove(files)
+        self.shelf.remove_root(path)
+        return sorted({file.path for file in files})
+
+    def files(self) -> list[File]:
+        """Documents that can be found."""
+        return self.shelf.files()
+
+    def search(self, query: str, limit: int = 10) -> list[Hit]:
+        """Pages that have words of the query, the best first; none of files that can no longer be read."""
+        hits: list[Hit] = []
+        for key, score in self.shelf.index.search(query, 4 * limit):
+            found = self.shelf.page(key)
+            if found is not None and os.access(found[0].path, os.R_OK):
+                hits.append(Hit(found[0].path, found[1], score))
+        return hits[:limit]
+
+    def ask(self, reader: Reader, question: str, *, limit: int = 5, **options: Any) -> LibraryAnswer:
+        """An answer over the pages found, with citations to page and box, or "not in these documents".
+
+        Options as in `viewfinder.chat.library.ask.answer_from`: `look`, `sampling`.
+        """
+        pages = [(hit.file, hit.page) for hit in self.search(question, limit)]
+        return answer_from(reader.model, question, pages, **options)
+
+    def _forget_vanished(self, roots: Sequence[Path], files: set[str], synced: Synced) -> None:
+        """Remove what is gone, except content that turned up at another path."""
+        gone = [
+            file
+            for file in self.shelf.files()
+            if file.path not in files and any(_below(file.path, str(root)) for root in roots)
+        ]
+        if not gone:
+            return
+        known = {file.path for file in self.shelf.files()}
+        fresh = {_digest(Path(path)): path for path in sorted(files - known)}
+        for file in gone:
+            path = fresh.pop(file.digest, None)
+            if path is not None:
+                status = Path(path).stat()
+                self.shelf.touch(file, path, status.st_size, status.st_mtime_ns)
+                synced.moved.append(path)
+        removed = [file for file in gone if self.shelf.file(file.path) is not None]
+        self.shelf.remove(removed)
+        synced.removed += [file.path for file in removed]
+
+    def _add_file(
+        self,
+        reader: Reader,
+        path: str,
+        synced: Synced,
+        options: ParseOptions,
+        progress: Progress | None,
+        workers: int,
+        limits: Limits,
+    ) -> None:
+        status = Path(path).stat()
+        there = self.shelf.file(path)
+        same_times = there is not None and (there.size, there.mtime) == (status.st_size, status.st_mtime_ns)
+        if there is not None and same_times and not self.shelf.missing(there):
+            if path not in synced.moved:
+                synced.unchanged.append(path)
+            return
+        with open_pages(path, limits) as pages:
+            settings = _settings(journal_key(pages, reader.processor, options))
+            if there is not None and there.digest == pages.digest:
+                self.shelf.touch(there, path, status.st_size, status.st_mtime_ns)
+                target = there
+            else:
+                target = self.shelf.begin(path, pages.digest, settings, status.st_size, status.st_mtime_ns, len(pages))
+            todo = self.shelf.missing(target)
+            for page in each_page(reader.model, reader.processor, pages, todo, options, workers):
+                self.shelf.put(target, page)
+                synced.pages += 1
+                if progress is not None:
+                    progress(path, target.pages - len(todo) + todo.index(page.number) + 1, target.pages)
+        if not target.ready:
+            self.shelf.finish(target)
+        (synced.added if todo else synced.unchanged).append(path)
+        for number, reason in self.shelf.failed(target if target.ready else self._ready(path)).items():
+            synced.failed[path] = f"page {number}: {reason}"
+
+    def _ready(self, path: str) -> File:
+        file = self.shelf.file(path)
+        assert file is not None, path
+        return file
+
+
+def _documents(root: Path) -> list[str]:
+    if root.is_file():
+        return [str(root)]
+    return sorted(str(path) for path in root.rglob("*") if is_document(path))
+
+
+def _below(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip("/") + "/")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _settings(key: dict[str, Any]) -> str:
+    return ",".join(f"{name}={value}" for name, value in sorted(key.items()) if name != "digest")

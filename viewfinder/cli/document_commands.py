@@ -1,0 +1,232 @@
+"""`parse`, `extract` and `chart`: documents into text, tables and values."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from viewfinder.chat.documents.extract import Extraction, field_boxes
+from viewfinder.chat.documents.files import FORMATS, parse_files, text_of, write_document
+from viewfinder.chat.documents.sources import PageImages, find_documents, open_pages
+from viewfinder.chat.results import provenance
+from viewfinder.cli import options
+from viewfinder.cli.show import print_json, print_warning, save_plot, working
+from viewfinder.media.image import load_image
+from viewfinder.messages import Sampling
+from viewfinder.outputs.boxes import Box
+from viewfinder.outputs.document import Document
+from viewfinder.outputs.document.markdown import table_markdown
+from viewfinder.outputs.draw import draw
+
+Sources = Annotated[list[str], typer.Argument(help="PDFs, pictures, folders or URLs.", metavar="DOCUMENT...")]
+Source = Annotated[str, typer.Argument(help="A PDF, picture or URL.", metavar="DOCUMENT")]
+Image = Annotated[str, typer.Argument(help="A picture of a chart.", metavar="IMAGE")]
+Format = Annotated[
+    list[str] | None,
+    typer.Option("--format", "-f", help=f"One or several of {', '.join(FORMATS)} (md when not said)."),
+]
+Folder = Annotated[Path | None, typer.Option("--out", help="Folder to write to; needed for several documents.")]
+Pages = Annotated[str | None, typer.Option("--pages", help="Pages counted from 1, as in 1-3,7.")]
+Correct = Annotated[bool, typer.Option("--correct", help="Put the words of a PDF's text layer in the place of others.")]
+NoCheck = Annotated[bool, typer.Option("--no-check", help="Do not compare with the text layer and the ink.")]
+Resume = Annotated[Path | None, typer.Option("--resume", help="Keep finished pages here, and go on from there.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Pages asked about at the same time.")]
+Fields = Annotated[str | None, typer.Option("--fields", help="Names of fields, parted by commas.")]
+Schema = Annotated[Path | None, typer.Option("--schema", help="A file with a JSON schema.")]
+ToCsv = Annotated[Path | None, typer.Option("--csv", help="Write the values as CSV.")]
+NoPlaces = Annotated[bool, typer.Option("--no-places", help="Ask for values only, in the short official form.")]
+
+_FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d.,]+\s*%?$)")
+
+
+def register(app: typer.Typer) -> None:
+    for command in (parse, extract, chart):
+        app.command()(command)
+
+
+def parse(
+    documents: Sources,
+    model: options.Model = "tiny",
+    formats: Format = None,
+    out: Folder = None,
+    pages: Pages = None,
+    correct: Correct = False,
+    no_check: NoCheck = False,
+    resume: Resume = None,
+    workers: Workers = 1,
+    as_json: options.AsJson = False,
+    max_pixels: options.MaxPixels = None,
+    max_new_tokens: options.MaxTokens = None,
+    dtype: options.Dtype = None,
+) -> None:
+    """Read documents page by page, with headings, tables, formulas and figures in their places."""
+    formats = formats or ["md"]
+    unknown = [kind for kind in formats if kind not in FORMATS]
+    if unknown:
+        raise typer.BadParameter(f"unknown format {unknown[0]!r}; give {', '.join(FORMATS)}", param_hint="--format")
+    files = find_documents(documents)
+    if out is None and (len(files) > 1 or len(formats) > 1):
+        raise typer.BadParameter(f"{len(files)} documents in {len(formats)} formats need --out FOLDER to write to")
+    viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
+    how: dict[str, Any] = {
+        "pages": page_list(pages),
+        "correct": correct,
+        "check": not no_check,
+        "workers": workers,
+        "sampling": _sampling(viewfinder.model, max_new_tokens),
+    }
+
+    if len(files) > 1:
+        assert out is not None
+        summary = parse_files(files, lambda file, keep: viewfinder.parse(file, resume=keep, **how), out, formats)
+        print_json(summary.to_dict()) if as_json else typer.echo(summary.sentence())
+        raise typer.Exit(1 if summary.failed else 0)
+    with _counting(Path(files[0]).name) as progress:
+        document = viewfinder.parse(files[0], resume=resume, progress=progress, **how)
+    _show(document, files[0], formats, out, as_json)
+    for number, reason in document.failed.items():
+        print_warning(f"page {number + 1} failed: {reason}")
+    raise typer.Exit(1 if document.failed else 0)
+
+
+def extract(
+    document: Source,
+    model: options.Model = "tiny",
+    fields: Fields = None,
+    schema: Schema = None,
+    pages: Pages = None,
+    no_places: NoPlaces = False,
+    as_json: options.AsJson = False,
+    plot: options.Plot = None,
+    max_pixels: options.MaxPixels = None,
+    max_new_tokens: options.MaxTokens = None,
+    dtype: options.Dtype = None,
+) -> None:
+    """Take named values from a document, each with the page and box it was read from."""
+    shape = _shape(fields, schema)
+    with open_pages(document):  # before the model: a bad file should not cost a load
+        pass
+    viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
+    sampling = _sampling(viewfinder.model, max_new_tokens)
+    with working(document):
+        found = viewfinder.extraction(document, shape, pages=page_list(pages), places=not no_places, sampling=sampling)
+    if plot is not None:
+        _plot_fields(document, found, plot)
+    if as_json:
+        return print_json({**found.to_dict(), **provenance(found.reply)})
+    for field in found.fields:
+        place = "" if field.box is None else f"  (page {(field.page or 0) + 1}: {_corners(field.box)})"
+        verified = {None: "", True: "  in the text layer", False: "  NOT in the text layer"}[field.verified]
+        said = "not present" if field.value is None else json.dumps(field.value, ensure_ascii=False)
+        typer.echo(f"{field.path}: {said}{place}{verified}")
+    return None
+
+
+def chart(
+    image: Image,
+    model: options.Model = "tiny",
+    to_csv: ToCsv = None,
+    as_json: options.AsJson = False,
+    max_pixels: options.MaxPixels = None,
+    max_new_tokens: options.MaxTokens = None,
+    dtype: options.Dtype = None,
+) -> None:
+    """Read the values of a chart into a table."""
+    picture = load_image(image)
+    viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
+    with working(image):
+        found = viewfinder.chart(picture, sampling=_sampling(viewfinder.model, max_new_tokens))
+    grid = found.table.grid()
+    if to_csv is not None:
+        to_csv.write_text(_csv(grid))
+    if as_json:
+        box = None if found.chart.box is None else list(found.chart.box)
+        print_json({"rows": grid, "box": box, "confidence": found.confidence, **provenance(found.reply)})
+    else:
+        typer.echo(table_markdown(found.table) if grid else "no values found")
+        if not found.complete:
+            print_warning("the answer was cut, so values may be missing")
+
+
+def page_list(text: str | None) -> list[int] | None:
+    """`1-3,7` as [0, 1, 2, 6]."""
+    if text is None:
+        return None
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or (last and not last.isdecimal()) or int(first) < 1:
+            raise typer.BadParameter(f"{text!r} names no pages; write them as 1-3,7", param_hint="--pages")
+        numbers += range(int(first) - 1, int(last or first))
+    return numbers
+
+
+def _show(document: Document, source: str, formats: Sequence[str], out: Path | None, as_json: bool) -> None:
+    if out is not None:
+        written = write_document(document, source, out / Path(source.split("?")[0]).stem, formats)
+        if not as_json:
+            typer.echo("\n".join(str(path) for path in written))
+    if as_json:
+        print_json(document.to_dict())
+    elif out is None:
+        with open_pages(source) as opened:
+            numbers = [page.number for page in document.pages]
+            typer.echo(text_of(document, formats[0], PageImages(opened, numbers)), nl=False)
+    differing = sum(len(page.disagreements) for page in document.pages)
+    if differing:
+        print_warning(f"{differing} elements differ from the text layer or the ink of their page; --json names them")
+
+
+def _shape(fields: str | None, schema: Path | None) -> Any:
+    if (fields is None) == (schema is None):
+        raise typer.BadParameter("say what to extract: --fields a,b,c or --schema FILE, one of them")
+    if fields is not None:
+        return [name.strip() for name in fields.split(",") if name.strip()]
+    assert schema is not None
+    try:
+        return json.loads(schema.read_text())
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{schema} holds no JSON schema ({error})", param_hint="--schema") from error
+
+
+def _plot_fields(document: str, found: Extraction[Any], plot: Path) -> None:
+    """The page that most values are on, with their boxes."""
+    numbers = [field.page for field in found.fields if field.page is not None]
+    page = max(set(numbers), key=numbers.count) if numbers else 0
+    boxes: list[Box] = field_boxes(found, page)
+    with open_pages(document) as opened:
+        save_plot(draw(opened.picture(page).image, boxes), plot)
+
+
+def _corners(box: Sequence[float]) -> str:
+    return ", ".join(f"{value:.0f}" for value in box)
+
+
+def _csv(grid: Sequence[Sequence[str]]) -> str:
+    """Rows for a spreadsheet; a text that it would run as a formula gets a quote before it."""
+    sink = io.StringIO()
+    safe = ([f"'{cell}" if _FORMULA.match(cell) else cell for cell in row] for row in grid)
+    csv.writer(sink, lineterminator="\n").writerows(safe)
+    return sink.getvalue()
+
+
+def _sampling(model: Any, max_new_tokens: int | None) -> Sampling | None:
+    if max_new_tokens is None:
+        return None
+    return getattr(model, "sampling", Sampling()).model_copy(update={"max_new_tokens": max_new_tokens})
+
+
+@contextmanager
+def _counting(name: str) -> Iterator[Any]:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
