@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
+from viewfinder.data.synth.clip_questions import ClipStyle
 from viewfinder.data.synth.dense import TEXT_HEADS, TOWER_HEADS
 from viewfinder.data.synth.questions import make_turn
 from viewfinder.data.synth.scene import SceneStyle, make_scene
@@ -153,6 +154,10 @@ STYLES: dict[str, SceneStyle] = {
     "pair": SceneStyle(things=(2, 2), lines=(0, 0), thing_size=(0.2, 0.5), repeat=0.25),
     "few": SceneStyle(things=(1, 4), lines=(0, 1), thing_size=(0.16, 0.5), text_size=(16, 30), max_chars=8),
     "word": SceneStyle(things=(0, 0), lines=(1, 1), text_size=(18, 34), max_chars=6, plain=0.5),
+    "line": SceneStyle(things=(0, 0), lines=(1, 2), text_size=(15, 30), max_chars=12, plain=0.5),
+    "spaced": SceneStyle(things=(0, 0), lines=(1, 2), plain=0.7, text_size=(13, 24), spaced=1.0),
+    "several": SceneStyle(things=(2, 5), lines=(0, 1), thing_size=(0.13, 0.42), text_size=(15, 28), max_chars=10),
+    "crowd": SceneStyle(things=(3, 9), lines=(0, 0), thing_size=(0.1, 0.26), repeat=0.7),
     "mixed": SceneStyle(things=(1, 4), lines=(0, 2)),
     "shapes": SceneStyle(things=(1, 6), lines=(0, 0)),
     "text": SceneStyle(things=(0, 0), lines=(1, 2)),
@@ -163,7 +168,9 @@ STYLES: dict[str, SceneStyle] = {
 
 
 def stream_config(data: dict[str, Any]) -> StreamConfig:
-    settings = {k: v for k, v in data.items() if k not in ("styles", "tasks")}
+    settings = {k: v for k, v in data.items() if k not in ("styles", "tasks", "clips")}
+    if "clips" in data:
+        settings["clips"] = ClipStyle(**data["clips"])
     styles = tuple((share, STYLES[name]) for name, share in data["styles"].items())
     return StreamConfig(weights=data.get("tasks", TASKS), styles=styles, **settings)
 
