@@ -62,9 +62,7 @@ def random_work(config: ModelConfig, chance: random.Random) -> Work:
 
 def oracle(batching: BatchingEngine, work: Work) -> list[int]:
     engine = batching.engine
-    tokens = reference.generate(
-        engine.model, work.prepared.inputs, work.sampling, eos_token_ids=engine.eos_token_ids
-    )
+    tokens = reference.generate(engine.model, work.prepared.inputs, work.sampling, eos_token_ids=engine.eos_token_ids)
     return [token.id for token in tokens]
 
 
@@ -143,7 +141,9 @@ def test_equal_tokens_of_different_pictures_share_nothing_after_the_picture_begi
 def test_features_stay_under_their_cap() -> None:
     batching = engine_of(feature_bytes=6 * 64 * 8)  # six tokens in double precision
     for seed in range(3):
-        work = Work(prepared(random_inputs(batching.engine.model.config, [(1, 4, 6)], 5, seed)), Sampling(max_new_tokens=1))
+        work = Work(
+            prepared(random_inputs(batching.engine.model.config, [(1, 4, 6)], 5, seed)), Sampling(max_new_tokens=1)
+        )
         batching.submit(work)
         while batching.step():
             pass

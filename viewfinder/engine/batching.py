@@ -150,9 +150,7 @@ class BatchingEngine:
             ticket=ticket,
             picker=Picker(model, inputs, work.sampling, eos, work.constraint, guard, work.top_logprobs),
             answer=AnswerText(tokenizer, work.sampling.stop),
-            pieces=pieces_of(
-                inputs, hashes, work.tenant, self.limits.step_patches, config.vision.spatial_merge_size
-            ),
+            pieces=pieces_of(inputs, hashes, work.tenant, self.limits.step_patches, config.vision.spatial_merge_size),
             hashes=hashes,
             ids=inputs.input_ids.tolist(),
             media_rows=torch.cat([torch.zeros(1, dtype=torch.int64), places.cumsum(0)]),

@@ -80,7 +80,9 @@ class Queues:
 
     def drop_cancelled(self) -> list[Running]:
         """Take out all requests that were called off."""
-        dropped = [r for r in [*self.running, *(r for line in self.waiting.values() for r in line)] if r.ticket.cancelled]
+        dropped = [
+            r for r in [*self.running, *(r for line in self.waiting.values() for r in line)] if r.ticket.cancelled
+        ]
         if dropped:
             gone = set(map(id, dropped))
             self.running = [r for r in self.running if id(r) not in gone]
