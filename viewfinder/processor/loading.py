@@ -74,19 +74,39 @@ def load_part(
     """
     if isinstance(part, VideoPart):
         return _load_video(part, settings, limits, pixels)
-    budget = {
-        **_bounds(part, settings.min_pixels, settings.max_pixels),
-        "factor": settings.factor,
-        "resized_height": part.resized_height,
-        "resized_width": part.resized_width,
-    }
+    budget = image_budget(part, settings)
     if not pixels and (measured := measure_image(part.image, limits)) is not None:
         return _picture(measured.then_resize(model_size(measured.resized_size, **budget)), settings)
     picture = resize_picture(load_image(part.image, limits), **budget)
     return _picture(picture.transform, settings, picture.notes, picture.image if pixels else None)
 
 
-def _bounds(part: ImagePart | VideoPart, least: int, most: int) -> dict[str, int]:
+def image_budget(part: ImagePart, settings: ProcessorSettings) -> dict[str, Any]:
+    """Arguments of `resize_picture` for a picture, its own bounds before the settings'."""
+    return {
+        **pixel_bounds(part, settings.min_pixels, settings.max_pixels),
+        "factor": settings.factor,
+        "resized_height": part.resized_height,
+        "resized_width": part.resized_width,
+    }
+
+
+def video_options(part: VideoPart, settings: ProcessorSettings, *, is_list: bool) -> dict[str, Any]:
+    """Fields of `VideoSettings` for a clip, its own before the settings'."""
+    chosen: dict[str, Any] = {
+        "min_frames": settings.min_frames,
+        "max_frames": settings.max_frames,
+        "total_pixels": settings.total_pixels,
+        "factor": settings.factor,
+        **part.model_dump(exclude={"type", "video"}, exclude_none=True),
+        **pixel_bounds(part, settings.video_min_pixels, settings.video_max_pixels),
+    }
+    if not is_list and part.nframes is None and part.frame_times is None:
+        chosen.setdefault("fps", settings.fps)
+    return chosen
+
+
+def pixel_bounds(part: ImagePart | VideoPart, least: int, most: int) -> dict[str, int]:
     """A part's own bounds; where it names only one, the default of the other gives way to it."""
     if part.max_pixels is not None and part.min_pixels is None:
         return {"min_pixels": min(least, part.max_pixels), "max_pixels": part.max_pixels}
@@ -115,17 +135,7 @@ def _load_video(part: VideoPart, settings: ProcessorSettings, limits: Limits, pi
     if isinstance(part.video, Clip):
         return _clip(part.video, len(part.video.frames), part.video.frames if pixels else None, settings)
     source = open_video(part.video, sample_fps=part.sample_fps, frame_times=part.frame_times, limits=limits)
-    chosen: dict[str, Any] = {
-        "min_frames": settings.min_frames,
-        "max_frames": settings.max_frames,
-        "total_pixels": settings.total_pixels,
-        "factor": settings.factor,
-        **part.model_dump(exclude={"type", "video"}, exclude_none=True),
-        **_bounds(part, settings.video_min_pixels, settings.video_max_pixels),
-    }
-    if not source.is_list and part.nframes is None and part.frame_times is None:
-        chosen.setdefault("fps", settings.fps)
-    plan = plan_video(source, VideoSettings(**chosen), limits)
+    plan = plan_video(source, VideoSettings(**video_options(part, settings, is_list=source.is_list)), limits)
     if pixels:
         clip = read_clip(plan)
         return _clip(clip, len(clip.frames), clip.frames, settings)

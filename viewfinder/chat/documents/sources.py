@@ -80,11 +80,14 @@ class _OnePicture:
 
 @contextmanager
 def open_pages(source: Any, limits: Limits = DEFAULT_LIMITS) -> Iterator[Pages]:
-    """Open a picture (anything `load_image` takes) or a PDF (path, bytes, URL, `data:` URI).
+    """Open a picture (anything `load_image` takes) or a PDF (path, bytes, URL, `data:` URI); open `Pages` stay so.
 
     Raises:
         MediaError: neither of the two, or damaged as a whole.
     """
+    if hasattr(source, "picture") and hasattr(source, "words"):
+        yield source
+        return
     name = describe_source(source)
     if isinstance(source, Picture | PillowImage.Image):
         picture = load_image(source, limits)
