@@ -1,0 +1,86 @@
+"""A server in a thread of this process, over a small random model, and clients for it."""
+
+import contextlib
+import io
+import socket
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+
+import pytest
+import uvicorn
+from PIL import Image, ImageDraw
+
+from tests.engine.test_batching import engine_of
+from viewfinder.engine.scheduler import Limits
+from viewfinder.media.sandbox import SandboxLimits
+from viewfinder.serve.app import Server, create_app
+from viewfinder.serve.settings import ServeSettings
+
+SANDBOX = SandboxLimits(workers=1, memory_bytes=2 * 2**30, cpu_seconds=20, seconds=30)
+
+
+class Running:
+    """A server that listens; `url` is its address, `server` its insides."""
+
+    def __init__(self, settings: ServeSettings, limits: Limits | None = None) -> None:
+        import torch
+
+        batching = engine_of(limits or Limits(max_running=8), cache_tokens=16384, dtype=torch.float32)
+        app = create_app(batching, settings)
+        self.server: Server = app.state.server
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._uvicorn = uvicorn.Server(uvicorn.Config(app, port=self.port, log_level="error"))
+        self._thread = threading.Thread(target=self._uvicorn.run, daemon=True)
+
+    def start(self) -> "Running":
+        self._thread.start()
+        while not self._uvicorn.started:
+            time.sleep(0.01)
+        return self
+
+    def stop(self) -> None:
+        self._uvicorn.should_exit = True
+        self._thread.join(30)
+
+
+@contextlib.contextmanager
+def serving(settings: ServeSettings | None = None, limits: Limits | None = None) -> Iterator[Running]:
+    running = Running(settings or ServeSettings(model_name="small", sandbox=SANDBOX, drain_seconds=1), limits).start()
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = str(tmp_path_factory.mktemp("served") / "samples")
+    with serving(ServeSettings(model_name="small", sandbox=SANDBOX, drain_seconds=1, samples=folder)) as running:
+        yield running
+
+
+def uri(data: bytes, kind: str = "image/png") -> str:
+    return f"data:{kind};base64,{b64encode(data).decode()}"
+
+
+def picture_bytes(size: tuple[int, int] = (200, 100), kind: str = "PNG") -> bytes:
+    image = Image.new("RGB", size, "white")
+    ImageDraw.Draw(image).rectangle((size[0] // 10, 30, size[0] // 2, 70), fill="red")
+    sink = io.BytesIO()
+    image.save(sink, kind)
+    return sink.getvalue()
+
+
+@pytest.fixture(scope="session")
+def picture_uri() -> str:
+    return uri(picture_bytes())
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[..., contextlib.AbstractContextManager[Running]]:
+    return serving

@@ -1,0 +1,41 @@
+"""From what went wrong to a status, a reason and OpenAI's error body."""
+
+import logging
+from typing import Any
+
+from viewfinder.engine.request import BusyError, EngineStoppedError
+from viewfinder.errors import CheckpointError, ContextLengthError, LimitError, MediaError, ViewfinderError
+from viewfinder.media.sandbox import WorkerLostError
+
+_LOG = logging.getLogger(__name__)
+
+_STATUS: tuple[tuple[type[Exception], int, str], ...] = (
+    (BusyError, 429, "rate_limit_exceeded"),
+    (EngineStoppedError, 503, "engine_restarted"),
+    (WorkerLostError, 503, "worker_lost"),
+    (CheckpointError, 500, "checkpoint"),
+    (ContextLengthError, 400, "context_length_exceeded"),
+    (LimitError, 413, "limit_exceeded"),
+    (MediaError, 422, "bad_media"),
+    (ViewfinderError, 400, "invalid_request"),
+)
+
+
+def status_of(error: BaseException) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """(status, body, headers). What is no user's mistake is logged and told without its insides."""
+    for kind, status, code in _STATUS:
+        if isinstance(error, kind):
+            headers = {"Retry-After": "1"} if status == 503 else {}
+            if isinstance(error, BusyError):
+                headers = {"Retry-After": str(max(1, round(error.retry_after)))}
+            return status, error_body(str(error), status, code), headers
+    _LOG.error("a request failed by a fault of ours", exc_info=error)
+    message = f"the server failed on this request ({type(error).__name__}); others are not affected"
+    return 500, error_body(message, 500, "server_error"), {}
+
+
+def error_body(message: str, status: int, code: str, param: str | None = None) -> dict[str, Any]:
+    """The envelope that OpenAI's clients read. Text that is no Unicode is replaced, not passed on."""
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    clean = message.encode("utf-8", "replace").decode()[:2000]
+    return {"error": {"message": clean, "type": kind, "param": param, "code": code}}

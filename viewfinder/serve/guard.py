@@ -1,0 +1,137 @@
+"""The door: who may come in, from which page, with how much. Plain ASGI, before anything parses a body."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from viewfinder.serve.errors import error_body
+from viewfinder.serve.settings import LOOPBACK, ServeSettings
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_STRUCTURE = re.compile(rb"[\[{,]")
+_PRIVATE = ("/v1/", "/metrics", "/samples")
+
+
+class Guard:
+    """Checks host, key, and the size and shape of the body; sets `scope["state"]["tenant"]`."""
+
+    def __init__(self, app: App, settings: ServeSettings) -> None:
+        self.app, self.settings = app, settings
+        self._keys = {hashlib.sha256(key.encode()).digest() for key in settings.api_keys}
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            await answer(send, *refusal)
+            return
+        scope.setdefault("state", {})["tenant"] = self._tenant(headers)
+        if scope["method"] not in ("POST", "PUT", "PATCH", "DELETE"):
+            await self.app(scope, receive, send)
+            return
+        if self._in_flight >= self.settings.max_requests:
+            message = f"{self._in_flight} requests are under way, the most at once; try again in 2 s"
+            await answer(send, 429, message, "rate_limit_exceeded", {"Retry-After": "2"})
+            return
+        self._in_flight += 1
+        try:
+            await self._with_body(scope, receive, send, headers)
+        finally:
+            self._in_flight -= 1
+
+    def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[int, str, str] | None:
+        host = headers.get(b"host", b"").decode("latin-1").lower()
+        name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
+        local = self.settings.host in LOOPBACK
+        if local and name.strip("[]") not in (*LOOPBACK, *self.settings.allowed_hosts, "testserver"):
+            return 421, f"this server is not called {name[:60]!r}; use its address, or --allowed-host", "wrong_host"
+        if self._keys and scope["path"].startswith(_PRIVATE) and scope["method"] != "OPTIONS":
+            given = hashlib.sha256(_bearer(headers)).digest()
+            if not any([hmac.compare_digest(given, key) for key in self._keys]):  # noqa: C419, equal time for all
+                return 401, "no API key of this server came with the request; send Authorization: Bearer KEY", "invalid_api_key"
+        return None
+
+    def _tenant(self, headers: dict[bytes, bytes]) -> str:
+        return hashlib.sha256(_bearer(headers)).hexdigest() if self._keys else ""
+
+    async def _with_body(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
+        try:
+            body = await asyncio.wait_for(self._read(receive, headers), self.settings.body_seconds)
+        except TimeoutError:
+            await answer(send, 408, f"the body did not arrive within {self.settings.body_seconds:g} s", "slow_body")
+            return
+        except _TooLarge:
+            most = self.settings.max_body_bytes
+            await answer(send, 413, f"the body has over {most:,} bytes, the most allowed; send less", "body_too_large")
+            return
+        except _Gone:
+            return
+        count = sum(1 for _ in _STRUCTURE.finditer(body)) if len(body) > self.settings.max_items else 0
+        if count > self.settings.max_items:
+            message = f"the JSON has over {self.settings.max_items:,} braces, brackets and commas; send a simpler one"
+            await answer(send, 413, message, "body_too_complex")
+            return
+        delivered = False
+
+        async def replay() -> MutableMapping[str, Any]:
+            nonlocal delivered
+            if delivered:
+                return await receive()
+            delivered = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self.app(scope, replay, send)
+
+    async def _read(self, receive: Receive, headers: dict[bytes, bytes]) -> bytes:
+        most = self.settings.max_body_bytes
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared[:18]) > most:
+            raise _TooLarge
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Gone
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if size > most:
+                raise _TooLarge
+            if not message.get("more_body", False):
+                return b"".join(pieces)
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _Gone(Exception):
+    pass
+
+
+def _bearer(headers: dict[bytes, bytes]) -> bytes:
+    scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
+    return key.strip() if scheme.lower() == b"bearer" else b""
+
+
+async def answer(send: Send, status: int, message: str, code: str, headers: dict[str, str] | None = None) -> None:
+    """One JSON error."""
+    body = json.dumps(error_body(message, status, code)).encode()
+    lines = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if status in (408, 413):
+        lines.append((b"connection", b"close"))  # the rest of the body is not read
+    lines += [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,222 @@
+"""From what a stranger sent to media that are safe to hold: fetched under the policy, decoded in the sandbox.
+
+Everything a request names passes here before the processor sees it. Sizes are bounded by what the model could
+take at most, so that no request can ask for more memory than the longest honest one.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from viewfinder.engine.batching import TenantChat
+from viewfinder.errors import ContextLengthError, LimitError, MediaError
+from viewfinder.media.document import DEFAULT_DPI, Word
+from viewfinder.media.frames import VideoInfo
+from viewfinder.media.image import Picture
+from viewfinder.media.sandbox import SafePage, Sandbox
+from viewfinder.media.source import Limits, read_source
+from viewfinder.media.video import Clip
+from viewfinder.messages import DocumentPart, ImagePart, Message, Part, Reply, Sampling, TextPart, VideoPart
+from viewfinder.processor.loading import image_budget, video_options
+from viewfinder.processor.settings import ProcessorSettings
+
+
+class Intake:
+    """Fetches and decodes for one server.
+
+    Args:
+        context: tokens that the model takes at most.
+        max_media: pictures and clips of one request.
+    """
+
+    def __init__(self, sandbox: Sandbox, limits: Limits, *, context: int, max_media: int, fetches: int = 32) -> None:
+        self.sandbox, self.limits, self.context, self.max_media = sandbox, limits, context, max_media
+        self._fetches = threading.BoundedSemaphore(fetches)
+
+    def fetch(self, source: Any) -> bytes:
+        """The bytes behind a URL or `data:` URI.
+
+        Raises:
+            MediaError, LimitError: as `media.source.read_source`; and for anything but text.
+        """
+        if not isinstance(source, str):
+            raise MediaError(f"a medium is given as a {type(source).__name__}, expected a URL or data: URI as text")
+        if source.startswith("data:"):
+            return read_source(source, self.limits)
+        if not self._fetches.acquire(timeout=self.limits.timeout):
+            raise LimitError("too many downloads are under way; send the file itself as data:, or try again")
+        try:
+            return read_source(source, self.limits)
+        finally:
+            self._fetches.release()
+
+    def picture(self, source: Any) -> Picture:
+        """One picture at its own size."""
+        return self.sandbox.image(self.fetch(source), self.limits)
+
+    def pages(self, source: Any, pages: Sequence[int] | None = None) -> "SafePages":
+        """A picture or PDF with its text layer, all pages drawn."""
+        data = self.fetch(source)
+        if b"%PDF-" not in data[:1024]:
+            return SafePages([SafePage(self.sandbox.image(data, self.limits), 0)])
+        chosen = None if pages is None else tuple(pages)
+        limit = self.limits.max_pixels // 8
+        return SafePages(self.sandbox.pages(data, self.limits, pages=chosen, max_pixels=limit, dpi=DEFAULT_DPI, words=True))
+
+    def video(self, source: Any) -> "SafeVideo":
+        """A clip, probed; its frames are decoded when a window of it is asked about."""
+        data = self.fetch(source)
+        return SafeVideo(data, self.sandbox.probe(data, self.limits))
+
+    def resolve(self, messages: Sequence[Message], settings: ProcessorSettings) -> tuple[Message, ...]:
+        """Messages whose media are pictures and clips of the model's size.
+
+        Raises:
+            MediaError: a medium cannot be read (`LimitError`: is over a cap).
+            ContextLengthError: the media alone are more than the model takes.
+        """
+        room = _Room(self.context, self.max_media)
+        result: list[Message] = []
+        for message in messages:
+            parts = tuple(new for part in message.parts for new in self._resolve(part, settings, room))
+            result.append(message.model_copy(update={"parts": parts}))
+        return tuple(result)
+
+    def _resolve(self, part: Part, settings: ProcessorSettings, room: "_Room") -> Iterator[Part]:
+        if isinstance(part, TextPart):
+            yield part
+        elif isinstance(part, ImagePart):
+            yield self._image(part, settings, room)
+        elif isinstance(part, DocumentPart):
+            yield from self._document(part, settings, room)
+        else:
+            yield self._video(part, settings, room)
+
+    def _image(self, part: ImagePart, settings: ProcessorSettings, room: "_Room") -> ImagePart:
+        room.enter(1)
+        part = _bounded(part, self.context * settings.factor**2)
+        if isinstance(part.image, Picture):  # decoded before, by a job
+            return part
+        picture = self.sandbox.image(self.fetch(part.image), self.limits, image_budget(part, settings))
+        room.take(picture.size[0] * picture.size[1] // settings.factor**2)
+        return part.model_copy(update={"image": picture})
+
+    def _document(self, part: DocumentPart, settings: ProcessorSettings, room: "_Room") -> Iterator[ImagePart]:
+        budget = min(part.max_pixels or settings.max_pixels, self.context * settings.factor**2)
+        pages = self.sandbox.pages(
+            self.fetch(part.document), self.limits, pages=part.pages, dpi=DEFAULT_DPI, max_pixels=max(budget, 10_000) * 4
+        )
+        room.enter(len(pages))
+        for page in pages:
+            room.take(max(1, min(page.picture.size[0] * page.picture.size[1], budget) // settings.factor**2 // 2))
+            yield ImagePart(image=page.picture, min_pixels=part.min_pixels, max_pixels=part.max_pixels)
+
+    def _video(self, part: VideoPart, settings: ProcessorSettings, room: "_Room") -> VideoPart:
+        room.enter(1)
+        part = _bounded(part, self.context * settings.factor**2)
+        if isinstance(part.video, Clip):
+            return part
+        if isinstance(part.video, list | tuple):
+            room.enter(len(part.video) // 8)
+            budget = {**image_budget(ImagePart(image=None, max_pixels=part.max_pixels), settings)}
+            frames = [self.sandbox.image(self.fetch(frame), self.limits, budget).image for frame in part.video]
+            return part.model_copy(update={"video": frames})
+        data = part.video.data if isinstance(part.video, SafeVideo) else self.fetch(part.video)
+        options = video_options(part, settings, is_list=False)
+        options["total_pixels"] = min(options["total_pixels"], self.context * settings.factor**2)
+        clip = self.sandbox.clip(data, self.limits, **options)
+        room.take(len(clip.frames) // 2 * clip.frames.shape[1] * clip.frames.shape[2] // settings.factor**2)
+        return VideoPart(video=clip)
+
+
+class _Room:
+    """What is left of the context and of the number of media while a request is read."""
+
+    def __init__(self, tokens: int, media: int) -> None:
+        self.tokens, self.left, self.most, self.media = tokens, tokens, media, media
+
+    def enter(self, count: int) -> None:
+        self.media -= count
+        if self.media < 0:
+            raise LimitError(f"the request has over {self.most} pictures, pages and clips; send fewer")
+
+    def take(self, tokens: int) -> None:
+        self.left -= tokens
+        if self.left < 0:
+            raise ContextLengthError(
+                f"the media alone have over {self.tokens} tokens, the most the model takes; use fewer or smaller "
+                "ones (max_pixels, total_pixels)"
+            )
+
+
+def _bounded(part: Any, most: int) -> Any:
+    """The part with upper bounds that the model could take; a lower bound above them is refused."""
+    fixed = (part.resized_height or 1) * (part.resized_width or 1)
+    if (part.min_pixels or 1) > most or fixed > most or max(part.resized_height or 1, part.resized_width or 1) > 2**15:
+        raise LimitError(
+            f"min_pixels or resized_height x resized_width ask for over {most:,} pixels, more than the model takes; "
+            "lower them"
+        )
+    return part.model_copy(update={"max_pixels": most}) if part.max_pixels and part.max_pixels > most else part
+
+
+class SafePages:
+    """Decoded pages, as `chat.documents` wants an open document."""
+
+    def __init__(self, pages: list[SafePage]) -> None:
+        self._pages = {page.number: page for page in pages}
+        self.name = "the document"
+        self.digest = ""
+
+    def __len__(self) -> int:
+        return max(self._pages, default=-1) + 1
+
+    @property
+    def numbers(self) -> list[int]:
+        return sorted(self._pages)
+
+    def picture(self, index: int) -> Picture:
+        return self._pages[index].picture
+
+    def words(self, index: int, picture: Picture) -> tuple[Word, ...]:
+        return self._pages[index].words
+
+
+class SafeVideo:
+    """A clip that only the sandbox decodes, in the form of a `media.frames.FrameSource` that can be probed."""
+
+    is_list = False
+    name = "the clip"
+
+    def __init__(self, data: bytes, info: VideoInfo) -> None:
+        self.data, self.info = data, info
+        self.times = np.zeros(0)
+        self.shown_size = info.size
+
+    def read(self, *_: Any) -> tuple[str, ...]:
+        raise MediaError("the frames of this clip are decoded elsewhere")
+
+
+class ContainedChat:
+    """A tenant's `ChatModel` for media of strangers: they pass the intake first."""
+
+    def __init__(self, chat: TenantChat, intake: Intake, note: Callable[[Reply], None] | None = None) -> None:
+        self.chat_model, self.intake, self._note = chat, intake, note
+
+    @property
+    def sampling(self) -> Sampling:
+        return self.chat_model.sampling
+
+    def chat(self, messages: Sequence[Message], **options: Any) -> Reply:
+        *_, last = self.stream(messages, **options)
+        assert isinstance(last, Reply)
+        return last
+
+    def stream(self, messages: Sequence[Message], **options: Any) -> Iterator[str | Reply]:
+        safe = self.intake.resolve(messages, self.chat_model.processor.settings)
+        for event in self.chat_model.stream(safe, **options):
+            if isinstance(event, Reply) and self._note is not None:
+                self._note(event)
+            yield event

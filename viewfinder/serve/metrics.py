@@ -1,0 +1,61 @@
+"""Prometheus metrics of one server: requests as they end, and the engine's own counters when asked."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from viewfinder.engine.batching import BatchingEngine
+from viewfinder.media.sandbox import Sandbox
+
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+
+class Metrics:
+    """A registry of its own, so that two servers in one process do not mix."""
+
+    def __init__(self, engine: BatchingEngine, sandbox: Sandbox) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "viewfinder_requests", "Requests by path and status", ("path", "status"), registry=self.registry
+        )
+        self._seconds = Histogram(
+            "viewfinder_request_seconds", "Time to the end of an answer", ("path",), buckets=_SECONDS, registry=self.registry
+        )
+        self.registry.register(_Engine(engine, sandbox))
+
+    def observe(self, path: str, status: int, seconds: float) -> None:
+        self._requests.labels(path, str(status)).inc()
+        self._seconds.labels(path).observe(seconds)
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self.registry)
+
+
+class _Engine(Collector):
+    def __init__(self, engine: BatchingEngine, sandbox: Sandbox) -> None:
+        self._engine, self._sandbox = engine, sandbox
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        counters, runner, queues = self._engine.counters, self._engine.runner, self._engine.queues
+        for name, value in vars(counters).items():
+            yield CounterMetricFamily(f"viewfinder_engine_{name}", name.replace("_", " "), value=value)
+        used = 1 - runner.pool.num_available / runner.pool.num_blocks
+        for name, value, text in (
+            ("requests_running", len(queues.running), "Requests being answered"),
+            ("requests_waiting", queues.num_waiting, "Requests in the queue"),
+            ("kv_cache_used", used, "Share of the cache's blocks in use"),
+            ("feature_cache_bytes", runner.features.num_bytes, "Bytes of the vision-feature cache"),
+        ):
+            yield GaugeMetricFamily(f"viewfinder_{name}", text, value=value)
+        for name, value, text in (
+            ("feature_cache_hits", runner.features.hits, "Media whose features were known"),
+            ("decode_jobs", self._sandbox.jobs, "Files decoded"),
+            ("decode_workers_lost", self._sandbox.lost, "Decode workers that died or were stopped"),
+        ):
+            yield CounterMetricFamily(f"viewfinder_{name}", text, value=value)

@@ -1,0 +1,66 @@
+"""What an operator decides about a server. The defaults are safe on a laptop and honest in a team."""
+
+from dataclasses import dataclass, field
+
+from viewfinder.errors import ViewfinderError
+from viewfinder.media.sandbox import SandboxLimits
+from viewfinder.media.source import Limits, UrlPolicy
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class ServeError(ViewfinderError):
+    """A server that cannot be started as asked."""
+
+
+@dataclass(frozen=True)
+class ServeSettings:
+    """Attributes:
+    model_name: what clients call the model.
+    host, port: where to listen; other machines can only come in when `api_keys` are set or `open_to_all` is.
+    api_keys: accepted bearer tokens; each is a tenant of its own. None are needed when there are none.
+    cors_origins: web pages of other origins that may ask from a browser.
+    allowed_hosts: names in the Host header besides the loopback ones, against rebinding of names.
+    max_body_bytes: of one request. max_items: braces, brackets and commas in its JSON.
+    body_seconds: for the whole body to arrive.
+    max_requests: being prepared or answered at once, of all tenants; max_choices: n of one request.
+    max_media: pictures and clips of one request.
+    limits: caps of one medium; sandbox: of the processes that decode.
+    samples: file that corrected answers are kept in; None refuses them.
+    """
+
+    model_name: str = "tiny"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    api_keys: tuple[str, ...] = ()
+    open_to_all: bool = False
+    cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    max_body_bytes: int = 64 * 2**20
+    max_items: int = 200_000
+    body_seconds: float = 60.0
+    max_requests: int = 256
+    max_choices: int = 8
+    max_media: int = 64
+    drain_seconds: float = 20.0
+    limits: Limits = field(
+        default_factory=lambda: Limits(
+            max_bytes=48 * 2**20,
+            max_pixels=64_000_000,
+            max_pages=500,
+            max_seconds=6 * 3600.0,
+            max_frames=768,
+            timeout=20.0,
+            url_policy=UrlPolicy(),
+            allow_files=False,
+        )
+    )
+    sandbox: SandboxLimits = field(default_factory=SandboxLimits)
+    samples: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.host not in LOOPBACK and not self.api_keys and not self.open_to_all:
+            raise ServeError(
+                f"listening on {self.host} lets other machines in and no API key is set, so anybody could use the "
+                "model; give --api-key, or --open-to-all if that is meant"
+            )
