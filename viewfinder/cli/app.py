@@ -4,7 +4,15 @@ import sys
 
 import typer
 
-from viewfinder.cli import document_commands, image_commands, inspect_command, library_commands, video_commands
+from viewfinder.cli import (
+    data_commands,
+    document_commands,
+    image_commands,
+    inspect_command,
+    library_commands,
+    train_commands,
+    video_commands,
+)
 from viewfinder.errors import ViewfinderError
 
 app = typer.Typer(
@@ -15,10 +23,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 image_commands.register(app)
+data_commands.register(app)
 inspect_command.register(app)
 video_commands.register(app)
 document_commands.register(app)
 library_commands.register(app)
+train_commands.register(app)
 
 
 def main() -> None:

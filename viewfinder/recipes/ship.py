@@ -11,7 +11,7 @@ import torch
 
 from viewfinder.model.weights import load_model, save_pretrained
 from viewfinder.processor.processor import Processor
-from viewfinder.recipes.tiny import export_processor
+from viewfinder.recipes.sizes import export_processor
 
 SETTINGS = {
     "min_pixels": 84 * 84,

@@ -3,28 +3,24 @@
 Sizes, mixtures and schedules only; the trainer is `viewfinder.train`, the data `viewfinder.data.synth`.
 """
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch.utils.data import DataLoader, IterableDataset
 
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
 from viewfinder.data.synth.clip_questions import ClipStyle
 from viewfinder.data.synth.dense import TEXT_HEADS, TOWER_HEADS
 from viewfinder.data.synth.questions import make_turn
 from viewfinder.data.synth.scene import SceneStyle, make_scene
-from viewfinder.data.synth.stream import Batch, StreamConfig, batches
-from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
+from viewfinder.data.synth.stream import StreamConfig, make_batch
 from viewfinder.outputs import prompts
 from viewfinder.processor.processor import Processor
 from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.processor.tokenizer import Tokenizer
 from viewfinder.train.config import OptimizerConfig, TrainConfig
+from viewfinder.train.feed import NumberedFeed
 from viewfinder.train.losses import DenseHeads
 
 VOCAB_SIZE = 768
@@ -85,23 +81,6 @@ def build_processor() -> Processor:
             texts += [prompts.describe_prompt(), prompts.parse_prompt()]
     settings = ProcessorSettings().with_(min_pixels=84 * 84, max_pixels=MAX_PIXELS)
     return Processor(Tokenizer.train(texts, VOCAB_SIZE), settings)
-
-
-def build_model(config: TrainConfig) -> Qwen2_5_VL:
-    """Fresh weights: normal with a standard deviation of 1 / sqrt(inputs), small where a block ends."""
-    torch.manual_seed(config.seed)
-    model = Qwen2_5_VL(config.model)
-    for name, parameter in model.named_parameters():
-        if parameter.ndim < 2:
-            torch.nn.init.ones_(parameter) if "norm" in name or "ln_q" in name else torch.nn.init.zeros_(parameter)
-            continue
-        deviation = parameter[0].numel() ** -0.5
-        if name.endswith(("down_proj.weight", "o_proj.weight", "attn.proj.weight")):
-            deviation *= 0.3
-        if "embed_tokens" in name:
-            deviation = 0.05
-        torch.nn.init.normal_(parameter, std=deviation)
-    return model
 
 
 def build_heads(config: TrainConfig) -> dict[str, DenseHeads]:
@@ -175,28 +154,6 @@ def stream_config(data: dict[str, Any]) -> StreamConfig:
     return StreamConfig(weights=data.get("tasks", TASKS), styles=styles, **settings)
 
 
-class _Stream(IterableDataset[Batch]):
-    def __init__(self, make: Callable[[], Iterator[Batch]]) -> None:
-        self.make = make
-
-    def __iter__(self) -> Iterator[Batch]:
-        torch.set_num_threads(1)  # a worker that spins steals a core from training
-        return self.make()
-
-
-def stream(processor: Processor, config: TrainConfig, start: int) -> Iterator[Batch]:
-    """Batches from `start` on, made in a worker process when the config asks for one."""
-    assert config.workers <= 1, "one worker keeps the order of batches"
-    make = partial(batches, processor, stream_config(config.data), config.seed, start)
-    loader = DataLoader(
-        _Stream(make), batch_size=None, num_workers=config.workers, prefetch_factor=4 if config.workers else None
-    )
-    return iter(loader)
-
-
-def export_processor(processor: Processor, directory: Path) -> None:
-    """The files beside the weights."""
-    processor.save_pretrained(directory)
-    eos, pad = (processor.tokenizer.token_id(name) for name in ("<|im_end|>", "<|endoftext|>"))
-    settings = {"do_sample": False, "eos_token_id": [eos, pad], "pad_token_id": pad, "repetition_penalty": 1.0}
-    (directory / "generation_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+def feed(processor: Processor, config: TrainConfig) -> NumberedFeed:
+    """One batch a step, by number."""
+    return NumberedFeed(partial(make_batch, processor, stream_config(config.data), config.seed))

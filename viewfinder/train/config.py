@@ -6,11 +6,11 @@ The resolved config is saved beside the run. A run may be resumed under other se
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from viewfinder.config import ModelConfig
+from viewfinder.config import ModelConfig, TextConfig
 from viewfinder.errors import ViewfinderError
 
 
@@ -22,27 +22,101 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class OptimizerConfig(_Strict):
-    """Muon for the matrices inside blocks, AdamW for everything else.
+class RatesConfig(_Strict):
+    """Factor on the learning rates of each part; 0 freezes it.
 
     Attributes:
-        muon_lr, adamw_lr: peak learning rates.
-        tower_scale: factor on both for the vision tower (0 freezes it).
-        warmup: steps of linear warm-up.
-        cooldown: share of the steps, at the end, over which the rate falls linearly to `final` of its peak.
-        clip: largest gradient norm.
-        ema: decay of the averaged weights, which are the ones exported.
+        tower: the vision tower but for its merger.
+        merger: the layers between tower and language model.
+        language: the language model with its embeddings.
+        heads: dense heads, and text encoder and projections of the contrastive objective.
     """
 
+    tower: float = Field(default=1.0, ge=0)
+    merger: float = Field(default=1.0, ge=0)
+    language: float = Field(default=1.0, ge=0)
+    heads: float = Field(default=1.0, ge=0)
+
+
+class OptimizerConfig(_Strict):
+    """Muon for the matrices inside blocks (or AdamW for them too), AdamW for everything else.
+
+    Attributes:
+        matrices: which of the two moves the matrices inside blocks.
+        muon_lr, adamw_lr: peak learning rates.
+        warmup: steps of linear warm-up.
+        schedule: "linear" stays at the peak and falls over the last `cooldown` of the steps, "cosine" falls
+            from the end of the warm-up on; both end at `final` of the peak.
+        clip: largest gradient norm.
+        ema: decay of the averaged weights, which are then the ones exported; 0 keeps none.
+    """
+
+    matrices: Literal["muon", "adamw"] = "muon"
     muon_lr: float = Field(default=0.02, ge=0)
     adamw_lr: float = Field(default=3e-3, ge=0)
-    tower_scale: float = Field(default=1.0, ge=0)
+    betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = Field(default=0.01, ge=0)
     warmup: int = Field(default=100, ge=0)
+    schedule: Literal["linear", "cosine"] = "linear"
     cooldown: float = Field(default=0.3, ge=0, le=1)
     final: float = Field(default=0.03, ge=0, le=1)
     clip: float = Field(default=1.0, gt=0)
     ema: float = Field(default=0.998, ge=0, lt=1)
+
+
+class ParallelConfig(_Strict):
+    """How a run is spread over the processes of `torchrun`; what tensor parallelism leaves is sharded (FSDP2).
+
+    Attributes:
+        tensor: ranks that share each matrix of the language model.
+        reshard: free gathered weights after the forward pass (less memory, one more gathering).
+    """
+
+    tensor: int = Field(default=1, gt=0)
+    reshard: bool = True
+
+
+class GuardConfig(_Strict):
+    """When a step is skipped instead of taken.
+
+    Attributes:
+        spike: a gradient norm over so many times the median of the last `window` is one; 0 turns this off.
+        max_bad_steps: skipped steps before the run stops.
+    """
+
+    spike: float = Field(default=0.0, ge=0)
+    window: int = Field(default=64, gt=1)
+    max_bad_steps: int = Field(default=5, ge=0)
+
+
+class LoraConfig(_Strict):
+    """Low-rank adapters on the linear layers whose last name is in `targets`; all else is frozen."""
+
+    rank: int = Field(default=16, gt=0)
+    alpha: float = Field(default=32.0, gt=0)
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+class ContrastiveConfig(_Strict):
+    """The text side of contrastive pre-training: a small causal encoder, read at each caption's last token."""
+
+    text: TextConfig
+    width: int = Field(default=256, gt=0)
+
+
+class PreferenceConfig(_Strict):
+    """Direct preference optimisation.
+
+    Attributes:
+        beta: strength of the pull towards the reference.
+        label_smoothing: share of pairs taken to be the wrong way round.
+        reference: "copy" keeps a frozen copy of the language model (or turns adapters off), "precomputed"
+            computes the reference's log-probabilities once, before training, and drops it.
+    """
+
+    beta: float = Field(default=0.1, gt=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
+    reference: Literal["copy", "precomputed"] = "copy"
 
 
 class TrainConfig(_Strict):
@@ -51,24 +125,48 @@ class TrainConfig(_Strict):
     Attributes:
         recipe: name of the recipe that made it; its stream of batches is found by it.
         model: sizes.
-        answer_weight, dense_weight: of the two losses; an answer weight of 0 leaves the language model out.
+        objective: next token of answers, image-text contrast, or preference pairs.
+        answer_weight, dense_weight: of the two losses of the objective "answer"; an answer weight of 0 leaves
+            the language model out.
+        rates: of each part; 0 freezes it.
+        length: tokens of a pack; sequences longer than it are refused.
+        packs: packs in one step, over all ranks and accumulated.
+        bf16: matrix products in bfloat16; weights and optimiser stay float32.
+        recompute: keep no activations inside blocks, compute them again in the backward pass.
+        compile: compile the feed-forward layers.
         data: settings of the stream, known to the recipe.
-        max_bad_steps: losses that are not finite before the run stops.
+        validate_every: steps between validations; 0 for none.
+        keep: saved states that stay on disk, the newest.
+        peak_flops: of this device, for MFU; 0 measures a matrix product at the start.
     """
 
     recipe: str
     seed: int = 0
     steps: int = Field(gt=0)
     model: ModelConfig
+    objective: Literal["answer", "contrastive", "preference"] = "answer"
     answer_weight: float = Field(default=1.0, ge=0)
     dense_weight: float = Field(default=0.5, ge=0)
+    contrastive: ContrastiveConfig | None = None
+    preference: PreferenceConfig = PreferenceConfig()
+    lora: LoraConfig | None = None
+    rates: RatesConfig = RatesConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
+    guard: GuardConfig = GuardConfig()
+    parallel: ParallelConfig = ParallelConfig()
+    length: int = Field(default=8192, gt=0)
+    packs: int = Field(default=1, gt=0)
+    bf16: bool = False
+    recompute: bool = False
+    compile: bool = False
     data: dict[str, Any] = Field(default_factory=dict)
     threads: int = Field(default=2, gt=0)
-    workers: int = Field(default=1, ge=0)
+    workers: int = Field(default=1, ge=0, le=1)
     log_every: int = Field(default=20, gt=0)
     save_every: int = Field(default=100, gt=0)
-    max_bad_steps: int = Field(default=5, ge=0)
+    validate_every: int = Field(default=0, ge=0)
+    keep: int = Field(default=2, gt=0)
+    peak_flops: float = Field(default=0.0, ge=0)
 
     def with_overrides(self, pairs: list[str]) -> "TrainConfig":
         """Apply `key=value` and `section.key=value`; values are JSON where they parse as it, else text.
@@ -82,6 +180,8 @@ class TrainConfig(_Strict):
             *sections, last = key.split(".")
             place: Any = raw
             for section in sections:
+                if section == "lora" and place is raw and raw["lora"] is None:
+                    raw["lora"] = LoraConfig().model_dump(mode="json")
                 place = place.get(section) if isinstance(place, dict) else None
             known = isinstance(place, dict) and (last in place or sections == ["data"])
             if not separator or not known:

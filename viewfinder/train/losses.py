@@ -1,10 +1,10 @@
-"""Losses: next-token cross entropy in chunks, and that of the dense heads.
+"""Losses: next-token cross entropy in chunks, that of the dense heads, contrast, and preference.
 
-The logits of all tokens (T x V, in float32) never exist at once: each chunk's are made from the hidden
-states, turned into a loss, and made again in the backward pass.
+The logits of all tokens (T x V, in float32) never exist at once.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -15,27 +15,121 @@ from torch.utils.checkpoint import checkpoint
 from viewfinder.inputs import IGNORE_INDEX
 
 EMPTY_WEIGHT = 0.1
+MAX_LOGITS = 1 << 26
+"""Logits that may exist at once: 256 MiB of float32."""
 
 
-def chunked_cross_entropy(
-    hidden: Float[Tensor, "T D"], weight: Float[Tensor, "V D"], labels: Int[Tensor, " T"], chunk: int = 4096
+def summed_cross_entropy(
+    hidden: Float[Tensor, "T D"], weight: Float[Tensor, "V D"], labels: Int[Tensor, " T"], chunk: int | None = None
 ) -> Float[Tensor, ""]:
-    """Mean cross entropy over labelled tokens; `labels[i]` is what follows token i. Without labels, 0."""
+    """Sum of the cross entropies of labelled tokens; `labels[i]` is what follows token i. Without labels, 0.
+
+    Gradients are made in the forward pass, chunk by chunk, so that no logits are kept or made twice.
+    """
     kept = labels != IGNORE_INDEX
     hidden, labels = hidden[kept], labels[kept]
     if not len(labels):
-        return hidden.sum() * 0.0
-    if len(labels) <= chunk:
-        return _summed(hidden, weight, labels) / len(labels)
+        return hidden.sum() * 0.0 + weight[:1, :1].sum() * 0.0
+    summed: Tensor = _SummedCrossEntropy.apply(hidden, weight, labels, chunk or max(64, MAX_LOGITS // len(weight)))
+    return summed
+
+
+class _SummedCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int) -> Tensor:
+        dtype = _product_dtype(hidden)
+        narrow = weight.to(dtype)
+        total = torch.zeros((), device=hidden.device)
+        grad_hidden = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
+        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[1] else None
+        for start in range(0, len(labels), chunk):
+            part, target = hidden[start : start + chunk].to(dtype), labels[start : start + chunk, None]
+            with torch.autocast(hidden.device.type, enabled=False):
+                logits = (part @ narrow.T).float()
+                normaliser = logits.logsumexp(-1, keepdim=True)
+                total += (normaliser - logits.gather(1, target)).sum()
+                if grad_hidden is None and grad_weight is None:
+                    continue
+                slope = logits.sub_(normaliser).exp_()
+                slope.scatter_add_(1, target, torch.full_like(target, -1, dtype=slope.dtype))
+                slope = slope.to(dtype)
+                if grad_hidden is not None:
+                    grad_hidden[start : start + chunk] = slope @ narrow
+                if grad_weight is not None:
+                    grad_weight += slope.T @ part
+        ctx.save_for_backward(grad_hidden, grad_weight)
+        ctx.weight_dtype = weight.dtype
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        grad_hidden, grad_weight = ctx.saved_tensors
+        return (
+            None if grad_hidden is None else grad_hidden * grads[0],
+            None if grad_weight is None else (grad_weight * grads[0]).to(ctx.weight_dtype),
+            None,
+            None,
+        )
+
+
+def _product_dtype(hidden: Tensor) -> torch.dtype:
+    """Of matrix products here and now: autocast's, where it is on."""
+    device = hidden.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
+
+
+def token_log_probs(
+    hidden: Float[Tensor, "T D"], weight: Float[Tensor, "V D"], labels: Int[Tensor, " T"], chunk: int | None = None
+) -> Float[Tensor, " T"]:
+    """Log-probability of each label after its token, 0 where there is none; logits are made again backwards."""
+    at = (labels != IGNORE_INDEX).nonzero().flatten()
+    result = torch.zeros(len(labels), dtype=torch.float32, device=hidden.device)
+    if not len(at):
+        return result + hidden.sum() * 0.0
+    size = chunk or max(64, MAX_LOGITS // len(weight))
+    chosen, targets = hidden[at].split(size), labels[at].split(size)
     parts = [
-        checkpoint(_summed, h, weight, y, use_reentrant=False)
-        for h, y in zip(hidden.split(chunk), labels.split(chunk), strict=True)
+        checkpoint(_log_probs, h, weight, y, use_reentrant=False)
+        if torch.is_grad_enabled()
+        else _log_probs(h, weight, y)
+        for h, y in zip(chosen, targets, strict=True)
     ]
-    return torch.stack(parts).sum() / len(labels)
+    return result.index_put((at,), torch.cat(parts))
 
 
-def _summed(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
-    return F.cross_entropy((hidden @ weight.T).float(), labels, reduction="sum")
+def _log_probs(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
+    dtype = _product_dtype(hidden)
+    return -F.cross_entropy((hidden.to(dtype) @ weight.to(dtype).T).float(), labels, reduction="none")
+
+
+def contrastive_loss(
+    images: Float[Tensor, "B E"],
+    texts: Float[Tensor, "B E"],
+    all_images: Float[Tensor, "A E"],
+    all_texts: Float[Tensor, "A E"],
+    scale: Float[Tensor, ""],
+    offset: int,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Sum over B pairs of the symmetric cross entropy (CLIP), and how many images found their text.
+
+    Embeddings are unit vectors; the pairs stand at `offset` among all A pairs of all ranks.
+    """
+    target = torch.arange(len(images), device=images.device) + offset
+    by_image, by_text = scale * images @ all_texts.T, scale * texts @ all_images.T
+    loss = 0.5 * (
+        F.cross_entropy(by_image, target, reduction="sum") + F.cross_entropy(by_text, target, reduction="sum")
+    )
+    return loss, (by_image.argmax(-1) == target).sum()
+
+
+def preference_losses(
+    policy: Float[Tensor, "B 2"], reference: Float[Tensor, "B 2"], beta: float, label_smoothing: float = 0.0
+) -> tuple[Float[Tensor, " B"], Float[Tensor, "B 2"]]:
+    """Loss of each pair (DPO, Rafailov et al. 2023) and its rewards; columns are chosen and rejected."""
+    rewards = beta * (policy - reference)
+    margin = rewards[:, 0] - rewards[:, 1]
+    loss = -(1 - label_smoothing) * F.logsigmoid(margin) - label_smoothing * F.logsigmoid(-margin)
+    return loss, rewards.detach()
 
 
 class DenseHeads(nn.Module):

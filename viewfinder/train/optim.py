@@ -5,13 +5,16 @@ PyTorch's own Muon works in bfloat16, which processors without that arithmetic r
 this one stays in the parameters' type and treats matrices of one shape as a batch.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
 
-from viewfinder.train.config import OptimizerConfig
+from viewfinder.train.config import OptimizerConfig, RatesConfig
 
 
 def orthogonalize(matrices: Float[Tensor, "B R C"], steps: int = 3) -> Float[Tensor, "B R C"]:
@@ -31,7 +34,10 @@ def orthogonalize(matrices: Float[Tensor, "B R C"], steps: int = 3) -> Float[Ten
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, orthogonalised, scaled by sqrt(max(1, rows / columns))."""
+    """Nesterov momentum, orthogonalised, scaled by sqrt(max(1, rows / columns)).
+
+    Of matrices sharded over ranks each rank gathers the whole, makes the same update, and keeps its share.
+    """
 
     def __init__(self, params: Iterable[dict[str, object]], momentum: float = 0.95) -> None:
         super().__init__(params, {"lr": 0.0, "momentum": momentum, "weight_decay": 0.0})
@@ -42,59 +48,112 @@ class Muon(torch.optim.Optimizer):
             by_shape: dict[tuple[int, ...], list[nn.Parameter]] = {}
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    by_shape.setdefault(tuple(parameter.flatten(1).shape), []).append(parameter)
-            for (rows, columns), members in by_shape.items():
-                update = orthogonalize(torch.stack([self._momentum(p, group["momentum"]) for p in members]))
-                scale = group["lr"] * max(1.0, rows / columns) ** 0.5
+                    by_shape.setdefault(tuple(parameter.shape), []).append(parameter)
+            for shape, members in by_shape.items():
+                whole = torch.stack([self._momentum(p, group["momentum"]) for p in members])
+                update = orthogonalize(whole)
+                scale = group["lr"] * max(1.0, shape[0] / update.shape[2]) ** 0.5
                 for parameter, direction in zip(members, update.unbind(), strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                    parameter.add_(direction.view_as(parameter), alpha=-scale)
+                    parameter.add_(_like(direction.view(shape), parameter), alpha=-scale)
 
     def _momentum(self, parameter: nn.Parameter, momentum: float) -> Tensor:
         assert parameter.grad is not None
-        buffer = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
+        if "momentum" not in self.state[parameter]:
+            self.state[parameter]["momentum"] = torch.zeros_like(parameter)
+        buffer = self.state[parameter]["momentum"]
         buffer.lerp_(parameter.grad, 1 - momentum)
-        return parameter.grad.lerp(buffer, momentum).flatten(1)
+        return _whole(parameter.grad.lerp(buffer, momentum)).flatten(1)
+
+
+def _whole(tensor: Tensor) -> Tensor:
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def _like(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """`tensor`, which every rank holds whole, sharded as `parameter` is; nothing is sent."""
+    if not isinstance(parameter, DTensor):
+        return tensor
+    return distribute_tensor(tensor, parameter.device_mesh, parameter.placements, src_data_rank=None)
+
+
+PARTS = ("tower", "merger", "language", "heads")
+
+
+def part_of(name: str) -> str:
+    """The part of `RatesConfig` to which a parameter of a `Learner` belongs."""
+    if not name.startswith("model."):
+        return "heads"
+    if name.startswith("model.visual.merger."):
+        return "merger"
+    return "tower" if name.startswith("model.visual.") else "language"
 
 
 _MUON_PLACES = (".blocks.", ".layers.", ".patch_embed.", ".merger.mlp.")
 
 
-def build_optimizers(modules: nn.ModuleDict, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
+def build_optimizers(
+    learner: nn.Module, config: OptimizerConfig, rates: RatesConfig | None = None
+) -> list[torch.optim.Optimizer]:
     """Muon and AdamW over the parameters that take part; each group knows its `peak` rate.
 
-    Matrices of the tower and of the layers go to Muon; token embedding, output projection, dense heads, norms
+    Matrices of the tower and of the layers go to Muon; token embedding, output projection, heads, norms
     and biases to AdamW. The patch embedding needs Muon most: neighbouring pixels are nearly equal, so AdamW
     moves it along their mean alone, and after 1,500 steps the tower still saw colours but no outlines.
+    Vectors are not decayed.
     """
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    scale = (rates or RatesConfig()).model_dump()
+    groups: dict[tuple[bool, float, float], list[nn.Parameter]] = {}
     seen: set[int] = set()
-    for name, parameter in modules.named_parameters():
+    for name, parameter in learner.named_parameters():
         if id(parameter) in seen or not parameter.requires_grad:
             continue
         seen.add(id(parameter))
-        in_tower = "visual." in name
-        is_matrix = parameter.ndim >= 2 and any(place in name for place in _MUON_PLACES)
-        groups.setdefault((is_matrix, in_tower), []).append(parameter)
+        muon = config.matrices == "muon" and parameter.ndim >= 2 and any(place in name for place in _MUON_PLACES)
+        peak = (config.muon_lr if muon else config.adamw_lr) * scale[part_of(name)]
+        decay = config.weight_decay if parameter.ndim >= 2 else 0.0
+        groups.setdefault((muon, peak, decay), []).append(parameter)
     made: dict[bool, list[dict[str, object]]] = {True: [], False: []}
-    for (is_matrix, in_tower), members in groups.items():
-        peak = (config.muon_lr if is_matrix else config.adamw_lr) * (config.tower_scale if in_tower else 1.0)
-        made[is_matrix].append({"params": members, "lr": peak, "peak": peak, "weight_decay": config.weight_decay})
+    for (muon, peak, decay), members in groups.items():
+        made[muon].append({"params": members, "lr": peak, "peak": peak, "weight_decay": decay})
     optimizers: list[torch.optim.Optimizer] = []
     if made[True]:
         optimizers.append(Muon(made[True]))
     if made[False]:
-        optimizers.append(torch.optim.AdamW(made[False], betas=(0.9, 0.98), fused=True))
+        sharded = any(isinstance(p, DTensor) for members in groups.values() for p in members)
+        optimizers.append(torch.optim.AdamW(made[False], betas=config.betas, fused=not sharded))
     return optimizers
 
 
-def rate_at(step: int, steps: int, config: OptimizerConfig) -> float:
-    """Share of the peak rate at `step`: linear warm-up, flat, linear cool-down to `final`.
+def optimizer_tensors(optimizers: Iterable[torch.optim.Optimizer], names: Mapping[int, str]) -> dict[str, Tensor]:
+    """All state of the optimisers by parameter name; state that does not exist yet is made as zeros.
 
-    100 steps, warm-up 10, cool-down 0.5, final 0: 0.1 at step 0, 1 from step 9 on, 0.5 at step 75.
+    `names` maps `id(parameter)` to its name. The tensors are the state itself: writing to them restores it.
+    """
+    found: dict[str, Tensor] = {}
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                state = optimizer.state[parameter]
+                if not state and isinstance(optimizer, Muon):
+                    state["momentum"] = torch.zeros_like(parameter)
+                elif not state:
+                    state["step"] = torch.zeros((), dtype=torch.float32)
+                    state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+                found |= {f"{names[id(parameter)]}.{key}": value for key, value in state.items()}
+    return found
+
+
+def rate_at(step: int, steps: int, config: OptimizerConfig) -> float:
+    """Share of the peak rate at `step`: linear warm-up, then the schedule, down to `final`.
+
+    Linear, 100 steps, warm-up 10, cool-down 0.5, final 0: 0.1 at step 0, 1 from step 9 on, 0.5 at step 75.
     """
     if step < config.warmup:
         return (step + 1) / config.warmup
+    if config.schedule == "cosine":
+        done = min((step - config.warmup) / max(1, steps - config.warmup), 1.0)
+        return config.final + (1.0 - config.final) * 0.5 * (1.0 + math.cos(math.pi * done))
     start = steps * (1 - config.cooldown)
     if step <= start or config.cooldown == 0:
         return 1.0
@@ -102,19 +161,33 @@ def rate_at(step: int, steps: int, config: OptimizerConfig) -> float:
 
 
 class AveragedWeights:
-    """An exponential moving average of parameters, faster at the beginning."""
+    """An exponential moving average of the parameters that are trained, faster at the beginning."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.values = {name: p.detach().clone() for name, p in module.named_parameters()}
+        self.values = {n: p.detach().clone() for n, p in module.named_parameters() if p.requires_grad and decay}
 
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:
+        if not self.values:
+            return
         keep = min(self.decay, (step + 1) / (step + 10))
         parameters = dict(module.named_parameters())
         torch._foreach_lerp_(list(self.values.values()), [parameters[n] for n in self.values], 1 - keep)
 
+    @contextmanager
+    def swapped_in(self, module: nn.Module) -> Iterator[None]:
+        """The module with averaged weights, for as long as the context lasts."""
+        self._swap(module)
+        try:
+            yield
+        finally:
+            self._swap(module)
+
     @torch.no_grad()
-    def copy_to(self, module: nn.Module) -> None:
-        for name, parameter in module.named_parameters():
-            parameter.copy_(self.values[name])
+    def _swap(self, module: nn.Module) -> None:
+        parameters = dict(module.named_parameters())
+        for name, value in self.values.items():
+            kept = parameters[name].detach().clone()
+            parameters[name].copy_(value)
+            value.copy_(kept)

@@ -1,84 +1,53 @@
-"""The one trainer: takes batches by number, so a resumed run sees what an uninterrupted one would have.
+"""The one trainer: a learner, a feed of steps, and a directory that it can always go on from.
 
-Two losses: the next token of answers, and the dense heads on the tower's output. A recipe gives the config,
-the processor and the batches. Knows no recipe, no file of data.
+The position in the data travels with each step, so a run that was killed sees what an uninterrupted one would
+have seen, whatever was read ahead. Knows no recipe, no file of data and no objective.
 """
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from viewfinder.inputs import IGNORE_INDEX, ModelInputs
-from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
-from viewfinder.model.weights import save_pretrained
-from viewfinder.train.checkpoint import load_state, save_state
+from viewfinder.errors import StampError
+from viewfinder.train.batches import Batch, batch_tokens, batch_units
+from viewfinder.train.checkpoint import load_tensors, read_facts, save_state, saved_states
 from viewfinder.train.config import ConfigError, TrainConfig
-from viewfinder.train.losses import DenseHeads, chunked_cross_entropy, dense_losses
-from viewfinder.train.optim import AveragedWeights, build_optimizers, rate_at
+from viewfinder.train.export import export_checkpoint
+from viewfinder.train.flops import batch_flops, measure_peak
+from viewfinder.train.guard import Guard
+from viewfinder.train.learner import Learner
+from viewfinder.train.metrics import Journal, Meter, progress_line
+from viewfinder.train.optim import AveragedWeights, build_optimizers, optimizer_tensors, rate_at
+from viewfinder.train.ranks import Ranks, clip_gradients, prepare, summed
+from viewfinder.train.report import write_report
+
+Position = dict[str, Any]
+"""Where a feed stands, as JSON; None is its beginning."""
 
 
-@runtime_checkable
-class TrainBatch(Protocol):
-    """What a stream yields: packed inputs with labels, and labels of the dense heads (may be empty)."""
+@dataclass(frozen=True)
+class Step:
+    """What one step takes.
 
-    @property
-    def inputs(self) -> ModelInputs: ...
-    @property
-    def dense(self) -> dict[str, Tensor]: ...
-
-
-def batch_loss(
-    model: Qwen2_5_VL, heads: Mapping[str, DenseHeads], batch: TrainBatch, config: TrainConfig
-) -> tuple[Tensor, dict[str, float]]:
-    """The weighted loss of one batch, and its parts as numbers.
-
-    Heads called "tower" see the tower's output, those called "text" the media tokens half way up the
-    language model.
+    Attributes:
+        packs: this rank's batches, as many on every rank.
+        position: of the feed after this step.
+        refused: rows that were left out, each with the reason.
     """
-    inputs, parts, features = batch.inputs, {}, None
-    logits: dict[str, Tensor] = {}
-    if inputs.pixel_values is not None:
-        assert inputs.grid_thw is not None
-        features = model.visual(inputs.pixel_values, inputs.grid_thw)
-        if "tower" in heads and config.dense_weight and batch.dense:
-            logits |= heads["tower"](features)
-    total = torch.zeros((), device=model.device)
-    if config.answer_weight:
-        assert inputs.labels is not None
-        hidden, middle = _hidden_states(model, inputs, features)
-        if "text" in heads and config.dense_weight and batch.dense and features is not None:
-            logits |= heads["text"](middle[inputs.input_ids == model.config.image_token_id])
-        answer = chunked_cross_entropy(hidden, model.lm_head.weight, next_labels(inputs.labels))
-        total = total + config.answer_weight * answer
-        parts["answer"] = answer.item()
-    for name, (loss, accuracy) in dense_losses(logits, batch.dense).items():
-        total = total + config.dense_weight * loss
-        parts[f"dense/{name}"], parts[f"accuracy/{name}"] = loss.item(), accuracy.item()
-    return total, {"loss": total.item(), **parts}
+
+    packs: Sequence[Batch]
+    position: Position = field(default_factory=dict)
+    refused: tuple[dict[str, str], ...] = ()
 
 
-def _hidden_states(model: Qwen2_5_VL, inputs: ModelInputs, features: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The last hidden states, and those after half of the layers."""
-    caught: list[Tensor] = []
-    layers = model.model.layers
-    hook = layers[(len(layers) - 1) // 2].register_forward_hook(lambda _module, _inputs, output: caught.append(output))
-    try:
-        return model.hidden_states(inputs, features=features), caught[0]
-    finally:
-        hook.remove()
-
-
-def next_labels(labels: Tensor) -> Tensor:
-    """What follows each token: labels `[-, -, 5, 6]` become `[-, 5, 6, -]`.
-
-    Sequences of a pack need no seam here, for the first token of a conversation is never trained on.
-    """
-    return torch.cat([labels[1:], labels.new_full((1,), IGNORE_INDEX)])
+Feed = Callable[[Position | None], Iterator[Step]]
 
 
 class Trainer:
@@ -86,130 +55,201 @@ class Trainer:
 
     Args:
         config: the run.
-        model: with its starting weights.
-        heads: dense heads, "tower" and "text", or none.
-        stream: gives the batches from a number on.
-        out: directory for state, metrics and exports.
+        learner: with its starting weights.
+        feed: gives the steps from a position on.
+        out: directory for states, metrics, report and export.
+        ranks: the processes of the run.
         export: called with the export directory after the weights are written (tokenizer, settings).
+        validate: gives figures such as `validation/read`.
+        stamp: of the processor; a run does not go on under another.
+
+    Raises:
+        StampError: `out` holds a run with another stamp.
+        ConfigError: `out` holds a run of another model or with other frozen weights.
     """
 
     def __init__(
         self,
         config: TrainConfig,
-        model: Qwen2_5_VL,
-        heads: Mapping[str, DenseHeads],
-        stream: Callable[[int], Iterator[TrainBatch]],
+        learner: Learner,
+        feed: Feed,
         out: Path,
+        *,
+        ranks: Ranks | None = None,
         export: Callable[[Path], None] | None = None,
+        validate: Callable[[Learner, Journal, int], dict[str, float]] | None = None,
+        stamp: str = "",
     ) -> None:
-        self.config, self.model, self.heads, self.out = config, model, heads, out
-        self.modules = nn.ModuleDict({"model": model, "heads": nn.ModuleDict(heads)})
-        self._freeze()
-        self.optimizers = build_optimizers(self.modules, config.optimizer)
-        self.average = AveragedWeights(model, config.optimizer.ema)
-        self.stream, self.export = stream, export
-        self.step = self.bad_steps = 0
+        self.config, self.learner, self.feed, self.out = config, learner, feed, out
+        self.ranks = ranks or Ranks()
+        if config.packs % self.ranks.data_world:
+            raise ConfigError(
+                f"packs is {config.packs}, which {self.ranks.data_world} ranks cannot share evenly; make it a multiple"
+            )
+        torch.set_num_threads(config.threads)
+        prepare(learner, config, self.ranks)
+        self.optimizers = build_optimizers(learner, config.optimizer, config.rates)
+        self.average = AveragedWeights(learner, config.optimizer.ema)
+        self.guard, self.meter = Guard(config.guard), Meter()
+        self.export, self.validate, self.stamp = export, validate, stamp
+        self.step, self.position = 0, None
         out.mkdir(parents=True, exist_ok=True)
         self._resume()
-        config.save(out / "config.json")
+        self.journal = Journal(out, self.step, writes=self.ranks.rank == 0)
+        if self.ranks.rank == 0:
+            config.save(out / "config.json")
 
     def run(self) -> dict[str, float]:
-        """Train to `config.steps`; returns the last averaged metrics."""
-        torch.set_num_threads(self.config.threads)
-        self.modules.train()
-        window: list[dict[str, float]] = []
-        latest: dict[str, float] = {}
-        since = time.perf_counter()
-        source = self.stream(self.step)
-        while self.step < self.config.steps:
-            batch = next(source)
-            window.append({**self.train_step(batch), "tokens": float(len(batch.inputs.input_ids))})
-            self.step += 1
-            if self.step % self.config.log_every == 0 or self.step == self.config.steps:
-                latest = self._log(window, time.perf_counter() - since)
-                window, since = [], time.perf_counter()
-            if self.step % self.config.save_every == 0 or self.step == self.config.steps:
+        """Train to `config.steps`, or to the end of the data; returns the last averaged metrics."""
+        config, latest = self.config, {}
+        peak = config.peak_flops or measure_peak(torch.bfloat16 if config.bf16 else torch.float32, self.ranks.device)
+        self.learner.train()
+        since, steps = time.perf_counter(), 0
+        source = self.feed(self.position)
+        while self.step < config.steps and (step := next(source, None)) is not None:
+            self.take(step)
+            steps += 1
+            last = self.step == config.steps
+            if self.step % config.log_every == 0 or last:
+                latest = self._log(time.perf_counter() - since, steps, peak)
+                since, steps = time.perf_counter(), 0
+            if config.validate_every and (self.step % config.validate_every == 0 or last):
+                self._validate()
+                since = time.perf_counter()
+            if self.step % config.save_every == 0 or last:
                 self.save()
+        if self.step < config.steps:
+            latest = self._log(time.perf_counter() - since, steps, peak) if steps else latest
+            self.save()
+        self.journal.close()
         return latest
 
-    def train_step(self, batch: TrainBatch) -> dict[str, float]:
-        """One update; a loss that is not finite changes nothing and is counted.
+    def take(self, step: Step) -> dict[str, float]:
+        """One step of the run: learn from it, and note what was refused and where the data stands."""
+        self._note_refused(step)
+        numbers = self.train_step(step.packs)
+        self.position = step.position
+        self.step += 1
+        return numbers
+
+    def train_step(self, packs: Sequence[Batch]) -> dict[str, float]:
+        """One update from all packs of all ranks; a step that the guard refuses changes nothing.
 
         Raises:
-            ConfigError: more such losses than the config allows.
+            ConfigError: more refused steps than the config allows.
         """
         rate = rate_at(self.step, self.config.steps, self.config.optimizer)
         for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate
-        loss, parts = batch_loss(self.model, self.heads, batch, self.config)
-        self.modules.zero_grad(set_to_none=True)
-        if not torch.isfinite(loss):
-            return self._skip()
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.modules.parameters(), self.config.optimizer.clip)
-        if not torch.isfinite(norm):
-            return self._skip()
+        units = summed([float(sum(batch_units(pack) for pack in packs))], self.ranks)[0]
+        local, metrics = 0.0, []
+        for pack in packs:
+            with self._autocast():
+                loss = self.learner(pack)
+            (loss.total * (self.ranks.data_world / max(units, 1.0))).backward()
+            local += float(loss.total.detach())
+            metrics.append(loss.metrics)
+            self.meter.add("tokens", batch_tokens(pack), 0.0)
+            self.meter.add("flops", batch_flops(self.config, pack), 0.0)
+        loss = summed([local], self.ranks)[0] / max(units, 1.0)
+        norm = clip_gradients(self.learner, self.config.optimizer.clip)
+        if reason := self.guard.allows(self.step, loss, norm):
+            self._tell(f"step {self.step} skipped: {reason}")
+            self.meter.add("skipped", 1.0, 1.0)
+            return {"skipped": 1.0}
         for optimizer in self.optimizers:
             optimizer.step()
-        self.average.update(self.model, self.step)
-        return {**parts, "grad_norm": norm.item(), "rate": rate}
+        self.average.update(self.learner, self.step)
+        for one in metrics:
+            self.meter.add_all(one)
+        self.meter.add("loss", loss)
+        self.meter.add("grad_norm", norm)
+        self.meter.add("rate", rate)
+        return {"loss": loss, "grad_norm": norm, "rate": rate}
 
-    def _skip(self) -> dict[str, float]:
-        self.bad_steps += 1
-        if self.bad_steps > self.config.max_bad_steps:
-            raise ConfigError(
-                f"{self.bad_steps} losses up to step {self.step} were not finite, more than max_bad_steps allows; "
-                "lower the learning rates and run again, which resumes from the last saved state"
-            )
-        return {"skipped": 1.0}
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if not self.config.bf16 or self.ranks.mesh is not None:  # sharded weights are narrowed as they are gathered
+            return nullcontext()
+        return torch.autocast(self.ranks.device, dtype=torch.bfloat16)
 
     def save(self) -> None:
-        """The state to resume from, and the averaged weights as a checkpoint directory `export`."""
-        state: dict[str, Any] = {
-            "step": self.step,
-            "bad_steps": self.bad_steps,
-            "modules": self.modules.state_dict(),
-            "average": self.average.values,
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+        """The state to go on from, the (averaged) weights as a checkpoint directory `export`, and the report."""
+        facts = {
+            "position": self.position,
+            "guard": self.guard.state(),
+            "random": torch.get_rng_state().tolist(),
+            "frozen": self._frozen(),
+            "stamp": self.stamp,
         }
-        save_state(self.out, state)
-        directory = self.out / "export"
-        kept = {name: p.detach().clone() for name, p in self.model.named_parameters()}
-        self.average.copy_to(self.model)
-        save_pretrained(self.model, directory)
-        with torch.no_grad():
-            for name, parameter in self.model.named_parameters():
-                parameter.copy_(kept[name])
-        if self.export is not None:
-            self.export(directory)
+        save_state(self.out / "states", self.step, self._tensors(), facts, self.config.keep)
+        with self.average.swapped_in(self.learner):
+            export_checkpoint(self.learner, self.out / "export", self.ranks, self.export)
+        if self.ranks.rank == 0:
+            write_report(self.out)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Everything that changes, by name: the tensors themselves."""
+        names = {id(p): name for name, p in self.learner.named_parameters()}
+        tensors = {f"weights.{n}": p.detach() for n, p in self.learner.named_parameters() if p.requires_grad}
+        tensors |= {f"optimizer.{n}": t for n, t in optimizer_tensors(self.optimizers, names).items()}
+        return tensors | {f"average.{n}": t for n, t in self.average.values.items()}
+
+    def _frozen(self) -> float:
+        """A sum over all frozen weights: these are not saved, and must be the same when a run goes on."""
+        total = 0.0
+        for parameter in self.learner.parameters():
+            if not parameter.requires_grad:
+                value = parameter.detach().double().abs().sum()
+                total += float(value.full_tensor() if hasattr(value, "full_tensor") else value)
+        return total
 
     def _resume(self) -> None:
-        state = load_state(self.out)
-        if state is None:
+        states = saved_states(self.out / "states")
+        if not states:
             return
-        self.step, self.bad_steps = state["step"], state["bad_steps"]
-        self.modules.load_state_dict(state["modules"])
-        self.average.values = state["average"]
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            peaks = [group["peak"] for group in optimizer.param_groups]
-            optimizer.load_state_dict(saved)
-            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-                group["peak"] = peak
+        facts = read_facts(states[-1])
+        if self.stamp and facts["stamp"] and facts["stamp"] != self.stamp:
+            raise StampError(
+                f"{self.out} was trained with stamp {facts['stamp']}, this run would go on with {self.stamp}: equal "
+                "input would become other tokens; use the processor settings it began with, or another --out"
+            )
+        frozen = self._frozen()
+        if abs(frozen - facts["frozen"]) > 1e-6 * max(1.0, abs(frozen)):
+            raise ConfigError(
+                f"the weights of {self.out} that are not trained differ from those it began with, so what was learnt "
+                "does not fit them; give the same --init, or another --out"
+            )
+        load_tensors(states[-1], self._tensors())
+        self.step, self.position = facts["step"], facts["position"]
+        self.guard.restore(facts["guard"])
+        torch.set_rng_state(torch.tensor(facts["random"], dtype=torch.uint8))
 
-    def _freeze(self) -> None:
-        """Without an answer loss the language model takes no part; a rate of 0 freezes the tower."""
-        self.model.visual.requires_grad_(self.config.optimizer.tower_scale > 0)
-        self.model.model.requires_grad_(self.config.answer_weight > 0)
-        self.model.lm_head.requires_grad_(self.config.answer_weight > 0)
+    def _validate(self) -> None:
+        if self.validate is None:
+            return
+        figures = self.validate(self.learner, self.journal, self.step)
+        self.journal.write({"step": self.step, **figures})
+        self._tell(progress_line({"step": self.step, **figures}))
 
-    def _log(self, window: list[dict[str, float]], seconds: float) -> dict[str, float]:
-        names = dict.fromkeys(name for row in window for name in row)
-        mean = {n: sum(r.get(n, 0.0) for r in window) / max(1, sum(n in r for r in window)) for n in names}
-        tokens = mean.pop("tokens", 0.0) * len(window)
-        row = {"step": self.step, **mean, "tokens_per_second": tokens / seconds, "seconds": seconds / len(window)}
-        with (self.out / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps({k: round(v, 5) for k, v in row.items()}) + "\n")
-        shown = "  ".join(f"{k.removeprefix('accuracy/')} {v:.3g}" for k, v in row.items() if "dense/" not in k)
-        print(shown, flush=True)
+    def _note_refused(self, step: Step) -> None:
+        if step.refused and self.ranks.rank == 0:
+            with (self.out / "quarantine.jsonl").open("a") as file:
+                file.writelines(
+                    json.dumps({"step": self.step, **row}, ensure_ascii=False) + "\n" for row in step.refused
+                )
+            self.meter.add("refused", len(step.refused), 1.0)
+
+    def _log(self, seconds: float, steps: int, peak: float) -> dict[str, float]:
+        totals = self.meter.take_totals(("tokens", "flops"))
+        row = {"step": self.step, **self.meter.means(), "tokens_per_second": totals["tokens"] / seconds}
+        row["seconds"] = seconds / max(steps, 1)
+        row["mfu"] = totals["flops"] / seconds / (peak * self.ranks.world)
+        self.journal.write(row)
+        self._tell(progress_line(row))
         return row
+
+    def _tell(self, line: str) -> None:
+        if self.ranks.rank == 0:
+            print(line, flush=True)

@@ -1,0 +1,74 @@
+"""`train` and `plan`: every stage of training, and what it costs before it is run."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Recipe = Annotated[
+    str,
+    typer.Argument(
+        help="pretrain-vision (or its steps vision-contrast, vision-align, vision-end-to-end), pretrain-multimodal, "
+        "pretrain-long, sft, dpo, lora; tiny-tower, tiny-joint."
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Argument(help="Settings such as steps=500 data.source=shards/ optimizer.adamw_lr=1e-5.", metavar="KEY=VALUE"),
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(train)
+    app.command()(plan)
+
+
+def train(
+    recipe: Recipe,
+    settings: Settings = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run; the same command goes on with it.")] = ...,  # type: ignore[assignment]
+    init: Annotated[
+        str | None, typer.Option("--init", help="Weights to start from: a run, a checkpoint directory, or tiny.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option("--size", help="Fresh weights of a size: tiny, 300M, 3B, 7B, 32B, 72B.")
+    ] = None,
+    language: Annotated[
+        Path | None, typer.Option("--language", help="A Qwen2.5 directory for the language model's weights.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="Short for data.source=: shards, a mixture, or a JSON of conversations."),
+    ] = None,
+) -> None:
+    """Train a recipe; under torchrun, on all its processes. Figures go to OUT/metrics.jsonl and OUT/report.html."""
+    from viewfinder.recipes.run import train as run  # torch and all of training: only when asked for
+
+    given = [*(settings or []), *([f"data.source={data}"] if data else [])]
+    run(recipe, out, given, init=init, size=size, language=language)
+    typer.echo(f"weights in {out / 'export'}, figures in {out / 'report.html'}" if (out / "export").is_dir() else out)
+
+
+def plan(
+    recipe: Recipe,
+    settings: Settings = None,
+    size: Annotated[str, typer.Option("--size", help="tiny, 300M, 3B, 7B, 32B or 72B.")] = "72B",
+    world: Annotated[int, typer.Option("--world", min=1, help="Devices.")] = 512,
+    tokens: Annotated[
+        float | None, typer.Option("--tokens", help="Tokens of the stage; the report's number by default.")
+    ] = None,
+    peak: Annotated[float, typer.Option("--peak", help="FLOP/s of one device.")] = 989e12,
+    utilisation: Annotated[float, typer.Option("--utilisation", help="Share of it that is reached.")] = 0.4,
+    bandwidth: Annotated[float, typer.Option("--bandwidth", help="Bytes/s between devices, each way.")] = 50e9,
+    watts: Annotated[float, typer.Option("--watts", help="Of one device with its share of the rest.")] = 1000.0,
+    price: Annotated[float, typer.Option("--price", help="Of one device for an hour, in dollars.")] = 2.5,
+    check: Annotated[bool, typer.Option("--check/--no-check", help="Shard the model on a fake process group.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+) -> None:
+    """Memory, FLOPs, communication, time, energy and cost of a stage, before anything is run."""
+    from viewfinder.recipes.planning import plan_recipe
+
+    device = {"peak": peak, "utilisation": utilisation, "bandwidth": bandwidth, "watts": watts, "price": price}
+    result = plan_recipe(recipe, size, world, settings or [], tokens=tokens, check=check, **device)
+    typer.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.table())

@@ -1,0 +1,136 @@
+"""What one forward pass takes, for each objective. Each batch knows its `units`: what its loss is a sum over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from viewfinder.inputs import IGNORE_INDEX, ModelInputs, pack
+
+
+class TrainBatch(Protocol):
+    """Packed inputs with labels, and labels of the dense heads (may be empty)."""
+
+    @property
+    def inputs(self) -> ModelInputs: ...
+    @property
+    def dense(self) -> dict[str, Tensor]: ...
+
+
+@dataclass(frozen=True)
+class AnswerBatch:
+    """Packed conversations; `tasks` names what each sequence teaches."""
+
+    inputs: ModelInputs
+    dense: dict[str, Tensor] = field(default_factory=dict)
+    tasks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ContrastiveBatch:
+    """Pictures or clips and one caption for each: `captions` packed, `seqlens` tokens each.
+
+    `grid_thw` has one row a pair; attention inside a picture does not know of the others.
+    """
+
+    pixel_values: Float[Tensor, "P patch_dim"]
+    grid_thw: Int[Tensor, "B 3"]
+    captions: Int[Tensor, " T"]
+    seqlens: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        assert len(self.grid_thw) == len(self.seqlens)
+        assert sum(self.seqlens) == len(self.captions)
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """Preference pairs: sequences are chosen, rejected, chosen, rejected ...; each medium's pixels stand once.
+
+    Attributes:
+        inputs: all sequences, without pixels.
+        pixel_values, grid_thw: of the distinct media; None without any.
+        feature_index: for each media token of `inputs` in order, its row among the tower's features.
+        reference: log-probabilities of the reference, chosen and rejected, if they were computed before.
+        numbers: of the pairs in their set.
+    """
+
+    inputs: ModelInputs
+    pixel_values: Tensor | None
+    grid_thw: Tensor | None
+    feature_index: Int[Tensor, " M"]
+    reference: Float[Tensor, "B 2"] | None = None
+    numbers: tuple[int, ...] = ()
+
+
+Batch = TrainBatch | ContrastiveBatch | PairBatch
+
+
+def batch_units(batch: Batch) -> int:
+    """What the loss is averaged over in a step: labelled tokens, or pairs."""
+    if isinstance(batch, ContrastiveBatch):
+        return len(batch.seqlens)
+    if isinstance(batch, PairBatch):
+        return batch.inputs.num_sequences // 2
+    assert batch.inputs.labels is not None
+    return int((next_labels(batch.inputs) != IGNORE_INDEX).sum())
+
+
+def batch_tokens(batch: Batch) -> int:
+    """Tokens that run through a language model (for contrast: media tokens and captions)."""
+    if isinstance(batch, ContrastiveBatch):
+        return len(batch.captions) + int(batch.grid_thw.prod(1).sum()) // 4
+    return len(batch.inputs.input_ids)
+
+
+def next_labels(inputs: ModelInputs) -> Int[Tensor, " T"]:
+    """What follows each token: labels `[-, -, 5, 6]` become `[-, 5, 6, -]`; nothing follows a sequence's last."""
+    assert inputs.labels is not None
+    shifted = torch.cat([inputs.labels[1:], inputs.labels.new_full((1,), IGNORE_INDEX)])
+    shifted[inputs.cu_seqlens[1:].long() - 1] = IGNORE_INDEX
+    return shifted
+
+
+def sequence_sums(values: Float[Tensor, " T"], inputs: ModelInputs) -> Float[Tensor, " S"]:
+    """Sum over the tokens of each sequence."""
+    lengths = inputs.cu_seqlens.diff().long().to(values.device)
+    owner = torch.repeat_interleave(torch.arange(len(lengths), device=values.device), lengths)
+    return values.new_zeros(len(lengths)).index_add(0, owner, values)
+
+
+def pair_batch(pairs: Sequence[tuple[ModelInputs, ModelInputs]], numbers: Sequence[int] = ()) -> PairBatch:
+    """Join (chosen, rejected) inputs. Where both show the same media (equal grids, equal pixels), these stand once."""
+    pixels: list[Tensor] = []
+    grids: list[Tensor] = []
+    index: list[Tensor] = []
+    rows = 0
+    for chosen, rejected in pairs:
+        shared = _same_media(chosen, rejected)
+        for side in (chosen, rejected):
+            if side.pixel_values is None or side.grid_thw is None:
+                continue
+            count = len(side.pixel_values) // 4
+            if side is chosen or not shared:
+                pixels.append(side.pixel_values)
+                grids.append(side.grid_thw)
+                rows += count
+            index.append(torch.arange(rows - count, rows))
+    bare = [replace(side, pixel_values=None) for pair in pairs for side in pair]
+    return PairBatch(
+        inputs=pack(bare),
+        pixel_values=torch.cat(pixels) if pixels else None,
+        grid_thw=torch.cat(grids) if grids else None,
+        feature_index=torch.cat(index) if index else torch.empty(0, dtype=torch.int64),
+        numbers=tuple(numbers),
+    )
+
+
+def _same_media(a: ModelInputs, b: ModelInputs) -> bool:
+    if a.pixel_values is None or b.pixel_values is None or a.grid_thw is None or b.grid_thw is None:
+        return False
+    if a.pixel_values is b.pixel_values:
+        return True
+    return torch.equal(a.grid_thw, b.grid_thw) and torch.equal(a.pixel_values, b.pixel_values)

@@ -1,0 +1,190 @@
+"""From rows of data to steps of packs, by number: the same row is in the same step however often a run was stopped.
+
+Rows are read a little ahead, sized, and packed for all ranks at once, so all ranks come to the same plan;
+each then decodes only what it trains on. What did not fit waits for the next step.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+
+from viewfinder.data.packing import Size, plan_packs, share_packs
+from viewfinder.data.sample import Sample
+from viewfinder.errors import DataError, ViewfinderError
+from viewfinder.train.makers import Maker
+from viewfinder.train.trainer import Position, Step
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a source: its name for reports, and what makes the sample (and may fail)."""
+
+    name: str
+    make: Callable[[], Sample]
+
+
+Source = Callable[[int], Iterator[Row]]
+"""Rows from a number on; the same number is always the same row. Ends, or goes on for ever."""
+
+SURPLUS = 1.15
+"""Rows read for a step, as a multiple of what fits: more fills packs better and waits longer."""
+MAX_REFUSED = 0.5
+
+
+@dataclass
+class _Waiting:
+    """A row that has been sized and not yet trained on."""
+
+    number: int
+    name: str
+    sample: Sample
+    size: Size
+    item: Any = None
+
+
+@dataclass(frozen=True)
+class SampleFeed:
+    """Steps of packs made of samples.
+
+    Args:
+        source: rows by number.
+        maker: of the objective.
+        length: tokens of a pack.
+        packs: of one step, over all ranks.
+        rank, ranks: which share of the packs is this process's.
+    """
+
+    source: Source
+    maker: Maker
+    length: int
+    packs: int
+    rank: int = 0
+    ranks: int = 1
+
+    def __call__(self, position: Position | None) -> Iterator[Step]:
+        """Steps from `position` on, to the end of the source.
+
+        Raises:
+            DataError: more than half of at least 100 rows were refused.
+        """
+        reader = _Reader(self, position)
+        while True:
+            refused: list[dict[str, str]] = []
+            waiting = reader.fill(refused)
+            if not waiting:
+                return
+            plan = plan_packs([w.size for w in waiting], self.packs, self.length, required=reader.carried)
+            reader.waiting = [waiting[i] for i in plan.left]
+            reader.carried = len(reader.waiting)
+            costs = [sum(waiting[i].size.cost for i in members) for members in plan.packs]
+            mine = share_packs(costs, self.ranks)[self.rank]
+            batches = [self._batch([waiting[i] for i in plan.packs[p]], refused) for p in mine]
+            yield Step(batches, reader.position(), tuple(refused))
+
+    def _batch(self, members: list[_Waiting], refused: list[dict[str, str]]) -> Any:
+        items, numbers = [], []
+        for one in members:
+            try:
+                items.append(one.item if one.item is not None else self.maker.encode(one.sample))
+                numbers.append(one.number)
+            except (ViewfinderError, OSError) as error:
+                refused.append({"row": one.name, "reason": str(error)})
+        return self.maker.join(items, numbers) if items else self.maker.empty()
+
+
+class _Reader:
+    def __init__(self, feed: SampleFeed, position: Position | None) -> None:
+        self.feed = feed
+        self.next: int = position["next"] if position else 0
+        left: list[int] = position["left"] if position else []
+        self.seen, self.refused = (position["seen"], position["refused"]) if position else (0, 0)
+        start = min([*left, self.next])
+        self.rows = feed.source(start)
+        self.waiting: list[_Waiting] = []
+        for number in range(start, self.next):
+            row = next(self.rows)
+            if number in left and (one := self._read(number, row, [])) is not None:
+                self.waiting.append(one)
+        self.carried = len(self.waiting)
+
+    def position(self) -> Position:
+        left = [one.number for one in self.waiting]
+        return {"next": self.next, "left": left, "seen": self.seen, "refused": self.refused}
+
+    def fill(self, refused: list[dict[str, str]]) -> list[_Waiting]:
+        """Rows for one step, those left over first."""
+        waiting = list(self.waiting)
+        tokens = sum(one.size.tokens for one in waiting)
+        while tokens < SURPLUS * self.feed.packs * self.feed.length:
+            row = next(self.rows, None)
+            if row is None:
+                break
+            one = self._read(self.next, row, refused)
+            self.next += 1
+            self.seen += 1
+            if one is None:
+                self._count_refused(row.name, refused)
+                continue
+            waiting.append(one)
+            tokens += one.size.tokens
+        return waiting
+
+    def _read(self, number: int, row: Row, refused: list[dict[str, str]]) -> _Waiting | None:
+        try:
+            sample = row.make()
+            size = self.feed.maker.measure(sample)
+            # one process trains on every row, so a broken picture can be found before the plan is made
+            item = self.feed.maker.encode(sample) if self.feed.ranks == 1 else None
+            return _Waiting(number, row.name, sample, size, item)
+        except (ViewfinderError, OSError) as error:
+            refused.append({"row": row.name, "reason": " ".join(str(error).split())})
+            return None
+
+    def _count_refused(self, name: str, refused: list[dict[str, str]]) -> None:
+        self.refused += 1
+        if self.seen >= 100 and self.refused > MAX_REFUSED * self.seen:
+            raise DataError(
+                f"{self.refused} of the first {self.seen} rows were refused, most lately {name} "
+                f"({refused[-1]['reason']}); something is wrong with all of the data: correct it and run again"
+            )
+
+
+@dataclass(frozen=True)
+class NumberedFeed:
+    """Steps of one ready batch each, made from its number (the built-in synthetic stream)."""
+
+    batch: Callable[[int], Any]
+    position_key: str = field(default="batch")
+
+    def __call__(self, position: Position | None) -> Iterator[Step]:
+        number = position[self.position_key] if position else 0
+        while True:
+            yield Step([self.batch(number)], {self.position_key: number + 1})
+            number += 1
+
+
+class _Dataset(IterableDataset[Step]):
+    def __init__(self, make: Callable[[], Iterator[Step]]) -> None:
+        self.make = make
+
+    def __iter__(self) -> Iterator[Step]:
+        torch.set_num_threads(1)  # a worker that spins steals a core from training
+        return self.make()
+
+
+def ahead(
+    feed: Callable[[Position | None], Iterator[Step]], workers: int
+) -> Callable[[Position | None], Iterator[Step]]:
+    """The same steps, made in a process of their own while training goes on; one keeps their order."""
+    if not workers:
+        return feed
+
+    def steps(position: Position | None) -> Iterator[Step]:
+        dataset = _Dataset(partial(feed, position))
+        return iter(DataLoader(dataset, batch_size=None, num_workers=1, prefetch_factor=4))
+
+    return steps

@@ -1,0 +1,84 @@
+"""How much arithmetic a batch takes, and how fast this device could do it: what MFU is measured against.
+
+Two FLOPs a multiply-add. Passes: forward, gradients of activations (where something below learns), gradients
+of weights (of parts that learn). Recomputation is not counted, as is usual.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from viewfinder.config import ModelConfig, TextConfig
+from viewfinder.inputs import IGNORE_INDEX
+from viewfinder.processor.cost import vision_flops
+from viewfinder.train.batches import Batch, ContrastiveBatch, PairBatch, next_labels
+from viewfinder.train.config import TrainConfig
+
+
+def text_flops(config: TextConfig, seqlens: Sequence[int], logits: int) -> int:
+    """Forward FLOPs of packed sequences with `logits` tokens through the output projection."""
+    kv_width = config.num_key_value_heads * config.head_dim
+    layer = 2 * config.hidden_size**2 + 2 * config.hidden_size * kv_width
+    layer += 3 * config.hidden_size * config.intermediate_size
+    pairs = sum(n * (n + 1) // 2 for n in seqlens)
+    inner = config.num_hidden_layers * (layer * sum(seqlens) + 2 * config.hidden_size * pairs)
+    return 2 * (inner + config.hidden_size * config.vocab_size * logits)
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Multiples of the forward pass for each half: 1, 2 or 3."""
+
+    vision: int
+    text: int
+
+
+def passes_of(config: TrainConfig) -> Passes:
+    """What a config trains decides how often each half is run through."""
+    rates = config.rates
+    tower = rates.tower > 0 and config.lora is None
+    sees = (tower or rates.merger > 0) and config.lora is None
+    vision = 3 if tower else 1
+    if config.objective == "contrastive":
+        return Passes(vision, 3)
+    if not config.answer_weight:
+        return Passes(vision, 0)
+    learns = rates.language > 0 and config.lora is None
+    text = 1 + int(sees or learns or config.lora is not None) + int(learns)
+    if config.objective == "preference" and config.preference.reference == "copy":
+        text += 1
+    return Passes(vision, text)
+
+
+def batch_flops(config: TrainConfig, batch: Batch) -> int:
+    """Of one step on this batch."""
+    passes = passes_of(config)
+    if isinstance(batch, ContrastiveBatch):
+        assert config.contrastive is not None
+        caption = text_flops(config.contrastive.text, batch.seqlens, 0)
+        return passes.vision * _vision(config.model, batch.grid_thw) + passes.text * caption
+    grid = batch.grid_thw if isinstance(batch, PairBatch) else batch.inputs.grid_thw
+    logits = int((next_labels(batch.inputs) != IGNORE_INDEX).sum())
+    text = text_flops(config.model.text, batch.inputs.seqlens, logits)
+    return passes.vision * _vision(config.model, grid) + passes.text * text
+
+
+def _vision(config: ModelConfig, grid: torch.Tensor | None) -> int:
+    rows: list[list[int]] = [] if grid is None else grid.tolist()
+    return sum(vision_flops(config.vision, (t, h, w)) for t, h, w in rows)
+
+
+def measure_peak(dtype: torch.dtype, device: str = "cpu", size: int = 1536) -> float:
+    """FLOP/s of the best of a few square matrix products, about a third of a second."""
+    a = torch.randn(size, size, device=device).to(dtype)
+    b = torch.randn(size, size, device=device).to(dtype)
+    best = 0.0
+    for _ in range(4):
+        start = time.perf_counter()
+        a @ b
+        if device == "cuda":
+            torch.cuda.synchronize()
+        best = max(best, 2 * size**3 / (time.perf_counter() - start))
+    return best

@@ -1,0 +1,146 @@
+"""The processes of a run: FSDP2 over all of them, tensor parallelism within groups, the same code for one.
+
+`torchrun` sets the environment; without it there is one process and nothing is sharded. Weights keep their
+names, and every rank runs the same modules in the same order.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.tensor import DTensor
+from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
+from torch.utils.checkpoint import checkpoint
+
+from viewfinder.train.config import ConfigError, ParallelConfig, TrainConfig
+from viewfinder.train.learner import Learner
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Which process this is. `data` ranks see different batches; the `tensor` ranks of one share them."""
+
+    rank: int = 0
+    world: int = 1
+    tensor: int = 1
+    device: str = "cpu"
+    mesh: DeviceMesh | None = None
+
+    @property
+    def data_rank(self) -> int:
+        return self.rank // self.tensor
+
+    @property
+    def data_world(self) -> int:
+        return self.world // self.tensor
+
+
+def start_ranks(config: ParallelConfig) -> Ranks:
+    """Join the other processes that `torchrun` started, if it did.
+
+    Raises:
+        ConfigError: the number of processes is not a multiple of `config.tensor`.
+    """
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world % config.tensor:
+        raise ConfigError(f"parallel.tensor is {config.tensor}, which does not divide {world} processes; change either")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if world == 1:
+        return Ranks(device=device)
+    if device == "cuda":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if device == "cuda" else "gloo")
+    return Ranks(dist.get_rank(), world, config.tensor, device, make_mesh(device, world, config.tensor))
+
+
+def make_mesh(device: str, world: int, tensor: int) -> DeviceMesh:
+    return init_device_mesh(device, (world // tensor, tensor), mesh_dim_names=("data", "tensor"))
+
+
+def prepare(learner: Learner, config: TrainConfig, ranks: Ranks) -> None:
+    """Recompute, compile and shard as the config says, in place."""
+    if config.recompute:
+        for block in blocks(learner):
+            block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+    if config.compile:
+        for block in blocks(learner):
+            getattr(block, "mlp", block).compile(dynamic=True)
+    if ranks.mesh is not None:
+        learner.always_look = True
+        shard(learner, config, ranks.mesh)
+
+
+def shard(learner: Learner, config: TrainConfig, mesh: DeviceMesh) -> None:
+    """Split the language model's matrices over "tensor" ranks and everything over "data" ranks."""
+    if config.parallel.tensor > 1:
+        for layer in _language_layers(learner):
+            parallelize_module(layer, mesh["tensor"], _TENSOR_PLAN)
+    policy = MixedPrecisionPolicy(
+        param_dtype=torch.bfloat16 if config.bf16 else None,
+        reduce_dtype=torch.float32,
+        cast_forward_inputs=False,
+    )
+    options = {"mesh": mesh["data"], "mp_policy": policy}
+    for block in blocks(learner):
+        fully_shard(block, **options, reshard_after_forward=config.parallel.reshard)
+    fully_shard(learner, **options)
+
+
+_TENSOR_PLAN = {
+    **{f"self_attn.{name}_proj": ColwiseParallel() for name in "qkv"},
+    "self_attn.o_proj": RowwiseParallel(),
+    "mlp.gate_proj": ColwiseParallel(),
+    "mlp.up_proj": ColwiseParallel(),
+    "mlp.down_proj": RowwiseParallel(),
+}
+
+
+def _language_layers(learner: Learner) -> Iterator[nn.Module]:
+    yield from learner.model.model.layers
+    if learner.reference is not None:
+        yield from learner.reference.model.model.layers
+
+
+def blocks(learner: Learner) -> list[nn.Module]:
+    """Every layer of tower, language model, reference and text encoder."""
+    found: list[nn.Module] = [*learner.model.visual.blocks, *_language_layers(learner)]
+    text = getattr(learner.heads["contrast"], "text", None) if "contrast" in learner.heads else None
+    return found + (list(text.layers) if text is not None else [])
+
+
+@torch.no_grad()
+def clip_gradients(learner: nn.Module, limit: float) -> float:
+    """Scale all gradients so that their norm, over all ranks, is at most `limit`; returns the norm before."""
+    grads = [p.grad for p in learner.parameters() if p.grad is not None]
+    by_mesh: dict[object, list[Tensor]] = {}
+    for grad in grads:
+        by_mesh.setdefault(grad.device_mesh if isinstance(grad, DTensor) else None, []).append(grad)
+    total = torch.zeros((), dtype=torch.float32)
+    for members in by_mesh.values():
+        norm = nn.utils.get_total_norm(members)
+        total += (norm.full_tensor() if isinstance(norm, DTensor) else norm).cpu().float() ** 2
+    norm = float(total.sqrt())
+    if norm > limit:
+        torch._foreach_mul_(grads, limit / (norm + 1e-6))
+    return norm
+
+
+def summed(values: list[float], ranks: Ranks) -> list[float]:
+    """Sums over all data ranks."""
+    if ranks.world == 1:
+        return values
+    tensor = torch.tensor(values, dtype=torch.float64, device=ranks.device)
+    dist.all_reduce(tensor)
+    return [value / ranks.tensor for value in tensor.tolist()]
+
+
+def full(tensor: Tensor) -> Tensor:
+    """The whole tensor, gathered from all ranks if need be."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor

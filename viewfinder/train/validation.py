@@ -1,0 +1,82 @@
+"""The loss on held-out samples, by task, the same samples every time; and a few of them as pictures with words."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+
+from viewfinder.data.packing import plan_packs
+from viewfinder.data.sample import Sample
+from viewfinder.media.image import Picture, load_image
+from viewfinder.train.batches import AnswerBatch, Batch
+from viewfinder.train.learner import Learner, evaluating
+from viewfinder.train.makers import Maker
+from viewfinder.train.metrics import Journal, Meter
+from viewfinder.train.ranks import Ranks
+
+Answer = Callable[[Any, Sample], str]
+"""What the model says to a sample's question, in words."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Figures `validation/TASK`, mean loss a labelled token, and `validation/loss` over all.
+
+    Attributes:
+        batches: this rank's share; as many on every rank.
+        pictures: samples to show.
+        answer: makes the words beside a picture; None shows the truth alone.
+    """
+
+    batches: Sequence[Batch]
+    pictures: Sequence[Sample] = ()
+    answer: Answer | None = None
+    bf16: bool = False
+
+    def __call__(self, learner: Learner, journal: Journal, step: int) -> dict[str, float]:
+        meter = Meter()
+        with evaluating(learner), torch.autocast(learner.model.device.type, torch.bfloat16, enabled=self.bf16):
+            for batch in self.batches:
+                self._measure(learner, batch, meter)
+            for i, sample in enumerate(self.pictures):
+                self._show(learner, journal, step, i, sample)
+        return {f"validation/{name}": value for name, value in sorted(meter.means().items())}
+
+    def _measure(self, learner: Learner, batch: Batch, meter: Meter) -> None:
+        if not isinstance(batch, AnswerBatch):
+            for name, (value, weight) in learner(batch).metrics.items():
+                meter.add("loss" if name in ("preference", "contrast") else name, float(value), weight)
+            return
+        sums, counts = learner(batch, per_sequence=True).total.unbind(-1)
+        for task, loss, count in zip(batch.tasks, sums.tolist(), counts.tolist(), strict=True):
+            for name in (task, "loss") if count else ():
+                meter.add(name, loss, count)
+
+    def _show(self, learner: Learner, journal: Journal, step: int, number: int, sample: Sample) -> None:
+        picture = next((_picture(part.image) for part in sample.media if part.type == "image"), None)
+        if picture is None:
+            return
+        said = f"\n\nmodel: {self.answer(learner.model, sample)}" if self.answer is not None else ""
+        journal.picture(f"sample/{number}", picture, f"{sample.question}\n\ntruth: {sample.answer}{said}", step)
+
+
+def _picture(source: Any) -> Image.Image:
+    if isinstance(source, Image.Image):
+        return source
+    return source.image if isinstance(source, Picture) else load_image(source).image
+
+
+def held_out_batches(samples: Sequence[Sample], maker: Maker, length: int, ranks: Ranks) -> list[Batch]:
+    """All samples packed, a share for each rank; short shares are filled up with packs without labels."""
+    sizes = [maker.measure(sample) for sample in samples]
+    packs: list[tuple[int, ...]] = []
+    left = list(range(len(samples)))
+    while left:
+        plan = plan_packs([sizes[i] for i in left], 1, length)
+        packs.append(tuple(left[i] for i in plan.packs[0]))
+        left = [left[i] for i in plan.left]
+    packs += [()] * (-len(packs) % ranks.data_world)
+    mine = packs[ranks.data_rank :: ranks.data_world]
+    return [maker.join([maker.encode(samples[i]) for i in pack], pack) if pack else maker.empty() for pack in mine]
