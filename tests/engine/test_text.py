@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.doubles import small_processor
 from viewfinder.engine.text import AnswerText
 from viewfinder.processor.tokenizer import Tokenizer
 
@@ -44,3 +45,11 @@ def test_half_a_character_is_never_shown() -> None:
     tokens = TOKENIZER.encode("漢")
     assert len(tokens) == 3
     assert [answer.push(token) for token in tokens] == ["", "", "漢"]
+
+
+def test_half_a_character_at_the_end_is_shown_as_it_is_kept() -> None:
+    tokenizer = small_processor().tokenizer
+    answer = AnswerText(tokenizer)
+    first = tokenizer.encode("\u00e9")[0]  # the first of its two bytes
+    shown = answer.push(first) + answer.finish()
+    assert shown == answer.text == "\ufffd"

@@ -33,12 +33,13 @@ class AnswerText:
 
     def finish(self) -> str:
         """No more tokens: the rest of the text."""
+        shown = ""
         if not self.stopped:
             rest = self._stream.finish()
             if rest:
                 self.pieces.append(rest)
-            self._extend(rest)
-        return self._give(len(self._whole))
+            shown = self._extend(rest)
+        return shown + self._give(len(self._whole))
 
     def _extend(self, piece: str) -> str:
         searched_from = max(0, len(self._whole) - max(map(len, self._stop), default=0))

@@ -55,7 +55,9 @@ class Completion:
         """
         request = self.request
         if request.n > max_choices:
-            raise LimitError(f"n is {request.n}, over the {max_choices} answers allowed to one request; ask again instead")
+            raise LimitError(
+                f"n is {request.n}, over the {max_choices} answers allowed to one request; ask again instead"
+            )
         chat = self.engine.chat_for(self.tenant, self._processor())
         messages = parse_messages(to_plain_messages(request.messages))
         safe = self.intake.resolve(messages, chat.processor.settings)

@@ -60,7 +60,11 @@ class Guard:
         if self._keys and scope["path"].startswith(_PRIVATE) and scope["method"] != "OPTIONS":
             given = hashlib.sha256(_bearer(headers)).digest()
             if not any([hmac.compare_digest(given, key) for key in self._keys]):  # noqa: C419, equal time for all
-                return 401, "no API key of this server came with the request; send Authorization: Bearer KEY", "invalid_api_key"
+                return (
+                    401,
+                    "no API key of this server came with the request; send Authorization: Bearer KEY",
+                    "invalid_api_key",
+                )
         return None
 
     def _tenant(self, headers: dict[bytes, bytes]) -> str:

@@ -63,7 +63,9 @@ class Intake:
             return SafePages([SafePage(self.sandbox.image(data, self.limits), 0)])
         chosen = None if pages is None else tuple(pages)
         limit = self.limits.max_pixels // 8
-        return SafePages(self.sandbox.pages(data, self.limits, pages=chosen, max_pixels=limit, dpi=DEFAULT_DPI, words=True))
+        return SafePages(
+            self.sandbox.pages(data, self.limits, pages=chosen, max_pixels=limit, dpi=DEFAULT_DPI, words=True)
+        )
 
     def video(self, source: Any) -> "SafeVideo":
         """A clip, probed; its frames are decoded when a window of it is asked about."""
@@ -106,7 +108,11 @@ class Intake:
     def _document(self, part: DocumentPart, settings: ProcessorSettings, room: "_Room") -> Iterator[ImagePart]:
         budget = min(part.max_pixels or settings.max_pixels, self.context * settings.factor**2)
         pages = self.sandbox.pages(
-            self.fetch(part.document), self.limits, pages=part.pages, dpi=DEFAULT_DPI, max_pixels=max(budget, 10_000) * 4
+            self.fetch(part.document),
+            self.limits,
+            pages=part.pages,
+            dpi=DEFAULT_DPI,
+            max_pixels=max(budget, 10_000) * 4,
         )
         room.enter(len(pages))
         for page in pages:

@@ -21,7 +21,11 @@ class Metrics:
             "viewfinder_requests", "Requests by path and status", ("path", "status"), registry=self.registry
         )
         self._seconds = Histogram(
-            "viewfinder_request_seconds", "Time to the end of an answer", ("path",), buckets=_SECONDS, registry=self.registry
+            "viewfinder_request_seconds",
+            "Time to the end of an answer",
+            ("path",),
+            buckets=_SECONDS,
+            registry=self.registry,
         )
         self.registry.register(_Engine(engine, sandbox))
 

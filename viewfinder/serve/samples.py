@@ -71,7 +71,10 @@ class SampleBook:
             domain="correction",
             licence=LICENCE,
             forms=("", form),
-            lineage=(f"playground {time.strftime('%Y-%m-%d', time.gmtime())}", json.dumps({"was": request.model_answer})),
+            lineage=(
+                f"playground {time.strftime('%Y-%m-%d', time.gmtime())}",
+                json.dumps({"was": request.model_answer}),
+            ),
         )
         with self._lock:
             number = len(list(self.folder.glob("shard-*.tar"))) if self.folder.is_dir() else 0
