@@ -10,6 +10,7 @@ from viewfinder.cli import (
     image_commands,
     inspect_command,
     library_commands,
+    serve_commands,
     train_commands,
     video_commands,
 )
@@ -28,6 +29,7 @@ inspect_command.register(app)
 video_commands.register(app)
 document_commands.register(app)
 library_commands.register(app)
+serve_commands.register(app)
 train_commands.register(app)
 
 

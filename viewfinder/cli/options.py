@@ -1,5 +1,6 @@
 """Options that several commands share, and the model they name."""
 
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +33,21 @@ Out = Annotated[
 ]
 
 
+SERVER: ContextVar[str | None] = ContextVar("server", default=None)
+"""What `--server` before the command says."""
+
+
 def open_model(name: str, dtype: str | None = None, **settings: Any) -> Viewfinder:
+    """The model that a command asks: that of `--server`, or one loaded here."""
+    server = SERVER.get()
+    if server is not None:
+        from viewfinder.cli.serve_commands import open_server
+
+        return open_server(server, name, **{k: v for k, v in settings.items() if v is not None})
+    return load_here(name, dtype, **settings)
+
+
+def load_here(name: str, dtype: str | None = None, **settings: Any) -> Viewfinder:
     """Load a model, showing that it takes a while."""
     if dtype not in (None, "float32", "bfloat16", "float16"):
         raise typer.BadParameter(f"unknown dtype {dtype!r}; give float32, bfloat16 or float16", param_hint="--dtype")

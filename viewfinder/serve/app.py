@@ -74,7 +74,11 @@ class Server:
             "created": self.created,
             "owned_by": "viewfinder",
             "max_model_len": self.intake.context,
-            "viewfinder": {"version": viewfinder.__version__, "stamp": processor.stamp.to_dict()},
+            "viewfinder": {
+                "version": viewfinder.__version__,
+                "stamp": processor.stamp.to_dict(),
+                "sampling": self.engine.engine.sampling.model_dump(),
+            },
         }
 
 

@@ -101,7 +101,7 @@ class Completion:
                     logprobs = {"content": [self._token(event)]} if self.request.logprobs else None
                     yield self._chunk(choice.index, {"content": text}, logprobs=logprobs)
                 continue
-            words, calls = self._split(event)
+            _, calls = self._split(event)
             rest = "" if calls else held[choice.index].rest()
             if rest:
                 yield self._chunk(choice.index, {"content": rest})

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from viewfinder.engine.batching import TenantChat
 from viewfinder.errors import ContextLengthError, LimitError, MediaError
@@ -125,16 +126,26 @@ class Intake:
         if isinstance(part.video, Clip):
             return part
         if isinstance(part.video, list | tuple):
-            room.enter(len(part.video) // 8)
-            budget = {**image_budget(ImagePart(image=None, max_pixels=part.max_pixels), settings)}
-            frames = [self.sandbox.image(self.fetch(frame), self.limits, budget).image for frame in part.video]
-            return part.model_copy(update={"video": frames})
+            return part.model_copy(update={"video": self._frames(part, settings, room)})
         data = part.video.data if isinstance(part.video, SafeVideo) else self.fetch(part.video)
         options = video_options(part, settings, is_list=False)
         options["total_pixels"] = min(options["total_pixels"], self.context * settings.factor**2)
         clip = self.sandbox.clip(data, self.limits, **options)
         room.take(len(clip.frames) // 2 * clip.frames.shape[1] * clip.frames.shape[2] // settings.factor**2)
         return VideoPart(video=clip)
+
+    def _frames(self, part: VideoPart, settings: ProcessorSettings, room: "_Room") -> list[Image.Image]:
+        """Pictures that somebody chose as frames, none larger than a frame may be."""
+        if len(part.video) > self.limits.max_frames:
+            raise LimitError(f"the clip has {len(part.video):,} pictures, over the {self.limits.max_frames:,} allowed")
+        most = max(part.max_pixels or settings.video_max_pixels, settings.factor**2)
+        budget = {"min_pixels": settings.factor**2, "max_pixels": most, "factor": settings.factor}
+        frames: list[Image.Image] = []
+        for frame in part.video:
+            picture = self.sandbox.image(self.fetch(frame), self.limits, budget)
+            room.take(picture.size[0] * picture.size[1] // settings.factor**2 // 2)
+            frames.append(picture.image)
+        return frames
 
 
 class _Room:

@@ -1,6 +1,6 @@
-"""The task endpoints: `/v1/locate|point|count|read|parse|extract|moments`, typed results in original pixels and seconds.
+"""The task endpoints: `/v1/locate|point|count|read|parse|extract|moments`.
 
-Each is a job of `viewfinder.chat` for a tenant, run in a worker thread.
+Typed results in original pixels and seconds. Each is a job of `viewfinder.chat` for a tenant, run in a worker thread.
 """
 
 from typing import Any, Literal

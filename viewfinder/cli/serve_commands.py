@@ -1,0 +1,177 @@
+"""`serve` and `export`, and `--server`, which sends every other command's work to a server."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from viewfinder.cli import options
+from viewfinder.cli.show import working
+from viewfinder.errors import ViewfinderError
+
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        envvar="VIEWFINDER_SERVER",
+        help="Ask this OpenAI-compatible server (ours, vLLM, SGLang) instead of loading a model; the key is taken "
+        "from VIEWFINDER_API_KEY.",
+        metavar="URL",
+    ),
+]
+Host = Annotated[str, typer.Option("--host", help="Address to listen on; others than loopback need a key.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535)]
+Keys = Annotated[list[str] | None, typer.Option("--api-key", help="Accepted key, repeatable; each is a tenant.")]
+KeyFile = Annotated[Path | None, typer.Option("--api-keys", help="File with a key a line.")]
+OpenToAll = Annotated[bool, typer.Option("--open-to-all", help="Listen beyond loopback without keys.")]
+Cors = Annotated[list[str] | None, typer.Option("--cors", help="Web origin that may ask from a browser, repeatable.")]
+Hosts = Annotated[list[str] | None, typer.Option("--allowed-host", help="Name this server is called, repeatable.")]
+Certificate = Annotated[Path | None, typer.Option("--tls-certificate", help="PEM file.")]
+CertificateKey = Annotated[Path | None, typer.Option("--tls-key", help="PEM file.")]
+NoUrls = Annotated[bool, typer.Option("--no-urls", help="Fetch nothing; media come in the request.")]
+UrlHosts = Annotated[list[str] | None, typer.Option("--url-host", help="Fetch only from this host, repeatable.")]
+PrivateUrls = Annotated[bool, typer.Option("--allow-private-urls", help="Fetch from private addresses too.")]
+Samples = Annotated[Path | None, typer.Option("--samples", help="Keep answers corrected in the playground here.")]
+MaxRunning = Annotated[int, typer.Option("--max-running", min=1, help="Requests answered at once.")]
+MaxWaiting = Annotated[int, typer.Option("--max-waiting", min=1, help="Requests of one key that may wait.")]
+CacheGb = Annotated[float, typer.Option("--cache-gb", min=0.01, help="Memory for keys and values, GiB.")]
+Workers = Annotated[int, typer.Option("--decode-workers", min=1, help="Processes that decode media.")]
+Name = Annotated[str | None, typer.Option("--name", help="What clients call the model.")]
+Into = Annotated[Path, typer.Argument(help="Folder to write.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.callback()(root)
+    app.command()(serve)
+    app.command()(export)
+
+
+def root(server: Server = None) -> None:
+    options.SERVER.set(server)
+
+
+def serve(
+    model: options.Model = "tiny",
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    name: Name = None,
+    api_key: Keys = None,
+    api_keys: KeyFile = None,
+    open_to_all: OpenToAll = False,
+    cors: Cors = None,
+    allowed_host: Hosts = None,
+    tls_certificate: Certificate = None,
+    tls_key: CertificateKey = None,
+    no_urls: NoUrls = False,
+    url_host: UrlHosts = None,
+    allow_private_urls: PrivateUrls = False,
+    samples: Samples = None,
+    max_running: MaxRunning = 16,
+    max_waiting: MaxWaiting = 64,
+    cache_gb: CacheGb = 1.0,
+    decode_workers: Workers = 2,
+    max_pixels: options.MaxPixels = None,
+    dtype: options.Dtype = None,
+) -> None:
+    """Serve the model: OpenAI's API, the task endpoints, and the playground page."""
+    _need_extra()
+    from viewfinder.engine.scheduler import Limits
+    from viewfinder.media.sandbox import SandboxLimits
+    from viewfinder.media.source import UrlPolicy
+    from viewfinder.serve.run import run
+    from viewfinder.serve.settings import ServeSettings
+
+    policy = UrlPolicy(not no_urls, allow_private_urls, tuple(url_host) if url_host else None)
+    settings = ServeSettings(
+        model_name=name or Path(model).name,
+        host=host,
+        port=port,
+        api_keys=_keys(api_key, api_keys),
+        open_to_all=open_to_all,
+        cors_origins=tuple(cors or ()),
+        allowed_hosts=tuple(allowed_host or ()),
+        samples=None if samples is None else str(samples),
+        sandbox=SandboxLimits(workers=decode_workers),
+    )
+    settings = dataclasses.replace(settings, limits=dataclasses.replace(settings.limits, url_policy=policy))
+    viewfinder = options.load_here(model, dtype, max_pixels=max_pixels)
+    scheme = "https" if tls_certificate else "http"
+    typer.echo(f"{settings.model_name} at {scheme}://{host}:{port}/  (playground; API under /v1)", err=True)
+    run(
+        viewfinder.model,  # type: ignore[arg-type]
+        settings,
+        limits=Limits(max_running=max_running, max_waiting=max_waiting),
+        cache_bytes=int(cache_gb * 2**30),
+        certificate=tls_certificate,
+        key=tls_key,
+    )
+
+
+def export(into: Into, model: options.Model = "tiny", dtype: options.Dtype = None) -> None:
+    """Write a model as a directory in the official layout, which vLLM, SGLang and transformers serve."""
+    from viewfinder.model import save_pretrained
+
+    if into.exists() and any(into.iterdir()):
+        raise typer.BadParameter(f"{into} is not empty; name a new folder")
+    viewfinder: Any = options.load_here(model, dtype)
+    with working(f"writing {into}"):
+        save_pretrained(viewfinder.model.model, into)
+        viewfinder.processor.save_pretrained(into)
+        _write_generation(viewfinder.model, into / "generation_config.json")
+    typer.echo(f"{into}\nfor example: vllm serve {into} --served-model-name {Path(model).name}")
+
+
+def _write_generation(engine: Any, path: Path) -> None:
+    sampling = engine.sampling
+    fields: dict[str, Any] = {
+        "eos_token_id": list(engine.eos_token_ids),
+        "do_sample": sampling.temperature > 0,
+        "repetition_penalty": sampling.repetition_penalty,
+    }
+    if sampling.temperature > 0:
+        fields |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
+    path.write_text(json.dumps(fields, indent=2) + "\n")
+
+
+def open_server(url: str, name: str, **settings: Any) -> Any:
+    """A `Viewfinder` over a server; `name` is the model's there, unless it is the built-in default."""
+    _need_extra()
+    from viewfinder.chat import Viewfinder
+    from viewfinder.serve.client import OpenAIChat
+
+    key = os.environ.get("VIEWFINDER_API_KEY") or os.environ.get("OPENAI_API_KEY")
+    chat = OpenAIChat(url, None if name == "tiny" else name, api_key=key)
+    processor = chat.processor
+    if settings:
+        from viewfinder.processor.processor import Processor
+
+        processor = Processor(processor.tokenizer, processor.settings.with_(**settings))
+        chat = OpenAIChat(url, None if name == "tiny" else name, api_key=key, processor=processor)
+    return Viewfinder(chat, processor)
+
+
+def _keys(given: list[str] | None, file: Path | None) -> tuple[str, ...]:
+    keys = list(given or ())
+    if file is not None:
+        if not file.is_file():
+            raise typer.BadParameter(f"there is no file {file}", param_hint="--api-keys")
+        keys += [line.strip() for line in file.read_text().splitlines() if line.strip()]
+    return tuple(dict.fromkeys(keys))
+
+
+def _need_extra() -> None:
+    try:
+        import fastapi  # noqa: F401
+        import httpx  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{error.name} is not installed, which serving needs; install it with: pip install 'viewfinder[serve]'"
+        ) from error
+
+
+class MissingExtraError(ViewfinderError):
+    """Something optional is not installed."""

@@ -1,0 +1,343 @@
+"""A `ChatModel` over any OpenAI-compatible server: ours, vLLM, SGLang and the like.
+
+Media are read, sampled and resized here, by the official arithmetic (or by our server's own settings, which it
+tells), and sent at just the size that the model will see. So whoever serves the model, places and times come
+back in pixels and seconds of the original. Needs no torch of its own and no official client.
+"""
+
+import base64
+import io
+import json
+import time
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import httpx
+from PIL import Image
+
+from viewfinder.errors import ViewfinderError
+from viewfinder.media.source import DEFAULT_LIMITS
+from viewfinder.messages import ImagePart, Message, Reply, Sampling, TextPart, ToolCall, Usage, VideoPart
+from viewfinder.outputs.tool_calls import format_tool_calls
+from viewfinder.processor.loading import Loaded, expand_documents, load_part
+from viewfinder.processor.processor import Processor
+from viewfinder.processor.settings import ProcessorSettings
+
+_TRIES = 4
+
+
+class ServerError(ViewfinderError):
+    """A server that cannot be reached, refuses, or answers what cannot be read."""
+
+
+class OpenAIChat:
+    """One model of one server.
+
+    Args:
+        url: of the server, with or without `/v1`.
+        model: its name there; the first one it lists when None.
+        api_key: sent as a bearer token.
+        processor: decides sizes and frames; the official one, or our server's, when None.
+        timeout: seconds for one answer.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str | None = None,
+        *,
+        api_key: str | None = None,
+        processor: Processor | None = None,
+        timeout: float = 600.0,
+    ) -> None:
+        base = url.rstrip("/")
+        self.url = base if base.endswith("/v1") else f"{base}/v1"
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = httpx.Client(headers=headers, timeout=httpx.Timeout(timeout, connect=10.0), trust_env=False)
+        self._model, self._processor = model, processor
+        self._logprobs = True
+
+    def close(self) -> None:
+        self._http.close()
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """The model object of `/v1/models`.
+
+        Raises:
+            ServerError: no server, no such model.
+        """
+        cards = self._send("GET", "/models").json().get("data") or []
+        found = next((card for card in cards if self._model in (None, card.get("id"))), None)
+        if found is None:
+            names = ", ".join(str(card.get("id")) for card in cards) or "none"
+            raise ServerError(f"{self.url} has no model {self._model!r} but {names}; name one of these")
+        return found
+
+    @property
+    def is_viewfinder(self) -> bool:
+        return self.card.get("owned_by") == "viewfinder"
+
+    @cached_property
+    def processor(self) -> Processor:
+        """Sizes and frames as the server's model sees them."""
+        if self._processor is not None:
+            return self._processor
+        official = Processor.official()
+        if not self.is_viewfinder:
+            return official
+        told = self.card["viewfinder"]["stamp"]["settings"]
+        known = ProcessorSettings.__dataclass_fields__
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items() if k in known}
+        return Processor(official.tokenizer, ProcessorSettings(**values))
+
+    @cached_property
+    def sampling(self) -> Sampling:
+        """What is taken when nothing is said."""
+        return Sampling(**self.card["viewfinder"]["sampling"]) if self.is_viewfinder else Sampling()
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[dict[str, Any]] = (),
+        schema: dict[str, Any] | None = None,
+        grammar: str | None = None,
+        sampling: Sampling | None = None,
+    ) -> Reply:
+        """Answer a conversation, whole. A `grammar` binds our server only; others' answers are read tolerantly."""
+        loaded, body = self._body(messages, tools, schema, grammar, sampling)
+        raw = self._send("POST", "/chat/completions", body).json()
+        return self._reply(raw, raw["choices"][0], loaded)
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[dict[str, Any]] = (),
+        schema: dict[str, Any] | None = None,
+        grammar: str | None = None,
+        sampling: Sampling | None = None,
+    ) -> Iterator[str | Reply]:
+        """Pieces of text as they come, then the `Reply`."""
+        loaded, body = self._body(messages, tools, schema, grammar, sampling)
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+        whole = _Joined()
+        given = ""
+        for chunk in self._events(body):
+            piece = whole.add(chunk)
+            given += piece
+            if piece:
+                yield piece
+        reply = self._reply(whole.head, whole.choice(), loaded)
+        if len(reply.text) > len(given):  # calls come as fields, not as text
+            yield reply.text[len(given) :]
+        yield reply
+
+    def _body(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[dict[str, Any]],
+        schema: dict[str, Any] | None,
+        grammar: str | None,
+        sampling: Sampling | None,
+    ) -> tuple[list[Loaded], dict[str, Any]]:
+        loaded: list[Loaded] = []
+        raw = [self._message(m, loaded) for m in expand_documents(messages, DEFAULT_LIMITS)]
+        body = {"model": self.card["id"], "messages": raw, **self._settings(sampling or self.sampling)}
+        if tools:
+            body["tools"] = [tool if "function" in tool else {"type": "function", "function": tool} for tool in tools]
+        if schema is not None:
+            body["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+        if grammar is not None and self.is_viewfinder:
+            body["grammar"] = grammar
+        if self._logprobs:
+            body["logprobs"] = True
+        return loaded, body
+
+    def _settings(self, sampling: Sampling) -> dict[str, Any]:
+        fields: dict[str, Any] = {
+            "max_tokens": sampling.max_new_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+        }
+        optional = {
+            "top_k": (sampling.top_k, 0),
+            "repetition_penalty": (sampling.repetition_penalty, 1.0),
+            "stop": (list(sampling.stop), []),
+            "seed": (sampling.seed, None),
+        }
+        fields |= {name: value for name, (value, off) in optional.items() if self.is_viewfinder or value != off}
+        return fields
+
+    def _message(self, message: Message, loaded: list[Loaded]) -> dict[str, Any]:
+        parts: list[dict[str, Any]] = []
+        for part in message.parts:
+            if isinstance(part, TextPart):
+                parts.append({"type": "text", "text": part.text})
+            else:
+                assert isinstance(part, ImagePart | VideoPart), "documents are pages by now"
+                medium = load_part(part, self.processor.settings, DEFAULT_LIMITS)
+                loaded.append(medium)
+                parts.append(self._medium(part, medium))
+        text_only = all(part["type"] == "text" for part in parts)
+        content: Any = "".join(part["text"] for part in parts) if text_only else parts
+        raw: dict[str, Any] = {"role": message.role, "content": content}
+        if message.tool_calls:
+            raw["tool_calls"] = [_call(i, call) for i, call in enumerate(message.tool_calls)]
+        return raw
+
+    def _medium(self, part: ImagePart | VideoPart, medium: Loaded) -> dict[str, Any]:
+        """Pixels of the size that the model sees; our server is also told the bounds, so that it agrees."""
+        width, height = medium.info.resized_size
+        bounds = {"min_pixels": width * height, "max_pixels": width * height} if self.is_viewfinder else {}
+        if isinstance(medium.pixels, Image.Image):
+            return {"type": "image_url", "image_url": {"url": _png(medium.pixels)}, **bounds}
+        assert medium.pixels is not None
+        frames = [Image.fromarray(frame) for frame in medium.pixels]
+        if self.is_viewfinder:
+            times = list(medium.info.frame_times or ())
+            return {"type": "video", "video": [_png(frame) for frame in frames], "frame_times": times, **bounds}
+        joined = ",".join(_encoded(frame, "JPEG", quality=95) for frame in frames)
+        return {"type": "video_url", "video_url": {"url": f"data:video/jpeg;base64,{joined}"}}
+
+    def _reply(self, raw: dict[str, Any], choice: dict[str, Any], loaded: Sequence[Loaded]) -> Reply:
+        message = choice["message"]
+        calls = [_read_call(call) for call in message.get("tool_calls") or ()]
+        text = message.get("content") or ""
+        if calls:
+            text = format_tool_calls(calls, text)
+        tokens = (choice.get("logprobs") or {}).get("content") or []
+        usage = raw.get("usage") or {}
+        own = raw.get("viewfinder") or {}
+        reason = (own.get("finish_reasons") or [choice.get("finish_reason")])[0]
+        return Reply(
+            text=text,
+            finish_reason=reason if reason in ("length", "loop", "cancelled") else "stop",
+            token_texts=tuple(token["token"] for token in tokens),
+            logprobs=tuple(min(0.0, token["logprob"]) for token in tokens),
+            usage=Usage(
+                prompt_tokens=usage.get("prompt_tokens") or 0,
+                completion_tokens=usage.get("completion_tokens") or 0,
+                media_tokens=sum(medium.info.tokens for medium in loaded),
+            ),
+            media=tuple(medium.info for medium in loaded),
+            stamp=own.get("stamp") or self.processor.stamp.hash,
+        )
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+        """One request; a busy server is asked again when it says so."""
+        for attempt in range(_TRIES):
+            try:
+                answer = self._http.request(method, f"{self.url}{path}", json=body)
+            except httpx.HTTPError as error:
+                raise self._unreachable(error) from error
+            if answer.is_success:
+                return answer
+            if attempt + 1 < _TRIES and self._worth_another(answer, body):
+                continue
+            raise self._refused(answer)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _events(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        for attempt in range(_TRIES):
+            try:
+                with self._http.stream("POST", f"{self.url}/chat/completions", json=body) as answer:
+                    if not answer.is_success:
+                        answer.read()
+                        if attempt + 1 < _TRIES and self._worth_another(answer, body):
+                            continue
+                        raise self._refused(answer)
+                    yield from self._lines(answer)
+                    return
+            except httpx.HTTPError as error:
+                raise self._unreachable(error) from error
+
+    def _lines(self, answer: httpx.Response) -> Iterator[dict[str, Any]]:
+        for line in answer.iter_lines():
+            if not line.startswith("data:") or line[5:].strip() == "[DONE]":
+                continue
+            chunk = json.loads(line[5:])
+            if "error" in chunk:
+                raise ServerError(f"{self.url} gave up in the middle: {chunk['error'].get('message')}")
+            yield chunk
+
+    def _worth_another(self, answer: httpx.Response, body: dict[str, Any] | None) -> bool:
+        if answer.status_code == 400 and body and "logprobs" in body and "logprob" in answer.text:
+            self._logprobs = False  # a server that has none
+            del body["logprobs"]
+            return True
+        if answer.status_code in (429, 503):
+            after = answer.headers.get("retry-after", "1")
+            time.sleep(min(30.0, float(after) if after.replace(".", "", 1).isdigit() else 1.0))
+            return True
+        return False
+
+    def _refused(self, answer: httpx.Response) -> ServerError:
+        try:
+            reason = answer.json()["error"]["message"]
+        except (ValueError, KeyError, TypeError):
+            reason = answer.text[:200]
+        return ServerError(f"{self.url} answered {answer.status_code}: {reason}")
+
+    def _unreachable(self, error: httpx.HTTPError) -> ServerError:
+        reason = str(error) or type(error).__name__
+        return ServerError(f"{self.url} cannot be reached ({reason}); check the address and that the server runs")
+
+
+class _Joined:
+    """A streamed answer put together."""
+
+    def __init__(self) -> None:
+        self.head: dict[str, Any] = {}
+        self._text: list[str] = []
+        self._tokens: list[dict[str, Any]] = []
+        self._calls: dict[int, dict[str, Any]] = {}
+        self._finish: str | None = None
+
+    def add(self, chunk: dict[str, Any]) -> str:
+        """Note a chunk; its text."""
+        self.head |= {key: chunk[key] for key in ("usage", "viewfinder") if chunk.get(key)}
+        if not chunk.get("choices"):
+            return ""
+        choice = chunk["choices"][0]
+        delta = choice.get("delta") or {}
+        self._tokens += (choice.get("logprobs") or {}).get("content") or []
+        self._finish = choice.get("finish_reason") or self._finish
+        for call in delta.get("tool_calls") or ():
+            empty = {"function": {"name": "", "arguments": ""}}
+            known = self._calls.setdefault(call.get("index", 0), empty)["function"]
+            for name in known:
+                known[name] += (call.get("function") or {}).get(name) or ""
+        self._text.append(delta.get("content") or "")
+        return self._text[-1]
+
+    def choice(self) -> dict[str, Any]:
+        message = {"content": "".join(self._text), "tool_calls": [self._calls[i] for i in sorted(self._calls)]}
+        return {"message": message, "finish_reason": self._finish, "logprobs": {"content": self._tokens}}
+
+
+def _call(index: int, call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": json.dumps(call.arguments, ensure_ascii=False)}
+    return {"id": f"call_{index}", "type": "function", "function": function}
+
+
+def _read_call(raw: dict[str, Any]) -> ToolCall:
+    function = raw["function"]
+    arguments = function.get("arguments") or "{}"
+    try:
+        read = json.loads(arguments) if isinstance(arguments, str) else arguments
+    except ValueError as error:
+        raise ServerError(f"the server's call of {function.get('name')} has arguments that are no JSON") from error
+    return ToolCall(name=function["name"], arguments=read if isinstance(read, dict) else {})
+
+
+def _encoded(image: Image.Image, kind: str, **options: Any) -> str:
+    sink = io.BytesIO()
+    image.save(sink, kind, **options)
+    return base64.b64encode(sink.getvalue()).decode()
+
+
+def _png(image: Image.Image) -> str:
+    return f"data:image/png;base64,{_encoded(image, 'PNG', compress_level=1)}"

@@ -1,0 +1,49 @@
+"""Start a server and stop it gently."""
+
+import logging
+from pathlib import Path
+
+from viewfinder.engine.batching import BatchingEngine
+from viewfinder.engine.engine import Engine
+from viewfinder.engine.scheduler import Limits
+from viewfinder.serve.settings import ServeError, ServeSettings
+
+
+def run(
+    engine: Engine,
+    settings: ServeSettings,
+    *,
+    limits: Limits | None = None,
+    cache_bytes: int = 2**30,
+    feature_bytes: int = 2**28,
+    certificate: Path | None = None,
+    key: Path | None = None,
+) -> None:
+    """Serve until interrupted (SIGINT or SIGTERM): requests under way are finished, new ones refused.
+
+    Raises:
+        ServeError: the certificate or the address cannot be used.
+    """
+    import uvicorn
+
+    from viewfinder.serve.app import create_app
+
+    for path in (certificate, key):
+        if path is not None and not path.is_file():
+            raise ServeError(f"there is no file {path}; give the certificate and its key as PEM files")
+    if (certificate is None) != (key is None):
+        raise ServeError("TLS needs a certificate and its key; give --tls-certificate and --tls-key")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    batching = BatchingEngine(engine, limits, cache_bytes=cache_bytes, feature_bytes=feature_bytes)
+    config = uvicorn.Config(
+        create_app(batching, settings),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+        timeout_graceful_shutdown=int(settings.drain_seconds) + 5,
+        h11_max_incomplete_event_size=64 * 1024,
+        server_header=False,
+    )
+    uvicorn.Server(config).run()
