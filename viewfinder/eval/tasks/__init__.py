@@ -1,0 +1,42 @@
+"""Benchmarks, one family a file; `all_tasks` lists them, with the report's numbers."""
+
+from importlib import import_module
+
+from viewfinder.eval.errors import EvaluationError
+from viewfinder.eval.task import Task
+
+_FAMILIES = (
+    *("mmmu", "maths", "mmbench", "perception", "several_images", "hallusion"),
+    *("documents", "charxiv", "ocrbench", "ocrbench_v2", "cc_ocr", "vcr", "omnidocbench"),
+    *("refcoco", "odinw", "pointing", "counting"),
+    *("video_choice", "tempcompass", "charades"),
+    *("screenspot", "android_control"),
+    *("text_choice", "text_maths", "humaneval", "ifeval"),
+)
+
+
+def all_tasks() -> dict[str, Task]:
+    """Every task by name: the report's benchmarks, then the generated suites."""
+    from viewfinder.eval.suites import all_suites
+
+    tasks: dict[str, Task] = {}
+    for family in _FAMILIES:
+        for task in import_module(f"{__name__}.{family}").TASKS:
+            assert task.name not in tasks, f"two tasks are called {task.name}"
+            tasks[task.name] = task
+    return tasks | all_suites()
+
+
+def find_task(name: str) -> Task:
+    """A task by name.
+
+    Raises:
+        EvaluationError: there is none; names the nearest.
+    """
+    tasks = all_tasks()
+    if name in tasks:
+        return tasks[name]
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, tasks, 3) or sorted(tasks)[:3]
+    raise EvaluationError(f"there is no task {name!r}; did you mean {', '.join(near)}? `viewfinder eval list` has all")

@@ -1,0 +1,239 @@
+"""Multiple choice on clips: Video-MME, MVBench, LongVideoBench, LVBench, MLVU, EgoSchema and PerceptionTest.
+
+At most 768 frames and 24,576 tokens a clip, two frames a second before that (the report's budget). Clips are looked
+for loose in the folder or in its zip archives.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from viewfinder.eval.forms import LETTERS, letter
+from viewfinder.eval.judging import judge_letter
+from viewfinder.eval.metrics.subtitles import read_srt
+from viewfinder.eval.multiple_choice import LETTER_ONLY, choice_question, letter_right
+from viewfinder.eval.question import Question
+from viewfinder.eval.source import Data, Files, require
+from viewfinder.eval.task import Scored, Task
+from viewfinder.messages import VideoPart
+
+_WATCH = (
+    "Carefully watch the video and pay attention to the cause and sequence of events, the detail and movement of "
+    "objects, and the action and pose of persons. Based on your observations, select the best option that accurately "
+    "addresses the question.\n"
+)
+
+
+def _text(question: str, options: Sequence[str], before: str = "") -> str:
+    listed = "\n".join(
+        o if re.match(r"[A-Z][.)]|\([A-Z]\)", o) else f"{c}. {o}" for c, o in zip(LETTERS, options, strict=False)
+    )
+    return f"{before}Question: {question}\nOptions:\n{listed}\n{LETTER_ONLY}"
+
+
+def _bare(options: Sequence[str]) -> list[str]:
+    return [re.sub(r"^\(?[A-Z][.)]\s*", "", o) for o in options]
+
+
+def videomme(files: Files, subtitles: bool) -> Iterator[Question]:
+    for row in files.rows("videomme/test-*.parquet"):
+        require(row, "videoID", "question_id", "question", "options", "answer", "duration", "domain", "task_type")
+        clip = VideoPart(video=files.media(f"{row['videoID']}.mp4", "data", "**"))
+        before = ""
+        if subtitles:
+            lines = read_srt(files.media(f"{row['videoID']}.srt", "subtitle", "**"))
+            before = "This video's subtitles are listed below:\n" + "\n".join(lines) + "\n"
+        tags = {"duration": row["duration"], "domain": row["domain"], "task": row["task_type"], "video": row["videoID"]}
+        text = _text(row["question"], row["options"], before + _WATCH)
+        yield choice_question(row["question_id"], [clip], text, _bare(row["options"]), row["answer"], tags)
+
+
+MVBENCH_FOLDERS = {
+    "object_interaction": "star",
+    "action_sequence": "star",
+    "action_prediction": "star",
+    "action_localization": "sta",
+    "moving_count": "clevrer",
+    "fine_grained_pose": "nturgbd",
+    "character_order": "perception",
+    "object_shuffle": "perception",
+    "egocentric_navigation": "vlnqa",
+    "moving_direction": "clevrer",
+    "episodic_reasoning": "tvqa",
+    "fine_grained_action": "Moments_in_Time_Raw",
+    "scene_transition": "scene_qa",
+    "state_change": "perception",
+    "moving_attribute": "clevrer",
+    "action_antonym": "ssv2_video",
+    "unexpected_action": "FunQA_test",
+    "counterfactual_inference": "clevrer",
+    "object_existence": "clevrer",
+    "action_count": "perception",
+}
+_BOUNDED = ("action_sequence", "action_prediction", "action_localization", "object_interaction", "episodic_reasoning")
+
+
+def mvbench(files: Files) -> Iterator[Question]:
+    """Rows with `start` and `end` are about that stretch of the clip."""
+    for path in files.find("json/*.json"):
+        folder = MVBENCH_FOLDERS.get(path.stem, "")
+        for i, row in enumerate(files.rows(f"json/{path.name}")):
+            require(row, "video", "question", "candidates", "answer")
+            bounds: dict[str, Any] = {}
+            if "start" in row and path.stem in _BOUNDED:
+                bounds = {"video_start": float(row["start"]), "video_end": float(row["end"])}
+            clip = VideoPart(video=files.media(row["video"], f"video/{folder}/**", f"**/{folder}/**", "**"), **bounds)
+            answer = LETTERS[row["candidates"].index(row["answer"])]
+            text = _text(row["question"], row["candidates"], _WATCH)
+            yield choice_question(f"{path.stem}/{i}", [clip], text, row["candidates"], answer, {"task": path.stem})
+
+
+def by_task(scored: Sequence[Scored]) -> dict[str, float]:
+    """The mean of the tasks' accuracies, percent."""
+    tasks = dict.fromkeys(s.tags["task"] for s in scored)
+    means = [[s.value for s in scored if s.tags["task"] == task] for task in tasks]
+    return {"score": 100 * sum(sum(m) / len(m) for m in means) / len(means) if means else 0.0}
+
+
+def longvideobench(files: Files) -> Iterator[Question]:
+    for row in files.rows("lvb_val.json"):
+        require(row, "id", "video_path", "question", "candidates", "correct_choice", "duration_group")
+        clip = VideoPart(video=files.media(row["video_path"], "videos", "**"))
+        tags = {"duration": str(row["duration_group"]), "category": str(row.get("question_category", ""))}
+        text = _text(row["question"], row["candidates"], _WATCH)
+        yield choice_question(row["id"], [clip], text, row["candidates"], LETTERS[int(row["correct_choice"])], tags)
+
+
+def lvbench(files: Files) -> Iterator[Question]:
+    """One row a clip with several questions, whose options stand in the question."""
+    for row in files.rows("video_info.meta.jsonl", "**/video_info.meta.jsonl"):
+        require(row, "key", "qa", "type")
+        clip = VideoPart(video=files.media(f"{row['key']}.mp4", "videos", "**"))
+        for item in row["qa"]:
+            ask, *options = item["question"].split("\n(A)")
+            listed = re.findall(r"\(([A-D])\)\s*(.*)", "(A)" + (options[0] if options else ""))
+            text = (
+                f"{_WATCH}Question: {ask}\nOptions:\n" + "\n".join(f"({c}) {o}" for c, o in listed) + f"\n{LETTER_ONLY}"
+            )
+            tags = {"type": row["type"], "task": ",".join(item["question_type"]), "video": row["key"]}
+            yield choice_question(str(item["uid"]), [clip], text, [o for _, o in listed], item["answer"], tags)
+
+
+def mlvu(files: Files) -> Iterator[Question]:
+    """The seven multiple-choice tasks of the dev set; the report's M-Avg is the mean over tasks."""
+    for path in files.find("json/*.json", "MLVU/json/*.json"):
+        for i, row in enumerate(files.rows(str(path.relative_to(files.root)))):
+            if "candidates" not in row:
+                continue  # two tasks are free generation, which M-Avg leaves out
+            require(row, "video", "question", "answer", "question_type")
+            clip = VideoPart(video=files.media(row["video"], f"video/{path.stem}", f"MLVU/video/{path.stem}", "**"))
+            answer = LETTERS[row["candidates"].index(row["answer"])]
+            text = _text(row["question"], row["candidates"], _WATCH)
+            tags = {"task": row["question_type"]}
+            yield choice_question(f"{path.stem}/{i}", [clip], text, row["candidates"], answer, tags)
+
+
+def egoschema(files: Files, subset: str) -> Iterator[Question]:
+    for row in files.rows(f"{subset}/test-*.parquet"):
+        require(row, "question_idx", "question", "video_idx", "option", "answer")
+        clip = VideoPart(video=files.media(f"{row['video_idx']}.mp4", "videos", "**"))
+        text = _text(row["question"], row["option"], _WATCH)
+        answer = LETTERS[int(row["answer"])]
+        yield choice_question(str(row["question_idx"]), [clip], text, _bare(row["option"]), answer)
+
+
+def perceptiontest(files: Files) -> Iterator[Question]:
+    for row in files.rows("mc_question_val/validation-*.parquet"):
+        require(row, "video_name", "question_id", "question", "options", "answer_id", "area")
+        clip = VideoPart(video=files.media(f"{row['video_name']}.mp4", "videos", "**"))
+        text = _text(row["question"], row["options"], _WATCH)
+        answer = LETTERS[int(row["answer_id"])]
+        tags = {"area": row["area"], "reasoning": str(row.get("reasoning") or "")}
+        id = f"{row['video_name']}/{row['question_id']}"
+        yield choice_question(id, [clip], text, row["options"], answer, tags)
+
+
+def _task(name: str, title: str, data: Data, questions: Any, reported: tuple[float, ...], **rest: Any) -> Task:
+    sizes: dict[str, float] = dict(zip(("72B", "7B", "3B"), reported, strict=True))
+    rest = {
+        "form": letter,
+        "score": letter_right,
+        "judge": judge_letter,
+        "family": "video",
+        "max_new_tokens": 64,
+        **rest,
+    }
+    return Task(name=name, title=title, data=data, questions=questions, reported=sizes, **rest)
+
+
+_VIDEOMME = Data("lmms-lab/Video-MME", ("videomme/*.parquet", "*.zip"))
+_ON_SERVER = "the report is on all of it, whose answers are on the organisers' server"
+
+TASKS = (
+    _task(
+        "videomme",
+        "Video-MME without subtitles",
+        _VIDEOMME,
+        partial(videomme, subtitles=False),
+        (73.3, 65.1, 61.5),
+        cluster="video",
+    ),
+    _task(
+        "videomme_subtitles",
+        "Video-MME with subtitles",
+        _VIDEOMME,
+        partial(videomme, subtitles=True),
+        (79.1, 71.6, 67.6),
+        cluster="video",
+    ),
+    _task(
+        "mvbench",
+        "MVBench",
+        Data("OpenGVLab/MVBench", ("json/*.json", "video/*.zip"), "MIT"),
+        mvbench,
+        (70.4, 69.6, 67.0),
+        total=by_task,
+    ),
+    _task(
+        "longvideobench",
+        "LongVideoBench (val)",
+        Data("longvideobench/LongVideoBench", ("lvb_val.json", "videos*"), "CC-BY-NC-SA-4.0"),
+        longvideobench,
+        (60.7, 56.0, 54.2),
+    ),
+    _task(
+        "lvbench",
+        "LVBench",
+        Data("zai-org/LVBench", ("**/video_info.meta.jsonl", "video_info.meta.jsonl")),
+        lvbench,
+        (47.3, 45.3, 43.3),
+        cluster="video",
+        note="the clips are fetched by the user (the data name them by their video site's ids)",
+    ),
+    _task(
+        "mlvu",
+        "MLVU (M-Avg, dev)",
+        Data("MLVU/MVLU", ("MLVU/json/*.json", "MLVU/video/**"), "CC-BY-NC-SA-4.0"),
+        mlvu,
+        (74.6, 70.2, 68.2),
+        total=by_task,
+    ),
+    _task(
+        "egoschema",
+        "EgoSchema (the public subset of 500)",
+        Data("lmms-lab/egoschema", ("Subset/*.parquet", "*.zip")),
+        partial(egoschema, subset="Subset"),
+        (76.2, 65.0, 64.8),
+        note=_ON_SERVER,
+    ),
+    _task(
+        "perceptiontest",
+        "PerceptionTest (multiple choice, validation)",
+        Data("lmms-lab/PerceptionTest_Val", ("mc_question_val/*.parquet", "*.zip"), "CC-BY-4.0"),
+        perceptiontest,
+        (73.2, 70.5, 66.9),
+        note="the report is on the test split, whose answers are on the organisers' server",
+    ),
+)
+"""Eight scores of seven benchmarks."""
