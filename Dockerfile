@@ -1,0 +1,19 @@
+# The server with the built-in model: docker build -t viewfinder . && docker run -p 8000:8000 -e KEY=secret viewfinder
+FROM python:3.11-slim
+
+# CPU builds of torch; for a GPU, build with --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu128
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+RUN apt-get update && apt-get install -y --no-install-recommends fonts-dejavu-core && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+RUN pip install --no-cache-dir torch --index-url ${TORCH_INDEX}
+COPY pyproject.toml README.md LICENSE ./
+COPY viewfinder ./viewfinder
+RUN pip install --no-cache-dir '.[serve,data]' && useradd --create-home viewfinder
+USER viewfinder
+WORKDIR /home/viewfinder
+EXPOSE 8000
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s \
+    CMD python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/ready', timeout=4)"
+# A key is needed, since the container listens to others; MODEL is a name, a mounted directory or a hub id.
+ENV MODEL=tiny
+CMD ["sh", "-c", "exec viewfinder serve --model \"$MODEL\" --host 0.0.0.0 --api-key \"${KEY:?set KEY}\" --samples samples"]
