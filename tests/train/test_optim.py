@@ -2,8 +2,15 @@ import pytest
 import torch
 from torch import nn
 
-from viewfinder.train.config import OptimizerConfig
-from viewfinder.train.optim import AveragedWeights, Muon, build_optimizers, orthogonalize, rate_at
+from viewfinder.train.config import OptimizerConfig, RatesConfig
+from viewfinder.train.optim import (
+    AveragedWeights,
+    Muon,
+    build_optimizers,
+    optimizer_tensors,
+    orthogonalize,
+    rate_at,
+)
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 5), (2, 5, 8), (1, 6, 6)])
@@ -41,18 +48,53 @@ def test_rates() -> None:
     assert rates == [0.1, 1.0, 1.0, 0.5, 0.0]
 
 
-def test_matrices_of_blocks_go_to_muon_and_the_tower_has_its_own_rate() -> None:
-    model = nn.ModuleDict(
-        {
-            "visual": nn.ModuleDict({"blocks": nn.ModuleList([nn.Linear(4, 4)]), "merger": nn.Linear(4, 4)}),
-            "model": nn.ModuleDict({"layers": nn.ModuleList([nn.Linear(4, 4)]), "embed_tokens": nn.Embedding(9, 4)}),
-        }
-    )
-    config = OptimizerConfig(muon_lr=1.0, adamw_lr=0.1, tower_scale=0.5)
-    muon, adamw = build_optimizers(nn.ModuleDict({"model": model}), config)
+def test_cosine_falls_from_the_warm_up_to_the_end() -> None:
+    config = OptimizerConfig(warmup=10, schedule="cosine", final=0.2)
+    assert [round(rate_at(step, 110, config), 3) for step in (4, 10, 60, 110)] == [0.5, 1.0, 0.6, 0.2]
+
+
+def test_matrices_of_blocks_go_to_muon_and_each_part_has_its_own_rate() -> None:
+    visual = {
+        "blocks": nn.ModuleList([nn.Linear(4, 4)]),
+        "merger": nn.ModuleDict({"mlp": nn.ModuleList([nn.Linear(4, 4)])}),
+    }
+    model = {
+        "visual": nn.ModuleDict(visual),
+        "model": nn.ModuleDict({"layers": nn.ModuleList([nn.Linear(4, 4)]), "embed_tokens": nn.Embedding(9, 4)}),
+    }
+    learner = nn.ModuleDict({"model": nn.ModuleDict(model), "heads": nn.Linear(4, 2)})
+    config = OptimizerConfig(muon_lr=1.0, adamw_lr=0.1, weight_decay=0.5)
+    muon, adamw = build_optimizers(learner, config, RatesConfig(tower=0.5, merger=0.2, heads=3.0))
     assert isinstance(muon, Muon)
-    assert sorted((g["peak"], len(g["params"])) for g in muon.param_groups) == [(0.5, 1), (1.0, 1)]
-    assert sorted((g["peak"], len(g["params"])) for g in adamw.param_groups) == [(0.05, 3), (0.1, 2)]
+    assert sorted((g["peak"], len(g["params"])) for g in muon.param_groups) == [(0.2, 1), (0.5, 1), (1.0, 1)]
+    found = sorted((round(g["peak"], 4), g["weight_decay"], len(g["params"])) for g in adamw.param_groups)
+    assert found == [(0.02, 0.0, 1), (0.05, 0.0, 1), (0.1, 0.0, 1), (0.1, 0.5, 1), (0.3, 0.0, 1), (0.3, 0.5, 1)]
+
+
+def test_frozen_parameters_are_in_no_optimizer() -> None:
+    learner = nn.ModuleDict({"model": nn.ModuleDict({"model": nn.Linear(4, 4)}), "heads": nn.Linear(4, 2)})
+    learner["model"].requires_grad_(False)
+    (adamw,) = build_optimizers(learner, OptimizerConfig())
+    assert sum(len(g["params"]) for g in adamw.param_groups) == 2
+
+
+def test_state_by_name_is_the_state_itself() -> None:
+    layer = nn.Linear(2, 2)
+    learner = nn.ModuleDict({"model": nn.ModuleDict({"layers": nn.ModuleList([layer])})})
+    optimizers = build_optimizers(learner, OptimizerConfig())
+    names = {id(p): n for n, p in learner.named_parameters()}
+    tensors = optimizer_tensors(optimizers, names)
+    assert sorted(tensors) == [
+        "model.layers.0.bias.exp_avg",
+        "model.layers.0.bias.exp_avg_sq",
+        "model.layers.0.bias.step",
+        "model.layers.0.weight.momentum",
+    ]
+    layer(torch.ones(1, 2)).sum().backward()
+    for optimizer in optimizers:
+        optimizer.step()
+    assert float(tensors["model.layers.0.bias.step"]) == 1
+    assert float(tensors["model.layers.0.weight.momentum"].abs().sum()) > 0
 
 
 def test_average_follows() -> None:
@@ -64,3 +106,14 @@ def test_average_follows() -> None:
     assert average.values["weight"].item() == pytest.approx(0.9)
     average.update(module, step=10_000)
     assert average.values["weight"].item() == pytest.approx(0.91)
+
+
+def test_averaged_weights_are_swapped_in_and_out() -> None:
+    module = nn.Linear(1, 1, bias=False)
+    average = AveragedWeights(module, decay=0.9)
+    before = module.weight.item()
+    nn.init.ones_(module.weight)
+    with average.swapped_in(module):
+        assert module.weight.item() == before
+    assert module.weight.item() == 1.0
+    assert average.values["weight"].item() == before

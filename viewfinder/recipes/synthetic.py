@@ -43,7 +43,8 @@ def synthetic_source(kinds: Mapping[str, float], seed: int) -> Source:
 def caption(rng: np.random.Generator) -> Sample:
     """A picture and all that is in it."""
     scene = _scene(rng)
-    return _sample("caption", [say("user", _picture(scene), describe_prompt()), say("assistant", describe(scene))])
+    messages = [say("user", _picture(scene), describe_prompt()), say("assistant", describe(scene))]
+    return _sample("caption", messages, {"dense": dense_labels(scene).as_dict()})
 
 
 def describe(scene: Scene) -> str:
