@@ -1,0 +1,132 @@
+"""Every kind of generated sample by name, and how one is made: kind, seed and number decide it fully.
+
+A kind is one function `make(rng, options) -> Sample` in a module of its own beside this one, and one `Kind` in `_ALL`
+below; `viewfinder data build`, the gallery, the benches and the tests of all kinds take it from there. The function
+
+- draws every choice from `rng` and nothing else (no clock, no global state, no set order): the same generator gives
+  the same bytes, in any process;
+- keeps to `options`: sizes, difficulty, languages, and the split. "train" must not touch a held-out font, category,
+  layout or language and "held_out" must use one wherever the kind has such a choice, so the two never share any;
+- returns a `Sample` with messages that end with an assistant turn, `task`, `truth`, `language`, `licence` of the media,
+  and `forms` for each message that holds places (pixels of the original). `id`, `seed`, the first entry of `lineage`
+  and the tag of the split are added here;
+- is imported only when used, so a heavy import stands at the top of its own module and is named in `needs`;
+- raises `DataError` when it cannot make that sample; the row goes to the quarantine with the reason.
+
+When what a kind draws changes, its `version` goes up by one. `viewfinder data kinds` lists them.
+"""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Literal
+
+import numpy as np
+
+from viewfinder.data.sample import Sample
+from viewfinder.errors import DataError
+
+Split = Literal["train", "held_out"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a kind may be told; each uses what it understands.
+
+    Attributes:
+        min_side, max_side: of a picture, pixels (both sides lie between them, aspect at most 1 to 3).
+        difficulty: 0 (few, large, plain) to 1 (many, small, cluttered).
+        split: "train" leaves out held-out fonts, categories, layouts and languages; "held_out" uses only those.
+        languages: ISO 639-1; none means each kind's own choice.
+        objects: libraries of named pictures (see `objects`); none means what is installed.
+    """
+
+    min_side: int = 112
+    max_side: int = 336
+    difficulty: float = 0.5
+    split: Split = "train"
+    languages: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
+
+    def size(self, rng: np.random.Generator, aspect: float = 3.0) -> tuple[int, int]:
+        """A (width, height), even over areas and aspects."""
+        low, high = np.log(self.min_side), np.log(max(self.max_side, self.min_side) + 0.99)
+        while True:
+            width, height = (int(np.exp(rng.uniform(low, high))) for _ in range(2))
+            if max(width, height) <= aspect * min(width, height):
+                return width, height
+
+    def between(self, rng: np.random.Generator, easy: int, hard: int) -> int:
+        """A whole number from `easy` up to what the difficulty allows on the way to `hard`."""
+        top = easy + (hard - easy) * self.difficulty
+        return int(rng.integers(min(easy, round(top)), max(easy, round(top)) + 1))
+
+
+Maker = Callable[[np.random.Generator, Options], Sample]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind: where its maker is, what it makes, what it needs beyond the core, and the version of its output."""
+
+    name: str
+    place: str
+    about: str
+    needs: str = ""
+    version: int = 1
+
+    def maker(self) -> Maker:
+        """The function, imported now.
+
+        Raises:
+            DataError: what the kind needs is not installed.
+        """
+        module, _, name = self.place.partition(":")
+        try:
+            return getattr(import_module(f"viewfinder.data.synth.{module}"), name)
+        except ImportError as error:
+            raise DataError(
+                f"the kind {self.name!r} needs {self.needs or error.name}, which is not installed ({error}), "
+                "so it cannot be made; pip install 'viewfinder[data]'"
+            ) from error
+
+
+_ALL = (
+    Kind(
+        "grounding",
+        "grounding:make",
+        "named objects pasted on grounds: boxes, points, counts, referring, absent, regions",
+    ),
+    Kind("shapes", "shape_talk:make", "named shapes and text on plain grounds: locate, point, count, read, ask"),
+)
+KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
+
+
+def find_kind(name: str) -> Kind:
+    """The kind of that name.
+
+    Raises:
+        DataError: there is none.
+    """
+    if name not in KINDS:
+        raise DataError(f"there is no kind {name!r}; the kinds are {', '.join(KINDS)}")
+    return KINDS[name]
+
+
+def make(name: str, seed: int, number: int, options: Options) -> Sample:
+    """Sample `number` of a kind; the same for the same arguments, on any machine with the same fonts.
+
+    Raises:
+        DataError: no such kind, or what it needs is not installed.
+    """
+    kind = find_kind(name)
+    rng = np.random.default_rng((seed, zlib.crc32(name.encode()), number))
+    sample = kind.maker()(rng, options)
+    return replace(
+        sample,
+        id=f"{name}-{seed}-{number}",
+        seed=(seed, number),
+        lineage=(f"synth.{name}@{kind.version}", *sample.lineage),
+        tags=(*sample.tags, f"split:{options.split}"),
+    )
