@@ -132,7 +132,7 @@ def finish(directory: Path, description: dict[str, Any] | None = None) -> dict[s
         "samples": len(rows),
         "stamp": stamps[0] if len(stamps) == 1 else "",
         "tokens": sum(max(row["tokens"], 0) for row in rows),
-        "counts": {name: dict(sorted(Counter(row[name] for row in rows).items())) for name in _COUNTED},
+        "counts": {name: _count(row[name] for row in rows) for name in _COUNTED},
         "shards": shards,
         "hash": hashlib.sha256("".join(shard["sha256"] for shard in shards).encode()).hexdigest(),
         **(description or {}),
@@ -141,6 +141,11 @@ def finish(directory: Path, description: dict[str, Any] | None = None) -> dict[s
     partial.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     partial.rename(directory / MANIFEST)
     return manifest
+
+
+def _count(values: Iterable[str]) -> dict[str, int]:
+    """How often each; "a+b" counts for both (tasks of several turns)."""
+    return dict(sorted(Counter(part for value in values for part in value.split("+")).items()))
 
 
 def _write_index(rows: Sequence[dict[str, Any]], path: Path) -> None:

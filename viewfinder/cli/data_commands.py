@@ -1,0 +1,285 @@
+"""`viewfinder data ...`: make, read in, look at, measure, filter and mix sets of samples."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from viewfinder.cli.show import print_json, print_warning
+
+data = typer.Typer(no_args_is_help=True, help="Sets of training samples: build, import, inspect, stats, filter, mix.")
+
+Directory = Annotated[Path, typer.Argument(help="A finished set of samples.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the set; running again finishes what is missing.")]
+PerShard = Annotated[int, typer.Option("--per-shard", min=1, help="Rows in one shard, the unit of work.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes on this machine.")]
+Ray = Annotated[str | None, typer.Option("--ray", help="Run on Ray: 'local', or a cluster's address.")]
+ImageFormat = Annotated[str, typer.Option("--image-format", help="png (exact), webp (exact, slow) or jpeg.")]
+Measure = Annotated[
+    str, typer.Option("--measure", help="Count tokens with 'tiny', 'official' or a checkpoint; 'none' counts nothing.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(data, name="data")
+
+
+@data.command()
+def kinds() -> None:
+    """List the kinds of samples that can be made."""
+    from viewfinder.data.synth.kinds import KINDS
+
+    for kind in KINDS.values():
+        needs = f" (needs {kind.needs})" if kind.needs else ""
+        typer.echo(f"{kind.name:12} {kind.about}{needs}")
+
+
+@data.command()
+def build(
+    names: Annotated[list[str], typer.Argument(metavar="KIND...", help="Kinds, or kind=weight; see `data kinds`.")],
+    out: Out,
+    count: Annotated[int, typer.Option("--count", min=1, help="Samples in all.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal sets.")] = 0,
+    min_side: Annotated[int, typer.Option("--min-side", min=56, help="Shortest side of pictures, pixels.")] = 112,
+    max_side: Annotated[int, typer.Option("--max-side", min=56, help="Longest side of pictures, pixels.")] = 336,
+    difficulty: Annotated[
+        float, typer.Option("--difficulty", min=0, max=1, help="0 few and large, 1 many and small.")
+    ] = 0.5,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Only held-out fonts, categories, layouts, languages.")
+    ] = False,
+    languages: Annotated[str, typer.Option("--languages", help="Such as de,zh; all of a kind by default.")] = "",
+    objects: Annotated[
+        list[str] | None, typer.Option("--objects", help="A library of named pictures; repeatable.")
+    ] = None,
+    per_shard: PerShard = 500,
+    workers: Workers = 1,
+    ray: Ray = None,
+    image_format: ImageFormat = "png",
+    measure: Measure = "tiny",
+) -> None:
+    """Make samples with exact truth."""
+    options: dict[str, Any] = {
+        "min_side": min_side,
+        "max_side": max_side,
+        "difficulty": difficulty,
+        "split": "held_out" if held_out else "train",
+        "languages": [part for part in languages.split(",") if part],
+        "objects": list(objects or []),
+    }
+    source = {"name": "synth", "kinds": _weights(names), "count": count, "seed": seed, "options": options}
+    _run({"source": source, "operators": _measuring(measure), "per_shard": per_shard}, out, workers, ray, image_format)
+
+
+@data.command(name="import")
+def import_(
+    kind: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Such as folder, coco, llava, html, pdf; see docs/data.md.")
+    ],
+    path: Annotated[Path, typer.Argument(help="A file or folder of that shape.")],
+    out: Out,
+    option: Annotated[
+        list[str] | None, typer.Option("--set", help="An argument of the source, key=value; repeatable.")
+    ] = None,
+    licence: Annotated[str, typer.Option("--licence", help="Of the media, as an SPDX name.")] = "unknown",
+    per_shard: PerShard = 500,
+    workers: Workers = 1,
+    ray: Ray = None,
+    image_format: ImageFormat = "png",
+    measure: Measure = "tiny",
+) -> None:
+    """Read rows of files; what cannot be read goes to quarantine.jsonl with the reason."""
+    source: dict[str, Any] = {"name": kind, "path": str(path.resolve()), "licence": licence, **_arguments(option)}
+    _run({"source": source, "operators": _measuring(measure), "per_shard": per_shard}, out, workers, ray, image_format)
+
+
+@data.command(name="filter")
+def filter_(
+    directory: Directory,
+    names: Annotated[
+        list[str], typer.Argument(metavar="OPERATOR...", help="Operators; arguments as name:key=value,key=value.")
+    ],
+    out: Out,
+    per_shard: PerShard = 500,
+    workers: Workers = 1,
+    ray: Ray = None,
+) -> None:
+    """Pass a set through operators into a new one; `quarantine.jsonl` says what went and why."""
+    operators = [_operator(name) for name in names]
+    source = {"name": "shards", "path": str(directory.resolve())}
+    _run({"source": source, "operators": operators, "per_shard": per_shard}, out, workers, ray, "png")
+
+
+@data.command()
+def mix(
+    sets: Annotated[
+        list[str], typer.Argument(metavar="SET=WEIGHT...", help="Finished sets and their weights by samples.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The mixture, a .json file.")],
+    stage: Annotated[str, typer.Option("--stage", help="Name of the stage; others in the file stay.")] = "train",
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+) -> None:
+    """Note weights of sets for a training stage; reading it resumes exactly at any sample."""
+    from viewfinder.data.mixture import open_mixture, write_mixture
+
+    content = json.loads(out.read_text()) if out.exists() else {"stages": {}}
+    root = out.parent.resolve()
+    weights = {_relative(Path(name), root): weight for name, weight in _weights(sets).items()}
+    write_mixture(out, {**content["stages"], stage: weights}, seed)
+    mixture = open_mixture(out, stage)
+    for name, share, reader in zip(mixture.names, mixture.shares, mixture.readers, strict=True):
+        typer.echo(f"{share:6.1%}  {name}  ({len(reader):,} samples)")
+
+
+@data.command()
+def inspect(
+    directory: Directory,
+    out: Annotated[Path, typer.Option("--out", help="The page, an .html file.")] = Path("samples.html"),
+    count: Annotated[int, typer.Option("--count", min=1, help="How many samples.")] = 20,
+    start: Annotated[int, typer.Option("--start", min=0)] = 0,
+    task: Annotated[str | None, typer.Option("--task", help="Only samples of this task.")] = None,
+) -> None:
+    """Draw samples with their truth on a web page; what is trained is green."""
+    from viewfinder.data.gallery import save_page
+    from viewfinder.data.shards import ShardReader
+
+    with ShardReader(directory) as reader:
+        chosen = [i for i, name in enumerate(reader.index["task"]) if task is None or task in name.split("+")]
+        samples = [reader[i] for i in chosen[start : start + count]]
+    save_page(out, [(directory.name, samples)], str(directory))
+    typer.echo(f"{len(samples)} samples on {out}")
+
+
+@data.command()
+def gallery(
+    names: Annotated[list[str] | None, typer.Argument(metavar="KIND...", help="Kinds; all by default.")] = None,
+    out: Annotated[Path, typer.Option("--out", help="The page, an .html file.")] = Path("gallery.html"),
+    count: Annotated[int, typer.Option("--count", min=1, help="Samples of each kind.")] = 10,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    max_side: Annotated[int, typer.Option("--max-side", min=56)] = 336,
+) -> None:
+    """Make a few samples of each kind and draw them on a web page."""
+    from viewfinder.data.gallery import save_page
+    from viewfinder.data.synth.kinds import KINDS, Options, make
+    from viewfinder.errors import DataError
+
+    groups: list[tuple[str, list[Any]]] = []
+    for name in names or list(KINDS):
+        try:
+            groups.append((name, [make(name, seed, i, Options(max_side=max_side)) for i in range(count)]))
+        except DataError as error:
+            if names:
+                raise
+            print_warning(str(error))
+    save_page(out, groups, "Samples of each kind")
+    typer.echo(f"{len(groups)} kinds on {out}")
+
+
+@data.command()
+def stats(
+    directory: Directory,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Write the distributions as a picture.")] = None,
+    most: Annotated[int, typer.Option("--most", min=1, help="Samples to open for sizes and lengths.")] = 2000,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+) -> None:
+    """Count tasks, languages and licences; measure sizes and lengths."""
+    from viewfinder.data.shards import ShardReader
+    from viewfinder.data.stats import measure_set
+    from viewfinder.data.stats import plot as save_plot
+
+    with ShardReader(directory) as reader:
+        found = measure_set(reader, most)
+    if plot:
+        save_plot(found, plot)
+    if as_json:
+        print_json(found.summary())
+        return
+    typer.echo(f"{found.samples:,} samples")
+    for name, counts in found.counts.items():
+        typer.echo(f"\n{name}")
+        top = max(counts.values(), default=1)
+        for key, value in list(counts.items())[:20]:
+            typer.echo(f"  {key:24.24} {value:8,} {'█' * round(30 * value / top)}")
+    typer.echo("")
+    for name, values in found.summary()["measures"].items():
+        typer.echo(f"{name:20} " + "  ".join(f"{key} {value:g}" for key, value in values.items()))
+
+
+@data.command()
+def verify(directory: Directory) -> None:
+    """Compare every shard with the manifest's hashes."""
+    from viewfinder.data.shards import ShardReader
+
+    with ShardReader(directory) as reader:
+        reader.verify()
+        typer.echo(f"{len(reader):,} samples, {len(reader.manifest['shards'])} shards, all as the manifest says")
+
+
+def _run(spec: dict[str, Any], out: Path, workers: int, ray: str | None, image_format: str) -> None:
+    from viewfinder.data.runner import Executor, InProcess, Processes, run_plan
+
+    executor: Executor = Processes(workers) if workers > 1 else InProcess()
+    if ray is not None:
+        from viewfinder.data.distributed import RayData
+
+        executor = RayData(None if ray == "local" else ray, workers)
+    with _bar() as update:
+        manifest = run_plan(spec, out, executor, image_format=image_format, progress=update)
+    typer.echo(f"{manifest['samples']:,} samples in {out}, hash {manifest['hash'][:16]}")
+    if manifest["quarantined"]:
+        print_warning(f"{manifest['quarantined']:,} rows set aside; {out / 'quarantine.jsonl'} says why")
+
+
+@contextmanager
+def _bar() -> Iterator[Any]:
+    """A progress bar over shards on standard error, on a terminal only."""
+    console = Console(stderr=True)
+    columns = (TextColumn("shards"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("shards", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _weights(names: Sequence[str]) -> dict[str, float]:
+    """`name` weighs 1, `name=3` weighs 3."""
+    result: dict[str, float] = {}
+    for name in names:
+        key, equals, weight = name.rpartition("=")
+        try:
+            result[key if equals else name] = float(weight) if equals else 1.0
+        except ValueError as error:
+            raise typer.BadParameter(f"{name!r} has no number as its weight; write name=3") from error
+    return result
+
+
+def _relative(path: Path, root: Path) -> str:
+    full = path.resolve()
+    return str(full.relative_to(root)) if full.is_relative_to(root) else str(full)
+
+
+def _measuring(model: str) -> list[dict[str, Any]]:
+    return [] if model == "none" else [{"name": "measure", "model": model}]
+
+
+def _operator(text: str) -> dict[str, Any]:
+    """`near_duplicates:text=0.8,image=4` as an operator of a plan."""
+    name, _, rest = text.partition(":")
+    return {"name": name, **_arguments(rest.split(",") if rest else [])}
+
+
+def _arguments(pairs: Sequence[str] | None) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for pair in pairs or ():
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{pair!r} is no key=value", param_hint="--set")
+        try:
+            result[key] = json.loads(value)
+        except ValueError:
+            result[key] = value
+    return result

@@ -1,0 +1,1 @@
+"""What samples pass on their way into a set: measures, cleaning, scores, duplicates, contamination, sampling."""

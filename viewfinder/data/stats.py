@@ -1,0 +1,83 @@
+"""What a set holds, as numbers and plots: tasks, languages, sizes of pictures, lengths of answers."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from viewfinder.data.shards import ShardReader
+from viewfinder.media.image import load_image
+from viewfinder.messages import ImagePart
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Counts by name of each category, and all values of each measure."""
+
+    samples: int
+    counts: Mapping[str, Mapping[str, int]]
+    values: Mapping[str, Sequence[float]]
+    looked_at: int = 0
+    notes: tuple[str, ...] = field(default=())
+
+    def summary(self) -> dict[str, Any]:
+        """JSON-ready: counts, and quantiles of each measure."""
+        quantiles = {
+            name: dict(zip(("min", "p10", "median", "p90", "max"), _quantiles(values), strict=True))
+            for name, values in self.values.items()
+            if len(values)
+        }
+        return {"samples": self.samples, "looked_at": self.looked_at, "counts": self.counts, "measures": quantiles}
+
+
+def _quantiles(values: Sequence[float]) -> list[float]:
+    return [round(float(q), 3) for q in np.quantile(np.array(values, float), (0, 0.1, 0.5, 0.9, 1))]
+
+
+def measure_set(reader: ShardReader, most: int = 2000) -> Stats:
+    """Counts over the whole index; sizes and lengths over `most` samples spread evenly."""
+    index = reader.index
+    tasks = Counter(part for task in index["task"] for part in task.split("+"))
+    counts = {"task": dict(tasks.most_common())}
+    for name in ("language", "domain", "licence"):
+        counts[name] = dict(Counter(index[name]).most_common())
+    step = max(1, len(reader) // most)
+    values: dict[str, list[float]] = {name: [] for name in ("width", "height", "answer characters", "turns", "media")}
+    chosen = range(0, len(reader), step)
+    for i in chosen:
+        sample = reader[i]
+        answers = [m for m in sample.messages if m.role == "assistant"]
+        values["answer characters"] += [len(m.text) for m in answers]
+        values["turns"].append(len(answers))
+        values["media"].append(len(sample.media))
+        for part in sample.media:
+            if isinstance(part, ImagePart):
+                width, height = load_image(part.image).size
+                values["width"].append(width)
+                values["height"].append(height)
+    values["tokens"] = [float(t) for t in index["tokens"] if t >= 0]
+    return Stats(len(reader), counts, values, len(chosen))
+
+
+def plot(stats: Stats, path: Path) -> None:
+    """Bars of the categories and histograms of the measures, as one picture (needs matplotlib)."""
+    from matplotlib.figure import Figure
+
+    measures = {name: values for name, values in stats.values.items() if len(values)}
+    panels = len(stats.counts) + len(measures)
+    figure = Figure(figsize=(14, 3.2 * (-(-panels // 3))), layout="constrained")
+    axes = figure.subplots(-(-panels // 3), 3).ravel()
+    for ax in axes[panels:]:
+        ax.set_axis_off()
+    for ax, (name, counts) in zip(axes, stats.counts.items(), strict=False):
+        shown = dict(sorted(counts.items(), key=lambda item: -item[1])[:20])
+        ax.barh(list(shown)[::-1], list(shown.values())[::-1], color="#3a7ca5")
+        ax.set_title(name)
+        ax.tick_params(axis="y", labelsize=7)
+    for ax, (name, values) in zip(axes[len(stats.counts) :], measures.items(), strict=False):
+        ax.hist(values, bins=40, color="#81a35c")
+        ax.set_title(name)
+    figure.savefig(path, dpi=90)
