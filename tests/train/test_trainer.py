@@ -1,173 +1,185 @@
-"""The trainer on a model of a few thousand parameters: learns, resumes exactly, packs without leaking."""
+"""The trainer on a model of a few thousand parameters: learns, goes on exactly, refuses what leaps, exports."""
 
+import itertools
+import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from viewfinder.config import ModelConfig, TextConfig, VisionConfig
-from viewfinder.data.synth.dense import TEXT_HEADS, TOWER_HEADS
-from viewfinder.data.synth.scene import SceneStyle
-from viewfinder.data.synth.stream import Batch, StreamConfig, make_batch
-from viewfinder.inputs import unpack
-from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
+from tests.train.making import KINDS, contrastive, fresh_model, picture, processor, sample, train_config
+from viewfinder.data.sample import Sample, say
+from viewfinder.errors import StampError
 from viewfinder.model.weights import load_model
-from viewfinder.processor.processor import Processor
-from viewfinder.processor.settings import ProcessorSettings
-from viewfinder.processor.tokenizer import Tokenizer
-from viewfinder.train.config import ConfigError, OptimizerConfig, TrainConfig
-from viewfinder.train.losses import DenseHeads
-from viewfinder.train.trainer import Trainer, batch_loss, next_labels
+from viewfinder.train.config import ConfigError, GuardConfig, LoraConfig, RatesConfig, TrainConfig
+from viewfinder.train.contrast import ContrastHead
+from viewfinder.train.feed import Row, SampleFeed
+from viewfinder.train.learner import Learner, Reference
+from viewfinder.train.makers import AnswerMaker, ContrastMaker, Maker, PairMaker
+from viewfinder.train.trainer import Trainer
 
-STREAM = StreamConfig(
-    patches=96,
-    max_side=112,
-    text_share=2.0,
-    styles=((1.0, SceneStyle(things=(1, 2), lines=(0, 1), text_size=(13, 16))),),
-)
+MADE = processor()
 
 
-@pytest.fixture(scope="module")
-def processor() -> Processor:
-    tokenizer = Tokenizer.train(["Locate every red star in the image and output the coordinates"] * 4, 320)
-    return Processor(tokenizer, ProcessorSettings())
+def rows(start: int) -> Iterator[Row]:
+    for number in itertools.count(start):
+        kind = KINDS[(number * 7 + number // 3) % 4]
+        yield Row(f"row {number}", lambda k=kind, n=number: sample(k, n))
 
 
-@pytest.fixture(scope="module")
-def batches(processor: Processor) -> list[Batch]:
-    return [make_batch(processor, STREAM, 0, step) for step in range(6)]
+def pair_rows(start: int) -> Iterator[Row]:
+    def make(number: int) -> Sample:
+        media = [] if number % 3 == 0 else [picture(number)]
+        return Sample(
+            (say("user", *media, "say one"), say("assistant", "one")), "pair", rejected=say("assistant", "two two")
+        )
+
+    for number in itertools.count(start):
+        yield Row(f"pair {number}", lambda n=number: make(n))
 
 
-def small_config(processor: Processor, **changes: object) -> TrainConfig:
-    token = processor.tokenizer.token_id
-    model = ModelConfig(
-        vision=VisionConfig(
-            depth=2, hidden_size=32, num_heads=2, intermediate_size=48, out_hidden_size=32, fullatt_block_indexes=(1,)
-        ),
-        text=TextConfig(
-            vocab_size=len(processor.tokenizer),
-            hidden_size=32,
-            intermediate_size=48,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            mrope_section=(2, 3, 3),
-            tie_word_embeddings=True,
-        ),
-        image_token_id=token("<|image_pad|>"),
-        video_token_id=token("<|video_pad|>"),
-        vision_start_token_id=token("<|vision_start|>"),
-        vision_end_token_id=token("<|vision_end|>"),
-    )
-    optimizer = OptimizerConfig(warmup=2, cooldown=0.0, muon_lr=0.05, adamw_lr=1e-2, ema=0.5)
-    values = {"recipe": "test", "steps": 4, "model": model, "optimizer": optimizer, "threads": 1, "workers": 0}
-    return TrainConfig.model_validate({**values, **changes})
+def captions(start: int) -> Iterator[Row]:
+    for number in itertools.count(start):
+        yield Row(f"row {number}", lambda n=number: sample("image", n))
 
 
-def make_trainer(config: TrainConfig, batches: list[Batch], out: Path, heads: bool = True) -> Trainer:
-    torch.manual_seed(0)
-    model = Qwen2_5_VL(config.model)
-    made = {"tower": DenseHeads(32, TOWER_HEADS), "text": DenseHeads(32, TEXT_HEADS)} if heads else {}
-
-    def stream(start: int) -> Iterator[Batch]:
-        return iter(batches[start:] + batches)
-
-    return Trainer(config, model, made, stream, out)
-
-
-def test_overfits_one_batch(processor: Processor, batches: list[Batch], tmp_path: Path) -> None:
-    trainer = make_trainer(small_config(processor, steps=60), batches[:1] * 60, tmp_path, heads=False)
-    first = trainer.train_step(batches[0])["answer"]
-    assert trainer.run()["answer"] < 0.3 * first
+def make_trainer(config: TrainConfig, out: Path, **options: Any) -> Trainer:
+    model = fresh_model(config)
+    maker: Maker = AnswerMaker(MADE, config.model, config.length)
+    heads, reference, source = {}, None, rows
+    if config.objective == "contrastive":
+        assert config.contrastive is not None
+        maker, source = ContrastMaker(MADE, config.model, config.length), captions
+        heads = {"contrast": ContrastHead(config.contrastive, config.model.vision.out_hidden_size)}
+    if config.objective == "preference":
+        maker, source, reference = PairMaker(MADE, config.model, config.length), pair_rows, Reference(model)
+    feed = SampleFeed(source, maker, config.length, config.packs)
+    return Trainer(config, Learner(config, model, heads, reference), feed, out, **options)
 
 
-def test_dense_heads_learn_too(processor: Processor, batches: list[Batch], tmp_path: Path) -> None:
-    config = small_config(processor, steps=40, dense_weight=1.0)
-    trainer = make_trainer(config, batches[:1] * 40, tmp_path)
-    first = trainer.train_step(batches[0])
-    last = trainer.run()
-    for name in ("dense/kinds", "dense/offsets", "dense/digits", "dense/places"):
-        assert last[name] < first[name]
+def losses(out: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_resumed_equals_uninterrupted(processor: Processor, batches: list[Batch], tmp_path: Path) -> None:
-    whole = make_trainer(small_config(processor), batches, tmp_path / "whole")
-    whole.run()
-    half = make_trainer(small_config(processor), batches, tmp_path / "half")
-    for batch in batches[:2]:
-        half.train_step(batch)
-        half.step += 1
-    half.save()
-    resumed = make_trainer(small_config(processor), batches, tmp_path / "half")
-    assert resumed.step == 2
-    resumed.run()
-    for (name, a), (_, b) in zip(whole.modules.named_parameters(), resumed.modules.named_parameters(), strict=True):
-        assert torch.equal(a, b), name
-    for name, value in whole.average.values.items():
-        assert torch.equal(value, resumed.average.values[name])
-
-
-def test_exports_the_averaged_weights(processor: Processor, batches: list[Batch], tmp_path: Path) -> None:
-    trainer = make_trainer(small_config(processor, steps=2), batches, tmp_path)
+@pytest.mark.parametrize("objective", ["answer", "contrastive", "preference"])
+def test_learns(objective: str, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"objective": objective, "steps": 12, "log_every": 1}
+    if objective == "contrastive":
+        changes["contrastive"] = contrastive(MADE)
+    trainer = make_trainer(train_config(MADE, **changes), tmp_path)
     trainer.run()
-    loaded = load_model(tmp_path / "export")
-    name, value = next(iter(loaded.visual.named_parameters()))
-    assert torch.equal(value, trainer.average.values[f"visual.{name}"])
-    assert not torch.equal(value, dict(trainer.model.visual.named_parameters())[name])
+    found = losses(tmp_path)
+    assert found[-1] < 0.9 * found[0]
 
 
-def test_packed_loss_and_gradients_equal_separate(processor: Processor, batches: list[Batch], tmp_path: Path) -> None:
-    trainer = make_trainer(small_config(processor), batches, tmp_path, heads=False)
-    model, batch = trainer.model, batches[0]
-    packed, _ = batch_loss(model, {}, batch, trainer.config)
-    packed.backward()
-    grads = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
-    model.zero_grad()
-    parts = unpack(batch.inputs)
-    assert len(parts) > 1
-    counts = [int((part.labels >= 0).sum()) for part in parts if part.labels is not None]
-    for part, count in zip(parts, counts, strict=True):
-        loss, _ = batch_loss(model, {}, Batch(part, {}), trainer.config)
-        (loss * count / sum(counts)).backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None
-        torch.testing.assert_close(parameter.grad, grads[name], atol=1e-5, rtol=1e-4, msg=name)
+def test_going_on_equals_not_having_stopped_bit_for_bit(tmp_path: Path) -> None:
+    config = train_config(MADE, log_every=1, save_every=3)
+    whole = make_trainer(config, tmp_path / "whole")
+    whole.run()
+    first = make_trainer(config, tmp_path / "half")
+    steps = first.feed(None)
+    for _ in range(3):
+        first.take(next(steps))
+    first.save()
+    next(steps)  # read ahead and lost
+    resumed = make_trainer(config, tmp_path / "half")
+    assert resumed.step == 3
+    assert resumed.position == first.position
+    resumed.run()
+    assert losses(tmp_path / "half") == losses(tmp_path / "whole")[3:]
+    for (name, a), (_, b) in zip(whole._tensors().items(), resumed._tensors().items(), strict=True):
+        assert torch.equal(a, b), name
 
 
-def test_without_an_answer_loss_the_language_model_stays(
-    processor: Processor, batches: list[Batch], tmp_path: Path
-) -> None:
-    trainer = make_trainer(small_config(processor, answer_weight=0.0, dense_weight=1.0), batches, tmp_path)
-    before = trainer.model.model.embed_tokens.weight.detach().clone()
-    tower = trainer.model.visual.patch_embed.proj.weight.detach().clone()
-    trainer.train_step(batches[0])
-    assert torch.equal(before, trainer.model.model.embed_tokens.weight)
-    assert not torch.equal(tower, trainer.model.visual.patch_embed.proj.weight)
+def test_the_order_of_rows_does_not_depend_on_stopping() -> None:
+    feed = SampleFeed(rows, AnswerMaker(MADE, train_config(MADE).model, 256), 256, 2)
+    steps = list(itertools.islice(feed(None), 6))
+    assert any(step.position["left"] for step in steps)
+    for stop in (1, 3):
+        again = list(itertools.islice(feed(steps[stop - 1].position), 6 - stop))
+        assert [s.position for s in again] == [s.position for s in steps[stop:]]
+        for mine, theirs in zip(again, steps[stop:], strict=True):
+            for a, b in zip(mine.packs, theirs.packs, strict=True):
+                assert torch.equal(a.inputs.input_ids, b.inputs.input_ids)
 
 
-def test_a_loss_that_is_not_finite_changes_nothing_and_stops_at_last(
-    processor: Processor, batches: list[Batch], tmp_path: Path
-) -> None:
-    trainer = make_trainer(small_config(processor, max_bad_steps=1), batches, tmp_path, heads=False)
+def test_exports_the_averaged_weights(tmp_path: Path) -> None:
+    trainer = make_trainer(train_config(MADE, steps=2), tmp_path)
+    trainer.run()
+    name, value = next(iter(load_model(tmp_path / "export").visual.named_parameters()))
+    assert torch.equal(value, trainer.average.values[f"model.visual.{name}"])
+    assert not torch.equal(value, dict(trainer.learner.model.visual.named_parameters())[name])
+    assert "<svg" in (tmp_path / "report.html").read_text()
+
+
+def test_adapters_alone_learn_and_are_merged_into_the_export(tmp_path: Path) -> None:
+    from viewfinder.model.lora import add_adapters, load_adapter
+
+    config = train_config(MADE, steps=4, lora=LoraConfig(rank=2, alpha=4.0), optimizer={"ema": 0, "warmup": 0})
+    model = fresh_model(config)
+    add_adapters(model, 2, 4.0, ("q_proj", "down_proj"))
+    before = model.model.layers[0].mlp.down_proj.weight.clone()
+    feed = SampleFeed(rows, AnswerMaker(MADE, config.model, config.length), config.length, config.packs)
+    Trainer(config, Learner(config, model), feed, tmp_path).run()
+    assert torch.equal(before, model.model.layers[0].mlp.down_proj.weight)
+    merged = load_model(tmp_path / "export")
+    assert not torch.equal(before, merged.model.layers[0].mlp.down_proj.weight)
+    again = fresh_model(config)
+    load_adapter(again, tmp_path / "adapter")
+    inputs = AnswerMaker(MADE, config.model, 256).encode(sample("image")).inputs
     with torch.no_grad():
-        trainer.model.model.norm.weight[0] = float("nan")
-    before = trainer.model.visual.patch_embed.proj.weight.detach().clone()
-    assert trainer.train_step(batches[0]) == {"skipped": 1.0}
-    assert torch.equal(before, trainer.model.visual.patch_embed.proj.weight)
+        torch.testing.assert_close(again(inputs), merged(inputs), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(model(inputs), merged(inputs), atol=1e-5, rtol=1e-4)
+
+
+def test_frozen_parts_stay(tmp_path: Path) -> None:
+    config = train_config(MADE, rates=RatesConfig(tower=0), steps=2)
+    trainer = make_trainer(config, tmp_path)
+    model = trainer.learner.model
+    kept = {n: p.clone() for n, p in model.named_parameters()}
+    trainer.run()
+    for name, parameter in model.named_parameters():
+        frozen = name.startswith("visual.") and ".merger." not in name
+        assert torch.equal(parameter, kept[name]) == frozen, name
+
+
+def test_a_loss_that_is_not_finite_changes_nothing_and_stops_at_last(tmp_path: Path) -> None:
+    trainer = make_trainer(train_config(MADE, guard=GuardConfig(max_bad_steps=1)), tmp_path)
+    with torch.no_grad():
+        trainer.learner.model.model.norm.weight[0] = float("nan")
+    before = trainer.learner.model.visual.patch_embed.proj.weight.detach().clone()
+    packs = next(trainer.feed(None)).packs
+    assert trainer.train_step(packs) == {"skipped": 1.0}
+    assert torch.equal(before, trainer.learner.model.visual.patch_embed.proj.weight)
     with pytest.raises(ConfigError, match="not finite"):
-        trainer.train_step(batches[0])
+        trainer.train_step(packs)
 
 
-def test_next_labels() -> None:
-    assert next_labels(torch.tensor([-100, -100, 5, 6])).tolist() == [-100, 5, 6, -100]
+def test_a_spike_is_skipped(tmp_path: Path) -> None:
+    guard = GuardConfig(spike=5.0, window=4)
+    trainer = make_trainer(train_config(MADE, guard=guard), tmp_path)
+    packs = next(trainer.feed(None)).packs
+    for _ in range(2):
+        assert "loss" in trainer.train_step(packs)
+    trainer.guard.norms.extend([1e-6] * 4)
+    assert trainer.train_step(packs) == {"skipped": 1.0}
 
 
-def test_a_batch_without_dense_labels_trains_the_answers_alone(processor: Processor, tmp_path: Path) -> None:
-    config = small_config(processor)
-    clips = make_batch(processor, replace(STREAM, clip_share=1.0), 0, 0)
-    trainer = make_trainer(config, [clips], tmp_path)
-    loss, parts = batch_loss(trainer.model, trainer.heads, clips, config)
-    assert torch.isfinite(loss)
-    assert set(parts) == {"loss", "answer"}
+def test_another_processor_or_other_frozen_weights_do_not_go_on(tmp_path: Path) -> None:
+    config = train_config(MADE, rates=RatesConfig(tower=0), steps=1)
+    make_trainer(config, tmp_path, stamp="a").run()
+    with pytest.raises(StampError, match="stamp a"):
+        make_trainer(config, tmp_path, stamp="b")
+    learner = Learner(config, fresh_model(config, seed=5))
+    with pytest.raises(ConfigError, match="same --init"):
+        Trainer(config, learner, lambda _: iter(()), tmp_path, stamp="a")
+
+
+def test_packs_are_shared_evenly_or_refused(tmp_path: Path) -> None:
+    from viewfinder.train.ranks import Ranks
+
+    config = train_config(MADE, packs=3)
+    with pytest.raises(ConfigError, match="packs is 3"):
+        Trainer(config, Learner(config, fresh_model(config)), lambda _: iter(()), tmp_path, ranks=Ranks(world=2))
