@@ -1,0 +1,153 @@
+"""The browser program: found, started in a thread of its own, shared by several environments, closed.
+
+Everything of Playwright runs in that thread's event loop, so that a page that waits for a dialog never blocks
+its caller, and callers may have event loops of their own (notebooks).
+"""
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from viewfinder.errors import ViewfinderError
+
+T = TypeVar("T")
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+_QUIET = (
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-gpu",
+    "--force-color-profile=srgb",
+    "--font-render-hinting=none",
+    # no way around the guard
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--disable-features=DnsOverHttps,MediaRouter,OptimizationHints,Translate",
+)
+
+
+class Chromium:
+    """One browser program.
+
+    Args:
+        executable: the program; None finds Debian's Chromium or Chrome on the path, else Playwright's own.
+        headless: without a window.
+        connect: address of a running browser's debugging port, `http://127.0.0.1:9222`, instead of a new one.
+        profile: directory with the user's profile, for sessions that are logged in.
+        sandbox: Chromium's own; off where the system does not allow it (root in a container).
+
+    Raises:
+        ViewfinderError: Playwright or a browser is missing, or it does not start.
+    """
+
+    def __init__(
+        self,
+        executable: str | Path | None = None,
+        *,
+        headless: bool = True,
+        connect: str | None = None,
+        profile: str | Path | None = None,
+        sandbox: bool | None = None,
+    ) -> None:
+        try:
+            import playwright.async_api  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        except ImportError:
+            raise ViewfinderError(
+                "Playwright is not installed, so no browser can be driven; pip install 'viewfinder[agent]'"
+            ) from None
+        self._executable = str(executable) if executable else next(filter(None, map(shutil.which, _NAMES)), None)
+        self._headless, self._connect, self._profile = headless, connect, profile
+        self._sandbox = not _is_root() if sandbox is None else sandbox
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="browser", daemon=True)
+        self._thread.start()
+        self.browser: Any = None
+        self._own: Any = None
+        self._closed = False
+        try:
+            self.run(self._start())
+        except Exception as error:
+            self.close()
+            reason = " ".join(str(error).split())[:200]
+            raise ViewfinderError(
+                f"the browser {self._executable or 'of Playwright'} does not start ({reason}); install Debian's "
+                "chromium or run `playwright install chromium`"
+            ) from None
+
+    async def _start(self) -> None:
+        from playwright.async_api import async_playwright
+
+        self._playwright = await async_playwright().start()
+        chromium = self._playwright.chromium
+        if self._connect:
+            self.browser = await chromium.connect_over_cdp(self._connect)
+            return
+        options: dict[str, Any] = {
+            "executable_path": self._executable,
+            "headless": self._headless,
+            "args": list(_QUIET),
+            "chromium_sandbox": self._sandbox,
+        }
+        if self._profile:
+            self._own = await chromium.launch_persistent_context(str(self._profile), no_viewport=True, **options)
+        else:
+            self.browser = await chromium.launch(**options)
+
+    async def context(self, **options: Any) -> Any:
+        """A fresh context (no cookies, no history); the user's own where a profile or a running browser was given."""
+        if self._own is not None:
+            return self._own
+        if self._connect and self.browser.contexts:
+            return self.browser.contexts[0]
+        return await self.browser.new_context(**options)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether contexts are fresh, rather than the user's."""
+        return self._own is None and not self._connect
+
+    def run(self, work: Coroutine[Any, Any, T], timeout: float = 120.0) -> T:
+        """Run a coroutine in the browser's thread and wait for it."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            future.cancel()
+            raise ViewfinderError(
+                f"the browser did not answer for {timeout:g} seconds, so the page hangs; close it and begin again"
+            ) from None
+
+    def close(self) -> None:
+        """End the program; a browser that was connected to stays open."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self.run(self._stop(), timeout=20)
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(5)
+            self._loop.close()
+
+    async def _stop(self) -> None:
+        for closing in (self._own, None if self._connect else self.browser):
+            if closing is not None:
+                await closing.close()
+        if hasattr(self, "_playwright"):
+            await self._playwright.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.close()
+
+
+def _is_root() -> bool:
+    import os
+
+    return hasattr(os, "geteuid") and os.geteuid() == 0

@@ -1,0 +1,256 @@
+"""`BrowserEnvironment`: a browser's window as a screen with mouse, keyboard or fingers.
+
+    picture = bar (tabs, address) above the page, in device pixels;  CSS pixel x scale = device pixel
+
+The way between them is one `Transform`. Dialogs, open lists and the bar are drawn into the picture (see
+`overlays`) and clicks on them answered here; everything else goes to the page as real input.
+"""
+
+import contextlib
+import io
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from PIL import Image, ImageDraw
+
+from viewfinder.agent.browser import overlays
+from viewfinder.agent.browser.chromium import Chromium
+from viewfinder.agent.browser.cover import secret_boxes
+from viewfinder.agent.browser.guard import Guard, Site
+from viewfinder.agent.browser.hands import Hands
+from viewfinder.agent.browser.inspect import Found, inspect
+from viewfinder.agent.browser.tabs import Tabs
+from viewfinder.agent.environment import Observation, Outcome, Target
+from viewfinder.agent.policy import Policy
+from viewfinder.agent.secrets import Vault
+from viewfinder.errors import ViewfinderError
+from viewfinder.media.image import Picture
+from viewfinder.media.transform import Transform
+from viewfinder.outputs.actions import Action, Device
+
+Place = tuple[float, float]
+
+
+class BrowserEnvironment:
+    """One window.
+
+    Args:
+        url: page to begin with.
+        policy: holds on the network, too; None allows the host of `url` and nothing else.
+        chromium: a browser to share; None starts one, which `close` ends.
+        size: of the page, CSS pixels; with `bar` the picture is higher.
+        scale: device pixels per CSS pixel.
+        bar: show tabs and address.
+        touch: fingers (`mobile_use`) instead of a mouse.
+        sites: hosts served from this process; `offline` allows nothing else.
+        vault: secrets to cover in pictures once they were typed.
+        settle: seconds to wait for a page to rest after an action, at most.
+        options: of the browser context: locale, timezone_id, color_scheme ...
+    """
+
+    def __init__(
+        self,
+        url: str,
+        policy: Policy | None = None,
+        *,
+        chromium: Chromium | None = None,
+        size: tuple[int, int] = (1280, 800),
+        scale: float = 1.0,
+        bar: bool = True,
+        touch: bool = False,
+        sites: Mapping[str, Site] | None = None,
+        offline: bool = False,
+        vault: Vault | None = None,
+        settle: float = 4.0,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.policy = policy or Policy(domains=(_host(url),))
+        if not self.policy.allows_url(url):
+            raise ViewfinderError(f"the policy does not allow {url}, so it was not opened; add its host to domains")
+        self.url, self.size, self.scale, self.touch = url, size, scale, touch
+        self.vault = vault or Vault()
+        self._bar_height = round(overlays.BAR_HEIGHT * scale) if bar else 0
+        self._sites, self._offline, self._settle = dict(sites or {}), offline, settle
+        self._options = dict(options or {})
+        self._own = Chromium() if chromium is None else None
+        self.chromium = chromium or self._own
+        self._context: Any = None
+        self._parts: list[overlays.Part] = []
+        try:
+            self.reset()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def device(self) -> Device:
+        return "mobile" if self.touch else "computer"
+
+    @property
+    def to_page(self) -> Transform:
+        """From the page (original, CSS pixels) to the part of the picture under the bar."""
+        size = round(self.size[0] * self.scale), round(self.size[1] * self.scale)
+        return Transform(original_size=self.size, resized_size=size)
+
+    def page_place(self, xy: Place) -> Place:
+        """A place of the picture in CSS pixels of the page."""
+        return self.to_page.to_original((xy[0], xy[1] - self._bar_height))
+
+    def screen_place(self, xy: Place) -> Place:
+        """A place of the page in pixels of the picture; the inverse of `page_place`."""
+        x, y = self.to_page.to_model(xy)
+        return x, y + self._bar_height
+
+    def reset(self, seed: int | None = None) -> Observation:
+        """A fresh context at the first page; a user's own context is kept and only a new tab opened."""
+        self._run(self._open())
+        return self.observe()
+
+    async def _open(self) -> None:
+        await self._leave()
+        assert self.chromium is not None
+        self._context = await self.chromium.context(
+            viewport={"width": self.size[0], "height": self.size[1]},
+            device_scale_factor=self.scale,
+            has_touch=self.touch,
+            is_mobile=self.touch,
+            service_workers="block",
+            accept_downloads=self.policy.downloads,
+            **self._options,
+        )
+        self.tabs = Tabs(self._context, self.policy.downloads)
+        self.guard = Guard(self.policy, self._sites, offline=self._offline, mine=self.tabs.is_mine)
+        self.hands = Hands(self.tabs, self.guard, self._settle, self.scale)
+        await self.guard.install(self._context)
+        await self.tabs.open_first()
+        await self.hands.go(self.url)
+
+    def observe(self) -> Observation:
+        image = self._run(self._picture())
+        notes = (*self.tabs.notes, *self.guard.drain())
+        self.tabs.notes.clear()
+        return Observation(Picture(image, Transform.identity(image.size)), self._where(), notes)
+
+    def _where(self) -> str:
+        return str(self.tabs.current.url)
+
+    async def _picture(self) -> Image.Image:
+        page = await self._page_picture()
+        if not self._bar_height:
+            image = page
+        else:
+            image = Image.new("RGB", (page.width, page.height + self._bar_height))
+            image.paste(page, (0, self._bar_height))
+        self._parts = []
+        hands = self.hands
+        if hands.open_list is not None:
+            self._parts += hands.open_list.draw(image, self.scale)
+        if self._bar_height:
+            titles = [await self._title(tab) for tab in self.tabs.pages]
+            current = self.tabs.pages.index(self.tabs.current) if self.tabs.current in self.tabs.pages else 0
+            address = self._where() if hands.address is None else hands.address
+            bar = overlays.Bar(titles, current, self.vault.scrub(address), hands.address is not None)
+            self._parts += bar.draw(image, self.scale)
+        if self.tabs.dialog is not None:
+            self._parts = hands.dialog_box(self.vault).draw(image, self.scale)
+        return image
+
+    async def _title(self, tab: Any) -> str:
+        if self.tabs.dialog is not None:  # the page cannot answer
+            return ""
+        return self.vault.scrub(await tab.title())
+
+    async def _page_picture(self) -> Image.Image:
+        """The page; as it was last seen while a dialog keeps it from drawing."""
+        if self.tabs.dialog is not None and getattr(self, "_last", None) is not None:
+            return self._last.copy()
+        png = await self.tabs.current.screenshot(caret="initial", timeout=30_000)
+        image = Image.open(io.BytesIO(png)).convert("RGB")
+        if values := self.vault.revealed_values:
+            pen = ImageDraw.Draw(image)
+            for box in await secret_boxes(await self.tabs.session(), values):
+                pen.rectangle(self.to_page.box_to_model(box), fill="black")
+        self._last = image.copy()
+        return image
+
+    def target(self, xy: Place | None) -> Target:
+        if xy is not None and (part := overlays.part_at(self._parts, xy)):
+            return self._part_target(part)
+        if xy is None and self.hands.address is not None:
+            return Target("link", "address", self._where(), href=_with_scheme(self.hands.address))
+        if self.tabs.dialog is not None or self.hands.open_list is not None:
+            return Target("dialog", where=self._where(), identity="overlay")
+        found = self._run(self._inspect(xy))
+        return found.target if found else Target(where=self._where())
+
+    def _part_target(self, part: overlays.Part) -> Target:
+        """Parts of the browser itself: a dialog's OK says what its message says."""
+        label = part.label
+        if self.tabs.dialog is not None and part.action == "ok" and self.tabs.dialog.type != "alert":
+            label = f"OK: {self.tabs.dialog.message}"[:200]
+        editable = part.action in ("field", "address")
+        return Target("field" if editable else "button", label, self._where(), editable=editable, identity=part.action)
+
+    async def _inspect(self, xy: Place | None) -> Found | None:
+        place = None if xy is None else self.page_place(xy)
+        return await inspect(self._context, self.tabs.current, await self.tabs.session(), place)
+
+    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> Outcome:
+        self.guard.begin(confirmed)
+        part = overlays.part_at(self._parts, action.coordinate) if action.coordinate else None
+        place = self.page_place(action.coordinate) if action.coordinate else None
+        end = self.page_place(action.coordinate2) if action.coordinate2 else None
+        return self._run(self._act(action, part, place, end, expected))
+
+    async def _act(
+        self,
+        action: Action,
+        part: overlays.Part | None,
+        place: Place | None,
+        end: Place | None,
+        expected: Target | None,
+    ) -> Outcome:
+        hands = self.hands
+        if part is not None or self.tabs.dialog is not None or hands.open_list is not None or hands.address is not None:
+            outcome = await hands.on_overlay(action, part, self.scale)
+            if outcome is not None:
+                return outcome
+        return await hands.on_page(action, place, end, expected, self._anchor(action))
+
+    def _anchor(self, action: Action) -> Any:
+        """How a `<select>` box at a place of the page lies in the picture."""
+        return lambda left, top, right, bottom: (*self.screen_place((left, top)), *self.screen_place((right, bottom)))
+
+    def close(self) -> None:
+        if self.chromium is None:
+            return
+        with contextlib.suppress(ViewfinderError):  # a page that hangs goes with its browser
+            self._run(self._leave(), timeout=20)
+        if self._own is not None:
+            self._own.close()
+        self.chromium = None
+
+    async def _leave(self) -> None:
+        if self._context is None:
+            return
+        context, self._context = self._context, None
+        assert self.chromium is not None
+        if self.chromium.is_own:
+            await context.close()
+            return
+        await context.unroute_all(behavior="ignoreErrors")
+        for page in list(self.tabs.pages):
+            await page.close()
+
+    def _run(self, work: Any, timeout: float = 120.0) -> Any:
+        assert self.chromium is not None, "the environment is closed"
+        return self.chromium.run(work, timeout)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def _with_scheme(address: str) -> str:
+    return address if "://" in address else f"https://{address}"

@@ -1,0 +1,187 @@
+"""The policy on the network: which pages may load, where redirects lead, what may be sent.
+
+Whatever asks for a page (a click, a script, a frame, a redirect, a new tab) passes here, so what the model
+is not allowed to open, a page cannot open either. Redirects are followed one by one, each judged.
+"""
+
+import asyncio
+import html
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from viewfinder.agent.policy import Policy, is_private
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_MOST_PAGES = 20
+"""More pages than this after one action are endless redirects."""
+
+
+@dataclass(frozen=True)
+class SiteRequest:
+    """What a site that is served from inside this process is asked."""
+
+    method: str
+    url: str
+    body: str = ""
+
+
+@dataclass(frozen=True)
+class SiteReply:
+    """What it answers."""
+
+    body: str | bytes = ""
+    status: int = 200
+    content_type: str = "text/html; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Site = Callable[[SiteRequest], SiteReply]
+
+
+class Guard:
+    """Judges every request of a context.
+
+    Args:
+        sites: hosts that are served from here, without a network.
+        offline: nothing but `sites` may be reached.
+        mine: whether a page belongs to the agent; others in a user's own browser are let be.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        sites: Mapping[str, Site] | None = None,
+        *,
+        offline: bool = False,
+        mine: Callable[[Any], bool] = lambda page: True,
+    ) -> None:
+        self.policy = policy
+        self.sites = dict(sites or {})
+        self.offline = offline
+        self.confirmed = False
+        self.refused: list[str] = []
+        self._notes: list[str] = []
+        self._pages = 0
+        self._mine = mine
+
+    def begin(self, confirmed: bool) -> None:
+        """A new action starts; `confirmed` lets what it sends through."""
+        self.confirmed = confirmed
+        self._pages = 0
+
+    def drain(self) -> tuple[str, ...]:
+        """Notes since the last call."""
+        notes, self._notes = tuple(dict.fromkeys(self._notes)), []
+        return notes
+
+    async def install(self, context: Any) -> None:
+        await context.route("**/*", self._handle)
+        await context.route_web_socket("**/*", self._socket)
+
+    async def _handle(self, route: Any) -> None:
+        from playwright.async_api import Error
+
+        try:
+            request = route.request
+            if not self._is_mine(request):
+                await route.continue_()
+            elif request.is_navigation_request():
+                await self._page(route, request)
+            else:
+                await self._resource(route, request)
+        except (Error, asyncio.CancelledError):  # the page went away meanwhile
+            return
+
+    def _is_mine(self, request: Any) -> bool:
+        try:
+            return self._mine(request.frame.page)
+        except Exception:  # the frame of a tab that is only opening: then the guard holds
+            return True
+
+    async def _page(self, route: Any, request: Any) -> None:
+        """A document: of the tab itself or of a frame in it."""
+        self._pages += 1
+        if not self.policy.allows_url(request.url):
+            return await self._stay(
+                route, f"a page tried to open {_name(request.url)}, which the policy does not allow"
+            )
+        if self._pages > _MOST_PAGES:
+            return await self._stay(route, f"over {_MOST_PAGES} redirects came one after another; they were stopped")
+        if held := self._held_back(request):
+            return await self._stay(route, held)
+        reply = self._served(request)
+        if reply is None and self.offline:
+            return await self._stay(route, f"{_name(request.url)} is not there")
+        if reply is not None:
+            return await self._answer(route, request, reply.status, dict(reply.headers), reply)
+        response = await route.fetch(max_redirects=0)
+        return await self._answer(route, request, response.status, response.headers, response)
+
+    async def _answer(self, route: Any, request: Any, status: int, headers: dict[str, str], reply: Any) -> None:
+        lower = {key.lower(): value for key, value in headers.items()}
+        if status in (301, 302, 303, 307, 308) and lower.get("location"):
+            return await self._redirect(route, request, status, urljoin(request.url, lower["location"]))
+        if isinstance(reply, SiteReply):
+            return await route.fulfill(
+                status=status, headers=dict(reply.headers), content_type=reply.content_type, body=reply.body
+            )
+        return await route.fulfill(response=reply)
+
+    async def _redirect(self, route: Any, request: Any, status: int, url: str) -> None:
+        if not self.policy.allows_url(url):
+            return await self._stay(route, f"a redirect to {_name(url)} was stopped, which the policy does not allow")
+        if status in (307, 308) and request.method not in _READS:
+            return await self._stay(route, f"a form was to be sent on to {_name(url)}; that was stopped")
+        # A page of one line leads on, so that the next address passes here again and becomes the tab's own.
+        target = json.dumps(url).replace("<", "\\u003c")
+        body = f"<!doctype html><title>{html.escape(_name(url))}</title><script>location.replace({target})</script>"
+        return await route.fulfill(status=200, content_type="text/html; charset=utf-8", body=body)
+
+    async def _resource(self, route: Any, request: Any) -> None:
+        host = (urlsplit(request.url).hostname or "").lower()
+        if held := self._held_back(request):
+            self._note(held)
+            return await route.abort("blockedbyclient")
+        if (reply := self._served(request)) is not None:
+            return await route.fulfill(
+                status=reply.status, headers=dict(reply.headers), content_type=reply.content_type, body=reply.body
+            )
+        if self.offline or (is_private(host) and not self.policy.allows_url(request.url)):
+            return await route.abort("blockedbyclient")
+        return await route.continue_()
+
+    def _served(self, request: Any) -> SiteReply | None:
+        site = self.sites.get((urlsplit(request.url).hostname or "").lower())
+        return site(SiteRequest(request.method, request.url, request.post_data or "")) if site else None
+
+    def _held_back(self, request: Any) -> str:
+        """Why a request that changes something is not sent, or ""."""
+        if request.method in _READS or self.policy.writes == "any" or self.confirmed:
+            return ""
+        return f"a {request.method} request to {_name(request.url)} was held back, as nobody confirmed it"
+
+    async def _stay(self, route: Any, note: str) -> None:
+        """Answer with "no content": the tab stays where it is."""
+        self._note(note)
+        await route.fulfill(status=204)
+
+    def _note(self, text: str) -> None:
+        self._notes.append(text)
+        self.refused.append(text)
+
+    async def _socket(self, socket: Any) -> None:
+        url = socket.url.replace("ws", "http", 1)
+        if not self.offline and self.policy.allows_url(url) and (self.confirmed or self.policy.writes == "any"):
+            socket.connect_to_server()
+        else:
+            self._note(f"a connection to {_name(url)} was stopped")
+            await socket.close()
+
+
+def _name(url: str) -> str:
+    """Scheme and host, which is all that a note says of an address."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}" if parts.hostname else f"{parts.scheme}: address"

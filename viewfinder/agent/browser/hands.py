@@ -1,0 +1,290 @@
+"""How an action becomes input: to the page, or to what the browser shows around it.
+
+Before a press the mouse goes to its place and the target is looked at once more: a page that puts something
+else under the cursor when it comes is not clicked.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from viewfinder.agent.browser import overlays
+from viewfinder.agent.browser.guard import Guard
+from viewfinder.agent.browser.inspect import Found, choose_option, inspect, options_of
+from viewfinder.agent.browser.keys import key_name, shortcut
+from viewfinder.agent.browser.tabs import Tabs
+from viewfinder.agent.environment import Outcome, Target
+from viewfinder.agent.secrets import Vault
+from viewfinder.errors import ViewfinderError
+from viewfinder.media.transform import Box
+from viewfinder.outputs.actions import Action
+
+Place = tuple[float, float]
+_BUTTONS = {"right_click": "right", "middle_click": "middle"}
+_LONGEST_WAIT = 60.0
+
+
+class Hands:
+    """Input to the tabs of one window; lives in the browser's event loop.
+
+    Attributes:
+        open_list: the open list of a `<select>`, if any.
+        address: what is being typed into the address, or None.
+    """
+
+    def __init__(self, tabs: Tabs, guard: Guard, settle: float, scale: float) -> None:
+        self.tabs, self.guard, self._settle, self._scale = tabs, guard, settle, scale
+        self.open_list: overlays.OpenList | None = None
+        self.address: str | None = None
+        self._select: Found | None = None
+        self._typed = ""
+
+    async def go(self, url: str) -> Outcome:
+        """Open an address in the tab shown."""
+        from playwright.async_api import Error
+
+        before = len(self.guard.refused)
+        try:
+            work = self.tabs.current.goto(url, wait_until="domcontentloaded", timeout=30_000)
+            await self.tabs.unless_dialog(work, timeout=31)
+        except Error as error:
+            if len(self.guard.refused) == before and "ERR_ABORTED" not in str(error):
+                reason = str(error).split("\n")[0][:120]
+                raise ViewfinderError(f"{url} does not open ({reason}), so there is nothing to see; check it") from None
+        await self.tabs.settle(self._settle)
+        return Outcome()
+
+    def dialog_box(self, vault: Vault) -> overlays.DialogBox:
+        dialog = self.tabs.dialog
+        text = self._typed or (dialog.default_value if dialog.type == "prompt" else "")
+        return overlays.DialogBox(dialog.type, vault.scrub(dialog.message), vault.scrub(text))
+
+    async def on_overlay(self, action: Action, part: overlays.Part | None, scale: float) -> Outcome | None:
+        """Answer for dialog, list and bar; None when the action is for the page after all."""
+        presses = action.name in ("left_click", "double_click", "click")
+        if action.name == "wait":
+            return None
+        if self.tabs.dialog is not None:
+            return await self._on_dialog(action, part if presses else None)
+        if self.open_list is not None:
+            return await self._on_list(action, part if presses else None)
+        if part is not None and presses:
+            return await self._on_bar(part)
+        if part is not None:
+            return Outcome(False, "nothing else than a click can be done there")
+        return await self._on_address(action)
+
+    async def _on_dialog(self, action: Action, part: overlays.Part | None) -> Outcome:
+        keys = shortcut(action.keys)
+        if action.name == "type" and self.tabs.dialog.type == "prompt":
+            self._typed += (action.text or "").rstrip("\n")
+            if not (action.text or "").endswith("\n"):
+                return Outcome()
+            keys = "Enter"
+        accepts = (part and part.action == "ok") or keys == "Enter"
+        declines = (part and part.action == "cancel") or keys == "Escape"
+        if part and part.action == "field":
+            return Outcome()
+        if not accepts and not declines:
+            return Outcome(False, "a dialog is open; only its buttons can be used")
+        typed, self._typed = self._typed or getattr(self.tabs.dialog, "default_value", ""), ""
+        await self.tabs.answer_dialog(bool(accepts), typed)
+        await self.tabs.settle(self._settle)
+        return Outcome()
+
+    async def _on_list(self, action: Action, part: overlays.Part | None) -> Outcome | None:
+        assert self.open_list is not None
+        if action.name in ("scroll", "swipe"):
+            up = action.pixels or ((action.coordinate2 or (0, 0))[1] - (action.coordinate or (0, 0))[1])
+            self.open_list.scroll(-5 if up > 0 else 5)
+            return Outcome()
+        self.open_list = None
+        if part is not None and part.action.startswith("option ") and self._select is not None:
+            await self.tabs.unless_dialog(choose_option(self._select, int(part.action.split()[1])))
+            await self.tabs.settle(self._settle)
+        elif part is not None:
+            return await self._on_bar(part)
+        return None if action.name in ("type", "key") and action.keys != ("Escape",) else Outcome()
+
+    async def _on_bar(self, part: overlays.Part) -> Outcome:
+        name, _, number = part.action.partition(" ")
+        page = self.tabs.current
+        if name == "address":
+            self.address = ""
+            return Outcome()
+        self.address = None
+        if name == "tab":
+            self.tabs.current = self.tabs.pages[int(number)]
+            await self.tabs.current.bring_to_front()
+        elif name == "close":
+            if len(self.tabs.pages) == 1:
+                return Outcome(False, "the last tab stays open")
+            await self.tabs.pages[int(number)].close()
+        else:
+            await self._history(name, page)
+        await self.tabs.settle(self._settle)
+        return Outcome()
+
+    async def _history(self, name: str, page: Any) -> None:
+        from playwright.async_api import Error
+
+        turn = {"back": page.go_back, "forward": page.go_forward, "reload": page.reload}[name]
+        try:
+            await self.tabs.unless_dialog(turn(wait_until="commit", timeout=10_000))
+        except Error:  # nothing to go back to, or refused: the picture shows it
+            return
+
+    async def _on_address(self, action: Action) -> Outcome | None:
+        if self.address is None:
+            return None
+        if action.name == "type":
+            self.address += action.text or ""
+            if not self.address.endswith("\n"):
+                return Outcome()
+        elif shortcut(action.keys) == "Escape" or action.name not in ("key",):
+            self.address = None
+            return Outcome() if action.keys else None
+        elif shortcut(action.keys) != "Enter":
+            return Outcome()
+        url, self.address = self.address.strip(), None
+        return await self.go(url if "://" in url else f"https://{url}")
+
+    async def on_page(
+        self,
+        action: Action,
+        place: Place | None,
+        end: Place | None,
+        expected: Target | None,
+        anchor: Callable[..., Box],
+    ) -> Outcome:
+        """Real input to the page."""
+        from playwright.async_api import Error
+
+        try:
+            outcome = await self._input(action, place, end, expected, anchor)
+        except Error as error:
+            return Outcome(False, f"the browser could not do it: {str(error).splitlines()[0][:120]}")
+        await self.tabs.settle(self._settle)
+        return outcome
+
+    async def _input(
+        self,
+        action: Action,
+        place: Place | None,
+        end: Place | None,
+        expected: Target | None,
+        anchor: Callable[..., Box],
+    ) -> Outcome:
+        page, name = self.tabs.current, action.name
+        if name in ("click", "long_press", "swipe"):
+            return await self._touch(action, place, end)
+        if name == "wait":
+            await asyncio.sleep(min(action.time or 0.0, _LONGEST_WAIT))
+        elif name == "mouse_move" and place:
+            await self._try(page.mouse.move(*place))
+        elif name == "scroll":
+            await self._try(page.mouse.wheel(0, -(action.pixels or 0) / self._scale))
+        elif name == "left_click_drag" and place:
+            for work in (page.mouse.down(), page.mouse.move(*place, steps=8), page.mouse.up()):
+                await self._try(work)
+        elif name == "type":
+            await self._try(page.keyboard.type(action.text or ""), timeout=60)
+        elif name == "key":
+            return await self._key(action)
+        elif name == "system_button":
+            return await self._system(str(action.button))
+        elif place:
+            return await self._click(name, place, expected, anchor)
+        else:
+            raise ViewfinderError(f"a browser has no {name}, so nothing was done; choose another action")
+        return Outcome()
+
+    async def _try(self, work: Any, timeout: float = 15.0) -> bool:
+        return await self.tabs.unless_dialog(work, timeout)
+
+    async def _click(self, name: str, place: Place, expected: Target | None, anchor: Callable[..., Box]) -> Outcome:
+        mouse = self.tabs.current.mouse
+        await self._try(mouse.move(*place))
+        session = await self.tabs.session()
+        found = await inspect(self.tabs.context, self.tabs.current, session, place)
+        if expected is not None and expected.identity and (not found or found.target.identity != expected.identity):
+            return Outcome(False, "something else came to lie there before the click; nothing was pressed, look again")
+        if name == "left_click" and found and found.target.role == "select" and await self._open_list(found, anchor):
+            return Outcome()
+        button = _BUTTONS.get(name, "left")
+        for count in range(1, 3 if name == "double_click" else 2):
+            if not await self._try(mouse.down(button=button, click_count=count)) or self.tabs.dialog:
+                break
+            if not await self._try(mouse.up(button=button, click_count=count)) or self.tabs.dialog:
+                break
+        return Outcome()
+
+    async def _open_list(self, found: Found, anchor: Callable[..., Box]) -> bool:
+        about = await options_of(found)
+        if about["multiple"] or about["disabled"] or not about["options"]:
+            return False
+        place = await _box_of(found)
+        self._select = found
+        self.open_list = overlays.OpenList(anchor(*place), about["options"], about["selected"])
+        self.open_list.scroll(max(0, about["selected"] - 5))
+        return True
+
+    async def _key(self, action: Action) -> Outcome:
+        page, combination = self.tabs.current, shortcut(action.keys)
+        turns = {"Alt+ArrowLeft": "back", "Alt+ArrowRight": "forward", "F5": "reload", "Control+r": "reload"}
+        if combination in turns:
+            await self._history(turns[combination], page)
+        elif combination in ("Control+l", "F6"):
+            self.address = ""
+        elif combination in ("Control+Tab", "Control+Shift+Tab"):
+            step = -1 if "Shift" in combination else 1
+            pages = self.tabs.pages
+            self.tabs.current = pages[(pages.index(page) + step) % len(pages)]
+            await self.tabs.current.bring_to_front()
+        elif combination == "Control+w" and len(self.tabs.pages) > 1:
+            await page.close()
+        else:
+            names = [key_name(key) for key in action.keys]
+            for key in names:
+                await self._try(page.keyboard.down(key))
+            for key in reversed(names):
+                await self._try(page.keyboard.up(key))
+        return Outcome()
+
+    async def _system(self, button: str) -> Outcome:
+        if button == "Enter":
+            await self._try(self.tabs.current.keyboard.press("Enter"))
+        elif button == "Back":
+            await self._history("back", self.tabs.current)
+        else:
+            return Outcome(False, f"a page has no {button} button")
+        return Outcome()
+
+    async def _touch(self, action: Action, place: Place | None, end: Place | None) -> Outcome:
+        session = await self.tabs.session()
+        assert place is not None
+
+        async def touch(kind: str, *points: Place) -> None:
+            await session.send(
+                "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]}
+            )
+
+        if action.name == "click":
+            await self._try(self.tabs.current.touchscreen.tap(*place))
+            return Outcome()
+        await self._try(touch("touchStart", place))
+        if action.name == "long_press":
+            await asyncio.sleep(min(action.time or 1.0, 10.0))
+        elif end is not None:
+            for i in range(1, 11):
+                x, y = (place[k] + (end[k] - place[k]) * i / 10 for k in (0, 1))
+                await self._try(touch("touchMove", (x, y)))
+        await self._try(touch("touchEnd"))
+        return Outcome()
+
+
+async def _box_of(found: Found) -> Box:
+    """The element's box in CSS pixels of the view it is in."""
+    answer = await found.session.send("DOM.getBoxModel", {"objectId": found.handle})
+    quad = answer["model"]["border"]
+    return min(quad[0::2]), min(quad[1::2]), max(quad[0::2]), max(quad[1::2])
