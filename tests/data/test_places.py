@@ -37,6 +37,11 @@ def test_a_form_is_kept_by_the_identity_and_scaled_by_a_resize(form: str) -> Non
     assert FORMS[form](doubled, _START.then_resize((120, 120)), _START) == text
 
 
+def test_a_fenced_page_stays_fenced() -> None:
+    text = f"```html\n{_TEXTS['html']}\n```"
+    assert FORMS["html"](text, _START, _START) == text
+
+
 def test_a_sample_speaks_pixels_of_what_the_model_sees() -> None:
     sample = boxed_sample()
     view = for_model(sample, small_processor())

@@ -126,7 +126,9 @@ def _plain_boxes(text: str, before: Transform, after: Transform) -> str:
 
 
 def _html(text: str, before: Transform, after: Transform) -> str:
-    return replace(Page.from_html(text, before), transform=after).to_html()
+    """A page, between the marks of a fence or not, as it was."""
+    written = replace(Page.from_html(text, before), transform=after).to_html()
+    return f"```html\n{written}\n```" if text.startswith("```html") else written
 
 
 def _action(text: str, before: Transform, after: Transform) -> str:
