@@ -98,6 +98,7 @@ _ALL = (
         "grounding:make",
         "named objects pasted on grounds: boxes, points, counts, referring, absent, regions",
     ),
+    Kind("pages", "documents.pages:make", "pages of text, lists, tables and figures: QwenVL HTML, reading, parts"),
     Kind("shapes", "shape_talk:make", "named shapes and text on plain grounds: locate, point, count, read, ask"),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

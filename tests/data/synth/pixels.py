@@ -1,0 +1,31 @@
+"""Boxes measured from pixels alone, to hold against what generators say."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Rectangle = tuple[float, float, float, float]
+
+
+def background(image: Image.Image) -> tuple[int, int, int]:
+    """The commonest colour."""
+    counts = image.getcolors(1 << 24)
+    assert counts is not None
+    return max(counts)[1]  # type: ignore[return-value]
+
+
+def measured(image: Image.Image, box: Rectangle, ground: tuple[int, int, int], reach: int = 3) -> Rectangle | None:
+    """The box of all ink in `box` grown by `reach` pixels, counted from the pixels in plain arrays."""
+    x1, y1 = max(0, int(box[0]) - reach), max(0, int(box[1]) - reach)
+    x2, y2 = int(box[2]) + reach, int(box[3]) + reach
+    part: NDArray[np.int16] = np.asarray(image.convert("RGB"), np.int16)[y1:y2, x1:x2]
+    ink = np.abs(part - np.array(ground)).max(axis=-1) > 40
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not len(rows):
+        return None
+    return x1 + int(columns[0]), y1 + int(rows[0]), x1 + int(columns[-1]) + 1, y1 + int(rows[-1]) + 1
+
+
+def off_by(box: Rectangle, other: Rectangle) -> float:
+    """The largest distance of two corners."""
+    return max(abs(a - b) for a, b in zip(box, other, strict=True))

@@ -1,0 +1,101 @@
+"""The paper that pages, bills, tables and screens are drawn on, and what it knows: where ink really is.
+
+Things are drawn on one flat colour; `ink_box` then finds what differs from it, so boxes are tight by measurement and
+not by what a font or a renderer says of itself. What a camera or a scanner adds comes last (`grounds.camera`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageChops, ImageDraw
+
+from viewfinder.data.synth.choose import chance, number, pick
+
+Colour = tuple[int, int, int]
+Rectangle = tuple[int, int, int, int]
+_FAINT = 40
+"""Differences from the paper below this (of 255, in the strongest channel) are no ink: edges of letters fade out."""
+
+
+class Sheet:
+    """A picture in the making.
+
+    Attributes:
+        image: RGB.
+        pen: draws on it.
+        paper: the flat colour below.
+        ink: the usual colour of letters.
+        accent: a second colour, for heads and rules.
+    """
+
+    def __init__(self, size: tuple[int, int], paper: Colour, ink: Colour, accent: Colour | None = None) -> None:
+        self.image = Image.new("RGB", size, paper)
+        self.pen = ImageDraw.Draw(self.image)
+        self.paper, self.ink, self.accent = paper, ink, accent or ink
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.image.size
+
+    def ink_box(self, area: Rectangle, ground: Colour | None = None) -> Rectangle | None:
+        """The smallest box in `area` that holds all its ink; None where there is none.
+
+        Args:
+            area: x1, y1, x2, y2; what lies outside the sheet is left out.
+            ground: the flat colour of that area, where it is not the paper's.
+        """
+        x1, y1 = max(0, area[0]), max(0, area[1])
+        x2, y2 = min(self.image.width, area[2]), min(self.image.height, area[3])
+        if x2 <= x1 or y2 <= y1:
+            return None
+        part = self.image.crop((x1, y1, x2, y2))
+        apart = ImageChops.difference(part, Image.new("RGB", part.size, ground or self.paper))
+        red, green, blue = apart.split()
+        strongest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+        box = strongest.point(_ABOVE_FAINT).getbbox()
+        return None if box is None else (x1 + box[0], y1 + box[1], x1 + box[2], y1 + box[3])
+
+
+_ABOVE_FAINT = [255 * (value > _FAINT) for value in range(256)]
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours that go together."""
+
+    paper: Colour
+    ink: Colour
+    accent: Colour
+
+
+def draw_palette(rng: np.random.Generator, difficulty: float = 0.5) -> Palette:
+    """Mostly black on white; sometimes tinted paper, coloured ink, or light on dark."""
+    if chance(rng, 0.12 + 0.1 * difficulty):
+        dark = tuple(int(v) for v in rng.integers(5, 60, 3))
+        light = tuple(int(v) for v in rng.integers(205, 256, 3))
+        return Palette(_colour(dark), _colour(light), _accent(rng, light=True))
+    paper = (255, 255, 255) if chance(rng, 0.6) else _colour(tuple(int(v) for v in rng.integers(222, 256, 3)))
+    ink = (number(rng, 0, 40),) * 3 if chance(rng, 0.75) else _colour(tuple(int(v) for v in rng.integers(0, 95, 3)))
+    return Palette(paper, _colour(ink), _accent(rng))
+
+
+def _accent(rng: np.random.Generator, light: bool = False) -> Colour:
+    hues = ((190, 30, 45), (20, 80, 170), (10, 110, 70), (110, 40, 130), (170, 80, 0), (60, 60, 60))
+    r, g, b = pick(rng, hues)
+    return (255 - r // 3, 255 - g // 3, 255 - b // 3) if light else (r, g, b)
+
+
+def _colour(values: tuple[int, ...]) -> Colour:
+    r, g, b = values
+    return r, g, b
+
+
+def blend(first: Colour, second: Colour, share: float) -> Colour:
+    """`share` of the second colour in the first."""
+    r, g, b = (round(a + (c - a) * share) for a, c in zip(first, second, strict=True))
+    return r, g, b
+
+
+def union(boxes: list[Rectangle]) -> Rectangle:
+    """The smallest box around all."""
+    return min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)
