@@ -19,14 +19,26 @@ from viewfinder.model.kv_cache import LayerCache
 
 
 class PagedStore:
-    """The memory of all blocks."""
+    """The memory of all blocks, and one more that is always zero, for places behind a request's last block.
+
+    Masked places are read too (with weight 0), and 0 x NaN is NaN: so none may hold what memory happened to hold,
+    nor what a broken request left there. `clear` is called for each block that is given out.
+    """
 
     def __init__(
         self, config: TextConfig, num_blocks: int, block_size: int, dtype: torch.dtype, device: torch.device | str
     ) -> None:
-        shape = (num_blocks, block_size, 2, config.num_key_value_heads, config.head_dim)
+        shape = (num_blocks + 1, block_size, 2, config.num_key_value_heads, config.head_dim)
         self.block_size = block_size
+        self.zero_block = num_blocks
         self.layers = [torch.empty(shape, dtype=dtype, device=device) for _ in range(config.num_hidden_layers)]
+        self.clear([self.zero_block])
+
+    def clear(self, blocks: Sequence[int]) -> None:
+        """Fill blocks with zeros."""
+        numbers = torch.tensor(blocks, device=self.layers[0].device)
+        for pool in self.layers:
+            pool.index_fill_(0, numbers, 0.0)
 
     @staticmethod
     def block_bytes(config: TextConfig, block_size: int, dtype: torch.dtype) -> int:
@@ -75,7 +87,7 @@ class StepCaches:
             for start, s in zip(starts, stretches, strict=False)
             if s.count > 1
         ]
-        self.groups = [_group(members, size, device) for members in _by_length(decoding, size)]
+        self.groups = [_group(members, store) for members in _by_length(decoding, size)]
         self.num_tokens = starts[-1]
         self.layers = [StepLayer(self, pool) for pool in store.layers]
 
@@ -88,9 +100,10 @@ def _by_length(decoding: list[tuple[int, Stretch]], size: int) -> list[list[tupl
     return list(groups.values())
 
 
-def _group(members: list[tuple[int, Stretch]], size: int, device: torch.device) -> _Group:
+def _group(members: list[tuple[int, Stretch]], store: PagedStore) -> _Group:
+    size, device = store.block_size, store.layers[0].device
     width = max(-(-s.seen // size) for _, s in members)
-    tables = torch.zeros(len(members), width, dtype=torch.int64)
+    tables = torch.full((len(members), width), store.zero_block)
     for i, (_, s) in enumerate(members):
         needed = -(-s.seen // size)
         tables[i, :needed] = torch.tensor(list(s.table[:needed]))

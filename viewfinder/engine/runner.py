@@ -14,6 +14,7 @@ from viewfinder.engine.features import FeatureCache, run_tower
 from viewfinder.engine.paged_cache import PagedStore, StepCaches, Stretch
 from viewfinder.engine.request import Running
 from viewfinder.engine.scheduler import Limits
+from viewfinder.errors import CheckpointError
 from viewfinder.inputs import ModelInputs
 from viewfinder.messages import Reply
 from viewfinder.model import Qwen2_5_VL
@@ -61,10 +62,11 @@ class Runner:
         needed = -(-(request.filled + count) // self.pool.block_size) - len(request.table)
         if needed > self.pool.num_available:
             return False
-        for _ in range(needed):
-            block = self.pool.allocate()
-            assert block is not None
-            request.table.append(block)
+        if needed > 0:
+            given = [block for _ in range(needed) if (block := self.pool.allocate()) is not None]
+            assert len(given) == needed
+            self.store.clear(given)
+            request.table += given
         return True
 
     @torch.inference_mode()
@@ -154,6 +156,11 @@ class Runner:
 
     def _pick(self, request: Running, logits: Tensor, ended: list[tuple[Running, Reply | Exception]]) -> None:
         try:
+            if bool(logits.isnan().any()):  # token 0 without end would be the answer
+                raise CheckpointError(
+                    "the model's output for this request is no number (NaN), so no token can be chosen; the weights may "
+                    "be broken or too large for their dtype: load them as float32"
+                )
             reply = request.take(request.picker.pick(logits))
         except Exception as error:
             ended.append((request, error))
