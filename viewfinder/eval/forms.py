@@ -13,6 +13,7 @@ from viewfinder.eval.metrics.answers import choice_letter
 from viewfinder.eval.question import Answer, Question, Sight
 from viewfinder.media.transform import Transform
 from viewfinder.messages import ToolCall
+from viewfinder.outputs import grammars
 from viewfinder.outputs.boxes import Box, format_boxes, parse_boxes
 from viewfinder.outputs.counts import parse_count
 from viewfinder.outputs.points import Point, format_points, parse_points
@@ -27,7 +28,8 @@ class Form:
     """`read` an answer to a prediction; `write` the perfect answer; `guess` one by chance; `blind` the one that a
     model gives which never looks (where no choices are offered).
 
-    `name` says which parser it is, for manifests.
+    `name` says which parser it is, for manifests. `constraint` gives `grammar` or `schema` for a request, where the
+    typed jobs (`locate`, `count` ...) have one.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Form:
     write: Callable[[Question, Sight], str]
     guess: Callable[[Question, Sight, random.Random], str]
     blind: Callable[[Question, Sight], str] = lambda question, sight: ""
+    constraint: Callable[[Question, Sight], dict[str, Any]] | None = None
 
 
 def _read_letter(answer: Answer, question: Question) -> str | None:
@@ -86,14 +89,23 @@ def _read_count(answer: Answer, question: Question) -> int | None:
     return None if said is None else said.value
 
 
-number = Form(
-    "count/1", _read_count, lambda q, _: f"There are {q.truth} in total.", lambda q, s, rng: str(rng.randint(1, 10))
-)
-"""How many: a number, or a list of places with or without one."""
-
-
 def _frame(sight: Sight) -> Transform:
     return sight.transforms[0]
+
+
+def _bounded(grammar: Callable[..., str], **options: Any) -> Callable[[Question, Sight], dict[str, Any]]:
+    """A grammar of places, bounded by the first picture as the model sees it."""
+    return lambda question, sight: {"grammar": grammar(*_frame(sight).resized_size, **options)}
+
+
+number = Form(
+    "count/1",
+    _read_count,
+    lambda q, _: f"There are {q.truth} in total.",
+    lambda q, s, rng: str(rng.randint(1, 10)),
+    constraint=_bounded(grammars.count_grammar, places="points"),
+)
+"""How many: a number, or a list of places with or without one."""
 
 
 def _boxes_of(question: Question) -> list[Box]:
@@ -134,9 +146,9 @@ def _whole_picture(question: Question, sight: Sight) -> str:
     return format_boxes([Box(0, 0, width, height, "everything")], _frame(sight))
 
 
-box = Form("first-box/1", _read_box, _write_boxes, _random_box, _whole_picture)
+box = Form("first-box/1", _read_box, _write_boxes, _random_box, _whole_picture, _bounded(grammars.boxes_grammar))
 """One box: the first that the answer gives, in pixels of the original."""
-boxes = Form("boxes/1", _read_boxes, _write_boxes, _random_box, _whole_picture)
+boxes = Form("boxes/1", _read_boxes, _write_boxes, _random_box, _whole_picture, _bounded(grammars.boxes_grammar))
 """All boxes with their labels."""
 
 
@@ -171,7 +183,7 @@ def _middle(question: Question, sight: Sight) -> str:
     return format_points([Point(width / 2, height / 2, "middle")], _frame(sight))
 
 
-point = Form("first-point/1", _read_point, _write_point, _random_point, _middle)
+point = Form("first-point/1", _read_point, _write_point, _random_point, _middle, _bounded(grammars.points_grammar))
 """One place: a point, a click, or the middle of a box; `truth` is the target's box."""
 
 
@@ -196,7 +208,7 @@ def _write_points(question: Question, sight: Sight) -> str:
     return format_points(places, _frame(sight))
 
 
-points = Form("points/1", _read_points, _write_points, _random_point, _middle)
+points = Form("points/1", _read_points, _write_points, _random_point, _middle, _bounded(grammars.points_grammar))
 """Every place; `truth` has the boxes, or `points`."""
 
 
@@ -220,5 +232,10 @@ def _whole_clip(question: Question, sight: Sight) -> str:
     return format_moments([Span(0.0, question.truth["duration"])], question.truth["duration"])
 
 
-span = Form("first-span/1", _read_span, _write_span, _random_span, _whole_clip)
+def _moments(question: Question, sight: Sight) -> dict[str, Any]:
+    duration = next((d for d in sight.durations if d), None) or question.truth["duration"]
+    return {"grammar": grammars.moments_grammar(duration)}
+
+
+span = Form("first-span/1", _read_span, _write_span, _random_span, _whole_clip, _moments)
 """When: `truth` is `{"span": [start, end], "duration": ...}` in seconds of the original."""

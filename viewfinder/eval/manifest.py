@@ -81,6 +81,7 @@ def plan(task: Task, subject: Any, settings: MediaSettings, sampling: Sampling, 
         "sampling": sampling.model_dump(mode="json"),
         "limit": options.limit,
         "seed": options.seed,
+        "constrained": options.constrained,
         "judge": None if judge is None else {"name": judge.name, "fingerprint": judge.fingerprint},
         "origin": options.origin,
     }

@@ -4,14 +4,14 @@ A `Question` carries its truth in a JSON-ready form. A `Sight` says how the mode
 can be read in pixels of the original whichever engine answered: from the reply, or else by the official sizes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from viewfinder.media.image import load_image
 from viewfinder.media.resize import smart_resize
 from viewfinder.media.transform import Transform
-from viewfinder.messages import ImagePart, Message, Part, Reply, VideoPart
+from viewfinder.messages import ImagePart, MediaInfo, Message, Part, Reply, VideoPart
 
 FACTOR = 28
 """Pixels on a side of one token."""
@@ -69,10 +69,7 @@ class Answer:
 def sight_of(question: Question, reply: Reply | None = None) -> Sight:
     """What the reply says it saw; where an engine does not say, the official sizes for the question's budgets."""
     if reply is not None and reply.media:
-        return Sight(
-            tuple(Transform.from_dict(info.transform) for info in reply.media),
-            tuple(info.duration for info in reply.media),
-        )
+        return sight_from(reply.media)
     transforms, durations = [], []
     for part in question.media:
         if isinstance(part, ImagePart):
@@ -82,6 +79,11 @@ def sight_of(question: Question, reply: Reply | None = None) -> Sight:
             transforms.append(Transform.identity((FACTOR, FACTOR)))  # places are asked of pictures only
             durations.append(question.truth.get("duration") if isinstance(question.truth, dict) else None)
     return Sight(tuple(transforms), tuple(durations))
+
+
+def sight_from(seen: Sequence[MediaInfo]) -> Sight:
+    """What an engine, or a processor beforehand, says of the media."""
+    return Sight(tuple(Transform.from_dict(info.transform) for info in seen), tuple(info.duration for info in seen))
 
 
 def expected_transform(part: ImagePart) -> Transform:

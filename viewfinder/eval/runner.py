@@ -18,11 +18,11 @@ from viewfinder.errors import ViewfinderError
 from viewfinder.eval import manifest as manifests
 from viewfinder.eval.digest import digest, digest_messages
 from viewfinder.eval.manifest import Score
-from viewfinder.eval.question import Answer, Question, sight_of
+from viewfinder.eval.question import Answer, Question, sight_from, sight_of
 from viewfinder.eval.replies import ReplyStore
 from viewfinder.eval.source import Files
 from viewfinder.eval.task import MediaSettings, Scored, Task
-from viewfinder.messages import ChatModel, Reply, Sampling
+from viewfinder.messages import ChatModel, MediaInfo, Message, Reply, Sampling
 from viewfinder.outputs.confidence import confidence
 
 AHEAD = 4
@@ -31,11 +31,13 @@ AHEAD = 4
 
 @dataclass(frozen=True)
 class Subject:
-    """The model under test: what answers, what it is called, and a hash of its weights ("" when unknown)."""
+    """The model under test: what answers, what it is called, a hash of its weights ("" when unknown), and what it
+    will see of media, which bounds grammars (None: the official sizes)."""
 
     model: ChatModel
     name: str
     fingerprint: str = ""
+    see: Callable[[Sequence[Message]], Sequence[MediaInfo]] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class RunOptions:
         sampling: greedy with the task's longest answer when None.
         concurrency: requests at once.
         judge: reads answers where the task has a judge's rule.
+        constrained: ask under the grammar or schema of the answer's form, as `locate`, `count`, `parse` ... do.
         on_scored: called with each question and its outcome, in order, e.g. to draw a report.
         progress: called with (done, total).
         origin: what the manifest notes for `rerun` (data folder, model, server).
@@ -61,6 +64,7 @@ class RunOptions:
     sampling: Sampling | None = None
     concurrency: int = 1
     judge: Subject | None = None
+    constrained: bool = False
     on_scored: Callable[[Question, Scored, Reply | None], None] | None = None
     progress: Callable[[int, int], None] | None = None
     origin: dict[str, Any] = field(default_factory=dict)
@@ -87,36 +91,21 @@ def run(task: Task, files: Files, subject: Subject, options: RunOptions = RunOpt
     if options.out is not None:
         manifests.begin(options.out, plan)
         store = ReplyStore(options.out / "replies.jsonl")
-    chosen = _choose(task, files, options)
-    asker = _Asker(task, subject, settings, sampling, store, options.judge)
+    questions, number = task.drawn(files, options.limit, options.seed)
+    asker = _Asker(task, subject, settings, sampling, store, options)
     scored: list[Scored] = []
     account = manifests.Account()
-    for request, outcome in asker.ask_all(_questions(task, files, chosen), options.concurrency):
+    for request, outcome in asker.ask_all(questions, options.concurrency):
         item, reply = asker.score(request, outcome, account)
         scored.append(item)
         if options.on_scored:
             options.on_scored(request.question, item, reply)
         if options.progress:
-            options.progress(len(scored), len(chosen))
+            options.progress(len(scored), number)
     score = manifests.conclude(task, plan, scored, account, options.seed)
     if options.out is not None:
         _write(options.out, scored, score)
     return score
-
-
-def _choose(task: Task, files: Files, options: RunOptions) -> list[str]:
-    """Ids of the questions to ask, in order: all, or those whose hash with the seed is least."""
-    ids = [question.id for question in task.questions(files)]
-    assert len(set(ids)) == len(ids), f"{task.name} has two questions of one id"
-    if options.limit is None or options.limit >= len(ids):
-        return ids
-    drawn = set(sorted(ids, key=lambda i: digest([options.seed, i]))[: options.limit])
-    return [i for i in ids if i in drawn]
-
-
-def _questions(task: Task, files: Files, chosen: Sequence[str]) -> Iterator[Question]:
-    wanted = set(chosen)
-    return (question for question in task.questions(files) if question.id in wanted)
 
 
 class _Asker:
@@ -129,10 +118,10 @@ class _Asker:
         settings: MediaSettings,
         sampling: Sampling,
         store: ReplyStore,
-        judge: Subject | None,
+        options: RunOptions,
     ) -> None:
         self.task, self.subject, self.settings, self.sampling = task, subject, settings, sampling
-        self.store, self.judge = store, judge
+        self.store, self.judge, self.constrained = store, options.judge, options.constrained
 
     def ask_all(
         self, questions: Iterable[Question], concurrency: int
@@ -142,8 +131,8 @@ class _Asker:
             waiting: deque[tuple[_Request, Future[tuple[Reply, float | None]]]] = deque()
             try:
                 for question in questions:
-                    request, messages = self._prepare(question)
-                    waiting.append((request, pool.submit(self._ask, request, messages)))
+                    request, messages, constraint = self._prepare(question)
+                    waiting.append((request, pool.submit(self._ask, request, messages, constraint)))
                     if len(waiting) >= concurrency * (1 + AHEAD):
                         yield waiting.popleft()
                 while waiting:
@@ -152,19 +141,27 @@ class _Asker:
                 for _, future in waiting:
                     future.cancel()
 
-    def _prepare(self, question: Question) -> tuple[_Request, Any]:
+    def _prepare(self, question: Question) -> tuple[_Request, Any, dict[str, Any]]:
         messages = self.settings.apply(question.messages)
+        constraint = self._constraint(question, messages)
         asked = digest_messages(question.messages)
         request = [self.subject.name, self.subject.fingerprint, digest_messages(messages), list(question.tools)]
-        key = digest([*request, self.sampling.model_dump()])
-        return _Request(question, key, digest([question.id, asked, question.truth])), messages
+        key = digest([*request, self.sampling.model_dump(), constraint])
+        return _Request(question, key, digest([question.id, asked, question.truth])), messages, constraint
 
-    def _ask(self, request: _Request, messages: Any) -> tuple[Reply, float | None]:
+    def _constraint(self, question: Question, messages: Sequence[Message]) -> dict[str, Any]:
+        """`grammar` or `schema` for this request, bounded by what the model will see; nothing when not wanted."""
+        if not self.constrained or self.task.form.constraint is None:
+            return {}
+        seen = self.subject.see(messages) if self.subject.see else ()
+        return self.task.form.constraint(question, sight_from(seen) if seen else sight_of(question))
+
+    def _ask(self, request: _Request, messages: Any, constraint: dict[str, Any]) -> tuple[Reply, float | None]:
         kept = self.store.get(request.key)
         if kept is not None:
             return kept
         began = time.perf_counter()
-        reply = self.subject.model.chat(messages, tools=request.question.tools, sampling=self.sampling)
+        reply = self.subject.model.chat(messages, tools=request.question.tools, sampling=self.sampling, **constraint)
         sure = confidence(reply)
         self.store.put(request.key, reply, sure, time.perf_counter() - began)
         kept = self.store.get(request.key)

@@ -4,10 +4,12 @@ A task is a value made of plain functions, so a file of `tasks/` reads as the be
 model and does not run anything.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import islice
 from typing import Any
 
+from viewfinder.eval.digest import digest
 from viewfinder.eval.forms import Form
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Data, Files
@@ -105,6 +107,7 @@ class Task:
         note: how the split or the rule differs from the report's, in a sentence.
         judge: reads an answer with another model, where the benchmark does so; used when one is given.
         better: "higher" or "lower".
+        count: of questions without end, how many a run asks when no limit is given; None where the data end.
     """
 
     name: str
@@ -122,3 +125,19 @@ class Task:
     max_new_tokens: int = 512
     better: str = "higher"
     family: str = "image"
+    count: int | None = None
+
+    def drawn(self, files: Files, limit: int | None = None, seed: int = 0) -> tuple[Iterator[Question], int]:
+        """The questions of a run in their order, and how many they are.
+
+        Of data that end all, or the `limit` whose hash with `seed` is least; of questions without end the first.
+        """
+        if self.count is not None:
+            number = limit or self.count
+            return islice(iter(self.questions(files)), number), number
+        ids = [question.id for question in self.questions(files)]
+        assert len(set(ids)) == len(ids), f"{self.name} has two questions of one id"
+        if limit is not None and limit < len(ids):
+            ids = sorted(ids, key=lambda i: digest([seed, i]))[:limit]
+        wanted = set(ids)
+        return (question for question in self.questions(files) if question.id in wanted), len(ids)

@@ -4,7 +4,7 @@ from importlib import import_module
 
 from viewfinder.eval.task import Task
 
-_SUITES: tuple[str, ...] = ()
+_SUITES = ("place", "time", "reading", "robustness", "absence", "calibration", "needle", "conflict", "injection")
 
 
 def all_suites() -> dict[str, Task]:

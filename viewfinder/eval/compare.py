@@ -1,0 +1,104 @@
+"""Two scores side by side: what was done differently, and whether the difference could be chance.
+
+Questions are paired by id. Values of 0 and 1 get McNemar's exact test, others a permutation of signs; the difference
+gets a bootstrap interval over the pairs.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from viewfinder.eval import manifest as manifests
+from viewfinder.eval.errors import EvaluationError
+from viewfinder.eval.metrics.intervals import Interval, bootstrap_mean, mcnemar, paired_permutation
+
+_RESULTS = ("scores", "by", "interval", "gap", "hash", "run", "tokens", "failures", "cut")
+"""Parts of a manifest that follow from the run and are no settings."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """B against A.
+
+    Attributes:
+        task: both scores' task.
+        scores: headline numbers of A and B.
+        changed: settings that differ, by dotted path, as (A, B).
+        pairs: questions that both answered.
+        difference: mean of the paired differences of values, B - A, and its interval.
+        p: probability of a difference as large by chance.
+        test: which test gave it.
+        better, worse: ids of questions that B does better or worse on.
+    """
+
+    task: str
+    scores: tuple[float, float]
+    changed: dict[str, tuple[Any, Any]]
+    pairs: int
+    difference: float
+    interval: Interval
+    p: float
+    test: str
+    better: list[str]
+    worse: list[str]
+
+    @property
+    def significant(self) -> bool:
+        return self.p < 0.05
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**vars(self), "interval": list(self.interval), "significant": self.significant}
+
+    def sentence(self) -> str:
+        """The result in words."""
+        lines = [f"{self.task}: {self.scores[0]:.2f} -> {self.scores[1]:.2f}"]
+        verdict = "significant" if self.significant else "could be chance"
+        lines.append(
+            f"paired over {self.pairs} questions: mean value {self.difference:+.4f} "
+            f"[{self.interval.low:+.4f}, {self.interval.high:+.4f}], p = {self.p:.4g} ({self.test}): {verdict}"
+        )
+        lines.append(f"better on {len(self.better)}, worse on {len(self.worse)}")
+        lines += [f"changed  {name}: {a!r} -> {b!r}" for name, (a, b) in self.changed.items()]
+        return "\n".join(lines if self.changed else [*lines, "nothing else changed"])
+
+
+def compare(first: Path, second: Path, seed: int = 0) -> Comparison:
+    """Compare two runs by their folders.
+
+    Raises:
+        EvaluationError: a folder holds no finished run, or they are of two tasks, or share no question.
+    """
+    a, b = manifests.read(first), manifests.read(second)
+    if a["task"] != b["task"]:
+        raise EvaluationError(f"{first} is a run of {a['task']} and {second} of {b['task']}; compare runs of one task")
+    before, after = _values(first), _values(second)
+    shared = [i for i in before if i in after]
+    if not shared:
+        raise EvaluationError(f"{first} and {second} have no question in common; run them with the same limit and seed")
+    x, y = [before[i] for i in shared], [after[i] for i in shared]
+    differences = [q - p for p, q in zip(x, y, strict=True)]
+    binary = set(x) | set(y) <= {0.0, 1.0}
+    p = mcnemar([v > 0 for v in x], [v > 0 for v in y]) if binary else paired_permutation(x, y, seed=seed)
+    settings = [{k: v for k, v in m.items() if k not in _RESULTS} for m in (a, b)]
+    return Comparison(
+        task=a["task"],
+        scores=(a["scores"]["score"], b["scores"]["score"]),
+        changed=manifests.differences(*settings),
+        pairs=len(shared),
+        difference=sum(differences) / len(shared),
+        interval=bootstrap_mean(differences, seed=seed),
+        p=p,
+        test="McNemar, exact" if binary else "paired permutation",
+        better=[i for i, d in zip(shared, differences, strict=True) if d > 0],
+        worse=[i for i, d in zip(shared, differences, strict=True) if d < 0],
+    )
+
+
+def _values(run: Path) -> dict[str, float]:
+    folder = run if run.is_dir() else run.parent
+    path = folder / "predictions.jsonl"
+    if not path.is_file():
+        raise EvaluationError(f"{folder} has no predictions.jsonl, which pairs questions; keep it beside the manifest")
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    return {line["id"]: float(line["value"]) for line in lines}

@@ -1,0 +1,103 @@
+"""Absence: half of the things asked for are not there; a model that always finds something fails.
+
+The score is the mean of two rates, found where there is one, and none where there is none (balanced accuracy), so
+that neither always answering nor never answering passes.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from viewfinder.data.synth.queries import thing_label
+from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
+from viewfinder.eval.forms import Form, boxes, yes_no
+from viewfinder.eval.metrics import iou
+from viewfinder.eval.question import Question, Sight
+from viewfinder.eval.suites.drawing import png, scene
+from viewfinder.eval.task import MediaSettings, Scored, Task
+from viewfinder.messages import ImagePart, user
+from viewfinder.outputs import prompts
+
+EACH = 12
+
+
+def _cases(seed: int) -> Iterator[tuple[str, bytes, str, Any, dict[str, str]]]:
+    """Present things; absent ones that share nothing, the colour, or the shape with what is there."""
+    rng = np.random.default_rng(seed)
+    for kind in ("present", "unlike", "colour shared", "shape shared"):
+        for i in range(EACH if kind == "present" else EACH // 3):
+            made = scene(rng, (140, 112), things=(1, 2), thing_size=(0.25, 0.45), pairs="all")
+            there = made.things[0]
+            shapes = [s for s in SHAPE_NAMES if all(s != t.shape for t in made.things)]
+            colors = [c for c in COLOR_NAMES if all(c != t.color for t in made.things) and c != made.background]
+            shape, color = shapes[int(rng.integers(len(shapes)))], colors[int(rng.integers(len(colors)))]
+            names = {"present": thing_label(there), "unlike": f"{color} {shape}"}
+            names |= {"colour shared": f"{there.color} {shape}", "shape shared": f"{color} {there.shape}"}
+            found = [list(map(float, t.box)) for t in made.things if thing_label(t) == names[kind]]
+            tags = {"kind": kind, "there": "yes" if found else "no", "label": names[kind]}
+            yield f"{kind}/{i}", png(made.image), names[kind], found, tags
+
+
+def located(_: Any) -> Iterator[Question]:
+    for id, image, name, found, tags in _cases(20261130):
+        messages = (user(ImagePart(image=image), prompts.locate_prompt(f"the {name}")),)
+        yield Question(id, messages, {"boxes": found, "labels": [name] * len(found)}, tags)
+
+
+def asked(_: Any) -> Iterator[Question]:
+    for id, image, name, found, tags in _cases(20261201):
+        article = "an" if name[0] in "aeiou" else "a"
+        messages = (user(ImagePart(image=image), f"Is there {article} {name} in the image?"),)
+        yield Question(id, messages, "Yes" if found else "No", tags, ("Yes", "No"))
+
+
+def located_right(prediction: Any, question: Question) -> float:
+    """Absent: an answer without boxes. Present: a box that overlaps by a half."""
+    said = [tuple(b["box"]) for b in prediction or ()]
+    truth = question.truth["boxes"]
+    if not truth:
+        return float(prediction is not None and not said)
+    return float(any(iou(b, tuple(t)) >= 0.5 for b in said for t in truth))
+
+
+def balanced(scored: Sequence[Scored]) -> dict[str, float]:
+    """Right where there is one, right where there is none, and their mean, percent."""
+    result: dict[str, float] = {}
+    for there, name in (("yes", "present"), ("no", "absent")):
+        values = [s.value for s in scored if s.tags["there"] == there]
+        if values:
+            result[name] = 100 * sum(values) / len(values)
+    return {"score": sum(result.values()) / len(result) if result else 0.0, **result}
+
+
+def _guess(question: Question, sight: Sight, rng: random.Random) -> str:
+    return boxes.guess(question, sight, rng) if rng.random() < 0.5 else "```json\n[]\n```"
+
+
+TASKS = (
+    Task(
+        name="suite_absence",
+        title="Absence: locate what may not be there, balanced accuracy",
+        questions=located,
+        form=Form("boxes/1", boxes.read, boxes.write, _guess, boxes.blind),
+        score=located_right,
+        total=balanced,
+        settings=MediaSettings(),
+        max_new_tokens=128,
+        family="suite",
+    ),
+    Task(
+        name="suite_existence",
+        title="Absence: is it there, balanced accuracy",
+        questions=asked,
+        form=yes_no,
+        score=lambda said, q: float(said == q.truth),
+        total=balanced,
+        settings=MediaSettings(),
+        max_new_tokens=16,
+        family="suite",
+    ),
+)
+"""Two suites."""

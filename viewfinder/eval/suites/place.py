@@ -1,0 +1,87 @@
+"""Place: boxes and points over sizes and shapes of pictures and of things."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from viewfinder.data.synth.queries import thing_label
+from viewfinder.eval.forms import box, point
+from viewfinder.eval.metrics import iou, point_in_box
+from viewfinder.eval.question import Question
+from viewfinder.eval.suites.drawing import png, scene
+from viewfinder.eval.task import MediaSettings, Scored, Task
+from viewfinder.messages import ImagePart, user
+from viewfinder.outputs import prompts
+
+PICTURES = {
+    "112 square": (112, 112),
+    "wide 2:1": (168, 84),
+    "tall 1:2": (84, 168),
+    "224 square": (224, 224),
+    "448 wide": (448, 336),
+}
+THINGS = {"small": (0.12, 0.2), "middle": (0.25, 0.35), "large": (0.45, 0.6)}
+EACH = 4
+
+
+def _cases(seed: int) -> Iterator[tuple[str, Any, dict[str, str]]]:
+    rng = np.random.default_rng(seed)
+    for picture, size in PICTURES.items():
+        for thing_size, bounds in THINGS.items():
+            for i in range(EACH):
+                made = scene(rng, size, thing_size=bounds)
+                tags = {"picture": picture, "thing": thing_size, "label": thing_label(made.things[0])}
+                yield f"{picture}/{thing_size}/{i}", made, tags
+
+
+def boxes(_: Any) -> Iterator[Question]:
+    for id, made, tags in _cases(20261125):
+        ask = prompts.locate_prompt(f"the {tags['label']}")
+        yield Question(id, (user(ImagePart(image=png(made.image)), ask),), list(map(float, made.things[0].box)), tags)
+
+
+def points(_: Any) -> Iterator[Question]:
+    for id, made, tags in _cases(20261126):
+        ask = prompts.point_prompt(f"the {tags['label']}")
+        truth = {"boxes": [list(map(float, made.things[0].box))]}
+        yield Question(id, (user(ImagePart(image=png(made.image)), ask),), truth, tags)
+
+
+def overlap(prediction: Any, question: Question) -> float:
+    return iou(tuple(prediction), tuple(question.truth)) if prediction else 0.0
+
+
+def box_total(scored: Sequence[Scored]) -> dict[str, float]:
+    """Boxes that overlap by a half, and by three quarters, and the mean overlap, percent."""
+    if not scored:
+        return {"score": 0.0}
+    values = [s.value for s in scored]
+    shares = {f"IoU {t}": 100 * sum(v >= t for v in values) / len(values) for t in (0.5, 0.75)}
+    return {"score": shares["IoU 0.5"], **shares, "mean IoU": 100 * sum(values) / len(values)}
+
+
+TASKS = (
+    Task(
+        name="suite_boxes",
+        title="Place: one box, IoU of a half",
+        questions=boxes,
+        form=box,
+        score=overlap,
+        total=box_total,
+        settings=MediaSettings(),
+        max_new_tokens=96,
+        family="suite",
+    ),
+    Task(
+        name="suite_points",
+        title="Place: one point, inside the thing",
+        questions=points,
+        form=point,
+        score=lambda said, q: point_in_box(tuple(said) if said else None, tuple(q.truth["boxes"][0])),
+        settings=MediaSettings(),
+        max_new_tokens=96,
+        family="suite",
+    ),
+)
+"""Two suites."""

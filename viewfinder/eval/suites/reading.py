@@ -1,0 +1,103 @@
+"""Reading: words by script and by size of letters; 1 - character error rate.
+
+Scripts whose fonts are not installed are left out, so the data's hash says which machine's fonts were used.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, features
+
+from viewfinder.data.synth.fonts import FONT_DIRECTORIES, find_families, load_font
+from viewfinder.data.synth.words import make_word
+from viewfinder.eval.forms import text
+from viewfinder.eval.metrics import character_error_rate
+from viewfinder.eval.question import Question
+from viewfinder.eval.suites.drawing import png
+from viewfinder.eval.task import MediaSettings, Task
+from viewfinder.messages import ImagePart, user
+from viewfinder.outputs import prompts
+
+SIZES = (12, 16, 24, 36)
+EACH = 3
+WORDS: dict[str, tuple[tuple[str, ...], str]] = {
+    "Cyrillic": (("NotoSans-Regular", "DejaVuSans"), "город вода книга светлый пример улица"),
+    "Greek": (("NotoSans-Regular", "DejaVuSans"), "νερό πόλη βιβλίο δρόμος φως καλημέρα"),
+    "Chinese": (("NotoSansCJK-Regular", "wqy-microhei", "wqy-zenhei"), "城市 图书馆 你好 天气 火车站 春天"),
+    "Japanese": (("NotoSansCJK-Regular", "fonts-japanese-gothic", "ipag"), "こんにちは 図書館 電車 さくら 東京 みず"),
+    "Korean": (("NotoSansCJK-Regular", "NanumGothic"), "도서관 안녕 기차역 봄 날씨 물"),
+    "Arabic": (("NotoSansArabic-Regular", "NotoNaskhArabic-Regular", "DejaVuSans"), "مدينة كتاب ماء شارع نور صباح"),
+    "Devanagari": (("NotoSansDevanagari-Regular", "Lohit-Devanagari"), "नगर पुस्तक पानी सड़क प्रकाश सुबह"),
+    "Thai": (("NotoSansThai-Regular", "Garuda"), "เมือง หนังสือ น้ำ ถนน แสง เช้า"),
+    "Hebrew": (("NotoSansHebrew-Regular", "DejaVuSans"), "עיר ספר מים רחוב אור בוקר"),
+}
+_SHAPED = {"Arabic", "Devanagari", "Thai", "Hebrew"}
+
+
+@lru_cache(maxsize=1)
+def _installed() -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for directory in FONT_DIRECTORIES:
+        for path in sorted(directory.rglob("*.[ot]t[fc]")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def questions(_: Any) -> Iterator[Question]:
+    rng = np.random.default_rng(20261128)
+    for size in SIZES:
+        for i in range(EACH):
+            family, files = find_families(held_out=True)[i % len(find_families(held_out=True))]
+            word = make_word(rng, 7)
+            yield _question(
+                f"Latin/{size}/{i}",
+                rng,
+                word,
+                load_font(files[0], size),
+                {"script": "Latin", "size": str(size), "font": family},
+            )
+    for script, (names, words) in WORDS.items():
+        path = next((_installed()[n] for n in names if n in _installed()), None)
+        if path is None or (script in _SHAPED and not features.check("raqm")):
+            continue
+        chosen = words.split()
+        for i, size in enumerate((16, 24, 36)):
+            font = ImageFont.truetype(str(path), size)
+            word = chosen[int(rng.integers(len(chosen)))]
+            yield _question(f"{script}/{size}/{i}", rng, word, font, {"script": script, "size": str(size)})
+
+
+def _question(
+    id: str, rng: np.random.Generator, word: str, font: ImageFont.FreeTypeFont, tags: dict[str, str]
+) -> Question:
+    """A word in black on white, in a picture of whole tokens."""
+    left, top, right, bottom = font.getbbox(word)
+    width = max(112, -(-(int(right - left) + 16) // 28) * 28)
+    height = max(56, -(-(int(bottom - top) + 16) // 28) * 28)
+    image = Image.new("RGB", (width, height), "white")
+    x = int(rng.integers(4, max(5, width - int(right - left) - 4)))
+    y = int(rng.integers(4, max(5, height - int(bottom - top) - 4)))
+    ImageDraw.Draw(image).text((x - left, y - top), word, fill="black", font=font)
+    return Question(id, (user(ImagePart(image=png(image)), prompts.read_prompt()),), word, tags)
+
+
+def score(prediction: str | None, question: Question) -> float:
+    return 1 - min(1.0, character_error_rate(prediction or "", question.truth))
+
+
+TASKS = (
+    Task(
+        name="suite_reading",
+        title="Reading: words by script and size, 1 - character error rate",
+        questions=questions,
+        form=text,
+        score=score,
+        settings=MediaSettings(),
+        max_new_tokens=48,
+        family="suite",
+    ),
+)
+"""One suite."""
