@@ -74,7 +74,7 @@ def finished(ticket: Ticket) -> Reply:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_tokens_equal_the_oracle_under_a_random_schedule_with_cancellations(seed: int) -> None:
-    """100 requests each, 200 in all: a cache too small for all, short steps, one in five called off at a random step."""
+    """200 requests in all: a cache too small for all, short steps, one in five called off at a random step."""
     limits = Limits(max_running=8, max_waiting=300, step_tokens=24, least_share=3, step_patches=40)
     batching = engine_of(limits, cache_tokens=320, seed=seed, feature_bytes=20_000)
     chance = random.Random(seed)
@@ -105,7 +105,7 @@ def test_tokens_equal_the_oracle_under_a_random_schedule_with_cancellations(seed
 
 
 def test_what_memory_held_before_is_never_read() -> None:
-    """Blocks not written yet are masked, but 0 x NaN is NaN: answers turned to token 0 on a machine with used memory."""
+    """What is not written yet is masked, but 0 x NaN is NaN: answers turned to token 0 where memory was used."""
     batching = engine_of()
     for pool in batching.runner.store.layers:
         pool[: batching.runner.pool.num_blocks] = float("nan")

@@ -158,8 +158,8 @@ class Runner:
         try:
             if bool(logits.isnan().any()):  # token 0 without end would be the answer
                 raise CheckpointError(
-                    "the model's output for this request is no number (NaN), so no token can be chosen; the weights may "
-                    "be broken or too large for their dtype: load them as float32"
+                    "the model's output for this request is no number (NaN), so no token can be chosen; the weights "
+                    "may be broken or too large for their dtype: load them as float32"
                 )
             reply = request.take(request.picker.pick(logits))
         except Exception as error:
