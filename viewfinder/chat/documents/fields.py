@@ -203,7 +203,7 @@ def _placed(leaf: dict[str, Any], path: str, transforms: Sequence[Transform]) ->
 def example_of(schema: Mapping[str, Any], root: Mapping[str, Any] | None = None, depth: int = 0) -> Any:
     """What an answer looks like, for the prompt: names with empty texts, one item a list."""
     root = schema if root is None else root
-    if depth > 6:
+    if depth > 12:
         return None
     if isinstance(reference := schema.get("$ref"), str):
         target: Any = root
