@@ -99,6 +99,8 @@ _ALL = (
         "named objects pasted on grounds: boxes, points, counts, referring, absent, regions",
     ),
     Kind("pages", "documents.pages:make", "pages of text, lists, tables and figures: QwenVL HTML, reading, parts"),
+    Kind("receipts", "documents.receipts:make", "tills' slips: values by JSON with or without places, questions"),
+    Kind("forms", "documents.forms:make", "filled forms, some by hand, with boxes to tick: values, questions, places"),
     Kind("shapes", "shape_talk:make", "named shapes and text on plain grounds: locate, point, count, read, ask"),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

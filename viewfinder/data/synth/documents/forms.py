@@ -1,0 +1,221 @@
+"""The kind "forms": labels and what was filled in, on lines, in boxes, behind colons, with boxes to tick."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from viewfinder.data.sample import Sample
+from viewfinder.data.synth.choose import chance, number, pick, some
+from viewfinder.data.synth.documents.handwriting import draw_hand
+from viewfinder.data.synth.documents.lettering import Column, Face, draw_faces, set_line
+from viewfinder.data.synth.documents.pages import page_size
+from viewfinder.data.synth.documents.sheet import Sheet, draw_palette
+from viewfinder.data.synth.documents.values import Leaf, Tree, ask_values
+from viewfinder.data.synth.exchange import Exchange, converse
+from viewfinder.data.synth.grounds import camera
+from viewfinder.data.synth.kinds import Options
+from viewfinder.data.synth.phrases import city, code, company, currency, date, email, money, person, phone, street
+from viewfinder.media.transform import Transform
+from viewfinder.outputs import prompts
+
+LAYOUTS = ("colon", "line", "box")
+HELD_OUT_LAYOUTS = ("above", "ruled")
+TITLES = ("Registration", "Application", "Order form", "Member card", "Visitor pass", "Booking", "Claim", "Delivery")
+
+
+@dataclass
+class Form:
+    """A form as drawn: values by key, keys that are not on it, and its lines of text."""
+
+    image: PillowImage.Image
+    values: dict[str, Tree]
+    absent: tuple[str, ...]
+    names: dict[str, str]
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def frame(self) -> Transform:
+        return Transform.identity(self.image.size)
+
+
+def make(rng: np.random.Generator, options: Options) -> Sample:
+    """A form and one or two questions about it."""
+    form = draw_form(rng, options)
+    exchanges = [_ask(rng, form, options)]
+    if chance(rng, 0.3):
+        another = _ask(rng, form, options)
+        exchanges += [another] if another.question != exchanges[0].question else []
+    return converse(exchanges, camera(rng, form.image, options.difficulty), lineage=("typeset",))
+
+
+def _ask(rng: np.random.Generator, form: Form, options: Options) -> Exchange:
+    if chance(rng, 0.08):
+        text = "\n".join(form.lines)
+        return Exchange("read", prompts.read_prompt(), text, truth={"text": text})
+    return ask_values(rng, form.values, form.absent, form.frame, 2 + round(6 * options.difficulty), form.names)
+
+
+_LABELS: dict[str, tuple[str, ...]] = {
+    "name": ("Name", "Full name", "Customer"),
+    "company": ("Company", "Firm", "Employer"),
+    "street": ("Street", "Address"),
+    "city": ("City", "Town"),
+    "phone": ("Phone", "Tel."),
+    "email": ("Email", "E-mail"),
+    "date": ("Date", "Issued"),
+    "birthday": ("Born", "Birthday", "Date of birth"),
+    "number": ("No.", "Number", "ID"),
+    "amount": ("Amount", "Fee", "Price"),
+    "age": ("Age",),
+    "seat": ("Seat", "Room"),
+}
+
+
+def _value(rng: np.random.Generator, key: str) -> str:
+    makers = {
+        "name": person,
+        "company": company,
+        "street": street,
+        "city": city,
+        "phone": phone,
+        "email": email,
+        "date": date,
+        "birthday": date,
+        "number": code,
+    }
+    if key in makers:
+        return makers[key](rng)
+    if key == "amount":
+        return money(number(rng, 100, 90000), currency(rng))
+    return str(number(rng, 16, 99)) if key == "age" else f"{number(rng, 1, 40)}{pick(rng, 'ABCDEF')}"
+
+
+def draw_form(rng: np.random.Generator, options: Options) -> Form:
+    """A form of two to many fields."""
+    size = page_size(rng, options)
+    hard = options.difficulty
+    colours = draw_palette(rng, hard)
+    sheet = Sheet(size, colours.paper, colours.ink, colours.accent)
+    em = number(rng, 14 - round(3 * hard), 17 - round(4 * hard))
+    faces = draw_faces(rng, options.split)
+    label = Face(faces.bold if chance(rng, 0.4) else faces.plain, em, sheet.ink, 1.3)
+    filled = label.like(path=faces.plain)
+    if chance(rng, 0.15 + 0.5 * hard) and (hand := draw_hand(rng, options.split)) is not None:
+        blue = (20, 40, 140) if sum(sheet.paper) > 380 else (150, 190, 255)
+        filled = Face(hand, round(em * 1.25), blue, 1.2)
+    margin = number(rng, 8, 8 + em)
+    column = Column(margin, margin, size[0] - 2 * margin, size[1] - margin)
+    form = Form(sheet.image, {}, (), {})
+    if chance(rng, 0.7):
+        _title(rng, sheet, column, form, Face(faces.head, round(em * 1.3), sheet.accent, 1.2))
+    layout = pick(rng, LAYOUTS if options.split == "train" else HELD_OUT_LAYOUTS)
+    wanted = number(rng, 2, 3 + round(9 * hard))
+    gap = number(rng, 3, em)
+    for key in some(rng, list(_LABELS), len(_LABELS)):
+        if chance(rng, 0.12):
+            _tick(rng, sheet, column, form, label)
+        if _field(rng, sheet, column, form, key, layout, (label, filled)):
+            column.y += gap
+            wanted -= 1
+        if not wanted:
+            break
+    form.absent = tuple(key for key in _LABELS if key not in form.values)
+    form.image = _cut(rng, sheet, column.y + margin, hard)
+    return form
+
+
+def _cut(rng: np.random.Generator, sheet: Sheet, used: int, hard: float) -> PillowImage.Image:
+    """Without most of the empty paper below; easy ones keep whole tokens."""
+    height = min(sheet.size[1], used + number(rng, 0, 30))
+    height = min(sheet.size[1], -(-height // 28) * 28) if hard < 0.35 else height
+    return sheet.image.crop((0, 0, sheet.size[0], height))
+
+
+def _title(rng: np.random.Generator, sheet: Sheet, column: Column, form: Form, face: Face) -> None:
+    text = pick(rng, TITLES)
+    if face.width(text) > column.width:
+        return
+    box = set_line(sheet, text, face.like(align=pick(rng, ("left", "center"))), column.x, column.y, column.width)
+    if box is not None:
+        form.values["title"] = Leaf(text, box)
+        form.lines.append(text)
+    column.y += face.step + face.size // 2
+
+
+def _field(
+    rng: np.random.Generator,
+    sheet: Sheet,
+    column: Column,
+    form: Form,
+    key: str,
+    layout: str,
+    faces: tuple[Face, Face],
+) -> bool:
+    """A label and its value; False (nothing drawn) when there is no room."""
+    label, filled = faces
+    words = _LABELS[key][0] if chance(rng, 0.5) else pick(rng, _LABELS[key])
+    value = _value(rng, key)
+    step = max(label.step, filled.step) + 4
+    above = layout == "above"
+    offset = 0 if above else round(label.width(words + ":")) + label.size // 2
+    room = column.width - offset - 8
+    if filled.width(value) > room or column.room < (step + label.step if above else step):
+        return False
+    set_line(sheet, f"{words}:" if layout == "colon" else words, label, column.x, column.y + (0 if above else 2))
+    if above:
+        column.y += label.step
+    x, y = column.x + offset, column.y
+    right = column.x + column.width
+    rule = tuple((a + b) // 2 for a, b in zip(sheet.paper, sheet.ink, strict=True))
+    if layout == "line":
+        sheet.pen.line((x, y + step - 1, right, y + step - 1), rule)
+    elif layout in ("box", "above"):
+        sheet.pen.rectangle((x, y, right, y + step - 1), outline=rule)
+    elif layout == "ruled":
+        sheet.pen.rectangle((column.x - 3, y, right, y + step - 1), outline=rule)
+        sheet.pen.line((x - 3, y, x - 3, y + step - 1), rule)
+    # the value's own ink: drawn on a clean sheet of the same colour, since rules may touch the letters' room
+    box = _ink_alone(sheet, value, filled, x + 4, y + 2, step - 4)
+    column.y += step
+    form.values[key] = Leaf(value, box)
+    form.names[key] = key if words.endswith(".") else words.lower()
+    form.lines.append(f"{words}{':' if layout == 'colon' else ''} {value}")
+    return True
+
+
+def _ink_alone(sheet: Sheet, text: str, face: Face, x: int, y: int, height: int) -> tuple[int, int, int, int]:
+    """Set a line and measure it apart from what stands around it."""
+    y += (height - face.step) // 2
+    apart = Sheet(sheet.size, sheet.paper, sheet.ink)
+    box = set_line(apart, text, face, x, y)
+    set_line(sheet, text, face, x, y)
+    assert box is not None
+    return box
+
+
+_TICKS = ("Member", "New", "Paid", "Express", "Gift", "Urgent", "Student", "Return")
+
+
+def _tick(rng: np.random.Generator, sheet: Sheet, column: Column, form: Form, face: Face) -> None:
+    """A box, ticked or not, before its words: a truth value, its place the box."""
+    words = pick(rng, _TICKS)
+    key = words.lower()
+    if column.room < 2 * face.step or key in form.values:
+        return
+    side = round(face.size * 0.85)
+    top = column.y + (face.step - side) // 2
+    area = (column.x, top, column.x + side, top + side)
+    sheet.pen.rectangle(area, outline=sheet.ink)
+    ticked = chance(rng, 0.5)
+    if ticked:
+        third = side // 3
+        x1, y1, x2, y2 = area
+        sheet.pen.line(
+            [(x1 + 2, y1 + third + 2), (x1 + third + 1, y2 - 3), (x2 - 2, y1 + 3)], sheet.accent, max(2, side // 7)
+        )
+    set_line(sheet, words, face, column.x + side + face.size // 2, column.y)
+    column.y += face.step + 2
+    form.values[key] = Leaf(ticked, (area[0], area[1], area[2] + 1, area[3] + 1))
+    form.names[key] = f"state of {key}"
+    form.lines.append(words)
