@@ -3,7 +3,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data.samples import boxed_sample
@@ -39,6 +39,7 @@ def test_equal_samples_give_equal_bytes(shards: Path, tmp_path: Path) -> None:
     assert other["hash"] != again["hash"]
 
 
+@settings(deadline=None)
 @given(start=st.integers(0, 60), seed=st.none() | st.integers(0, 3))
 def test_reading_from_k_is_what_comes_after_k(shards: Path, start: int, seed: int | None) -> None:
     with ShardReader(shards) as reader:

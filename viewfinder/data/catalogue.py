@@ -15,8 +15,21 @@ def _lazy(place: str) -> Maker:
 SOURCES: dict[str, Maker] = {
     "synth": _lazy("sources.synth:SynthSource"),
     "shards": _lazy("sources.shards:ShardSource"),
+    "folder": _lazy("sources.folder:FolderSource"),
+    "conversations": _lazy("sources.conversations:ConversationSource"),
+    "coco": _lazy("sources.coco:CocoSource"),
+    "html": _lazy("sources.html:HtmlSource"),
+    "warc": _lazy("sources.warc:WarcSource"),
+    "pdf": _lazy("sources.pdf:PdfSource"),
+    "videos": _lazy("sources.videos:VideoSource"),
+    "screens": _lazy("sources.screens:ScreenSource"),
+    "webdataset": _lazy("sources.webdataset:WebDatasetSource"),
+    "parquet": _lazy("sources.parquet:ParquetSource"),
 }
 """Where rows come from."""
+
+FILES = tuple(name for name in SOURCES if name not in ("synth", "shards"))
+"""Sources that read people's files; all take `path`, `licence` and `language`."""
 
 OPERATORS: dict[str, Maker] = {
     "measure": _lazy("filters.measure:Measure"),

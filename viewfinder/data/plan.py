@@ -3,20 +3,26 @@
     {"source": {"name": "synth", "kinds": {"grounding": 1.0}, "count": 1000, "seed": 0, "options": {...}},
      "operators": [{"name": "exact_duplicates"}, {"name": "measure", "model": "tiny"}]}
 
+An operator that asks a model names it (`"judge": "http://..."`); whoever runs the plan says how names are opened.
+
 The unit of work is a shard: which rows of the source it takes is fixed, so it can be made anywhere, again, and in any
 order, with the same bytes. Operators on one sample run inside it; operators that must have seen all (duplicates)
 gather summaries first and decide once (`GlobalOperator`).
 """
 
+import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 from viewfinder.data.sample import Sample
-from viewfinder.errors import DataError
+from viewfinder.errors import DataError, ViewfinderError
+from viewfinder.messages import ChatModel
 
 Spec = dict[str, Any]
+OpenModel = Callable[[str], ChatModel]
+"""Gives the model of a name. An operator class lists which of its arguments are such names as `models`."""
 
 
 @dataclass(frozen=True)
@@ -149,22 +155,25 @@ def _apply(operators: Sequence[Operator], outcome: Outcome) -> None:
         for sample in outcome.samples:
             try:
                 results += [one if isinstance(one, Bad) else _marked(one, operator) for one in operator(sample)]
-            except DataError as error:
+            except ViewfinderError as error:
                 results.append(Bad(f"{operator.name}: {error}", sample.id))
         outcome.samples = _keep(results, outcome.bad)
         outcome.counts[operator.name] = Count(taken, len(outcome.samples), time.perf_counter() - start)
 
 
-def build_plan(spec: Spec) -> Plan:
+def build_plan(spec: Spec, open_model: OpenModel | None = None) -> Plan:
     """The plan of a specification.
+
+    Args:
+        open_model: gives the `ChatModel` of a name, for operators that ask one.
 
     Raises:
         DataError: a source or operator that does not exist or does not take what it is given.
     """
     from viewfinder.data.catalogue import OPERATORS, SOURCES
 
-    source = _build(SOURCES, dict(spec["source"]), "source")
-    operators = tuple(_build(OPERATORS, dict(each), "operator") for each in spec.get("operators", ()))
+    source = _build(SOURCES, dict(spec["source"]), "source", open_model)
+    operators = tuple(_build(OPERATORS, dict(each), "operator", open_model) for each in spec.get("operators", ()))
     gates = [one.name for one in operators if isinstance(one, GlobalOperator)]
     if len(gates) > 1:
         raise DataError(
@@ -174,11 +183,23 @@ def build_plan(spec: Spec) -> Plan:
     return Plan(source, operators, spec, spec.get("per_shard", 500))
 
 
-def _build(makers: Mapping[str, Callable[[], Callable[..., Any]]], spec: Spec, what: str) -> Any:
+def _build(
+    makers: Mapping[str, Callable[[], Callable[..., Any]]], spec: Spec, what: str, open_model: OpenModel | None
+) -> Any:
     name = spec.pop("name", None)
     if name not in makers:
         raise DataError(f"there is no {what} {name!r}; there are {', '.join(makers)}")
+    maker = makers[name]()
+    for key in getattr(maker, "models", ()):
+        if spec.get(key) is None:
+            continue
+        if open_model is None:
+            raise DataError(f"{name} asks the model {spec[key]!r}, and this run was not told how to open models")
+        spec[key] = open_model(spec[key])
     try:
-        return makers[name]()(**spec)
+        return maker(**spec)
     except TypeError as error:
-        raise DataError(f"the {what} {name!r} cannot be made of {spec} ({error}); look at its arguments") from error
+        known = [key for key in inspect.signature(maker).parameters if key != "about"]
+        raise DataError(
+            f"the {what} {name!r} cannot be made of {spec} ({error}); its arguments are {', '.join(known) or 'none'}"
+        ) from error

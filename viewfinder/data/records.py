@@ -27,6 +27,8 @@ _SAVE: dict[str, dict[str, Any]] = {
     "jpeg": {"format": "JPEG", "quality": 92, "subsampling": 0},
     "webp": {"format": "WEBP", "lossless": True, "method": 1},
 }
+_OTHER = "rejected_messages"
+"""In `truth`: the conversation of the worse answer, where it is about other media."""
 _MAGIC = ((b"\x89PNG", "png"), (b"\xff\xd8", "jpg"), (b"GIF8", "gif"), (b"BM", "bmp"), (b"II*\0", "tif"))
 
 
@@ -40,6 +42,8 @@ def sample_to_record(sample: Sample, image_format: str = "png") -> tuple[dict[st
             value = [_message(message, files, image_format) for message in sample.messages]
         elif each.name == "rejected" and value is not None:
             value = _message(value, files, image_format)
+        elif each.name == "truth" and _OTHER in value:
+            value = {**value, _OTHER: [_message(message, files, image_format) for message in value[_OTHER]]}
         record[each.name] = value
     return record, files
 
@@ -74,6 +78,9 @@ def record_to_sample(record: Mapping[str, Any], files: Mapping[str, bytes]) -> S
         values["messages"] = tuple(_read_message(raw, files) for raw in record["messages"])
         if values.get("rejected") is not None:
             values["rejected"] = _read_message(values["rejected"], files)
+        if _OTHER in (values.get("truth") or {}):
+            other = tuple(_read_message(raw, files) for raw in values["truth"][_OTHER])
+            values["truth"] = {**values["truth"], _OTHER: other}
     except KeyError as error:
         raise DataError(f"a record lacks {error}, so its conversation is incomplete; build the set again") from error
     for key in ("seed", "lineage", "forms", "tags"):

@@ -9,18 +9,21 @@ what is missing. Which rows a shard takes is fixed by the plan, never by who mak
 """
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from viewfinder.data.card import write_card
-from viewfinder.data.plan import Outcome, Plan, Spec, build_plan
+from viewfinder.data.plan import OpenModel, Outcome, Plan, Spec, build_plan
 from viewfinder.data.records import dump
 from viewfinder.data.shards import ShardWriter, finish, shard_name, side_file
 from viewfinder.errors import DataError
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[str, int, int], None]
+"""Told what is being done ("looking at all samples" or "shards"), how many of it are done, and of how many."""
 Task = Callable[[int], int]
 
 
@@ -46,11 +49,18 @@ class Processes:
 
     def map(self, function: Task, numbers: Sequence[int]) -> Iterator[int]:
         from concurrent.futures import ProcessPoolExecutor, as_completed
+        from concurrent.futures.process import BrokenProcessPool
         from multiprocessing import get_context
 
         with ProcessPoolExecutor(self.workers, mp_context=get_context("spawn")) as pool:
-            for future in as_completed([pool.submit(function, number) for number in numbers]):
-                yield future.result()
+            try:
+                for future in as_completed([pool.submit(function, number) for number in numbers]):
+                    yield future.result()
+            except BrokenProcessPool as error:
+                raise DataError(
+                    "a worker was killed (often for want of memory), so the set is not finished; nothing of what was "
+                    "done is lost, run the same command again"
+                ) from error
 
 
 def run_plan(
@@ -60,30 +70,47 @@ def run_plan(
     *,
     image_format: str = "png",
     progress: Progress | None = None,
+    open_model: OpenModel | None = None,
 ) -> dict[str, Any]:
     """Make the set that `spec` describes, or what is missing of it, and return its manifest.
+
+    Args:
+        spec: source and operators (see `plan`).
+        directory: of the set; every worker must see it under this path.
+        executor: where the work is done; here when none is given.
+        image_format: of pictures that are drawn: "png", "webp" (both without loss) or "jpeg".
+        open_model: gives the model of a name, for operators that ask one; sent to workers, so a plain function.
 
     Raises:
         DataError: a plan that cannot be built, or a folder that holds another set.
     """
-    directory = Path(directory)
-    spec = json.loads(json.dumps({**spec, "image_format": image_format}))
-    plan = build_plan(spec)
-    _claim(directory, spec)
+    directory = Path(directory).resolve()
+    text = json.dumps({**spec, "image_format": image_format})
+    plan = _plan(text, open_model)
+    _claim(directory, json.loads(text))
     executor = executor or InProcess()
     everything = range(plan.num_shards)
     if plan.barrier < len(plan.operators):
         missing = [i for i in everything if not _summary_file(directory, i).exists()]
-        for _ in executor.map(Summarise(spec, str(directory)), missing):
-            pass
+        work = executor.map(Summarise(text, str(directory), open_model), missing)
+        _watch("looking at all samples", work, len(missing), plan.num_shards, progress)
         _decide(plan, directory)
     missing = [i for i in everything if not side_file(directory / shard_name(i)).exists()]
-    done = plan.num_shards - len(missing)
-    for _ in executor.map(MakeShard(spec, str(directory)), missing):
-        done += 1
+    work = executor.map(MakeShard(text, str(directory), open_model), missing)
+    _watch("shards", work, len(missing), plan.num_shards, progress)
+    return _complete(json.loads(text), directory, plan.num_shards)
+
+
+def _watch(what: str, work: Iterable[int], missing: int, total: int, progress: Progress | None) -> None:
+    for done, _ in enumerate(work, total - missing + 1):
         if progress:
-            progress(done, plan.num_shards)
-    return _complete(spec, directory, plan.num_shards)
+            progress(what, done, total)
+
+
+@lru_cache(maxsize=4)
+def _plan(spec: str, open_model: OpenModel | None) -> Plan:
+    """A worker builds its plan once; files are opened and models loaded with it."""
+    return build_plan(json.loads(spec), open_model)
 
 
 def _claim(directory: Path, spec: Spec) -> None:
@@ -104,15 +131,16 @@ def _claim(directory: Path, spec: Spec) -> None:
 class MakeShard:
     """The work of one number: make that shard. Plain data, so it can be sent anywhere that sees the folder."""
 
-    def __init__(self, spec: Spec, directory: str) -> None:
-        self.spec, self.directory = spec, directory
+    def __init__(self, spec: str, directory: str, open_model: OpenModel | None = None) -> None:
+        self.spec, self.directory, self.open_model = spec, directory, open_model
 
     def __call__(self, number: int) -> int:
         directory = Path(self.directory)
+        plan = _plan(self.spec, self.open_model)
         chosen = directory / "work" / f"dropped-{number:06d}.json"
         dropped = {int(i): why for i, why in json.loads(chosen.read_text()).items()} if chosen.exists() else None
-        outcome = build_plan(self.spec).run(number, dropped)
-        writer = ShardWriter(directory, number, self.spec.get("image_format", "png"))
+        outcome = plan.run(number, dropped)
+        writer = ShardWriter(directory, number, plan.spec.get("image_format", "png"))
         try:
             for sample in outcome.samples:
                 writer.add(sample)
@@ -126,15 +154,15 @@ class MakeShard:
 class Summarise:
     """What the global operator needs to know of one shard's samples."""
 
-    def __init__(self, spec: Spec, directory: str) -> None:
-        self.spec, self.directory = spec, directory
+    def __init__(self, spec: str, directory: str, open_model: OpenModel | None = None) -> None:
+        self.spec, self.directory, self.open_model = spec, directory, open_model
 
     def __call__(self, number: int) -> int:
-        plan = build_plan(self.spec)
+        plan = _plan(self.spec, self.open_model)
         gate = plan.operators[plan.barrier]
         summaries = [gate.summary(sample) for sample in plan.run(number).samples]
         path = _summary_file(Path(self.directory), number)
-        partial = path.with_suffix(".partial")
+        partial = path.with_suffix(f".{os.getpid()}.partial")
         partial.write_bytes(dump({"summaries": summaries}))
         partial.rename(path)
         return number
@@ -164,6 +192,8 @@ def _report(outcome: Outcome) -> dict[str, Any]:
 
 def _complete(spec: Spec, directory: Path, num_shards: int) -> dict[str, Any]:
     """Quarantine, report, index, manifest and card, from what the shards left in `work`."""
+    for left in (*directory.glob("shard-*.partial"), *directory.glob("work/*.partial")):
+        left.unlink(missing_ok=True)  # of workers that were killed
     reports = [json.loads(side_file(directory / shard_name(i)).read_text())["report"] for i in range(num_shards)]
     bad = [{"shard": i, **one} for i, report in enumerate(reports) for one in report["bad"]]
     lines = "".join(json.dumps(one, ensure_ascii=False, default=str) + "\n" for one in bad)

@@ -44,7 +44,9 @@ class ShardWriter:
         directory.mkdir(parents=True, exist_ok=True)
         self.path = directory / shard_name(number)
         self._number, self._format = number, image_format
-        self._partial = self.path.with_suffix(".tar.partial")
+        # two workers may make one shard, when the first was believed dead
+        self._mark = f"{os.uname().nodename}-{os.getpid()}.partial"
+        self._partial = self.path.with_name(f"{self.path.stem}.{self._mark}")
         self._file = self._partial.open("wb")
         self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
         self.rows: list[dict[str, Any]] = []
@@ -92,17 +94,18 @@ class ShardWriter:
         """Make the shard and its side file appear; `report` says what the operators did."""
         self._tar.close()
         self._file.close()
-        data = self._partial.read_bytes()
+        with self._partial.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         side = {
             "name": self.path.name,
             "samples": len(self.rows),
-            "bytes": len(data),
-            "sha256": hashlib.sha256(data).hexdigest(),
+            "bytes": self._partial.stat().st_size,
+            "sha256": digest,
             "rows": self.rows,
             "report": report,
         }
         self._partial.rename(self.path)
-        partial = side_file(self.path).with_suffix(".partial")
+        partial = side_file(self.path).with_name(f"{self.path.stem}.json.{self._mark}")
         partial.write_text(json.dumps(side, ensure_ascii=False))
         partial.rename(side_file(self.path))
 

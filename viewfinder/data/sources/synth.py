@@ -7,6 +7,7 @@ import numpy as np
 
 from viewfinder.data.plan import Bad
 from viewfinder.data.sample import Sample
+from viewfinder.data.sources.rows import guarded
 from viewfinder.data.synth.kinds import Options, find_kind, make
 from viewfinder.errors import DataError
 
@@ -29,7 +30,7 @@ class SynthSource:
         given = dict(options or {})
         for key in ("languages", "objects"):
             given[key] = tuple(given.get(key) or ())
-        self.kinds, self.count, self.seed = dict(kinds), count, seed
+        self.kinds, self.count, self.seed = dict(sorted(kinds.items())), count, seed
         self.options = Options(**given)
 
     def __len__(self) -> int:
@@ -41,4 +42,4 @@ class SynthSource:
         for row in range(start, stop):
             draw = np.random.default_rng((self.seed, row)).random()
             name = names[min(int(np.searchsorted(edges, draw, side="right")), len(names) - 1)]
-            yield make(name, self.seed, row, self.options)
+            yield guarded(lambda name=name, row=row: make(name, self.seed, row, self.options), f"{name} {row}")

@@ -1,0 +1,62 @@
+"""A folder of pictures with captions: `a.jpg` beside `a.txt`, or named in a `metadata.jsonl` or `captions.json`.
+
+{"file_name": "a.jpg", "text": "A red box."}       a line of metadata.jsonl
+{"a.jpg": "A red box."}                            captions.json
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from viewfinder.data.sample import Sample
+from viewfinder.data.sources.conversations import read_object
+from viewfinder.data.sources.fields import DESCRIBE, sample_of_fields
+from viewfinder.data.sources.rows import RowSource
+from viewfinder.errors import DataError
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+
+class FolderSource(RowSource):
+    """Every picture below a folder, in order of path; one without a caption is set aside."""
+
+    name = "folder"
+
+    def __init__(self, path: str, prompt: str = DESCRIBE, **about: Any) -> None:
+        self.path, self.prompt = Path(path), prompt
+        if not self.path.is_dir():
+            raise DataError(f"{path} is no folder; give the folder of pictures")
+        super().__init__(self._list(), **about)
+
+    def _list(self) -> list[Any]:
+        metadata, captions = self.path / "metadata.jsonl", self.path / "captions.json"
+        if metadata.is_file():
+            return [line for line in metadata.read_text(encoding="utf-8").splitlines() if line.strip()]
+        if captions.is_file():
+            named = json.loads(captions.read_text(encoding="utf-8"))
+            return [{"file_name": name, "caption": caption} for name, caption in sorted(named.items())]
+        found = list_files(self.path, PICTURES)
+        if not found:
+            raise DataError(f"{self.path} holds no pictures ({', '.join(PICTURES)}); give another folder")
+        return [str(path.relative_to(self.path)) for path in found]
+
+    def make(self, row: Any, number: int) -> Sample:
+        if isinstance(row, str) and not row.lstrip().startswith("{"):
+            words = (self.path / row).with_suffix(".txt")
+            if not words.is_file():
+                raise DataError(f"{row} has no caption; write it to {words.name}, or all to metadata.jsonl")
+            row = {"file_name": row, "caption": words.read_text(encoding="utf-8")}
+        return sample_of_fields(read_object(row), self.path, self.prompt)
+
+    def describe(self, number: int) -> str:
+        row = self.rows[number]
+        if isinstance(row, str) and not row.lstrip().startswith("{"):
+            return row
+        return row["file_name"] if isinstance(row, dict) else f"metadata.jsonl line {number + 1}"
+
+
+def list_files(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """The file itself, or all files of these suffixes below a folder, in order of path."""
+    if path.is_file():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes and file.is_file())

@@ -1,0 +1,67 @@
+"""What all sources share: rows by number, each of which gives one sample or says why not."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from viewfinder.data.plan import Bad
+from viewfinder.data.sample import Sample
+from viewfinder.errors import ViewfinderError
+from viewfinder.messages import Message
+
+
+def guarded(make: Callable[[], Sample], row: Any) -> Sample | Bad:
+    """The sample, or the reason for which there is none; strangers' rows may raise anything."""
+    try:
+        return make()
+    except ViewfinderError as error:
+        return Bad(str(error), row)
+    except Exception as error:
+        return Bad(f"{type(error).__name__}: {error}", row)
+
+
+def new_sample(messages: Sequence[Message], task: str, **fields: Any) -> Sample:
+    """A sample whose licence, language and domain are the source's unless they are given."""
+    return Sample(messages=tuple(messages), task=task, **{"licence": "", "language": "", "domain": "", **fields})
+
+
+class RowSource:
+    """A source over a list of rows: subclasses list them and make a sample of one.
+
+    Attributes:
+        licence, language, domain: of every sample whose row does not say.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    domain: ClassVar[str] = "file"
+
+    def __init__(self, rows: Sequence[Any], licence: str = "unknown", language: str = "en") -> None:
+        self.rows, self.licence, self.language = rows, licence, language
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, start: int, stop: int) -> Iterator[Sample | Bad]:
+        """The rows from `start` up to `stop`, one result each."""
+        for number in range(start, stop):
+            yield guarded(lambda number=number: self._finished(number), f"{self.describe(number)}")
+
+    def make(self, row: Any, number: int) -> Sample:
+        """The sample of one row, whose number may seed a choice; any exception sets the row aside."""
+        raise NotImplementedError
+
+    def describe(self, number: int) -> str:
+        """The row's name in the quarantine."""
+        return str(self.rows[number])
+
+    def _finished(self, number: int) -> Sample:
+        sample = self.make(self.rows[number], number)
+        return replace(
+            sample,
+            id=sample.id or f"{self.name}-{number}",
+            domain=sample.domain or self.domain,
+            licence=sample.licence or self.licence,
+            language=sample.language or self.language,
+            lineage=(f"source.{self.name}@{self.version}", *sample.lineage),
+        )
