@@ -7,6 +7,7 @@ import typer
 from viewfinder.cli import (
     data_commands,
     document_commands,
+    eval_commands,
     image_commands,
     inspect_command,
     library_commands,
@@ -28,6 +29,7 @@ data_commands.register(app)
 inspect_command.register(app)
 video_commands.register(app)
 document_commands.register(app)
+eval_commands.register(app)
 library_commands.register(app)
 serve_commands.register(app)
 train_commands.register(app)

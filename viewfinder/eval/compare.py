@@ -80,11 +80,10 @@ def compare(first: Path, second: Path, seed: int = 0) -> Comparison:
     differences = [q - p for p, q in zip(x, y, strict=True)]
     binary = set(x) | set(y) <= {0.0, 1.0}
     p = mcnemar([v > 0 for v in x], [v > 0 for v in y]) if binary else paired_permutation(x, y, seed=seed)
-    settings = [{k: v for k, v in m.items() if k not in _RESULTS} for m in (a, b)]
     return Comparison(
         task=a["task"],
         scores=(a["scores"]["score"], b["scores"]["score"]),
-        changed=manifests.differences(*settings),
+        changed=manifests.differences(settings_of(a), settings_of(b)),
         pairs=len(shared),
         difference=sum(differences) / len(shared),
         interval=bootstrap_mean(differences, seed=seed),
@@ -93,6 +92,11 @@ def compare(first: Path, second: Path, seed: int = 0) -> Comparison:
         better=[i for i, d in zip(shared, differences, strict=True) if d > 0],
         worse=[i for i, d in zip(shared, differences, strict=True) if d < 0],
     )
+
+
+def settings_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a manifest that were settled before the run."""
+    return {k: v for k, v in manifest.items() if k not in _RESULTS}
 
 
 def _values(run: Path) -> dict[str, float]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from viewfinder.eval.question import FACTOR, Question, expected_transform
-from viewfinder.eval.task import MediaSettings, Task
+from viewfinder.eval.task import MediaSettings
 from viewfinder.media.video import probe_video
 from viewfinder.messages import ImagePart, TextPart, VideoPart
 
@@ -32,13 +32,24 @@ class Estimate:
             f"at most {self.answer_tokens:,} answer tokens"
         )
 
+    def scaled(self, requests: int) -> "Estimate":
+        """For so many requests like these."""
+        share = requests / self.requests if self.requests else 0.0
+        rest = (round(v * share) for v in (self.media_tokens, self.text_tokens, self.answer_tokens))
+        return Estimate(requests if self.requests else 0, *rest)
 
-def estimate(task: Task, questions: Iterable[Question], settings: MediaSettings) -> Estimate:
-    """Price the questions of a task as they would be sent."""
+    def plus(self, other: "Estimate") -> "Estimate":
+        return Estimate(
+            *(mine + theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True))
+        )
+
+
+def estimate(questions: Iterable[Question], settings: MediaSettings, max_new_tokens: int) -> Estimate:
+    """Price questions as they would be sent."""
     total = Estimate()
     for question in questions:
         total.requests += 1
-        total.answer_tokens += task.max_new_tokens
+        total.answer_tokens += max_new_tokens
         for message in settings.apply(question.messages):
             for part in message.parts:
                 if isinstance(part, TextPart):

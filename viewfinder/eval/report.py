@@ -8,7 +8,7 @@ import base64
 import html
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,21 +109,27 @@ def _side_by_side(frames: Sequence[Image.Image]) -> Image.Image:
     return sheet
 
 
-def page(runs: Sequence[tuple[Score, Gallery]], title: str) -> str:
-    """The whole page: a table of scores, then the questions of each run."""
-    summary = "".join(map(_summary_row, [score for score, _ in runs]))
+def page(
+    runs: Sequence[tuple[Score, Gallery]], title: str, beside: Mapping[str, Mapping[str, Score]] | None = None
+) -> str:
+    """The whole page: a table of scores, then the questions of each run; `beside` has other models' scores of a task
+    by the model's name."""
+    beside = beside or {}
+    names = list(dict.fromkeys(name for others in beside.values() for name in others))
+    summary = "".join(_summary_row(score, beside.get(score.manifest["task"], {}), names) for score, _ in runs)
     rows = "".join(_row(score.manifest["task"], *row) for score, gallery in runs for row in gallery.rows)
     breakdowns = "".join(_breakdown(score) for score, _ in runs)
     return _PAGE.format(
         title=html.escape(title),
         summary=summary,
+        beside="".join(f"<th>{html.escape(name)}</th>" for name in names),
         breakdowns=breakdowns,
         rows=rows,
         tasks="".join(f"<option>{html.escape(score.manifest['task'])}</option>" for score, _ in runs),
     )
 
 
-def _summary_row(score: Score) -> str:
+def _summary_row(score: Score, others: Mapping[str, Score], names: Sequence[str]) -> str:
     m = score.manifest
     low, high, _ = m["interval"]
     reported = ", ".join(f"{size} {value:g}" for size, value in m["reported"].items())
@@ -133,6 +139,7 @@ def _summary_row(score: Score) -> str:
         m["title"],
         f"{score.value:.2f}",
         f"{low:.2f} to {high:.2f}",
+        *(f"{others[name].value:.2f}" if name in others else "" for name in names),
         score.n,
         reported,
         rest,
@@ -181,8 +188,8 @@ th[data-sort] {{ cursor: pointer; text-decoration: underline }} small, i {{ colo
 <h1>{title}</h1>
 <p>Scores are in the unit of the report, intervals are 95 % bootstrap. In pictures the truth is green and the answer
 red. A click on an underlined heading sorts; worst answers come first.</p>
-<div class="wide"><table><tr><th>task</th><th></th><th>score</th><th>95 %</th><th>n</th><th>report</th><th>more</th>
-<th>manifest</th></tr>{summary}</table></div>
+<div class="wide"><table><tr><th>task</th><th></th><th>score</th><th>95 %</th>{beside}<th>n</th><th>report</th>
+<th>more</th><th>manifest</th></tr>{summary}</table></div>
 <h2>By kind</h2>{breakdowns}
 <h2>Questions</h2>
 <p><label>Task <select id="task"><option value="">all</option>{tasks}</select></label>

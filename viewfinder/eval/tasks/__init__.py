@@ -1,5 +1,6 @@
 """Benchmarks, one family a file; `all_tasks` lists them, with the report's numbers."""
 
+from collections.abc import Sequence
 from importlib import import_module
 
 from viewfinder.eval.errors import EvaluationError
@@ -25,6 +26,31 @@ def all_tasks() -> dict[str, Task]:
             assert task.name not in tasks, f"two tasks are called {task.name}"
             tasks[task.name] = task
     return tasks | all_suites()
+
+
+GROUPS = ("suites", "builtin", "report")
+"""Names for several tasks: our suites but for the very long one, the built-in model's table, all benchmarks."""
+
+
+def find_tasks(names: Sequence[str]) -> list[Task]:
+    """Tasks by their names and those of groups, each once.
+
+    Raises:
+        EvaluationError: a name is of neither.
+    """
+    found: dict[str, Task] = {}
+    for name in names:
+        chosen = _group(name) if name in GROUPS else [find_task(name)]
+        found |= {task.name: task for task in chosen}
+    return list(found.values())
+
+
+def _group(name: str) -> list[Task]:
+    family = {"suites": "suite", "builtin": "builtin"}.get(name)
+    tasks = all_tasks().values()
+    if family is None:
+        return [task for task in tasks if task.data is not None]
+    return [task for task in tasks if task.family == family and task.name != "suite_needle_long"]
 
 
 def find_task(name: str) -> Task:

@@ -1,0 +1,82 @@
+"""Who takes an evaluation: a model loaded here or on a server, the same one blindfolded, one without training."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from viewfinder.cli import options
+from viewfinder.engine.checkpoints import find_checkpoint
+from viewfinder.eval.digest import digest, digest_folder
+from viewfinder.eval.runner import Subject
+from viewfinder.eval.session import BASELINES, Player, baseline, blindfolded, player
+from viewfinder.messages import Message
+
+BESIDE = ("blind", "untrained", *BASELINES)
+
+
+def open_subject(name: str, server: str | None = None, dtype: str | None = None) -> Subject:
+    """A model by directory, hub id or `tiny`; with `server`, its name there."""
+    if server is not None:
+        from viewfinder.cli.serve_commands import open_server
+
+        opened: Any = open_server(server, name)
+        shown = opened.model.card["id"]
+        return Subject(opened.model, f"{shown} at {server}", _card_hash(opened.model.card), _seen_by(opened.processor))
+    viewfinder = options.load_here(name, dtype)
+    fingerprint = digest([digest_folder(find_checkpoint(name)), str(getattr(viewfinder.model, "dtype", dtype))])
+    return Subject(viewfinder.model, Path(name).name or name, fingerprint, _seen_by(viewfinder.processor))
+
+
+def open_players(name: str, server: str | None, dtype: str | None, beside: Sequence[str]) -> list[Player]:
+    """The model (or a baseline by its name), and those asked for beside it."""
+    unknown = [one for one in beside if one not in BESIDE]
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]!r} cannot stand beside; give {', '.join(BESIDE)}", param_hint="--beside")
+    if name in BASELINES and server is None:
+        if set(beside) - set(BASELINES):
+            raise typer.BadParameter(f"{name} has no weights to blindfold; leave --beside out", param_hint="--beside")
+        return [baseline(one) for one in (name, *beside)]
+    subject = open_subject(name, server, dtype)
+    players = [player(_folder(subject.name), subject)]
+    for one in beside:
+        if one == "blind":
+            players.append(blindfolded(subject))
+        elif one == "untrained":
+            players.append(player(one, untrained(name, server)))
+        else:
+            players.append(baseline(one))
+    return players
+
+
+def untrained(name: str, server: str | None = None, seed: int = 0) -> Subject:
+    """The same architecture and vocabulary with fresh weights."""
+    if server is not None:
+        raise typer.BadParameter(
+            "an untrained twin is made of a checkpoint here, not on a server", param_hint="--beside"
+        )
+    from viewfinder.engine.engine import Engine
+    from viewfinder.recipes.sizes import fresh
+
+    trained = Engine.from_pretrained(name)
+    model = fresh(trained.model.config, seed).to(trained.model.dtype).eval().requires_grad_(False)
+    engine = Engine(model, trained.processor, sampling=trained.sampling, eos_token_ids=trained.eos_token_ids)
+    fingerprint = digest(["untrained", seed, repr(trained.model.config)])
+    return Subject(engine, "untrained", fingerprint, _seen_by(trained.processor))
+
+
+def _seen_by(processor: Any) -> Any:
+    def see(messages: Sequence[Message]) -> Any:
+        return processor.plan(messages).media
+
+    return see
+
+
+def _card_hash(card: dict[str, Any]) -> str:
+    """What a server tells of its model, without times; weights behind the same card are not told apart."""
+    return digest({k: v for k, v in card.items() if k in ("id", "root", "viewfinder", "max_model_len")})
+
+
+def _folder(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in name).strip("-.") or "model"
