@@ -225,11 +225,11 @@ def _run(spec: dict[str, Any], out: Path, workers: int, ray: str | None, image_f
 
     executor: Executor = Processes(workers) if workers > 1 else InProcess()
     if ray is not None:
-        from viewfinder.data.distributed import RayData
+        from viewfinder.data.distributed import RayTasks
 
-        executor = RayData(None if ray == "local" else ray, workers)
+        executor = RayTasks(None if ray == "local" else ray, max(2, workers))
     with _bar() as update:
-        manifest = run_plan(spec, out, executor, image_format=image_format, progress=update)
+        manifest = run_plan(spec, out, executor, image_format=image_format, progress=update, open_model=open_chat_model)
     typer.echo(f"{manifest['samples']:,} samples in {out}, hash {manifest['hash'][:16]}")
     if manifest["quarantined"]:
         print_warning(f"{manifest['quarantined']:,} rows set aside; {out / 'quarantine.jsonl'} says why")
@@ -239,10 +239,22 @@ def _run(spec: dict[str, Any], out: Path, workers: int, ray: str | None, image_f
 def _bar() -> Iterator[Any]:
     """A progress bar over shards on standard error, on a terminal only."""
     console = Console(stderr=True)
-    columns = (TextColumn("shards"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("shards", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        yield lambda what, done, total: progress.update(task, description=what, completed=done, total=total)
+
+
+def open_chat_model(name: str) -> Any:
+    """The `ChatModel` that an operator asks: a server's (URL, or URL#MODEL), or one loaded in the worker."""
+    from viewfinder.chat import load
+
+    if not name.startswith(("http://", "https://")):
+        return load(name).model
+    from viewfinder.cli.serve_commands import open_server
+
+    url, _, model = name.partition("#")
+    return open_server(url, model or "tiny").model
 
 
 def _weights(names: Sequence[str]) -> dict[str, float]:

@@ -33,5 +33,12 @@ FILES = tuple(name for name in SOURCES if name not in ("synth", "shards"))
 
 OPERATORS: dict[str, Maker] = {
     "measure": _lazy("filters.measure:Measure"),
+    "interleaved": _lazy("filters.interleaved:Interleaved"),
+    "tag": _lazy("filters.tagging:Tag"),
+    "sft": _lazy("filters.sft:Sft"),
+    "exact_duplicates": _lazy("filters.duplicates:ExactDuplicates"),
+    "near_duplicates": _lazy("filters.duplicates:NearDuplicates"),
+    "contamination": _lazy("filters.contamination:Contamination"),
+    "rejection": _lazy("filters.rejection:Rejection"),
 }
 """What samples pass."""
