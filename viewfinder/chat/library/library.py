@@ -102,19 +102,19 @@ class Library:
     ) -> Synced:
         """Bring folders and files into the library; without `sources`, all folders added before.
 
-        Files that are gone from one of the folders are removed. An interrupted run goes on at the page where it
-        stopped.
+        Files that are gone from one of the folders, or were added alone, are removed. An interrupted run goes on at
+        the page where it stopped.
 
         Raises:
-            MediaError: a source that does not exist; nothing was changed then.
+            MediaError: a source, or a folder added before, that does not exist; nothing was changed then.
         """
         roots = [Path(source).expanduser().resolve() for source in sources] or [Path(p) for p in self.shelf.roots()]
         absent = [root for root in roots if not root.exists()]
-        if absent:
+        if absent and (sources or not all(self.shelf.file(str(root)) for root in absent)):
             raise MediaError(f"there is no file or folder {absent[0]}; check the path, or remove it from the library")
         files: list[str] = []
         for root in roots:
-            files += _documents(root)
+            files += _documents(root) if root.exists() else []
             self.shelf.add_root(str(root))
         synced = Synced()
         self._forget_vanished(roots, set(files), synced)
@@ -163,6 +163,8 @@ class Library:
         ]
         if not gone:
             return
+        for file in gone:
+            self.shelf.remove_root(file.path)  # of a file that was added alone
         known = {file.path for file in self.shelf.files()}
         fresh = {_digest(Path(path)): path for path in sorted(files - known)}
         for file in gone:
