@@ -26,7 +26,7 @@ from viewfinder.agent.policy import Policy
 from viewfinder.agent.secrets import Vault
 from viewfinder.errors import ViewfinderError
 from viewfinder.media.image import Picture
-from viewfinder.media.transform import Transform
+from viewfinder.media.transform import Box, Transform
 from viewfinder.outputs.actions import Action, Device
 
 Place = tuple[float, float]
@@ -221,6 +221,19 @@ class BrowserEnvironment:
     def _anchor(self, action: Action) -> Any:
         """How a `<select>` box at a place of the page lies in the picture."""
         return lambda left, top, right, bottom: (*self.screen_place((left, top)), *self.screen_place((right, bottom)))
+
+    def evaluate(self, expression: str) -> Any:
+        """The JSON value of a JavaScript expression in the page shown; for worlds that check their own pages."""
+        return self._run(self.tabs.current.evaluate(expression))
+
+    def options(self) -> list[tuple[str, str, Box]]:
+        """The open list of a `<select>`: its `data-id`, and each option's words and box in the picture."""
+        shown = self.hands.open_list
+        if shown is None:
+            return []
+        size = self.to_page.resized_size
+        parts = shown.draw(Image.new("RGB", (size[0], size[1] + self._bar_height)), self.scale)
+        return [(self.hands.list_id, part.label, part.box) for part in parts]
 
     def close(self) -> None:
         if self.chromium is None:

@@ -28,7 +28,7 @@ class Hands:
     """Input to the tabs of one window; lives in the browser's event loop.
 
     Attributes:
-        open_list: the open list of a `<select>`, if any.
+        open_list: the open list of a `<select>`, if any; `list_id` is the `data-id` of it.
         address: what is being typed into the address, or None.
     """
 
@@ -36,6 +36,7 @@ class Hands:
         self.tabs, self.guard, self._settle, self._scale = tabs, guard, settle, scale
         self.open_list: overlays.OpenList | None = None
         self.address: str | None = None
+        self.list_id = ""
         self._select: Found | None = None
         self._typed = ""
 
@@ -176,7 +177,7 @@ class Hands:
         anchor: Callable[..., Box],
     ) -> Outcome:
         page, name = self.tabs.current, action.name
-        if name in ("click", "long_press", "swipe"):
+        if name in ("long_press", "swipe"):
             return await self._touch(action, place, end)
         if name == "wait":
             await asyncio.sleep(min(action.time or 0.0, _LONGEST_WAIT))
@@ -189,6 +190,8 @@ class Hands:
                 await self._try(work)
         elif name == "type":
             await self._try(page.keyboard.type(action.text or ""), timeout=60)
+        elif name == "key" and action.device == "mobile":
+            return await self._phone_key(str(action.text))
         elif name == "key":
             return await self._key(action)
         elif name == "system_button":
@@ -204,12 +207,16 @@ class Hands:
 
     async def _click(self, name: str, place: Place, expected: Target | None, anchor: Callable[..., Box]) -> Outcome:
         mouse = self.tabs.current.mouse
-        await self._try(mouse.move(*place))
-        session = await self.tabs.session()
-        found = await inspect(self.tabs.context, self.tabs.current, session, place)
+        if name != "click":
+            await self._try(mouse.move(*place))
+        found = await inspect(self.tabs.context, self.tabs.current, await self.tabs.session(), place)
         if expected is not None and expected.identity and (not found or found.target.identity != expected.identity):
             return Outcome(False, "something else came to lie there before the click; nothing was pressed, look again")
-        if name == "left_click" and found and found.target.role == "select" and await self._open_list(found, anchor):
+        opens = name in ("left_click", "click") and found is not None and found.target.role == "select"
+        if opens and await self._open_list(found, anchor):
+            return Outcome()
+        if name == "click":
+            await self._try(self.tabs.current.touchscreen.tap(*place))
             return Outcome()
         button = _BUTTONS.get(name, "left")
         for count in range(1, 3 if name == "double_click" else 2):
@@ -224,7 +231,7 @@ class Hands:
         if about["multiple"] or about["disabled"] or not about["options"]:
             return False
         place = await _box_of(found)
-        self._select = found
+        self._select, self.list_id = found, about["id"]
         self.open_list = overlays.OpenList(anchor(*place), about["options"], about["selected"])
         self.open_list.scroll(max(0, about["selected"] - 5))
         return True
@@ -251,6 +258,13 @@ class Hands:
                 await self._try(page.keyboard.up(key))
         return Outcome()
 
+    async def _phone_key(self, name: str) -> Outcome:
+        if name != "clear":
+            return Outcome(False, f"a page has no key {name}")
+        for key in ("Control+a", "Delete"):
+            await self._try(self.tabs.current.keyboard.press(key))
+        return Outcome()
+
     async def _system(self, button: str) -> Outcome:
         if button == "Enter":
             await self._try(self.tabs.current.keyboard.press("Enter"))
@@ -269,9 +283,6 @@ class Hands:
                 "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]}
             )
 
-        if action.name == "click":
-            await self._try(self.tabs.current.touchscreen.tap(*place))
-            return Outcome()
         await self._try(touch("touchStart", place))
         if action.name == "long_press":
             await asyncio.sleep(min(action.time or 1.0, 10.0))

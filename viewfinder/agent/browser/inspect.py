@@ -23,6 +23,9 @@ _AT = """(function(x, y) {
   return element;
 })(%s, %s)"""
 
+_ZOOM = "[visualViewport.scale, visualViewport.offsetLeft, visualViewport.offsetTop]"
+"""On phones a page may be laid out wider than the screen, or be zoomed."""
+
 _FRAME = """function() {
   if (this.tagName !== 'IFRAME' && this.tagName !== 'FRAME') return null;
   const r = this.getBoundingClientRect();
@@ -94,6 +97,9 @@ class Found:
 async def inspect(context: Any, page: Any, session: Any, xy: tuple[float, float] | None) -> Found | None:
     """What would receive a click at a place (CSS pixels of the page), or keys (None); None where there is nothing."""
     frame_id = (await session.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
+    if xy is not None:
+        scale, left, top = await _value(session, frame_id, _ZOOM)
+        xy = (xy[0] / scale + left, xy[1] / scale + top)
     for _ in range(10):  # frames within frames
         handle = await _evaluate(session, frame_id, _AT % (("null", "null") if xy is None else xy))
         if handle is None:
@@ -127,10 +133,17 @@ async def _session_of(context: Any, page: Any, session: Any, frame_id: str) -> A
 
 async def _evaluate(session: Any, frame_id: str, expression: str) -> str | None:
     """An element by an expression, as a handle."""
+    return (await _result(session, frame_id, expression)).get("objectId")
+
+
+async def _value(session: Any, frame_id: str, expression: str) -> Any:
+    return (await _result(session, frame_id, expression, returnByValue=True))["value"]
+
+
+async def _result(session: Any, frame_id: str, expression: str, **options: Any) -> dict[str, Any]:
     world = await session.send("Page.createIsolatedWorld", {"frameId": frame_id, "worldName": _WORLD})
-    context_id = world["executionContextId"]
-    answer = await session.send("Runtime.evaluate", {"expression": expression, "contextId": context_id})
-    return answer["result"].get("objectId")
+    about = {"expression": expression, "contextId": world["executionContextId"], **options}
+    return (await session.send("Runtime.evaluate", about))["result"]
 
 
 async def _call(session: Any, handle: str, function: str, *arguments: Any) -> Any:
@@ -160,7 +173,7 @@ async def _describe(session: Any, frame_id: str, handle: str) -> Found:
 _OPTIONS = """function() {
   const r = this.getBoundingClientRect();
   return {multiple: this.multiple || this.size > 1, disabled: this.disabled, selected: this.selectedIndex,
-    height: r.height, width: r.width,
+    height: r.height, width: r.width, id: this.dataset.id || '',
     options: Array.from(this.options, o => [o.label || o.text, o.disabled || o.hidden])};
 }"""
 _CHOOSE = """function(index) {
