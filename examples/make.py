@@ -1,10 +1,14 @@
-"""Draws the example pictures: `python examples/make.py`. Shapes and a word, as the built-in model knows them."""
+"""Draws the example pictures (`python examples/make.py`): shapes and a word that the built-in model knows, a receipt.
+
+The receipt also stands in the playground's folder, for people without a file at hand.
+"""
 
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 HERE = Path(__file__).parent
+PLAYGROUND = HERE.parent / "viewfinder" / "serve" / "static"
 STAR = [(0, -1), (0.24, -0.32), (0.95, -0.31), (0.38, 0.12), (0.59, 0.81), (0, 0.4)]
 OUTLINE = STAR + [(-x, y) for x, y in reversed(STAR[1:-1])]
 
@@ -13,7 +17,54 @@ def star(pen: ImageDraw.ImageDraw, x: float, y: float, radius: float, colour: st
     pen.polygon([(x + radius * dx, y + radius * dy) for dx, dy in OUTLINE], fill=colour)
 
 
+BOUGHT = (
+    ("2 x Rye bread", "7.80"),
+    ("1 x Butter, salted", "3.15"),
+    ("6 x Eggs, free range", "3.60"),
+    ("1 x Cherry jam", "4.25"),
+    ("3 x Oranges", "2.40"),
+)
+
+
+def receipt() -> Image.Image:
+    """A till receipt of 420 x 600 pixels; the words TOTAL EUR 21.20 stand within (36, 376) to (384, 400)."""
+    paper = Image.new("RGB", (420, 600), "#fbfaf6")
+    pen = ImageDraw.Draw(paper)
+
+    def line(y: int, left: str, right: str = "", size: int = 17, middle: bool = False) -> None:
+        font = ImageFont.load_default(size)
+        if middle:
+            pen.text((210, y), left, fill="#222", font=font, anchor="mm")
+            return
+        pen.text((36, y), left, fill="#222", font=font, anchor="lm")
+        pen.text((384, y), right, fill="#222", font=font, anchor="rm")
+
+    def rule(y: int) -> None:
+        for x in range(36, 384, 9):
+            pen.line((x, y, x + 5, y), fill="#888", width=1)
+
+    line(52, "CORNER GROCER", size=28, middle=True)
+    line(86, "12 Mill Lane, Harbour Town", size=14, middle=True)
+    line(108, "17 May 2025   14:32   till 3", size=14, middle=True)
+    rule(134)
+    for i, (what, price) in enumerate(BOUGHT):
+        line(164 + 30 * i, what, price)
+    rule(316)
+    line(344, "Subtotal", "21.20")
+    line(388, "TOTAL", "EUR 21.20", size=26)
+    rule(418)
+    line(446, "Card payment", "21.20")
+    line(474, "VAT 7 % included", "1.39")
+    line(530, "Thank you, come again", size=15, middle=True)
+    for i, x in enumerate(range(110, 312, 4)):
+        pen.rectangle((x, 552, x + (i * 7) % 3, 580), fill="#222")
+    return paper
+
+
 def main() -> None:
+    for folder in (HERE, PLAYGROUND):
+        receipt().save(folder / "receipt.png", optimize=True)
+
     shapes = Image.new("RGB", (140, 112), "#f4f1ea")
     pen = ImageDraw.Draw(shapes)
     star(pen, 40, 40, 24, "#1f5fd0")

@@ -13,6 +13,7 @@ import uvicorn
 from PIL import Image, ImageDraw
 
 from tests.engine.test_batching import engine_of
+from viewfinder.engine.batching import BatchingEngine
 from viewfinder.engine.scheduler import Limits
 from viewfinder.media.sandbox import SandboxLimits
 from viewfinder.serve.app import Server, create_app
@@ -24,10 +25,12 @@ SANDBOX = SandboxLimits(workers=1, memory_bytes=2 * 2**30, cpu_seconds=20, secon
 class Running:
     """A server that listens; `url` is its address, `server` its insides."""
 
-    def __init__(self, settings: ServeSettings, limits: Limits | None = None) -> None:
+    def __init__(
+        self, settings: ServeSettings, limits: Limits | None = None, engine: BatchingEngine | None = None
+    ) -> None:
         import torch
 
-        batching = engine_of(limits or Limits(max_running=8), cache_tokens=16384, dtype=torch.float32)
+        batching = engine or engine_of(limits or Limits(max_running=8), cache_tokens=16384, dtype=torch.float32)
         app = create_app(batching, settings)
         self.server: Server = app.state.server
         with socket.socket() as probe:
@@ -49,8 +52,11 @@ class Running:
 
 
 @contextlib.contextmanager
-def serving(settings: ServeSettings | None = None, limits: Limits | None = None) -> Iterator[Running]:
-    running = Running(settings or ServeSettings(model_name="small", sandbox=SANDBOX, drain_seconds=1), limits).start()
+def serving(
+    settings: ServeSettings | None = None, limits: Limits | None = None, engine: BatchingEngine | None = None
+) -> Iterator[Running]:
+    settings = settings or ServeSettings(model_name="small", sandbox=SANDBOX, drain_seconds=1)
+    running = Running(settings, limits, engine).start()
     try:
         yield running
     finally:

@@ -65,7 +65,7 @@ class _Plain(BaseHTTPRequestHandler):
     """A server that knows OpenAI's fields only, has no log probabilities, and is busy at first."""
 
     seen: list[dict[str, Any]] = []  # noqa: RUF012
-    answer = "[{\"bbox_2d\": [14, 28, 42, 56], \"label\": \"box\"}]"
+    answer = '[{"bbox_2d": [14, 28, 42, 56], "label": "box"}]'
     busy = 1
 
     def do_GET(self) -> None:

@@ -1,7 +1,6 @@
 """The task endpoints give typed results in pixels and seconds of the original, and say how they came about."""
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 
 from tests.media.films import write_film
 from tests.serve.conftest import Running, uri
-from viewfinder.data.shards import ShardReader
 
 
 def post(server: Running, path: str, **body: Any) -> httpx.Response:
@@ -84,20 +82,6 @@ def test_parse_and_extract(small_server: Running, picture_uri: str) -> None:
     extracted = post(small_server, "/v1/extract", document=picture_uri, schema=schema, places=False, max_tokens=200)
     assert extracted.status_code == 200, extracted.text
     assert extracted.json()["data"]["paid"] in (True, False)
-
-
-def test_a_corrected_answer_becomes_a_sample_that_is_read_back(small_server: Running, picture_uri: str) -> None:
-    boxes = [{"box": [20, 30, 100, 70], "label": "red box"}]
-    saved = post(
-        small_server, "/samples", image=picture_uri, task="locate", question="red box", boxes=boxes, model_answer="[]"
-    )
-    assert saved.status_code == 200, saved.text
-    folder = Path(small_server.server.settings.samples or "")
-    (sample,) = list(ShardReader(folder))[-1:]
-    assert sample.task == "locate"
-    assert json.loads(sample.answer.strip("`json\n")) == [{"bbox_2d": [20, 30, 100, 70], "label": "red box"}]
-    assert sample.form_of(1) == "boxes"
-    assert "red box" in sample.question
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,10 @@ NoUrls = Annotated[bool, typer.Option("--no-urls", help="Fetch nothing; media co
 UrlHosts = Annotated[list[str] | None, typer.Option("--url-host", help="Fetch only from this host, repeatable.")]
 PrivateUrls = Annotated[bool, typer.Option("--allow-private-urls", help="Fetch from private addresses too.")]
 Samples = Annotated[Path | None, typer.Option("--samples", help="Keep answers corrected in the playground here.")]
+Prices = Annotated[
+    tuple[float, float] | None,
+    typer.Option("--prices", help="Dollars for a million tokens read and answered, shown in the playground."),
+]
 MaxRunning = Annotated[int, typer.Option("--max-running", min=1, help="Requests answered at once.")]
 MaxWaiting = Annotated[int, typer.Option("--max-waiting", min=1, help="Requests of one key that may wait.")]
 CacheGb = Annotated[float, typer.Option("--cache-gb", min=0.01, help="Memory for keys and values, GiB.")]
@@ -69,6 +73,7 @@ def serve(
     url_host: UrlHosts = None,
     allow_private_urls: PrivateUrls = False,
     samples: Samples = None,
+    prices: Prices = None,
     max_running: MaxRunning = 16,
     max_waiting: MaxWaiting = 64,
     cache_gb: CacheGb = 1.0,
@@ -94,6 +99,7 @@ def serve(
         cors_origins=tuple(cors or ()),
         allowed_hosts=tuple(allowed_host or ()),
         samples=None if samples is None else str(samples),
+        prices=prices,
         sandbox=SandboxLimits(workers=decode_workers),
     )
     settings = dataclasses.replace(settings, limits=dataclasses.replace(settings.limits, url_policy=policy))

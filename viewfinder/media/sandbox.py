@@ -115,14 +115,15 @@ class Sandbox:
         """Pages of a PDF, as `Document.page` draws them; errors as there and in `open_document`."""
         options = {"pages": pages, "dpi": dpi, "max_pixels": max_pixels, "words": words}
         header, blob = self._run("pages", data, options, limits)
-        result, at = [], 0
-        for page in header["pages"]:
-            size = page["size"][0] * page["size"][1] * 3
-            picture = _picture(page, blob[at : at + size])
-            layer = tuple(Word(word["text"], tuple(word["box"])) for word in page["words"])
-            result.append(SafePage(picture, page["number"], layer))
-            at += size
-        return result
+        return _pages(header, blob)
+
+    def some_pages(
+        self, data: bytes, limits: Limits = DEFAULT_LIMITS, *, pages: tuple[int, ...], dpi: float, max_pixels: int
+    ) -> tuple[list[SafePage], int]:
+        """As `pages` without words, numbers that do not exist left out; and how many pages there are in all."""
+        options = {"pages": pages, "dpi": dpi, "max_pixels": max_pixels, "only_existing": True}
+        header, blob = self._run("pages", data, options, limits)
+        return _pages(header, blob), header["count"]
 
     def clip(self, data: bytes, limits: Limits = DEFAULT_LIMITS, **settings: Any) -> Clip:
         """As `load_video` with the fields of `VideoSettings`; errors as there."""
@@ -164,6 +165,17 @@ class Sandbox:
         if "error" in answer:
             raise (LimitError if answer["error"] == "limit" else MediaError)(str(answer["message"])[:500])
         return answer, blob
+
+
+def _pages(header: dict[str, Any], blob: memoryview) -> list[SafePage]:
+    result, at = [], 0
+    for page in header["pages"]:
+        size = page["size"][0] * page["size"][1] * 3
+        picture = _picture(page, blob[at : at + size])
+        layer = tuple(Word(word["text"], tuple(word["box"])) for word in page["words"])
+        result.append(SafePage(picture, page["number"], layer))
+        at += size
+    return result
 
 
 def _picture(header: dict[str, Any], blob: memoryview) -> Picture:

@@ -95,6 +95,8 @@ def _pages(data: bytes, options: dict[str, Any], limits: Limits) -> Answer:
     headers, blobs = [], []
     with open_document(data, limits) as document:
         numbers = options["pages"] if options["pages"] is not None else range(len(document))
+        if options.get("only_existing"):
+            numbers = [number for number in numbers if 0 <= number < len(document)]
         for number in numbers:
             picture = document.page(number, dpi=options.get("dpi"), max_pixels=options.get("max_pixels"))
             words = document.words(number, picture) if options.get("words") else ()

@@ -14,7 +14,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, StreamingResponse
-from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 import viewfinder
@@ -26,11 +25,11 @@ from viewfinder.serve.errors import error_body, status_of
 from viewfinder.serve.guard import Guard
 from viewfinder.serve.intake import Intake
 from viewfinder.serve.metrics import Metrics
+from viewfinder.serve.playground import Page, PreviewRequest, preview
 from viewfinder.serve.protocol import ChatRequest
 from viewfinder.serve.samples import SampleBook, SampleRequest
 from viewfinder.serve.settings import ServeSettings
 
-_STATIC = Path(__file__).parent / "static"
 _LOG = logging.getLogger(__name__)
 
 
@@ -78,6 +77,8 @@ class Server:
                 "version": viewfinder.__version__,
                 "stamp": processor.stamp.to_dict(),
                 "sampling": self.engine.engine.sampling.model_dump(),
+                "keeps_samples": self.book is not None,
+                "prices": self.settings.prices,
             },
         }
 
@@ -98,8 +99,8 @@ def create_app(engine: BatchingEngine, settings: ServeSettings | None = None) ->
     _add_service_routes(app, server)
     _add_chat_route(app, server)
     _add_task_routes(app, server)
-    _add_sample_route(app, server)
-    app.mount("/", StaticFiles(directory=_STATIC, html=True), name="playground")
+    _add_playground_routes(app, server)
+    app.mount("/", Page(), name="playground")
     app.add_middleware(_Observe, server=server)
     app.add_middleware(Guard, settings=server.settings)
     if server.settings.cors_origins:
@@ -282,13 +283,21 @@ def _add_task_routes(app: FastAPI, server: Server) -> None:
     add("moments", tasks.MomentsRequest, "When something happens in a clip")
 
 
-def _add_sample_route(app: FastAPI, server: Server) -> None:
+def _add_playground_routes(app: FastAPI, server: Server) -> None:
     @app.post("/samples", tags=["playground"], response_model=None)
     async def save(body: SampleRequest, request: Request) -> Response:
         """Keep a corrected answer as a training sample."""
         if server.book is None:
             raise HTTPException(403, "this server keeps no samples; start it with --samples FOLDER")
+        return await answered(server.book.add, body)
+
+    @app.post("/preview", tags=["playground"], response_model=None)
+    async def show(body: PreviewRequest, request: Request) -> Response:
+        """Pages of a document as pictures."""
+        return await answered(preview, body)
+
+    async def answered(work: Callable[..., dict[str, Any]], body: Any) -> Response:
         try:
-            return JSONResponse(await server.in_thread(server.book.add, body, server.intake))
+            return JSONResponse(await server.in_thread(work, body, server.intake))
         except Exception as error:
             return _error_response(error)

@@ -16,6 +16,7 @@ from viewfinder.media.transform import Transform
 from viewfinder.messages import MediaInfo, Reply, Sampling, parse_messages
 from viewfinder.outputs.boxes import parse_boxes
 from viewfinder.outputs.points import parse_points
+from viewfinder.outputs.spans import parse_spans
 from viewfinder.outputs.tool_calls import OPENING, split_tool_calls, tool_call_grammar
 from viewfinder.processor.processor import Processor
 from viewfinder.serve.intake import Intake
@@ -285,11 +286,17 @@ def described(media: Sequence[MediaInfo], stamp: str) -> dict[str, Any]:
 
 
 def places(reply: Reply) -> dict[str, Any]:
-    """Boxes and points of an answer in pixels of the original picture (of the first, where there are several)."""
-    if not reply.media:
-        return {"boxes": [], "points": []}
-    transform = Transform.from_dict(reply.media[0].transform)
-    return {
-        "boxes": [box.to_dict() for box in parse_boxes(reply.text, transform)],
-        "points": [point.to_dict() for point in parse_points(reply.text, transform)],
-    }
+    """Boxes and points of an answer in pixels of the original picture, spans in seconds of the original clip.
+
+    An answer does not say which picture it means: of several, the first is taken.
+    """
+    result: dict[str, Any] = {"boxes": [], "points": [], "spans": []}
+    clip = next((info for info in reply.media if info.kind == "video"), None)
+    picture = next((info for info in reply.media if info.kind == "image"), None)
+    if picture is not None:
+        transform = Transform.from_dict(picture.transform)
+        result["boxes"] = [box.to_dict() for box in parse_boxes(reply.text, transform)]
+        result["points"] = [point.to_dict() for point in parse_points(reply.text, transform)]
+    elif clip is not None and clip.duration is not None:
+        result["spans"] = [span.to_dict() for span in parse_spans(reply.text, clip.duration)]
+    return result

@@ -68,6 +68,14 @@ class Intake:
             self.sandbox.pages(data, self.limits, pages=chosen, max_pixels=limit, dpi=DEFAULT_DPI, words=True)
         )
 
+    def some_pages(self, source: Any, numbers: Sequence[int]) -> tuple[list[SafePage], int]:
+        """Those pages of `numbers` that exist, drawn as `pages` draws them, and how many there are in all."""
+        data = self.fetch(source)
+        if b"%PDF-" not in data[:1024]:
+            return [SafePage(self.sandbox.image(data, self.limits), 0)], 1
+        limit = self.limits.max_pixels // 8
+        return self.sandbox.some_pages(data, self.limits, pages=tuple(numbers), max_pixels=limit, dpi=DEFAULT_DPI)
+
     def video(self, source: Any) -> "SafeVideo":
         """A clip, probed; its frames are decoded when a window of it is asked about."""
         data = self.fetch(source)

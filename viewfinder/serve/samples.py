@@ -1,25 +1,32 @@
 """Corrected answers of the playground, kept as a set of shards that training takes as it is.
 
 Each correction is a shard of one sample; the index is written anew after each, so the folder is whole at any
-time. Places are stored in pixels of the original picture.
+time. Places are stored in pixels of the original picture, times in seconds of the original clip.
 """
 
 import json
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from viewfinder.chat.documents.fields import example_of, schema_of
+from viewfinder.errors import MediaError
 from viewfinder.media.transform import Transform
-from viewfinder.messages import ImagePart
+from viewfinder.messages import ImagePart, VideoPart
 from viewfinder.outputs import prompts
 from viewfinder.outputs.boxes import Box, format_boxes
+from viewfinder.outputs.document.document import Page
+from viewfinder.outputs.points import Point, format_points
+from viewfinder.outputs.spans import Span, format_moments
 from viewfinder.serve.intake import Intake
 from viewfinder.serve.protocol import Body, Finite, check_json
 
 LICENCE = "unknown"
+_RIGHT = {"locate": ("boxes",), "point": ("points",), "moments": ("spans",), "ask": ("text", "boxes", "points")}
+"""What may hold the right answer of a task; else `text`."""
 
 
 class CorrectedBox(Body):
@@ -29,14 +36,39 @@ class CorrectedBox(Body):
     label: str = Field(default="", max_length=500)
 
 
-class SampleRequest(Body):
-    """A picture, what was asked, and the right answer: `boxes` for a place, `text` for words."""
+class CorrectedPoint(Body):
+    """A place in pixels of the original."""
 
-    image: str
-    task: str = Field(pattern="^(locate|ask|read)$")
-    question: str = Field(default="", max_length=5000, description="The query of locate, the question of ask.")
+    point: tuple[Finite, Finite]
+    label: str = Field(default="", max_length=500)
+
+
+class CorrectedSpan(Body):
+    """Seconds of the original clip."""
+
+    start: Finite = Field(ge=0)
+    end: Finite = Field(ge=0)
+
+
+class SampleRequest(Body):
+    """What was shown and asked, and the right answer: places, times, or words, whichever the task answers with.
+
+    Shown are pictures, or one page of a document, or a clip: URLs or `data:` URIs. The page's places are pixels
+    of the page as `/preview` shows it.
+    """
+
+    task: Literal["ask", "read", "locate", "point", "parse", "extract", "moments"]
+    images: list[str] = Field(default_factory=list, max_length=16)
+    document: str | None = None
+    page: int = Field(default=0, ge=0, le=10**6)
+    video: str | None = None
+    question: str = Field(
+        default="", max_length=5000, description="The words of ask; else the query, or names of fields."
+    )
     boxes: list[CorrectedBox] | None = Field(default=None, max_length=500)
-    text: str | None = Field(default=None, max_length=100_000)
+    points: list[CorrectedPoint] | None = Field(default=None, max_length=500)
+    spans: list[CorrectedSpan] | None = Field(default=None, max_length=500)
+    text: str | None = Field(default=None, max_length=100_000, description="Words; JSON of extract, HTML of parse.")
     model_answer: str = Field(default="", max_length=100_000)
 
     @field_validator("question", "text", "model_answer")
@@ -44,6 +76,18 @@ class SampleRequest(Body):
     def _plain(cls, value: Any) -> Any:
         check_json(value)
         return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> "SampleRequest":
+        shown = (bool(self.images), self.document is not None, self.video is not None)
+        if sum(shown) != 1:
+            raise ValueError("shows either images, a document or a video, and exactly one of them")
+        wanted = _RIGHT.get(self.task, ("text",))
+        if sum(getattr(self, name) is not None for name in wanted) != 1:
+            raise ValueError(f"a sample of {self.task} needs {' or '.join(wanted)}, one of them")
+        if (self.task == "moments") != (self.video is not None) and self.task != "ask":
+            raise ValueError(f"{self.task} is not about {'a video' if self.video else 'pictures'}")
+        return self
 
 
 class SampleBook:
@@ -57,15 +101,15 @@ class SampleBook:
         """Write one correction; how many there are now.
 
         Raises:
-            MediaError: the picture cannot be read.
+            MediaError: what was shown cannot be read.
         """
         from viewfinder.data.sample import Sample, say
         from viewfinder.data.shards import ShardWriter, finish
 
-        picture = intake.picture(request.image)
-        prompt, answer, form, truth = _written(request, picture.size)
+        parts, size, duration = _shown(request, intake)
+        prompt, answer, form, truth = _written(request, size, duration)
         sample = Sample(
-            messages=(say("user", ImagePart(image=picture), prompt), say("assistant", answer)),
+            messages=(say("user", *parts, prompt), say("assistant", answer)),
             task=request.task,
             truth=truth,
             domain="correction",
@@ -84,12 +128,54 @@ class SampleBook:
         return {"saved": number, "samples": manifest["samples"], "folder": self.folder.name}
 
 
-def _written(request: SampleRequest, size: tuple[int, int]) -> tuple[str, str, str, dict[str, Any]]:
+def _shown(request: SampleRequest, intake: Intake) -> tuple[list[Any], tuple[int, int], float]:
+    """The media as parts, the size of the first picture, the seconds of the clip. All are decoded once, contained."""
+    if request.video is not None:
+        video = intake.video(request.video)
+        return [VideoPart(video=video.data)], video.info.size, video.info.duration
+    if request.document is not None:
+        pages, count = intake.some_pages(request.document, [request.page])
+        if not pages:
+            raise MediaError(f"the document has {count} pages and none is number {request.page}; they count from 0")
+        pictures = [pages[0].picture]
+    else:
+        pictures = [intake.picture(image) for image in request.images]
+    return [ImagePart(image=picture) for picture in pictures], pictures[0].size, 0.0
+
+
+def _written(request: SampleRequest, size: tuple[int, int], duration: float) -> tuple[str, str, str, dict[str, Any]]:
     """Prompt, answer, how places are written in it, truth."""
-    if request.task == "locate":
-        original = Transform.identity(size)
-        boxes = [Box(*original.clamp_box_original(b.box), label=b.label) for b in request.boxes or ()]
-        text = format_boxes(boxes, original)
-        return prompts.locate_prompt(request.question), text, "boxes", {"boxes": [box.to_dict() for box in boxes]}
-    prompt = prompts.read_prompt() if request.task == "read" else request.question
-    return prompt, request.text or "", "", {"text": request.text or ""}
+    original = Transform.identity(size)
+    text = request.text or ""
+    if request.boxes is not None or request.points is not None:
+        prompt = {"locate": prompts.locate_prompt, "point": prompts.point_prompt}.get(request.task, str)
+        return prompt(request.question), *_places(request, original)
+    match request.task:
+        case "moments":
+            times = [sorted((min(s.start, duration), min(s.end, duration))) for s in request.spans or ()]
+            spans = [Span(start, end) for start, end in times]
+            truth = {"spans": [span.to_dict() for span in spans]}
+            return prompts.moments_prompt(request.question), format_moments(spans, duration), "", truth
+        case "parse":
+            page = Page.from_html(text, original)
+            return prompts.parse_prompt(), page.to_html(), "html", {"html": page.to_html()}
+        case "extract":
+            example = example_of(schema_of([name.strip() for name in request.question.split(",")]))
+            return prompts.extract_prompt(json.dumps(example, ensure_ascii=False)), text, "", {"text": text}
+        case "read":
+            return prompts.read_prompt(), text, "", {"text": text}
+        case _:
+            return request.question, text, "", {"text": text}
+
+
+def _places(request: SampleRequest, original: Transform) -> tuple[str, str, dict[str, Any]]:
+    """Answer, its form, truth. What lies outside the picture is moved to its edge."""
+    if request.boxes is not None:
+        boxes = [Box(*original.clamp_box_original(b.box), label=b.label) for b in request.boxes]
+        return format_boxes(boxes, original), "boxes", {"boxes": [box.to_dict() for box in boxes]}
+    width, height = original.original_size
+    points = [
+        Point(min(max(p.point[0], 0.0), width), min(max(p.point[1], 0.0), height), label=p.label)
+        for p in request.points or ()
+    ]
+    return format_points(points, original), "points", {"points": [point.to_dict() for point in points]}

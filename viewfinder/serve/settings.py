@@ -26,7 +26,9 @@ class ServeSettings:
     max_requests: being prepared or answered at once, of all tenants; max_choices: n of one request.
     max_media: pictures and clips of one request.
     limits: caps of one medium; sandbox: of the processes that decode.
-    samples: file that corrected answers are kept in; None refuses them.
+    samples: folder that corrected answers are kept in; None refuses them.
+    prices: of a million tokens read and of a million answered, in dollars, for the playground to tell costs; None
+        when nobody pays.
     """
 
     model_name: str = "tiny"
@@ -57,6 +59,7 @@ class ServeSettings:
     )
     sandbox: SandboxLimits = field(default_factory=SandboxLimits)
     samples: str | None = None
+    prices: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.host not in LOOPBACK and not self.api_keys and not self.open_to_all:

@@ -1,0 +1,75 @@
+"""`viewfinder serve` as a process of its own, as users run it, and what it takes of the machine."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+
+
+class Process:
+    """The server of the built-in model with the given options, ready when it is entered. `errors` is what it said."""
+
+    def __init__(self, *arguments: str, seconds: float = 300.0) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._command = [sys.executable, "-m", "viewfinder", "serve", "--port", str(self.port), *arguments]
+        self._seconds = seconds
+
+    def __enter__(self) -> "Process":
+        # a file, not a pipe: a full pipe nobody reads would stop the server
+        self._said = tempfile.TemporaryFile("w+")
+        self._process = subprocess.Popen(self._command, stderr=self._said)
+        deadline = time.monotonic() + self._seconds
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                if httpx.get(f"{self.url}/ready", timeout=2).status_code == 200:
+                    return self
+            except httpx.HTTPError:
+                time.sleep(0.1)
+        self.__exit__(None, None, None)
+        raise AssertionError(f"the server was not ready within {self._seconds:g} s")
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(60)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._said.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def errors(self) -> str:
+        self._said.seek(0)
+        return self._said.read()
+
+    def usage(self) -> tuple[int, int]:
+        """Resident bytes of the server and its decode workers together, and open file handles of the server."""
+        total = 0
+        for pid in [self.pid, *children(self.pid)]:
+            try:
+                total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            except OSError:  # ended meanwhile
+                continue
+        return total, len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of the decode workers."""
+    try:
+        return [int(p) for t in Path(f"/proc/{pid}/task").iterdir() for p in (t / "children").read_text().split()]
+    except OSError:
+        return []
