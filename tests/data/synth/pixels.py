@@ -9,7 +9,7 @@ Rectangle = tuple[float, float, float, float]
 
 def background(image: Image.Image) -> tuple[int, int, int]:
     """The commonest colour."""
-    counts = image.getcolors(1 << 24)
+    counts = image.getcolors(image.width * image.height)
     assert counts is not None
     return max(counts)[1]  # type: ignore[return-value]
 

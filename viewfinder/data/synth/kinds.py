@@ -101,6 +101,8 @@ _ALL = (
     Kind("pages", "documents.pages:make", "pages of text, lists, tables and figures: QwenVL HTML, reading, parts"),
     Kind("receipts", "documents.receipts:make", "tills' slips: values by JSON with or without places, questions"),
     Kind("forms", "documents.forms:make", "filled forms, some by hand, with boxes to tick: values, questions, places"),
+    Kind("tables", "documents.table_questions:make", "one table, cells merged when harder: HTML, cells, places"),
+    Kind("charts", "charts.charts:make", "bars, lines and sectors drawn plainly: tables, values, sums, places of bars"),
     Kind("shapes", "shape_talk:make", "named shapes and text on plain grounds: locate, point, count, read, ask"),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

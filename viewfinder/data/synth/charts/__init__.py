@@ -1,0 +1,1 @@
+"""Charts of known values: their tables, questions about them, and several ways of drawing them."""
