@@ -23,7 +23,7 @@ GUARD = (
     "Call terminate when the task is done or cannot be done."
 )
 _SYSTEM = "You are a helpful assistant.\n\n" + GUARD
-_COMPACT = "You use a {what} of {width}x{height} pixels. Say what you do, then call {device}_use."
+_COMPACT = "You use a {what}. Say what you do, then call {device}_use."
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _system(form: Form, device: Device, size: tuple[int, int]) -> Message:
         text = _SYSTEM
     else:
         what = "touch screen" if device == "mobile" else "screen"
-        text = _COMPACT.format(what=what, width=size[0], height=size[1], device=device)
+        text = _COMPACT.format(what=what, device=device)
     return Message(role="system", parts=(TextPart(text=text),))
 
 

@@ -1,0 +1,193 @@
+"""Episodes: a model plays worlds; success rate with its interval, steps, and clicks that hit what they should.
+
+    rows = play_worlds(lambda world, seed: model, ["mail", "shop"], seeds=range(50), make=make)
+    print(table(rows))
+
+A click counts as inside when it lies in the box that the solver would hit at that moment.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from viewfinder.agent.environment import Outcome, Target
+from viewfinder.agent.loop import Agent
+from viewfinder.agent.policy import Policy
+from viewfinder.agent.settings import Settings
+from viewfinder.agent.trajectory import Recorder
+from viewfinder.agent.worlds.solver import next_move
+from viewfinder.agent.worlds.stage import Staged
+from viewfinder.media.transform import Box
+from viewfinder.messages import ChatModel
+from viewfinder.outputs.actions import Action
+
+Player = Callable[[Any, int], ChatModel]
+"""From the world and its seed to who plays it."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """One episode: `clicks` of which `inside` hit their target; `reason` as the loop gives it."""
+
+    world: str
+    seed: int
+    success: bool
+    steps: int
+    clicks: int
+    inside: int
+    reason: str
+    seconds: float
+
+
+@dataclass
+class Row:
+    """All episodes of one world."""
+
+    world: str
+    played: list[Played] = field(default_factory=list)
+
+    @property
+    def successes(self) -> int:
+        return sum(one.success for one in self.played)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: rates with their 95 % intervals, and every episode."""
+        count, clicks = len(self.played), sum(one.clicks for one in self.played)
+        inside = sum(one.inside for one in self.played)
+        return {
+            "world": self.world,
+            "n": count,
+            "success": self.successes / max(1, count),
+            "interval": wilson(self.successes, count),
+            "steps": sum(one.steps for one in self.played) / max(1, count),
+            "clicks": clicks,
+            "inside": inside / max(1, clicks),
+            "inside_interval": wilson(inside, clicks),
+            "episodes": [asdict(one) for one in self.played],
+        }
+
+
+class Watched:
+    """A world that counts clicks and those inside the target; the episode ends when the world has judged."""
+
+    def __init__(self, world: Any) -> None:
+        self._world = world
+        self.clicks = self.inside = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._world, name)
+
+    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> Outcome:
+        if action.coordinate and "click" in action.name:
+            self.clicks += 1
+            box = target_box(self._world)
+            x, y = action.coordinate
+            self.inside += bool(box and box[0] <= x < box[2] and box[1] <= y < box[3])
+        return self._world.act(action, expected, confirmed=confirmed)
+
+
+def target_box(world: Any) -> Box | None:
+    """What is to be hit now, in pixels of the screen."""
+    return next_move(world).box if isinstance(world, Staged) else world.target_box()
+
+
+class _Over(ChatModel):
+    """Says that it is over as soon as the world has judged, so that a player without eyes stops too."""
+
+    def __init__(self, model: ChatModel, world: Any) -> None:
+        self._model, self._world = model, world
+
+    def chat(self, messages: Any, **options: Any) -> Any:
+        return self._model.chat(messages, **options)
+
+    def stream(self, messages: Any, **options: Any) -> Any:
+        if self._is_over():
+            from viewfinder.agent.scripted import ScriptedModel, last_picture, say
+
+            done = Action(self._world.device, "terminate", status="success")
+            return ScriptedModel([say("It is over.", done, last_picture(messages))]).stream(messages)
+        return self._model.stream(messages, **options)
+
+    def _is_over(self) -> bool:
+        over = getattr(self._world, "over", None)
+        return bool(over() if over else self._world.success())
+
+
+def play(
+    model: ChatModel, world: Any, seed: int, settings: Settings | None = None, directory: Path | None = None
+) -> Played:
+    """One episode in a world that stands at its start; success is the world's own word, not the model's.
+
+    Args:
+        directory: where the run is recorded.
+    """
+    watched = Watched(world)
+    policy = Policy(apps=("*",), domains=(f"{world.name}.test", "miniwob.test"), confirm=frozenset(), writes="any")
+    recorder = Recorder(directory) if directory else None
+    agent = Agent(_Over(model, world), watched, policy, settings=settings or Settings(steps=15), recorder=recorder)
+    episode = agent.run(world.task, about={"world": world.name, "seed": seed})
+    return Played(
+        world.name,
+        seed,
+        world.success(),
+        episode.steps,
+        watched.clicks,
+        watched.inside,
+        episode.reason,
+        episode.seconds,
+    )
+
+
+def play_worlds(
+    player: Player,
+    names: Iterable[str],
+    seeds: Sequence[int],
+    make: Callable[[str, int], Any],
+    *,
+    settings: Settings | None = None,
+    record: Path | None = None,
+    on_episode: Callable[[Played], None] = lambda played: None,
+) -> list[Row]:
+    """Every world with every seed.
+
+    Args:
+        make: from name and seed to a world, which is closed after its episode.
+        record: a directory that gets a run for each episode.
+    """
+    rows: list[Row] = []
+    for name in names:
+        row = Row(name)
+        for seed in seeds:
+            world = make(name, seed)
+            try:
+                directory = record / f"{name}-{seed}" if record else None
+                row.played.append(play(player(world, seed), world, seed, settings, directory))
+            finally:
+                world.close()
+            on_episode(row.played[-1])
+        rows.append(row)
+    return rows
+
+
+def wilson(successes: int, count: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's 95 % interval of a rate: 9 of 10 gives about (0.60, 0.98)."""
+    if count == 0:
+        return 0.0, 1.0
+    rate, zz = successes / count, z * z
+    middle = (rate + zz / (2 * count)) / (1 + zz / count)
+    half = z / (1 + zz / count) * math.sqrt(rate * (1 - rate) / count + zz / (4 * count * count))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """For people: a line a world and one for all."""
+    total = Row("all", [one for row in rows for one in row.played])
+    lines = [f"{'world':<16} {'n':>4} {'success':>8} {'95 % interval':>15} {'steps':>6} {'inside':>7}"]
+    for row in [*rows, total]:
+        d = row.to_dict()
+        low, high = d["interval"]
+        rates = f"{d['success']:>8.1%} {f'{low:.1%}..{high:.1%}':>15} {d['steps']:>6.1f} {d['inside']:>7.1%}"
+        lines.append(f"{d['world']:<16} {d['n']:>4} {rates}")
+    return "\n".join(lines)
