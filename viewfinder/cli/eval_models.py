@@ -1,32 +1,42 @@
 """Who takes an evaluation: a model loaded here or on a server, the same one blindfolded, one without training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from viewfinder.chat import Viewfinder
 from viewfinder.cli import options
 from viewfinder.engine.checkpoints import find_checkpoint
 from viewfinder.eval.digest import digest, digest_folder
-from viewfinder.eval.runner import Subject
+from viewfinder.eval.question import Question
+from viewfinder.eval.runner import Jobs, Subject
 from viewfinder.eval.session import BASELINES, Player, baseline, blindfolded, player
-from viewfinder.messages import Message
+from viewfinder.messages import ChatModel, Message, Reply, Sampling
+from viewfinder.outputs.spans import format_moments
 
 BESIDE = ("blind", "untrained", *BASELINES)
 
 
 def open_subject(name: str, server: str | None = None, dtype: str | None = None) -> Subject:
     """A model by directory, hub id or `tiny`; with `server`, its name there."""
+    return _open(name, server, dtype)[0]
+
+
+def _open(name: str, server: str | None, dtype: str | None) -> tuple[Subject, Callable[[ChatModel], Jobs]]:
+    """The model, and what makes the jobs of one that sees as it does."""
     if server is not None:
         from viewfinder.cli.serve_commands import open_server
 
         opened: Any = open_server(server, name)
-        shown = opened.model.card["id"]
-        return Subject(opened.model, f"{shown} at {server}", _card_hash(opened.model.card), _seen_by(opened.processor))
+        card, processor = opened.model.card, opened.processor
+        see, jobs = _seen_by(processor), _jobs_with(processor)
+        return Subject(opened.model, f"{card['id']} at {server}", _card_hash(card), see, jobs(opened.model)), jobs
     viewfinder = options.load_here(name, dtype)
     fingerprint = digest([digest_folder(find_checkpoint(name)), str(getattr(viewfinder.model, "dtype", dtype))])
-    return Subject(viewfinder.model, Path(name).name or name, fingerprint, _seen_by(viewfinder.processor))
+    see, jobs = _seen_by(viewfinder.processor), _jobs_with(viewfinder.processor)
+    return Subject(viewfinder.model, Path(name).name or name, fingerprint, see, jobs(viewfinder.model)), jobs
 
 
 def open_players(name: str, server: str | None, dtype: str | None, beside: Sequence[str]) -> list[Player]:
@@ -38,11 +48,11 @@ def open_players(name: str, server: str | None, dtype: str | None, beside: Seque
         if set(beside) - set(BASELINES):
             raise typer.BadParameter(f"{name} has no weights to blindfold; leave --beside out", param_hint="--beside")
         return [baseline(one) for one in (name, *beside)]
-    subject = open_subject(name, server, dtype)
+    subject, jobs = _open(name, server, dtype)
     players = [player(_folder(subject.name), subject)]
     for one in beside:
         if one == "blind":
-            players.append(blindfolded(subject))
+            players.append(blindfolded(subject, jobs))
         elif one == "untrained":
             players.append(player(one, untrained(name, server)))
         else:
@@ -63,7 +73,8 @@ def untrained(name: str, server: str | None = None, seed: int = 0) -> Subject:
     model = fresh(trained.model.config, seed).to(trained.model.dtype).eval().requires_grad_(False)
     engine = Engine(model, trained.processor, sampling=trained.sampling, eos_token_ids=trained.eos_token_ids)
     fingerprint = digest(["untrained", seed, repr(trained.model.config)])
-    return Subject(engine, "untrained", fingerprint, _seen_by(trained.processor))
+    see, jobs = _seen_by(trained.processor), _jobs_with(trained.processor)(engine)
+    return Subject(engine, "untrained", fingerprint, see, jobs)
 
 
 def _seen_by(processor: Any) -> Any:
@@ -71,6 +82,24 @@ def _seen_by(processor: Any) -> Any:
         return processor.plan(messages).media
 
     return see
+
+
+def _jobs_with(processor: Any) -> Callable[[ChatModel], Jobs]:
+    """Jobs of `Viewfinder` that ask more than once, for a model seen through this processor."""
+
+    def jobs(model: ChatModel) -> Jobs:
+        viewfinder = Viewfinder(model, processor)
+
+        def moments(question: Question, sampling: Sampling) -> Reply:
+            (video,) = question.media
+            found = viewfinder.moments(video.video, question.tags["query"], sampling=sampling)  # type: ignore[union-attr]
+            surest = sorted(found, key=lambda span: -(span.confidence or 0.0))[:1]
+            text = format_moments(surest, question.truth["duration"])
+            return found.reply.model_copy(update={"text": text, "media": ()})
+
+        return {"moments": moments}
+
+    return jobs
 
 
 def _card_hash(card: dict[str, Any]) -> str:

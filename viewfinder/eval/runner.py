@@ -8,7 +8,7 @@ of an uninterrupted one. A request that fails is scored as wrong, said so, and a
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,15 +29,26 @@ AHEAD = 4
 """Requests prepared beyond those under way, per thread."""
 
 
+Jobs = Mapping[str, Callable[[Question, Sampling], Reply]]
+
+
 @dataclass(frozen=True)
 class Subject:
-    """The model under test: what answers, what it is called, a hash of its weights ("" when unknown), and what it
-    will see of media, which bounds grammars (None: the official sizes)."""
+    """The model under test.
+
+    Attributes:
+        model: what answers.
+        name: what it is called.
+        fingerprint: a hash of its weights; "" when unknown.
+        see: what it will see of media, which bounds grammars; the official sizes when None.
+        jobs: answers to questions of a task by the task's `job`.
+    """
 
     model: ChatModel
     name: str
     fingerprint: str = ""
     see: Callable[[Sequence[Message]], Sequence[MediaInfo]] | None = None
+    jobs: Jobs = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ class RunOptions:
         sampling: greedy with the task's longest answer when None.
         concurrency: requests at once.
         judge: reads answers where the task has a judge's rule.
-        constrained: ask under the grammar or schema of the answer's form, as `locate`, `count`, `parse` ... do.
+        constrained: ask as the typed jobs do: under the grammar or schema of the answer's form, or by the task's job.
         on_scored: called with each question and its outcome, in order, e.g. to draw a report.
         progress: called with (done, total).
         origin: what the manifest notes for `rerun` (data folder, model, server).
@@ -146,12 +157,15 @@ class _Asker:
         constraint = self._constraint(question, messages)
         asked = digest_messages(question.messages)
         request = [self.subject.name, self.subject.fingerprint, digest_messages(messages), list(question.tools)]
-        key = digest([*request, self.sampling.model_dump(), constraint])
+        key = digest([*request, self.sampling.model_dump(), constraint, self.task.job if self._job() else ""])
         return _Request(question, key, digest([question.id, asked, question.truth])), messages, constraint
+
+    def _job(self) -> Callable[[Question, Sampling], Reply] | None:
+        return self.subject.jobs.get(self.task.job) if self.constrained else None
 
     def _constraint(self, question: Question, messages: Sequence[Message]) -> dict[str, Any]:
         """`grammar` or `schema` for this request, bounded by what the model will see; nothing when not wanted."""
-        if not self.constrained or self.task.form.constraint is None:
+        if not self.constrained or self.task.form.constraint is None or self._job() is not None:
             return {}
         seen = self.subject.see(messages) if self.subject.see else ()
         return self.task.form.constraint(question, sight_from(seen) if seen else sight_of(question))
@@ -161,7 +175,12 @@ class _Asker:
         if kept is not None:
             return kept
         began = time.perf_counter()
-        reply = self.subject.model.chat(messages, tools=request.question.tools, sampling=self.sampling, **constraint)
+        job = self._job()
+        if job is not None:
+            reply = job(request.question, self.sampling)
+        else:
+            tools = request.question.tools
+            reply = self.subject.model.chat(messages, tools=tools, sampling=self.sampling, **constraint)
         sure = confidence(reply)
         self.store.put(request.key, reply, sure, time.perf_counter() - began)
         kept = self.store.get(request.key)

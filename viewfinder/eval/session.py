@@ -18,9 +18,10 @@ from viewfinder.eval.baselines import Baseline
 from viewfinder.eval.blindfold import Blindfold
 from viewfinder.eval.manifest import Score, write_text
 from viewfinder.eval.report import Gallery, page
-from viewfinder.eval.runner import RunOptions, Subject, run
+from viewfinder.eval.runner import Jobs, RunOptions, Subject, run
 from viewfinder.eval.source import Files
 from viewfinder.eval.task import Task
+from viewfinder.messages import ChatModel
 
 BASELINES = {"perfect": "perfect", "chance": "random", "one-answer": "blind"}
 """Models that need no weights, by the name they have on the command line."""
@@ -62,9 +63,11 @@ def player(name: str, subject: Subject) -> Player:
     return Player(name, lambda task, files, options: subject)
 
 
-def blindfolded(subject: Subject) -> Player:
-    """The same model with blank pictures; its answers are kept apart from the seeing one's."""
-    blind = replace(subject, model=Blindfold(subject.model), name=f"{subject.name}, blank pictures")
+def blindfolded(subject: Subject, jobs: Callable[[ChatModel], Jobs] | None = None) -> Player:
+    """The same model with blank pictures; its answers are kept apart from the seeing one's. `jobs` makes the jobs of
+    a model."""
+    model = Blindfold(subject.model)
+    blind = replace(subject, model=model, name=f"{subject.name}, blank pictures", jobs=jobs(model) if jobs else {})
     return Player("blind", lambda task, files, options: blind)
 
 

@@ -107,6 +107,8 @@ class Task:
         note: how the split or the rule differs from the report's, in a sentence.
         judge: reads an answer with another model, where the benchmark does so; used when one is given.
         better: "higher" or "lower".
+        job: name of a job of ours that answers better than one request can (`Subject.jobs`), such as "moments", which
+            looks at a long clip in windows; engines without it get the request.
         count: of questions without end, how many a run asks when no limit is given; None where the data end.
     """
 
@@ -126,6 +128,7 @@ class Task:
     better: str = "higher"
     family: str = "image"
     count: int | None = None
+    job: str = ""
 
     def drawn(self, files: Files, limit: int | None = None, seed: int = 0) -> tuple[Iterator[Question], int]:
         """The questions of a run in their order, and how many they are.

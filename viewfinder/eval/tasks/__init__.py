@@ -17,7 +17,8 @@ _FAMILIES = (
 
 
 def all_tasks() -> dict[str, Task]:
-    """Every task by name: the report's benchmarks, then the generated suites."""
+    """Every task by name: the report's benchmarks, then the generated suites, then the built-in model's table."""
+    from viewfinder.eval.builtin import all_builtin
     from viewfinder.eval.suites import all_suites
 
     tasks: dict[str, Task] = {}
@@ -25,7 +26,7 @@ def all_tasks() -> dict[str, Task]:
         for task in import_module(f"{__name__}.{family}").TASKS:
             assert task.name not in tasks, f"two tasks are called {task.name}"
             tasks[task.name] = task
-    return tasks | all_suites()
+    return tasks | all_suites() | all_builtin()
 
 
 GROUPS = ("suites", "builtin", "report")

@@ -1,0 +1,58 @@
+"""When something happens in a clip of 5 to 120 seconds: mean temporal IoU of the surest answer.
+
+Clips are files (H.264 at 10 frames a second), asked as `viewfinder moments` does, in windows where they are long.
+"""
+
+import io
+from typing import Any
+
+import av
+import numpy as np
+
+from viewfinder.data.synth.clips import EventClip, make_clip
+from viewfinder.data.synth.fonts import find_families
+from viewfinder.eval.builtin.drawing import builtin
+from viewfinder.eval.forms import span
+from viewfinder.eval.metrics import temporal_iou
+from viewfinder.eval.question import Question
+from viewfinder.messages import VideoPart, user
+from viewfinder.outputs import prompts
+
+LENGTHS = {"5-15 s": (5.0, 15.0), "15-40 s": (15.0, 40.0), "40-120 s": (40.0, 120.0)}
+RATE, SIZE = 10, (112, 112)
+
+
+def moment(rng: np.random.Generator, number: int) -> Question:
+    """Lengths by turns, events and words held out."""
+    length = list(LENGTHS)[number % len(LENGTHS)]
+    clip = make_clip(rng, SIZE, LENGTHS[length], find_families(held_out=True), pairs="held_out")
+    truth = {"span": [clip.start, clip.end], "duration": clip.duration}
+    messages = (user(VideoPart(video=encode(clip)), prompts.moments_prompt(clip.query)),)
+    return Question(f"{number}", messages, truth, {"length": length, "query": clip.query})
+
+
+def encode(clip: EventClip) -> bytes:
+    """The clip as an MP4 file; one thread, so that the same clip gives the same bytes."""
+    sink = io.BytesIO()
+    with av.open(sink, "w", format="mp4") as container:
+        options = {"crf": "20", "preset": "veryfast", "threads": "1"}
+        stream: Any = container.add_stream("libx264", rate=RATE, options=options)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        for i in range(round(clip.duration * RATE)):
+            frame = av.VideoFrame.from_image(clip.frame_at(i / RATE))
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return sink.getvalue()
+
+
+TASKS = (
+    builtin(
+        "moments",
+        "Moments in clips of 5-120 s, mean temporal IoU",
+        moment,
+        span,
+        lambda found, q: temporal_iou((found[0], found[1]), tuple(q.truth["span"])) if found else 0.0,
+        job="moments",
+        max_new_tokens=64,
+    ),
+)
