@@ -11,11 +11,13 @@ from typing import Any
 import torch
 
 from tests.conftest import random_model, small_config
-from tests.doubles import small_processor
 from viewfinder.engine.batching import BatchingEngine
 from viewfinder.engine.engine import Engine
 from viewfinder.engine.request import Work
-from viewfinder.processor.processor import Prepared
+from viewfinder.outputs import prompts
+from viewfinder.processor.processor import Prepared, Processor
+from viewfinder.processor.settings import ProcessorSettings
+from viewfinder.processor.tokenizer import Tokenizer
 
 Script = Callable[[Prepared], str]
 
@@ -44,9 +46,11 @@ class ScriptedEngine(BatchingEngine):
     """Answers by a function of the prepared request; `prepared.prompt_text` has its words, `media` its sizes."""
 
     def __init__(self, script: Script) -> None:
-        processor = small_processor(max_pixels=1000 * 1000, video_min_pixels=56 * 56, video_max_pixels=112 * 112)
+        settings = ProcessorSettings(max_pixels=1000 * 1000, video_min_pixels=56 * 56, video_max_pixels=112 * 112)
+        # what is said is in the vocabulary, so that answers take few steps
+        processor = Processor(Tokenizer.train([*SAID] * 2, 1000), settings)
         token = processor.tokenizer.token_id
-        config = small_config(vocab_size=300).model_copy(
+        config = small_config(vocab_size=1000).model_copy(
             update={
                 "image_token_id": token("<|image_pad|>"),
                 "video_token_id": token("<|video_pad|>"),
@@ -63,6 +67,19 @@ class ScriptedEngine(BatchingEngine):
         return super().submit(dataclasses.replace(work, constraint=Forced(ids)), listener)
 
 
+ANSWER = "The total is EUR 21.20, paid by card. It stands below the subtotal, above the payment."
+HAPPENS = "The given query happens in 0.5 - 1.2 and 1.8 - 2.4 seconds."
+SAID = (
+    *(
+        ANSWER,
+        HAPPENS,
+        '```json\n[\n\t{"bbox_2d": [',
+        '], "label": "the total"}\n]\n```',
+        "You are a helpful assistant.",
+    ),
+    *('{"point_2d": [', '], "label": "item"},\n\t', "\n\nThere are 5 items in the image.", '<p data-bbox="', "</p>"),
+    *("<html><body>", '{"value": "21.20", "bbox_2d": [', "CORNER GROCER", prompts.locate_prompt("the total"), "user\n"),
+)
 TOTAL = (36, 372, 384, 404)
 """Where the total stands on `examples/receipt.png`, pixels of the original."""
 
@@ -83,7 +100,7 @@ def about_the_receipt(prepared: Prepared) -> str:
     """What a good model would say of the receipt, or of a clip of any kind, in its own pixels."""
     words = prepared.prompt_text
     if any(info.kind == "video" for info in prepared.media):
-        return "The given query happens in 0.5 - 1.2 and 1.8 - 2.4 seconds."
+        return HAPPENS
     seen, original = prepared.media[-1].resized_size, prepared.media[-1].original_size
 
     def at(box: Sequence[float]) -> list[int]:
@@ -103,4 +120,4 @@ def about_the_receipt(prepared: Prepared) -> str:
         # a little off, so that there is something to correct
         box = json.dumps({"bbox_2d": at((30, 340, 384, 404)), "label": "the total"})
         return f"```json\n[\n\t{box}\n]\n```"
-    return "The total is EUR 21.20, paid by card. It stands below the subtotal, above the payment."
+    return ANSWER

@@ -233,7 +233,6 @@ function complain(text) {
 function scrollDown() {
   const thread = find("thread");
   thread.scrollTop = thread.scrollHeight;
-  if (getComputedStyle(thread).overflowY === "visible") window.scrollTo({ top: document.body.scrollHeight });
 }
 
 // --- start
