@@ -42,3 +42,25 @@ def test_the_same_clip_at_any_rate_has_the_same_answer(fps: float) -> None:
         inputs = processor(sample.messages, train=True)
         assert inputs.media_kinds == ("video",)
         assert inputs.second_per_grid_ts[0] == pytest.approx(2 / fps, rel=0.02)
+
+
+def test_a_scene_tells_what_is_in_the_frame() -> None:
+    seen: set[str] = set()
+    for clip in clips(40):
+        scene = clip.scene_at((clip.start + clip.end) / 2)
+        (item,) = scene.things + scene.lines
+        left, top, right, bottom = item.box
+        assert 0 <= left < right <= 112
+        assert 0 <= top < bottom <= 112
+        if 'text "' in clip.query:
+            assert f'"{scene.lines[0].text}"' in clip.query
+            seen.add("text")
+        elif "is shown" in clip.query:
+            assert f"{scene.things[0].color} {scene.things[0].shape}" in clip.query
+            assert clip.start == 0 or not clip.scene_at(0).things
+            seen.add("shown")
+        elif "moves" not in clip.query:
+            assert clip.query == f"the {scene.things[0].shape} is {scene.things[0].color}"
+            assert clip.start == 0 or clip.scene_at(0).things[0].color != scene.things[0].color
+            seen.add("color")
+    assert seen == {"text", "shown", "color"}

@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from viewfinder.data.synth.dense import KINDS, OFFSET_ZERO, TEXT_HEADS, TOWER_HEADS, dense_labels
+from viewfinder.data.synth.dense import KINDS, OFFSET_ZERO, TEXT_HEADS, TOWER_HEADS, dense_labels, next_places
 from viewfinder.data.synth.scene import Scene, SceneStyle, TextLine, Thing, make_scene
 from viewfinder.data.synth.shapes import COLOR_NAMES
 from viewfinder.data.synth.words import CHARACTERS
@@ -12,17 +12,28 @@ def scene(things: tuple[Thing, ...] = (), lines: tuple[TextLine, ...] = ()) -> S
 
 
 def names(ids: np.ndarray) -> str:
-    return "".join(" " if i == 0 else CHARACTERS[i - 1] for i in ids)
+    return "".join("-" if i == 0 else (CHARACTERS + " ")[i - 1] for i in ids)
 
 
 def test_characters_by_cell() -> None:
     line = TextLine("aW b", "red", (0, 0, 40, 14), (3.0, 12.0, 20.0, 32.0), 9.0)
     labels = dense_labels(scene(lines=(line,)))
-    assert [names(row) for row in labels.characters] == ["aW      ", "b       "]
-    assert names(labels.letters[0])[:2] == "aW"
+    assert [names(row) for row in labels.characters] == ["a--W- ----------", "-b--------------"]
+    assert names(labels.letters[0])[:3] == "aW-"
     assert names(labels.letters[1])[0] == "b"
     lower = TextLine("z", "red", (30, 14, 40, 28), (50.0,), 20.0)
-    assert names(dense_labels(scene(lines=(lower,))).characters[1]) == "       z"
+    assert names(dense_labels(scene(lines=(lower,))).characters[1]) == "--------------z-"
+
+
+def test_the_second_of_two_letters_in_one_cell_takes_the_next() -> None:
+    line = TextLine("il", "red", (0, 0, 8, 14), (4.0, 6.9), 9.0)
+    assert names(dense_labels(scene(lines=(line,))).characters[0])[:4] == "-il-"
+
+
+def test_where_the_next_character_stands() -> None:
+    line = TextLine("ab", "red", (0, 0, 60, 28), (12.0, 50.0), 20.0)
+    assert next_places(line, 0) == (1, 0, 3)
+    assert next_places(line, 1) == (1, 1, 6)
 
 
 def test_where_a_thing_lies_seen_from_its_token_and_in_the_picture() -> None:

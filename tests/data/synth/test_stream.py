@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE
 from viewfinder.data.synth.fonts import BUILT_IN
 from viewfinder.data.synth.scene import SceneStyle
 from viewfinder.data.synth.stream import StreamConfig, batches, make_batch
@@ -37,7 +38,8 @@ def test_batches_are_about_as_large_as_asked_and_labels_fit_their_tokens(process
         assert batch.inputs.pixel_values is not None
         assert 120 <= len(batch.inputs.pixel_values) <= 360
         tokens = int((batch.inputs.input_ids == processor.image_token_id).sum())
-        assert all(len(labels) == tokens for labels in batch.dense.values())
+        for name, labels in batch.dense.items():
+            assert len(labels) == (len(batch.inputs.input_ids) if name in ANSWER_HEADS else tokens)
         grids = {tuple(row[1:]) for row in batch.inputs.grid_thw.tolist()}
         assert len(grids) == 1
         sizes |= grids
@@ -63,6 +65,26 @@ def test_some_batches_hold_clips_when_asked(processor: Processor) -> None:
     assert {"video"} in kinds
     assert {"image"} in kinds
     for batch, kind in zip(made, kinds, strict=True):
-        assert bool(batch.dense) == (kind == {"image"})
+        id_ = processor.image_token_id if kind == {"image"} else processor.video_token_id
+        assert len(batch.dense["kinds"]) == int((batch.inputs.input_ids == id_).sum())
         assert batch.inputs.labels is not None
         assert int((batch.inputs.labels >= 0).sum()) > 0
+
+
+def test_reading_points_at_each_character_before_it_is_said(processor: Processor) -> None:
+    style = SceneStyle(things=(0, 0), lines=(2, 2), families=((BUILT_IN, (None,)),), text_size=(14, 16), max_chars=5)
+    config = StreamConfig(patches=1, min_side=112, max_side=140, weights={"read": 1.0}, styles=((1.0, style),))
+    batch = make_batch(processor, config, 2, 0)
+    inputs, places = batch.inputs, torch.stack([batch.dense[name] for name in ANSWER_HEADS], dim=1)
+    asked = places[:, 0] != IGNORE
+    assert inputs.labels is not None
+    said = [processor.tokenizer.decode([int(i)]) for i in inputs.input_ids[1:][asked[:-1]]]
+    answer = processor.tokenizer.decode(inputs.input_ids[inputs.labels != IGNORE].tolist())
+    lines = answer.split("<|im_end|>")[0].split("\n")
+    assert len(lines[0] + lines[1]) == len(said)
+    assert "".join(said) == lines[0] + lines[1]
+    rows, columns = places[asked][:, 0], places[asked][:, 1] * 8 + places[asked][:, 2]
+    first = len(lines[0])
+    assert rows[first] > rows[0]
+    assert columns[:first].diff().min() > 0
+    assert columns[first:].diff().min() > 0

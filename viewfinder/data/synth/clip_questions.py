@@ -13,6 +13,7 @@ import numpy as np
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.clips import EventClip, make_clip
+from viewfinder.data.synth.scene import Scene
 from viewfinder.messages import Message, TextPart, VideoPart, user
 from viewfinder.outputs.prompts import moments_prompt
 from viewfinder.outputs.spans import Span, format_moments
@@ -57,6 +58,10 @@ class View:
         start = max(0.0, self.clip.start - self.start)
         end = min(self.seconds, self.clip.end - self.start)
         return (round(start, 1), round(end, 1)) if end - start >= min(1.0, 1.0 / self.fps) else None
+
+    def scene(self, index: int) -> Scene:
+        """What frame `index` shows."""
+        return self.clip.scene_at(self.start + index / self.fps)
 
     def part(self) -> VideoPart:
         times = tuple(i / self.fps for i in range(self.count))

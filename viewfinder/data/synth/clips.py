@@ -5,14 +5,15 @@ The event lasts from `start` to `end`; frames are taken at whatever rate is aske
 seen at 0.5 and at 8 frames per second.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from viewfinder.data.sample import Sample
-from viewfinder.data.synth.fonts import FontFamily, find_families, load_font
+from viewfinder.data.synth.fonts import FontFamily, advances, find_families, load_font
+from viewfinder.data.synth.scene import Scene, TextLine, Thing
 from viewfinder.data.synth.shapes import COLOR_NAMES, COLORS, SHAPE_NAMES, draw_mask, held_out_pair, paint
 from viewfinder.data.synth.words import make_word
 from viewfinder.messages import Message, TextPart, VideoPart, user
@@ -30,14 +31,17 @@ class EventClip:
         query: names the event.
         start, end: seconds of the clip.
         duration: seconds.
-        frame_at: draws the picture at a time in seconds.
+        scene_at: the picture at a time in seconds, and what is in it.
     """
 
     query: str
     start: float
     end: float
     duration: float
-    frame_at: Callable[[float], Image.Image]
+    scene_at: Callable[[float], Scene]
+
+    def frame_at(self, time: float) -> Image.Image:
+        return self.scene_at(time).image
 
     def frames(self, fps: float) -> tuple[list[Image.Image], tuple[float, ...]]:
         """Pictures and their times at `fps` frames per second, an even number of them."""
@@ -62,19 +66,21 @@ def make_clip(
     canvas = Image.new("RGB", size, paint(rng, background, 8))
     event = EVENTS[int(rng.integers(len(EVENTS)))]
     if event == "text":
-        query, draw = _text(rng, background, families or find_families())
+        query, draw = _text(rng, size, background, families or find_families())
     else:
         query, draw = _thing(rng, size, background, event, pairs)
 
-    def frame_at(time: float) -> Image.Image:
+    def scene_at(time: float) -> Scene:
         image = canvas.copy()
-        draw(image, start <= time < end, min(max((time - start) / length, 0.0), 1.0))
-        return image
+        seen = draw(image, start <= time < end, min(max((time - start) / length, 0.0), 1.0))
+        things = tuple(item for item in seen if isinstance(item, Thing))
+        lines = tuple(item for item in seen if isinstance(item, TextLine))
+        return Scene(image, things, lines, background)
 
-    return EventClip(query, start, end, duration, frame_at)
+    return EventClip(query, start, end, duration, scene_at)
 
 
-_Draw = Callable[[Image.Image, bool, float], None]
+_Draw = Callable[[Image.Image, bool, float], Sequence[Thing | TextLine]]
 
 
 def _thing(
@@ -90,16 +96,19 @@ def _thing(
     )
     first, second = paint(rng, color), paint(rng, other)
 
-    def draw(image: Image.Image, on: bool, progress: float) -> None:
+    def draw(image: Image.Image, on: bool, progress: float) -> Sequence[Thing | TextLine]:
         if event == "shown" and not on:
-            return
+            return ()
         place = here
         if event == "moves":
             place = (
                 round(here[0] + (there[0] - here[0]) * progress),
                 round(here[1] + (there[1] - here[1]) * progress),
             )
-        image.paste(second if event == "changes color" and on else first, place, mask)
+        changed = event == "changes color" and on
+        image.paste(second if changed else first, place, mask)
+        box = (*place, place[0] + mask.width, place[1] + mask.height)
+        return (Thing(shape, other if changed else color, box, mask),)
 
     names = {
         "shown": f"the {color} {shape} is shown",
@@ -121,15 +130,27 @@ def _two_colors(rng: np.random.Generator, shape: str, background: str, pairs: st
     return first, rest[int(rng.integers(len(rest)))]
 
 
-def _text(rng: np.random.Generator, background: str, families: tuple[FontFamily, ...]) -> tuple[str, _Draw]:
+def _text(
+    rng: np.random.Generator, size: tuple[int, int], background: str, families: tuple[FontFamily, ...]
+) -> tuple[str, _Draw]:
     _, files = families[int(rng.integers(len(families)))]
-    word, font = make_word(rng, 7), load_font(files[int(rng.integers(len(files)))], int(rng.integers(18, 26)))
+    word, path, pixels = make_word(rng, 7), files[int(rng.integers(len(files)))], int(rng.integers(18, 26))
+    font = load_font(path, pixels)
     fill = (15, 15, 15) if sum(COLORS[background]) > 380 else (245, 245, 245)
     place = (int(rng.integers(2, 20)), int(rng.integers(2, 60)))
 
-    def draw(image: Image.Image, on: bool, progress: float) -> None:
-        if on:
-            ImageDraw.Draw(image).text(place, word, fill=fill, font=font)
+    steps = np.array(advances(path, pixels, word))
+    centers = tuple((place[0] + np.cumsum(steps) - steps / 2).tolist())
+    left, top, right, bottom = (int(v) for v in font.getbbox(word))
+    box = (place[0] + left, place[1] + top, min(place[0] + right, size[0]), min(place[1] + bottom, size[1]))
+    ink, middle = "black" if fill[0] < 99 else "white", place[1] + font.getmetrics()[0] - pixels / 4
+    line = TextLine(word, ink, box, centers, middle)
+
+    def draw(image: Image.Image, on: bool, progress: float) -> Sequence[Thing | TextLine]:
+        if not on:
+            return ()
+        ImageDraw.Draw(image).text(place, word, fill=fill, font=font)
+        return (line,)
 
     return f'the text "{word}" is shown', draw
 

@@ -1,12 +1,13 @@
 """What is where, per token of the language model: the labels of the throw-away heads.
 
-A token is 28 x 28 pixels. Its labels are the characters centred in each of its eight cells (7 wide, 14
-high, read row by row), the letters that cover the middle of each cell, and of the thing that covers most of
-it the shape, the colour and where its box lies: seen from the token (what a tower with relative positions
-can know) and in the picture (what the language model can add). They teach a small model to place and to
-read several times faster than answers alone.
+A token is 28 x 28 pixels. Its labels are the characters (spaces too) centred in each of its sixteen cells (3.5
+wide, 14 high, read row by row), the letters that cover the middle of each of eight wider cells, and of the thing that
+covers most of it the shape, the colour and where its box lies: seen from the token (what a tower with relative
+positions can know) and in the picture (what the language model can add). They teach a small model to place and to
+read several times faster than answers alone. The tower's labels together say all that a small model must see, so
+they can also stand in for the tower (`viewfinder.train.symbols`).
 
-"ab" with centres at x = 3 and 10, y = 5: the first token's cells are [a, b, -, -, -, -, -, -].
+"ab" with centres at x = 2 and 9, y = 5: the first token's cells are [a, -, b, -, -, -, -, -, and eight times -].
 """
 
 from dataclasses import dataclass
@@ -15,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from viewfinder.data.synth.scene import Scene
+from viewfinder.data.synth.scene import Scene, TextLine
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
 from viewfinder.data.synth.words import CHARACTERS
 
-TOKEN, CELLS = 28, 8
+TOKEN, CELLS, FINE_CELLS = 28, 8, 16
 KINDS = ("", *SHAPE_NAMES, "text")
 IGNORE = -100
-_CHARACTER_IDS = {character: i + 1 for i, character in enumerate(CHARACTERS)}
+_CHARACTER_IDS = {character: i + 1 for i, character in enumerate(CHARACTERS + " ")}
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class DenseLabels:
     """Labels of M tokens in raster order; 0 is "nothing", -100 "not asked".
 
     Attributes:
-        characters: (M, 8) index into `CHARACTERS` plus one.
-        letters: (M, 8) the same, but the character that covers the cell's middle.
+        characters: (M, 16) index into `CHARACTERS` and the space, plus one.
+        letters: (M, 8) the same without the space, but the character that covers the cell's middle.
         kinds: (M,) index into `KINDS`.
         colors: (M,) index into `COLOR_NAMES`.
         offsets, remainders: (M, 4) x1, y1, x2, y2 from the token's corner, in steps of 8 pixels and the rest:
@@ -56,7 +57,7 @@ class DenseLabels:
 OFFSET_STEP, OFFSET_ZERO, OFFSET_CLASSES = 8, 40, 84
 
 TOWER_HEADS = {
-    "characters": (CELLS, len(CHARACTERS) + 1),
+    "characters": (FINE_CELLS, len(CHARACTERS) + 2),
     "letters": (CELLS, len(CHARACTERS) + 1),
     "kinds": (1, len(KINDS)),
     "colors": (1, len(COLOR_NAMES)),
@@ -66,6 +67,14 @@ TOWER_HEADS = {
 """Per label: how many questions a token is asked, and how many answers each has."""
 TEXT_HEADS = {"digits": (12, 10), "places": (2, 40)}
 """The same for the hidden states of media tokens half way up the language model."""
+ANSWER_HEADS = {"next_rows": (1, 24), "next_columns": (1, 24), "next_cells": (1, 8)}
+"""The same for the hidden states of answers that are being read off: where the next character stands."""
+
+
+def next_places(line: TextLine, index: int) -> tuple[int, int, int]:
+    """Where a character of a line stands: its row of 14 pixels, its column of 28 and its cell of 3.5 in that."""
+    x = min(max(line.centers[index], 0.0), 24 * TOKEN - 1.0)
+    return min(max(int(line.middle // 14), 0), 23), int(x // TOKEN), int(x % TOKEN // 3.5)
 
 
 def dense_labels(scene: Scene) -> DenseLabels:
@@ -118,14 +127,17 @@ def _cover(size: tuple[int, int], box: tuple[int, int, int, int], mask: Image.Im
 
 
 def _characters(scene: Scene, rows: int, columns: int) -> NDArray[np.int64]:
-    cells = np.zeros((rows * 2, columns * 4), np.int64)
+    """Two narrow letters may share a cell; the second then takes the next free one."""
+    cells = np.zeros((rows * 2, columns * 8), np.int64)
     for line in scene.lines:
         row = min(max(int(line.middle // 14), 0), rows * 2 - 1)
         for character, x in zip(line.text, line.centers, strict=True):
-            column = min(max(int(x // 7), 0), columns * 4 - 1)
-            if character != " " and not cells[row, column]:
+            column = min(max(int(x // 3.5), 0), columns * 8 - 1)
+            if cells[row, column] and column + 1 < columns * 8:
+                column += 1
+            if not cells[row, column]:
                 cells[row, column] = _CHARACTER_IDS[character]
-    return _by_token(cells)
+    return _by_token(cells, columns)
 
 
 def _letters(scene: Scene, rows: int, columns: int) -> NDArray[np.int64]:
@@ -133,14 +145,14 @@ def _letters(scene: Scene, rows: int, columns: int) -> NDArray[np.int64]:
     for line in scene.lines:
         row = min(max(int(line.middle // 14), 0), rows * 2 - 1)
         centers = np.array(line.centers)
-        ids = np.array([_CHARACTER_IDS.get(character, 0) for character in line.text])
+        ids = np.array([0 if character == " " else _CHARACTER_IDS[character] for character in line.text])
         inside = np.arange(max(line.box[0] // 7, 0), min(line.box[2] // 7 + 1, columns * 4))
         nearest = np.abs(centers[None, :] - (inside[:, None] * 7 + 3.5)).argmin(axis=1)
         cells[row, inside] = ids[nearest]
-    return _by_token(cells)
+    return _by_token(cells, columns)
 
 
-def _by_token(cells: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(2 rows, 4 columns) of cells for each token, tokens in raster order."""
-    rows, columns = cells.shape[0] // 2, cells.shape[1] // 4
-    return cells.reshape(rows, 2, columns, 4).transpose(0, 2, 1, 3).reshape(-1, CELLS)
+def _by_token(cells: NDArray[np.int64], columns: int) -> NDArray[np.int64]:
+    """Two rows of cells for each row of tokens: all cells of a token together, tokens in raster order."""
+    rows, wide = cells.shape[0] // 2, cells.shape[1] // columns
+    return cells.reshape(rows, 2, columns, wide).transpose(0, 2, 1, 3).reshape(-1, 2 * wide)

@@ -103,6 +103,7 @@ _ALL = (
     Kind("forms", "documents.forms:make", "filled forms, some by hand, with boxes to tick: values, questions, places"),
     Kind("tables", "documents.table_questions:make", "one table, cells merged when harder: HTML, cells, places"),
     Kind("charts", "charts.charts:make", "bars, lines and sectors drawn plainly: tables, values, sums, places of bars"),
+    Kind("screens", "screens.talk:make", "windows and phones of widgets: finding, states, captions, the next action"),
     Kind("shapes", "shape_talk:make", "named shapes and text on plain grounds: locate, point, count, read, ask"),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.clip_questions import ClipStyle, make_view, view_sample
-from viewfinder.data.synth.dense import dense_labels
+from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, dense_labels, next_places
 from viewfinder.data.synth.questions import Turn, make_turn
 from viewfinder.data.synth.scene import Scene, SceneStyle, make_scene
 from viewfinder.inputs import ModelInputs, pack
@@ -24,7 +25,8 @@ from viewfinder.processor.processor import Processor
 
 @dataclass(frozen=True)
 class Batch:
-    """Packed sequences, and the labels of the dense heads for their media tokens in order (none for clips)."""
+    """Packed sequences, and the labels of the dense heads: for media tokens in order, and for all tokens what is
+    read off next (`dense.ANSWER_HEADS`)."""
 
     inputs: ModelInputs
     dense: dict[str, Tensor]
@@ -72,26 +74,65 @@ def make_batch(processor: Processor, config: StreamConfig, seed: int, step: int)
     size = _draw_size(rng, config)
     tokens = size[0] * size[1] // 28**2
     items: list[ModelInputs] = []
-    dense: list[dict[str, Tensor]] = []
+    dense: list[dict[str, NDArray[np.int64]]] = []
     for _ in range(max(1, round(config.patches / (4 * tokens)))):
         scene = make_scene(rng, size, _draw_style(rng, config))
         sample = make_sample(rng, processor, config, scene, (seed, step))
         items.append(processor(sample.messages, train=True))
-        dense.append({name: torch.from_numpy(value) for name, value in dense_labels(scene).as_dict().items()})
-    return Batch(pack(items), {name: torch.cat([labels[name] for labels in dense]) for name in dense[0]})
+        dense.append(dense_labels(scene).as_dict() | reading_labels(processor, items[-1], scene))
+    return _joined(items, dense)
+
+
+def _joined(items: list[ModelInputs], dense: list[dict[str, NDArray[np.int64]]]) -> Batch:
+    labels = {name: torch.from_numpy(np.concatenate([one[name] for one in dense])) for name in dense[0]}
+    return Batch(pack(items), labels)
+
+
+def reading_labels(processor: Processor, item: ModelInputs, scene: Scene) -> dict[str, NDArray[np.int64]]:
+    """For each token of a conversation, where the first character of the next one stands in the picture.
+
+    Only inside answers that are the text of the picture and nothing else; elsewhere -100. Reading is following
+    the letters with the eye: told where to look next, a small model finds out how much sooner.
+    """
+    assert item.labels is not None
+    ids, labels = item.input_ids.tolist(), item.labels.numpy()
+    places = np.full((len(ids), len(ANSWER_HEADS)), IGNORE)
+    stands = [(line, i) for line in scene.lines for i in range(len(line.text))]
+    text = "\n".join(line.text for line in scene.lines)
+    at = [stands[i - text[:i].count("\n")] if c != "\n" else None for i, c in enumerate(text)]
+    for start, stop in _runs(labels != IGNORE):
+        pieces = [processor.tokenizer.decode([token]) for token in ids[start:stop]]
+        if not scene.lines or "".join(pieces[:-1]) not in (text, text + "<|im_end|>"):
+            continue
+        offset = 0
+        for token, piece in enumerate(pieces, start):
+            if offset < len(at) and (place := at[offset]) is not None:
+                places[token - 1] = next_places(*place)
+            offset += len(piece)
+    return {name: places[:, i] for i, name in enumerate(ANSWER_HEADS)}
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Start and stop of each run of True: [0, 1, 1, 0, 1] gives (1, 3) and (4, 5)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 def _clip_batch(rng: np.random.Generator, processor: Processor, config: StreamConfig, seed: tuple[int, ...]) -> Batch:
-    """Clips of one frame size, as many as fill the patches; the dense heads are not asked about them."""
+    """Clips of one frame size, as many as fill the patches; the labels of a pair of frames are those of its first."""
     low, high = config.clips.sides
     width, height = (28 * int(rng.integers(low // 28, high // 28 + 1)) for _ in range(2))
     items: list[ModelInputs] = []
+    dense: list[dict[str, NDArray[np.int64]]] = []
     left = config.patches
     while not items or left > 0:
         view = make_view(rng, config.clips, (width, height))
         items.append(processor(view_sample(rng, config.clips, view, seed).messages, train=True))
+        seen = [dense_labels(view.scene(i)).as_dict() for i in range(0, view.count, 2)]
+        labels = {name: np.concatenate([one[name] for one in seen]) for name in seen[0]}
+        dense.append(labels | {name: np.full(len(items[-1].input_ids), IGNORE) for name in ANSWER_HEADS})
         left -= view.count // 2 * (width * height // 14**2)
-    return Batch(pack(items), {})
+    return _joined(items, dense)
 
 
 def make_sample(
