@@ -1,5 +1,9 @@
-"""A model of a few thousand parameters, a processor for it, and samples of every kind."""
+"""A model of a few thousand parameters, a processor for it, samples of every kind, and a trainer of all that."""
 
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,13 +14,26 @@ from tests.doubles import small_processor
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
 from viewfinder.data.sample import Sample, say
 from viewfinder.messages import VideoPart
+from viewfinder.model.lora import add_adapters
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.processor.processor import Processor
 from viewfinder.train.config import ContrastiveConfig, OptimizerConfig, TrainConfig
+from viewfinder.train.contrast import ContrastHead
+from viewfinder.train.feed import Row, SampleFeed
+from viewfinder.train.learner import Learner, Reference
+from viewfinder.train.losses import DenseHeads
+from viewfinder.train.makers import AnswerMaker, ContrastMaker, Maker, PairMaker
+from viewfinder.train.ranks import Ranks
+from viewfinder.train.trainer import Trainer
 
 
 def processor() -> Processor:
     return small_processor(min_pixels=56 * 56, max_pixels=112 * 112, video_min_pixels=56 * 56)
+
+
+MADE = processor()
+DENSE = {"tower": {"kinds": (1, 3)}, "text": {"letters": (1, 3)}}
+"""Heads and their one question each: answers a token."""
 
 
 def model_config(made: Processor) -> ModelConfig:
@@ -92,7 +109,55 @@ def sample(kind: str, seed: int = 0) -> Sample:
         media = [picture(seed, 84, 56), picture(seed + 1, 56, 56)]
     elif kind == "video":
         media = [VideoPart(video=[picture(seed + i, 56, 56) for i in range(4)], sample_fps=2.0)]
-    return Sample((say("user", *media, f"say {words}"), say("assistant", words)), task=kind, domain="test")
+    tokens = (3 * (2 + seed % 3)) if kind == "image" else 0
+    truth = {"dense": {name: rng.integers(0, 3, (tokens, 1)) for name in ("kinds", "letters")}} if tokens else {}
+    return Sample((say("user", *media, f"say {words}"), say("assistant", words)), kind, truth, domain="test")
 
 
 KINDS = ("text", "image", "images", "video")
+
+
+def rows(start: int) -> Iterator[Row]:
+    for number in itertools.count(start):
+        kind = KINDS[(number * 7 + number // 3) % 4]
+        yield Row(f"row {number}", lambda k=kind, n=number: sample(k, n))
+
+
+def pair_rows(start: int) -> Iterator[Row]:
+    def make(number: int) -> Sample:
+        media = [] if number % 3 == 0 else [picture(number)]
+        return Sample(
+            (say("user", *media, "say one"), say("assistant", "one")), "pair", rejected=say("assistant", "two two")
+        )
+
+    for number in itertools.count(start):
+        yield Row(f"pair {number}", lambda n=number: make(n))
+
+
+def captions(start: int) -> Iterator[Row]:
+    for number in itertools.count(start):
+        yield Row(f"row {number}", lambda n=number: sample("image", n))
+
+
+def make_trainer(config: TrainConfig, out: Path, ranks: Ranks | None = None, **options: Any) -> Trainer:
+    ranks = ranks or Ranks()
+    model = fresh_model(config)
+    maker: Maker = AnswerMaker(MADE, config.model, config.length, dense=config.dense_weight > 0)
+    heads, reference, source = {}, None, rows
+    if config.dense_weight:
+        width = config.model.text.hidden_size
+        heads = {name: DenseHeads(width, questions) for name, questions in DENSE.items()}
+    if config.lora is not None:
+        add_adapters(model, config.lora.rank, config.lora.alpha, config.lora.targets)
+    if config.objective == "contrastive":
+        assert config.contrastive is not None
+        maker, source = ContrastMaker(MADE, config.model, config.length), captions
+        heads = {"contrast": ContrastHead(config.contrastive, config.model.vision.out_hidden_size)}
+    if config.objective == "preference":
+        maker, source, reference = PairMaker(MADE, config.model, config.length), pair_rows, Reference(model)
+    feed = SampleFeed(source, maker, config.length, config.packs, ranks.data_rank, ranks.data_world)
+    return Trainer(config, Learner(config, model, heads, reference), feed, out, ranks=ranks, **options)
+
+
+def losses(out: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]

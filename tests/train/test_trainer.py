@@ -1,66 +1,20 @@
 """The trainer on a model of a few thousand parameters: learns, goes on exactly, refuses what leaps, exports."""
 
 import itertools
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tests.train.making import KINDS, contrastive, fresh_model, picture, processor, sample, train_config
-from viewfinder.data.sample import Sample, say
+from tests.train.making import MADE, contrastive, fresh_model, losses, make_trainer, rows, sample, train_config
 from viewfinder.errors import StampError
 from viewfinder.model.weights import load_model
-from viewfinder.train.config import ConfigError, GuardConfig, LoraConfig, RatesConfig, TrainConfig
-from viewfinder.train.contrast import ContrastHead
-from viewfinder.train.feed import Row, SampleFeed
-from viewfinder.train.learner import Learner, Reference
-from viewfinder.train.makers import AnswerMaker, ContrastMaker, Maker, PairMaker
+from viewfinder.train.config import ConfigError, GuardConfig, LoraConfig, RatesConfig
+from viewfinder.train.feed import SampleFeed
+from viewfinder.train.learner import Learner
+from viewfinder.train.makers import AnswerMaker
 from viewfinder.train.trainer import Trainer
-
-MADE = processor()
-
-
-def rows(start: int) -> Iterator[Row]:
-    for number in itertools.count(start):
-        kind = KINDS[(number * 7 + number // 3) % 4]
-        yield Row(f"row {number}", lambda k=kind, n=number: sample(k, n))
-
-
-def pair_rows(start: int) -> Iterator[Row]:
-    def make(number: int) -> Sample:
-        media = [] if number % 3 == 0 else [picture(number)]
-        return Sample(
-            (say("user", *media, "say one"), say("assistant", "one")), "pair", rejected=say("assistant", "two two")
-        )
-
-    for number in itertools.count(start):
-        yield Row(f"pair {number}", lambda n=number: make(n))
-
-
-def captions(start: int) -> Iterator[Row]:
-    for number in itertools.count(start):
-        yield Row(f"row {number}", lambda n=number: sample("image", n))
-
-
-def make_trainer(config: TrainConfig, out: Path, **options: Any) -> Trainer:
-    model = fresh_model(config)
-    maker: Maker = AnswerMaker(MADE, config.model, config.length)
-    heads, reference, source = {}, None, rows
-    if config.objective == "contrastive":
-        assert config.contrastive is not None
-        maker, source = ContrastMaker(MADE, config.model, config.length), captions
-        heads = {"contrast": ContrastHead(config.contrastive, config.model.vision.out_hidden_size)}
-    if config.objective == "preference":
-        maker, source, reference = PairMaker(MADE, config.model, config.length), pair_rows, Reference(model)
-    feed = SampleFeed(source, maker, config.length, config.packs)
-    return Trainer(config, Learner(config, model, heads, reference), feed, out, **options)
-
-
-def losses(out: Path) -> list[float]:
-    return [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.parametrize("objective", ["answer", "contrastive", "preference"])
@@ -89,7 +43,7 @@ def test_going_on_equals_not_having_stopped_bit_for_bit(tmp_path: Path) -> None:
     assert resumed.position == first.position
     resumed.run()
     assert losses(tmp_path / "half") == losses(tmp_path / "whole")[3:]
-    for (name, a), (_, b) in zip(whole._tensors().items(), resumed._tensors().items(), strict=True):
+    for (name, a), (_, b) in zip(whole.tensors().items(), resumed.tensors().items(), strict=True):
         assert torch.equal(a, b), name
 
 

@@ -63,12 +63,13 @@ def plan(
     bandwidth: Annotated[float, typer.Option("--bandwidth", help="Bytes/s between devices, each way.")] = 50e9,
     watts: Annotated[float, typer.Option("--watts", help="Of one device with its share of the rest.")] = 1000.0,
     price: Annotated[float, typer.Option("--price", help="Of one device for an hour, in dollars.")] = 2.5,
+    memory: Annotated[float, typer.Option("--memory", help="Bytes of one device.")] = 80e9,
     check: Annotated[bool, typer.Option("--check/--no-check", help="Shard the model on a fake process group.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
-    """Memory, FLOPs, communication, time, energy and cost of a stage, before anything is run."""
-    from viewfinder.recipes.planning import plan_recipe
+    """Memory, FLOPs, traffic, time, energy and cost of a recipe before it is run; of all of them: `plan report`."""
+    from viewfinder.recipes.planning import Device, plan_recipe
 
-    device = {"peak": peak, "utilisation": utilisation, "bandwidth": bandwidth, "watts": watts, "price": price}
-    result = plan_recipe(recipe, size, world, settings or [], tokens=tokens, check=check, **device)
+    device = Device(peak, utilisation, bandwidth, watts, price, memory)
+    result = plan_recipe(recipe, size, world, settings or [], device, tokens=tokens, check=check)
     typer.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.table())

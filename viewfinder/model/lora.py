@@ -8,7 +8,7 @@ takes the older names and ours too, and an adapter that fits nowhere is an error
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -110,18 +110,33 @@ def merge_adapters(model: nn.Module) -> None:
         layer.merge()
 
 
-def save_adapter(model: nn.Module, directory: str | Path, alpha: float, base: str = "") -> None:
-    """Write a directory that PEFT loads. `base` is the directory or hub id of the model underneath."""
+def save_adapter(
+    model: nn.Module,
+    directory: str | Path,
+    alpha: float,
+    base: str = "",
+    state: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Write a directory that PEFT loads.
+
+    Args:
+        base: the directory or hub id of the model underneath.
+        state: whole parameters by name, where those of `model` are sharded over processes.
+    """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     layers = adapted_layers(model)
-    state = {
-        f"base_model.model.{_official(name)}.lora_{side}.weight": tensor.detach().contiguous().cpu()
-        for name, layer in layers.items()
-        for side, tensor in (("A", layer.lora_A), ("B", layer.lora_B))
+    whole = state if state is not None else dict(model.named_parameters())
+    tensors = {
+        f"base_model.model.{_official(name)}.lora_{side}.weight": whole[f"{name}.lora_{side}"]
+        .detach()
+        .contiguous()
+        .cpu()
+        for name in layers
+        for side in "AB"
     }
     temporary = directory / f".{WEIGHTS}.part"
-    save_file(state, temporary, metadata={"format": "pt"})
+    save_file(tensors, temporary, metadata={"format": "pt"})
     temporary.replace(directory / WEIGHTS)
     config = {
         "peft_type": "LORA",

@@ -33,13 +33,20 @@ class AnswerBatch:
 class ContrastiveBatch:
     """Pictures or clips and one caption for each: `captions` packed, `seqlens` tokens each.
 
-    `grid_thw` has one row a pair; attention inside a picture does not know of the others.
+    `grid_thw` has one row a pair; attention inside a picture does not know of the others. A `blank` batch holds
+    one pair that does not count, for a rank that has none.
     """
 
     pixel_values: Float[Tensor, "P patch_dim"]
     grid_thw: Int[Tensor, "B 3"]
     captions: Int[Tensor, " T"]
     seqlens: tuple[int, ...]
+    blank: bool = False
+
+    @property
+    def pairs(self) -> int:
+        """How many count."""
+        return 0 if self.blank else len(self.seqlens)
 
     def __post_init__(self) -> None:
         assert len(self.grid_thw) == len(self.seqlens)
@@ -72,7 +79,7 @@ Batch = TrainBatch | ContrastiveBatch | PairBatch
 def batch_units(batch: Batch) -> int:
     """What the loss is averaged over in a step: labelled tokens, or pairs."""
     if isinstance(batch, ContrastiveBatch):
-        return len(batch.seqlens)
+        return batch.pairs
     if isinstance(batch, PairBatch):
         return batch.inputs.num_sequences // 2
     assert batch.inputs.labels is not None

@@ -34,8 +34,8 @@ class ContrastHead(nn.Module):
         """Summed loss over this rank's pairs against those of all ranks, and how many were told right."""
         counts = (batch.grid_thw.prod(1) // 4).tolist()
         pooled = torch.stack([part.mean(0) for part in features.split(counts)])
-        images = F.normalize(self.image_projection(pooled).float(), dim=-1)
-        texts = F.normalize(self.text_projection(self._caption_states(batch)).float(), dim=-1)
+        images = F.normalize(self.image_projection(pooled).float(), dim=-1)[: batch.pairs]
+        texts = F.normalize(self.text_projection(self._caption_states(batch)).float(), dim=-1)[: batch.pairs]
         all_images, all_texts, offset = images, texts, 0
         if dist.is_initialized() and dist.get_world_size() > 1:
             (all_images, offset), (all_texts, _) = gather_rows(images), gather_rows(texts)
@@ -50,7 +50,7 @@ class ContrastHead(nn.Module):
 
 def gather_rows(rows: Float[Tensor, "B E"]) -> tuple[Float[Tensor, "A E"], int]:
     """The rows of all ranks (each may have another number), and where this rank's begin. Gradients flow back."""
-    sizes = torch.zeros(dist.get_world_size(), dtype=torch.int64)
+    sizes = torch.zeros(dist.get_world_size(), dtype=torch.int64, device=rows.device)
     sizes[dist.get_rank()] = len(rows)
     dist.all_reduce(sizes)
     counts: list[int] = sizes.tolist()

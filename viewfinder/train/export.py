@@ -1,5 +1,6 @@
 """The weights of a run as a checkpoint directory in the official layout, at any step, from any number of ranks."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,8 @@ def export_checkpoint(
 ) -> None:
     """Write `directory`, adapters merged in; these also go to `adapter` beside it, as PEFT writes them.
 
-    Every rank takes part in gathering; the first one writes. `extra` adds the processor's files.
+    Every rank takes part in gathering; the first one writes. `extra` adds the processor's files. The directory
+    is written beside and then changes place with the old one, so what stands there is always of one step.
     """
     model = learner.model
     state: dict[str, Tensor] = {}
@@ -28,6 +30,18 @@ def export_checkpoint(
             state[name] = whole.cpu()
     if ranks.rank:
         return
+    if learner.config.lora is not None:
+        save_adapter(model, directory.parent / "adapter", learner.config.lora.alpha, state=state)
+    partial = directory.with_name(f"{directory.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    save_pretrained(_plain_model(model, state), partial)
+    if extra is not None:
+        extra(partial)
+    _put_in_place(partial, directory)
+
+
+def _plain_model(model: Qwen2_5_VL, state: dict[str, Tensor]) -> Qwen2_5_VL:
+    """The same model with whole tensors and without adapters."""
     for name, layer in adapted_layers(model).items():
         a, b = state.pop(f"{name}.lora_A"), state.pop(f"{name}.lora_B")
         state[f"{name}.weight"] = state[f"{name}.weight"] + layer.scale * b @ a
@@ -35,8 +49,23 @@ def export_checkpoint(
         plain = Qwen2_5_VL(model.config)
     plain.load_state_dict(state, strict=False, assign=True)
     plain.tie_weights()
-    save_pretrained(plain, directory)
-    if learner.config.lora is not None and ranks.world == 1:
-        save_adapter(model, directory.parent / "adapter", learner.config.lora.alpha)
-    if extra is not None:
-        extra(directory)
+    return plain
+
+
+def _put_in_place(partial: Path, directory: Path) -> None:
+    old = _old(directory)
+    shutil.rmtree(old, ignore_errors=True)
+    if directory.exists():
+        directory.rename(old)
+    partial.rename(directory)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def mend_export(directory: Path) -> None:
+    """Put the old export back where a kill fell between the two renames that exchange them."""
+    if not directory.exists() and _old(directory).exists():
+        _old(directory).rename(directory)
+
+
+def _old(directory: Path) -> Path:
+    return directory.with_name(f"{directory.name}.old")

@@ -75,6 +75,8 @@ class SampleFeed:
         while True:
             refused: list[dict[str, str]] = []
             waiting = reader.fill(refused)
+            if self.rank:  # every rank has read these rows; the first one tells of them
+                refused = []
             if not waiting:
                 return
             plan = plan_packs([w.size for w in waiting], self.packs, self.length, required=reader.carried)
@@ -92,7 +94,7 @@ class SampleFeed:
                 items.append(one.item if one.item is not None else self.maker.encode(one.sample))
                 numbers.append(one.number)
             except (ViewfinderError, OSError) as error:
-                refused.append({"row": one.name, "reason": str(error)})
+                refused.append({"row": one.name, "reason": _reason(error)})
         return self.maker.join(items, numbers) if items else self.maker.empty()
 
 
@@ -141,7 +143,7 @@ class _Reader:
             item = self.feed.maker.encode(sample) if self.feed.ranks == 1 else None
             return _Waiting(number, row.name, sample, size, item)
         except (ViewfinderError, OSError) as error:
-            refused.append({"row": row.name, "reason": " ".join(str(error).split())})
+            refused.append({"row": row.name, "reason": _reason(error)})
             return None
 
     def _count_refused(self, name: str, refused: list[dict[str, str]]) -> None:
@@ -151,6 +153,10 @@ class _Reader:
                 f"{self.refused} of the first {self.seen} rows were refused, most lately {name} "
                 f"({refused[-1]['reason']}); something is wrong with all of the data: correct it and run again"
             )
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 @dataclass(frozen=True)

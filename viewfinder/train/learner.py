@@ -51,7 +51,7 @@ class Learner(nn.Module):
     """Model, heads and reference.
 
     Args:
-        heads: "tower" and "text" (`DenseHeads`), or "contrast" (`ContrastHead`); may be empty.
+        heads: "tower" and "text" (`DenseHeads` with different questions), or "contrast" (`ContrastHead`); may be empty.
         reference: for the objective "preference"; None when adapters are turned off for it instead.
     """
 
@@ -109,10 +109,18 @@ class Learner(nn.Module):
             answer = summed_cross_entropy(hidden, self.model.lm_head.weight, next_labels(inputs))
             total = total + config.answer_weight * answer
             metrics["answer"] = (answer.detach(), units)
+        if config.dense_weight and not logits:
+            total = total + self._idle_heads()
         for name, (loss, accuracy) in dense_losses(logits, batch.dense).items():
             total = total + config.dense_weight * units * loss
             metrics[f"dense/{name}"], metrics[f"accuracy/{name}"] = (loss.detach(), 1), (accuracy, 1)
         return Loss(total, metrics)
+
+    def _idle_heads(self) -> Tensor:
+        """A zero in which the dense heads take part: sharded weights have gradients on all ranks or on none."""
+        names = [name for name in ("tower", "text") if name == "tower" or self.config.answer_weight]
+        sums = [p.sum() for name in names if name in self.heads for p in self.heads[name].parameters()]
+        return torch.stack(sums).sum() * 0.0 if sums else torch.zeros((), device=self.model.device)
 
     def _hidden_states(self, batch: TrainBatch, features: Tensor | None) -> tuple[Tensor, Tensor]:
         """The last hidden states, and those after half of the layers."""
@@ -136,7 +144,7 @@ class Learner(nn.Module):
     def _contrast(self, batch: ContrastiveBatch) -> Loss:
         features, _ = self.features(batch.pixel_values, batch.grid_thw)
         loss, right = self.heads["contrast"](features, batch)
-        return Loss(loss, {"contrast": (loss.detach(), len(batch.seqlens)), "matched": (right, len(batch.seqlens))})
+        return Loss(loss, {"contrast": (loss.detach(), batch.pairs), "matched": (right, batch.pairs)})
 
     def _prefer(self, batch: PairBatch) -> Loss:
         features, zero = self._pair_features(batch)

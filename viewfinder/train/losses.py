@@ -114,6 +114,8 @@ def contrastive_loss(
 
     Embeddings are unit vectors; the pairs stand at `offset` among all A pairs of all ranks.
     """
+    if not len(images):  # a rank without pairs still takes part in the gathering
+        return (images.sum() + texts.sum() + all_images.sum() + all_texts.sum() + scale.sum()) * 0.0, torch.tensor(0.0)
     target = torch.arange(len(images), device=images.device) + offset
     by_image, by_text = scale * images @ all_texts.T, scale * texts @ all_images.T
     loss = 0.5 * (

@@ -145,8 +145,15 @@ class ContrastMaker:
             seqlens=tuple(len(ids) for _, ids in items),
         )
 
-    def empty(self) -> Batch:
-        raise DataError("a pack of picture-caption pairs is empty; make packs longer or use fewer ranks")
+    def empty(self) -> ContrastiveBatch:
+        end = self.processor.tokenizer.token_id("<|im_end|>")
+        return ContrastiveBatch(
+            torch.zeros(4, self.model.vision.patch_dim),
+            torch.tensor([[1, 2, 2]]),
+            torch.tensor([end]),
+            (1,),
+            blank=True,
+        )
 
 
 def _look_only(sample: Sample) -> Sample:

@@ -8,6 +8,7 @@ from typing import Any
 import torch.distributed as dist
 
 from viewfinder.train.learner import Metrics
+from viewfinder.train.ranks import Ranks
 
 
 class Meter:
@@ -51,22 +52,23 @@ class Meter:
 
 
 class Journal:
-    """The files of one run; only the first rank writes. Rows after `step` (of a killed run) are cut off."""
+    """The files of one run. Rows after `step` (of a killed run) are cut off.
 
-    def __init__(self, out: Path, step: int, *, writes: bool = True) -> None:
+    Figures are written by the first rank. Rows of data that were refused are written by the rank that found them:
+    `quarantine.jsonl`, and `quarantine-1.jsonl` for data rank 1.
+    """
+
+    def __init__(self, out: Path, step: int, ranks: Ranks) -> None:
         self.path = out / "metrics.jsonl"
-        self._writes = writes
+        number = f"-{ranks.data_rank}" if ranks.data_rank else ""
+        self._quarantine = out / f"quarantine{number}.jsonl" if ranks.rank % ranks.tensor == 0 else None
+        self._writes = ranks.rank == 0
         self._board: Any = None
-        if writes and self.path.exists():
-            rows = [row for row in read_rows(self.path) if row["step"] <= step]
-            self._replace(rows)
-        if writes:
+        if self._writes:
+            _cut(self.path, step + 1)
             self._board = _open_board(out / "tensorboard", step)
-
-    def _replace(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        partial = self.path.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        partial.replace(self.path)
+        if self._quarantine is not None:
+            _cut(self._quarantine, step)  # steps are counted from 0 while they are made
 
     def write(self, row: Mapping[str, float]) -> None:
         if not self._writes:
@@ -78,6 +80,12 @@ class Journal:
                 if name != "step":
                     self._board.add_scalar(name, value, int(row["step"]))
             self._board.flush()
+
+    def refuse(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Rows that were left out: step, row and reason."""
+        if rows and self._quarantine is not None:
+            with self._quarantine.open("a") as file:
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
     def picture(self, name: str, image: Any, text: str, step: int) -> None:
         """A sample picture (PIL) with words, for TensorBoard."""
@@ -93,9 +101,18 @@ class Journal:
             self._board.close()
 
 
-def read_rows(path: Path) -> list[dict[str, float]]:
-    """Rows of a metrics file; a last line that a kill cut short is left out."""
-    rows: list[dict[str, float]] = []
+def _cut(path: Path, step: int) -> None:
+    """Keep the rows before `step`."""
+    if path.exists():
+        partial = path.with_suffix(".partial")
+        kept = [row for row in read_rows(path) if row["step"] < step]
+        partial.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
+        partial.replace(path)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of a JSON-lines file of a run; a last line that a kill cut short is left out."""
+    rows: list[dict[str, Any]] = []
     for line in path.read_text().splitlines() if path.exists() else ():
         try:
             rows.append(json.loads(line))

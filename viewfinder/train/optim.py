@@ -109,7 +109,7 @@ def build_optimizers(
         if id(parameter) in seen or not parameter.requires_grad:
             continue
         seen.add(id(parameter))
-        muon = config.matrices == "muon" and parameter.ndim >= 2 and any(place in name for place in _MUON_PLACES)
+        muon = is_muon(name, parameter, config)
         peak = (config.muon_lr if muon else config.adamw_lr) * scale[part_of(name)]
         decay = config.weight_decay if parameter.ndim >= 2 else 0.0
         groups.setdefault((muon, peak, decay), []).append(parameter)
@@ -123,6 +123,11 @@ def build_optimizers(
         sharded = any(isinstance(p, DTensor) for members in groups.values() for p in members)
         optimizers.append(torch.optim.AdamW(made[False], betas=config.betas, fused=not sharded))
     return optimizers
+
+
+def is_muon(name: str, parameter: Tensor, config: OptimizerConfig) -> bool:
+    """Whether Muon moves a parameter of a `Learner`."""
+    return config.matrices == "muon" and parameter.ndim >= 2 and any(place in name for place in _MUON_PLACES)
 
 
 def optimizer_tensors(optimizers: Iterable[torch.optim.Optimizer], names: Mapping[int, str]) -> dict[str, Tensor]:

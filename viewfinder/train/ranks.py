@@ -78,10 +78,15 @@ def prepare(learner: Learner, config: TrainConfig, ranks: Ranks) -> None:
 
 
 def shard(learner: Learner, config: TrainConfig, mesh: DeviceMesh) -> None:
-    """Split the language model's matrices over "tensor" ranks and everything over "data" ranks."""
+    """Split the language model's matrices over "tensor" ranks and everything over "data" ranks.
+
+    Raises:
+        ConfigError: the "tensor" ranks cannot share this model or objective.
+    """
     if config.parallel.tensor > 1:
+        _check_tensor(config)
         for layer in _language_layers(learner):
-            parallelize_module(layer, mesh["tensor"], _TENSOR_PLAN)
+            parallelize_module(layer, mesh["tensor"], TENSOR_PLAN)
     policy = MixedPrecisionPolicy(
         param_dtype=torch.bfloat16 if config.bf16 else None,
         reduce_dtype=torch.float32,
@@ -93,7 +98,18 @@ def shard(learner: Learner, config: TrainConfig, mesh: DeviceMesh) -> None:
     fully_shard(learner, **options)
 
 
-_TENSOR_PLAN = {
+def _check_tensor(config: TrainConfig) -> None:
+    ranks, kv_heads = config.parallel.tensor, config.model.text.num_key_value_heads
+    if kv_heads % ranks:
+        raise ConfigError(f"parallel.tensor is {ranks}, which cannot share {kv_heads} key heads; choose a divisor")
+    if config.lora is not None or config.objective == "contrastive":
+        raise ConfigError(
+            "parallel.tensor splits whole matrices of the language model, and this run trains "
+            f"{'adapters' if config.lora is not None else 'no language model'}; leave it at 1, all is sharded anyway"
+        )
+
+
+TENSOR_PLAN = {
     **{f"self_attn.{name}_proj": ColwiseParallel() for name in "qkv"},
     "self_attn.o_proj": RowwiseParallel(),
     "mlp.gate_proj": ColwiseParallel(),

@@ -36,7 +36,7 @@ def write_report(out: Path) -> Path:
 <style>{_STYLE}</style><h1>Run of {escape(facts["recipe"])}</h1>
 <table>{"".join(f"<tr><td>{escape(k)}<td>{escape(v)}" for k, v in facts.items())}</table>
 <h2>Curves</h2>{curves}
-{_refused(out / "quarantine.jsonl")}
+{_refused([row for path in sorted(out.glob("quarantine*.jsonl")) for row in read_rows(path)])}
 <h2>Settings</h2><pre>{escape(json.dumps(config, indent=1, ensure_ascii=False))}</pre></html>
 """
     partial = out / ".report.html.part"
@@ -73,10 +73,9 @@ def curve(name: str, points: Sequence[tuple[float, float]]) -> str:
     )
 
 
-def _refused(path: Path) -> str:
-    if not path.exists():
+def _refused(rows: Sequence[dict[str, str]]) -> str:
+    if not rows:
         return "<h2>Refused rows</h2><p>None.</p>"
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
     kinds = Counter(row["reason"] for row in rows)
     items = "".join(f"<tr><td>{escape(row['row'])}<td>{escape(row['reason'])}" for row in rows[:50])
     more = f"<p>The first 50 of {len(rows)}, {len(kinds)} different reasons.</p>" if len(rows) > 50 else ""

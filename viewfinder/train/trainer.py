@@ -4,7 +4,6 @@ The position in the data travels with each step, so a run that was killed sees w
 have seen, whatever was read ahead. Knows no recipe, no file of data and no objective.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -15,18 +14,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from viewfinder.errors import StampError
 from viewfinder.train.batches import Batch, batch_tokens, batch_units
 from viewfinder.train.checkpoint import load_tensors, read_facts, save_state, saved_states
 from viewfinder.train.config import ConfigError, TrainConfig
-from viewfinder.train.export import export_checkpoint
+from viewfinder.train.export import export_checkpoint, mend_export
 from viewfinder.train.flops import batch_flops, measure_peak
 from viewfinder.train.guard import Guard
 from viewfinder.train.learner import Learner
 from viewfinder.train.metrics import Journal, Meter, progress_line
-from viewfinder.train.optim import AveragedWeights, build_optimizers, optimizer_tensors, rate_at
+from viewfinder.train.optim import AveragedWeights, build_optimizers, rate_at
 from viewfinder.train.ranks import Ranks, clip_gradients, prepare, summed
 from viewfinder.train.report import write_report
+from viewfinder.train.state import check_continues, frozen_sum, run_tensors
 
 Position = dict[str, Any]
 """Where a feed stands, as JSON; None is its beginning."""
@@ -95,7 +94,7 @@ class Trainer:
         self.step, self.position = 0, None
         out.mkdir(parents=True, exist_ok=True)
         self._resume()
-        self.journal = Journal(out, self.step, writes=self.ranks.rank == 0)
+        self.journal = Journal(out, self.step, self.ranks)
         if self.ranks.rank == 0:
             config.save(out / "config.json")
 
@@ -180,51 +179,30 @@ class Trainer:
             "position": self.position,
             "guard": self.guard.state(),
             "random": torch.get_rng_state().tolist(),
-            "frozen": self._frozen(),
+            "frozen": frozen_sum(self.learner),
             "stamp": self.stamp,
         }
-        save_state(self.out / "states", self.step, self._tensors(), facts, self.config.keep)
+        save_state(self.out / "states", self.step, self.tensors(), facts, self.config.keep)
         with self.average.swapped_in(self.learner):
             export_checkpoint(self.learner, self.out / "export", self.ranks, self.export)
         if self.ranks.rank == 0:
             write_report(self.out)
 
-    def _tensors(self) -> dict[str, Tensor]:
-        """Everything that changes, by name: the tensors themselves."""
-        names = {id(p): name for name, p in self.learner.named_parameters()}
-        tensors = {f"weights.{n}": p.detach() for n, p in self.learner.named_parameters() if p.requires_grad}
-        tensors |= {f"optimizer.{n}": t for n, t in optimizer_tensors(self.optimizers, names).items()}
-        return tensors | {f"average.{n}": t for n, t in self.average.values.items()}
-
-    def _frozen(self) -> float:
-        """A sum over all frozen weights: these are not saved, and must be the same when a run goes on."""
-        total = 0.0
-        for parameter in self.learner.parameters():
-            if not parameter.requires_grad:
-                value = parameter.detach().double().abs().sum()
-                total += float(value.full_tensor() if hasattr(value, "full_tensor") else value)
-        return total
-
     def _resume(self) -> None:
+        mend_export(self.out / "export")
         states = saved_states(self.out / "states")
         if not states:
             return
         facts = read_facts(states[-1])
-        if self.stamp and facts["stamp"] and facts["stamp"] != self.stamp:
-            raise StampError(
-                f"{self.out} was trained with stamp {facts['stamp']}, this run would go on with {self.stamp}: equal "
-                "input would become other tokens; use the processor settings it began with, or another --out"
-            )
-        frozen = self._frozen()
-        if abs(frozen - facts["frozen"]) > 1e-6 * max(1.0, abs(frozen)):
-            raise ConfigError(
-                f"the weights of {self.out} that are not trained differ from those it began with, so what was learnt "
-                "does not fit them; give the same --init, or another --out"
-            )
-        load_tensors(states[-1], self._tensors())
+        check_continues(self.out, facts, self.stamp, frozen_sum(self.learner))
+        load_tensors(states[-1], self.tensors())
         self.step, self.position = facts["step"], facts["position"]
         self.guard.restore(facts["guard"])
         torch.set_rng_state(torch.tensor(facts["random"], dtype=torch.uint8))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that changes, by name."""
+        return run_tensors(self.learner, self.optimizers, self.average)
 
     def _validate(self) -> None:
         if self.validate is None:
@@ -234,12 +212,10 @@ class Trainer:
         self._tell(progress_line({"step": self.step, **figures}))
 
     def _note_refused(self, step: Step) -> None:
-        if step.refused and self.ranks.rank == 0:
-            with (self.out / "quarantine.jsonl").open("a") as file:
-                file.writelines(
-                    json.dumps({"step": self.step, **row}, ensure_ascii=False) + "\n" for row in step.refused
-                )
-            self.meter.add("refused", len(step.refused), 1.0)
+        """Keep the rows that were left out, with their reasons."""
+        rows = [{"step": self.step, **row} for row in step.refused]
+        self.journal.refuse(rows)
+        self.meter.add("refused", len(rows), 1.0 if rows else 0.0)
 
     def _log(self, seconds: float, steps: int, peak: float) -> dict[str, float]:
         totals = self.meter.take_totals(("tokens", "flops"))

@@ -1,0 +1,122 @@
+"""The plan of a run agrees with what is really made, kept and multiplied."""
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from typer.testing import CliRunner
+
+from tests.train.making import MADE, fresh_model, model_config, sample, train_config
+from viewfinder.cli.app import app
+from viewfinder.recipes.planning import DATA, Device, plan_recipe
+from viewfinder.recipes.run import resolve
+from viewfinder.recipes.sizes import start_of_size
+from viewfinder.recipes.stages import RECIPES
+from viewfinder.train.batches import AnswerBatch
+from viewfinder.train.config import ConfigError, RatesConfig
+from viewfinder.train.estimate import Data, activations, step_flops
+from viewfinder.train.flops import batch_flops
+from viewfinder.train.learner import Learner
+from viewfinder.train.makers import AnswerMaker
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_kept_bytes_are_those_that_sharding_makes(recipe: str) -> None:
+    plan = plan_recipe(recipe, "tiny", 6, [])  # raises where they differ
+    assert plan.stages[0].checked
+    assert plan.stages[0].memory.kept > 0
+
+
+def test_tensor_ranks_too() -> None:
+    (stage,) = plan_recipe("pretrain-multimodal", "tiny", 6, ["parallel.tensor=2"]).stages
+    (alone,) = plan_recipe("pretrain-multimodal", "tiny", 3, []).stages
+    assert stage.checked
+    assert 0.5 < stage.memory.weights / alone.memory.weights < 1.0
+
+
+def test_the_report_has_the_reports_tokens_and_a_cost() -> None:
+    plan = plan_recipe("report", "300M", 512, ["recompute=true"], check=False)
+    total = plan.to_dict()["total"]
+    assert round(total["tokens"] / 1e12, 1) == 4.1
+    assert total["cost"] == pytest.approx(total["seconds"] / 3600 * 512 * 2.5)
+    assert total["energy"] == pytest.approx(total["seconds"] * 512 * 1000)
+    assert "vision-align" in plan.table()
+
+
+def test_a_token_of_72b_takes_six_flops_a_weight_and_more() -> None:
+    config = resolve(start_of_size("72B"), "pretrain-multimodal", [])
+    # 6 x 73e9, less embeddings that multiply nothing, more attention
+    assert 420e9 < step_flops(config, DATA["pretrain-multimodal"]) / config.length < 480e9
+
+
+def test_what_does_not_fit_is_told_with_the_remedy() -> None:
+    device = Device(memory=15e9)
+    (stage,) = plan_recipe("pretrain-multimodal", "3B", 64, [], device, check=False).stages
+    assert stage.memory.total > device.memory
+    assert "recompute=true" in stage.advice
+    (lean,) = plan_recipe("pretrain-multimodal", "3B", 64, ["recompute=true"], device, check=False).stages
+    assert lean.memory.total < device.memory
+
+
+@pytest.mark.parametrize("wrong", [("nothing", []), ("sft", ["parallel.tensor=4"]), ("sft", ["stpes=1"])])
+def test_what_cannot_be_planned_is_refused(wrong: tuple[str, list[str]]) -> None:
+    with pytest.raises(ConfigError):
+        plan_recipe(wrong[0], "tiny", 6, wrong[1], check=False)
+
+
+def test_the_command_gives_json() -> None:
+    result = CliRunner().invoke(app, ["plan", "sft", "--size", "300M", "--world", "1", "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["stages"][0]["recipe"] == "sft"
+
+
+def batch(*kinds: str) -> AnswerBatch:
+    maker = AnswerMaker(MADE, model_config(MADE), 4096)
+    return maker.join([maker.encode(sample(kind, i)) for i, kind in enumerate(kinds)], ())
+
+
+ATTENTION = "_scaled_dot_product_flash_attention_for_cpu"
+
+
+def attention_flops(q: list[int], k: list[int], *rest: Any, out_shape: Any = None, **more: Any) -> int:
+    """Of a forward pass; half of the pairs where a sequence looks back (here: where it is not a window)."""
+    whole = 4 * q[0] * q[1] * q[2] * k[2] * q[3]
+    return whole // 2 if True in rest else whole
+
+
+@pytest.mark.parametrize("rates", [{}, {"tower": 0.0}, {"language": 0.0}])
+def test_flops_are_those_that_are_counted(rates: dict[str, float]) -> None:
+    config = train_config(MADE, rates=RatesConfig(**rates))
+    learner, packed = Learner(config, fresh_model(config)), batch("image", "text", "images")
+    forward, backward = (getattr(torch.ops.aten, f"{ATTENTION}{end}") for end in ("", "_backward"))
+    attention = {forward: attention_flops, backward: lambda _, *rest, **more: 2 * attention_flops(*rest, **more)}
+    with FlopCounterMode(display=False, custom_mapping=attention) as counter:
+        learner(packed).total.backward()
+    # pixels have no gradient, which the plan does not deduct: nothing in real sizes, a quarter of this one
+    assert packed.inputs.pixel_values is not None
+    pixels = 2 * packed.inputs.pixel_values.numel() * config.model.vision.hidden_size
+    planned = batch_flops(config, packed) - (pixels if config.rates.tower else 0)
+    assert counter.get_total_flops() == pytest.approx(planned, rel=0.1)
+
+
+def test_activations_are_those_that_are_saved() -> None:
+    config = train_config(MADE)
+    learner, packed = Learner(config, fresh_model(config)), batch("image", "text", "images", "image")
+    kept: dict[int, int] = {}
+    weights = {p.untyped_storage().data_ptr() for p in learner.parameters()}
+
+    def note(tensor: torch.Tensor) -> Any:
+        if tensor.untyped_storage().data_ptr() not in weights:
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        loss = learner(packed).total
+    tokens = len(packed.inputs.input_ids)
+    assert packed.inputs.pixel_values is not None
+    media = len(packed.inputs.pixel_values) / 4 / tokens
+    planned = 4 * activations(config.model_copy(update={"length": tokens}), Data(media, 64, 0.5))
+    assert sum(kept.values()) == pytest.approx(planned, rel=0.15)
+    loss.backward()

@@ -1,0 +1,77 @@
+"""What one rank of the tests of several ranks runs: `python -m tests.train.on_ranks OUT JOB ...`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from tests.train.making import MADE, contrastive, make_trainer, sample, train_config
+from viewfinder.train.config import LoraConfig, TrainConfig
+from viewfinder.train.learner import Learner
+from viewfinder.train.makers import ContrastMaker
+from viewfinder.train.ranks import Ranks, full, start_ranks
+
+OPTIMIZER = {"warmup": 2, "cooldown": 0.0, "muon_lr": 0.02, "adamw_lr": 1e-2, "ema": 0.5}
+ANSWER: dict[str, Any] = {"steps": 20, "save_every": 10, "log_every": 1, "optimizer": OPTIMIZER}
+SHORT: dict[str, Any] = {**ANSWER, "steps": 5}
+JOBS: dict[str, dict[str, Any]] = {
+    "answer": ANSWER,
+    "goes_on": ANSWER,
+    "tensor": {**SHORT, "parallel": {"tensor": 2}},
+    "recompute": {**SHORT, "recompute": True},
+    "dense": {**SHORT, "dense_weight": 0.5},
+    "frozen": {**SHORT, "rates": {"tower": 0.0}},
+    "preference": {**SHORT, "objective": "preference"},
+    "adapters": {**SHORT, "lora": LoraConfig(rank=2, alpha=4.0, targets=("q_proj", "down_proj"))},
+}
+
+
+def config_of(job: str) -> TrainConfig:
+    return train_config(MADE, **JOBS[job])
+
+
+def run(job: str, out: Path, ranks: Ranks) -> None:
+    make_trainer(config_of(job), out / job, ranks).run()
+
+
+def contrast_config() -> TrainConfig:
+    return train_config(MADE, objective="contrastive", contrastive=contrastive(MADE))
+
+
+def contrast_gradients(out: Path | None, ranks: Ranks) -> dict[str, torch.Tensor]:
+    """Gradients of one step of contrast over three pairs; the second of two ranks has the last, or none."""
+    trainer = make_trainer(contrast_config(), out or Path(), ranks)
+    learner: Learner = trainer.learner
+    maker = ContrastMaker(MADE, trainer.config.model, 256)
+    items = [maker.encode(sample("image", seed)) for seed in (1, 2, 3)]
+    found: dict[str, torch.Tensor] = {}
+    for name, cut in (("shared", 2), ("none", 3)):
+        mine = items if ranks.world == 1 else items[:cut] if ranks.rank == 0 else items[cut:]
+        loss = learner(maker.join(mine, ()) if mine else maker.empty()).total
+        (loss * ranks.world / len(items)).backward()
+        found |= {f"{name} {n}": full(p.grad).clone() for n, p in learner.named_parameters() if p.grad is not None}
+        learner.zero_grad()
+    return found
+
+
+def main() -> None:
+    out, jobs = Path(sys.argv[1]), sys.argv[2:]
+    torch.set_num_threads(1)
+    for job in jobs:
+        config = config_of(job) if job != "contrast" else contrast_config()
+        ranks = start_ranks(config.parallel)
+        if job == "contrast":
+            gradients = contrast_gradients(out / job, ranks)
+            if ranks.rank == 0:
+                torch.save(gradients, out / "contrast.pt")
+        else:
+            run(job, out, ranks)
+    print(json.dumps({"rank": dist.get_rank(), "done": jobs}))
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

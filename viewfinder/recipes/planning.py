@@ -1,0 +1,228 @@
+"""What a stage will cost on a cluster: memory, FLOPs, traffic, time, energy and money, before anything is run.
+
+The report (section 2.2.2) gives the tokens of the three pre-training stages, 4.1T in all, and nothing of hardware, of
+what share of tokens is pixels, or of how stage 1 divides into its three steps: what is assumed stands in the plan.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from viewfinder.errors import ViewfinderError
+from viewfinder.model.lora import add_adapters
+from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
+from viewfinder.recipes import tiny
+from viewfinder.recipes.run import resolve
+from viewfinder.recipes.sizes import start_of_size
+from viewfinder.recipes.stages import CHAINS, RECIPES
+from viewfinder.train.config import ConfigError, TrainConfig
+from viewfinder.train.contrast import ContrastHead
+from viewfinder.train.estimate import Data, Memory, count_sharded, memory, step_flops, step_traffic
+from viewfinder.train.learner import Learner, Reference
+
+REPORT = ("pretrain-vision", "pretrain-multimodal", "pretrain-long", "sft", "dpo")
+"""The stages of the report, which `plan report` adds up."""
+TOKENS = {
+    "vision-contrast": 0.5e12,
+    "vision-align": 0.5e12,
+    "vision-end-to-end": 0.5e12,
+    "pretrain-multimodal": 2e12,
+    "pretrain-long": 0.6e12,
+    "sft": 2e9,
+    "lora": 2e9,
+    "dpo": 2e8,
+}
+"""1.5T, 2T and 0.6T are the report's; thirds of the first, and 1,000 tokens for each of 2 million SFT entries and
+200,000 pairs, are assumed."""
+DATA = {
+    "vision-contrast": Data(0.8, 512, 0.0),
+    "vision-align": Data(0.7, 2048, 0.2),
+    "vision-end-to-end": Data(0.7, 2048, 0.2),
+    "pretrain-multimodal": Data(0.5, 2048, 0.5),
+    "pretrain-long": Data(0.5, 32768, 0.5),
+    "sft": Data(0.5, 2048, 0.3),
+    "lora": Data(0.5, 2048, 0.3),
+    "dpo": Data(0.3, 1024, 0.3),
+}
+
+
+@dataclass(frozen=True)
+class Device:
+    """One accelerator of the cluster.
+
+    Attributes:
+        peak: FLOP/s in bfloat16; of them `utilisation` is thought to be reached.
+        bandwidth: bytes/s that one device sends to others.
+        watts: with its share of machine and cooling.
+        price: of an hour, in dollars.
+        memory: bytes.
+    """
+
+    peak: float = 989e12
+    utilisation: float = 0.4
+    bandwidth: float = 50e9
+    watts: float = 1000.0
+    price: float = 2.5
+    memory: float = 80e9
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """One stage on `world` devices; times in seconds, `energy` in joules, `cost` in dollars."""
+
+    recipe: str
+    tokens: float
+    steps: float
+    data: Data
+    memory: Memory
+    checked: bool
+    flops_per_token: float
+    traffic_per_step: float
+    compute_seconds: float
+    traffic_seconds: float
+    seconds: float
+    energy: float
+    cost: float
+    advice: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All stages of a plan and what they were planned for."""
+
+    size: str
+    world: int
+    device: Device
+    stages: tuple[StagePlan, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For programs; sums under "total", memory with its own sum."""
+        content = asdict(self)
+        for stage, told in zip(self.stages, content["stages"], strict=True):
+            told["memory"]["total"] = stage.memory.total
+        names = ("tokens", "seconds", "energy", "cost")
+        return {**content, "total": {name: sum(getattr(s, name) for s in self.stages) for name in names}}
+
+    def table(self) -> str:
+        """For people."""
+        device = self.device
+        columns = f"{'stage':20}{'tokens':>9}{'GB/rank':>9}{'kept':>7}{'GFLOP/token':>13}{'GB sent/step':>14}"
+        lines = [f"{self.size} on {self.world} devices of {device.peak / 1e12:.0f} TFLOP/s, {device.utilisation:.0%}"]
+        lines[0] += f" of it reached (assumed), {device.bandwidth / 1e9:.0f} GB/s, {device.memory / 1e9:.0f} GB"
+        lines.append(f"{columns}{'days':>9}{'MWh':>9}{'M$':>9}")
+        for s in self.stages:
+            lines.append(
+                f"{s.recipe:20}{_short(s.tokens):>9}{s.memory.total / 1e9:>9.1f}{s.memory.kept / 1e9:>7.1f}"
+                f"{s.flops_per_token / 1e9:>13.0f}{s.traffic_per_step / 1e9:>14.1f}{s.seconds / 86400:>9.2f}"
+                f"{s.energy / 3.6e9:>9.1f}{s.cost / 1e6:>9.3f}"
+            )
+        total = self.to_dict()["total"]
+        lines.append(
+            f"{'total':20}{_short(total['tokens']):>9}{'':43}{total['seconds'] / 86400:>9.2f}"
+            f"{total['energy'] / 3.6e9:>9.1f}{total['cost'] / 1e6:>9.3f}"
+        )
+        lines += [f"{s.recipe}: {s.advice}" for s in self.stages if s.advice]
+        lines.append("assumed, share of pixels / tokens of a sample / share with loss: " + _assumed(self.stages))
+        checked = all(s.checked for s in self.stages)
+        lines.append("kept bytes equal those of FSDP2 on a fake process group" if checked else "kept bytes unchecked")
+        return "\n".join(lines)
+
+
+def _assumed(stages: tuple[StagePlan, ...]) -> str:
+    return ", ".join(f"{s.recipe} {s.data.media:g}/{s.data.sequence}/{s.data.labelled:g}" for s in stages)
+
+
+def _short(tokens: float) -> str:
+    return f"{tokens / 1e12:.1f}T" if tokens >= 1e11 else f"{tokens / 1e9:.1f}B"
+
+
+def plan_recipe(
+    recipe: str,
+    size: str,
+    world: int,
+    settings: list[str],
+    device: Device | None = None,
+    *,
+    tokens: float | None = None,
+    check: bool = True,
+) -> Plan:
+    """Plan a recipe, a chain of them, or "report": all stages of the report.
+
+    Args:
+        tokens: of each stage; the report's (or the assumed) number by default.
+        check: compare the bytes that are kept with those that FSDP2 makes.
+
+    Raises:
+        ConfigError: no such recipe or setting, or a number of devices that its parallelism does not divide.
+    """
+    names = [step for name in (REPORT if recipe == "report" else [recipe]) for step in CHAINS.get(name, (name,))]
+    unknown = [name for name in names if name not in RECIPES]
+    if unknown:
+        raise ConfigError(f"there is no plan for {unknown[0]!r}; there are report, {', '.join([*CHAINS, *RECIPES])}")
+    used = device or Device()
+    start = start_of_size(size)
+    stages = [_plan_stage(resolve(start, name, settings), world, tokens or TOKENS[name], check, used) for name in names]
+    return Plan(size, world, used, tuple(stages))
+
+
+def _plan_stage(config: TrainConfig, world: int, tokens: float, check: bool, device: Device) -> StagePlan:
+    if world % config.parallel.tensor:
+        raise ConfigError(f"parallel.tensor is {config.parallel.tensor}, which does not divide {world} devices")
+    data = DATA[config.recipe]
+    learner = outline(config)
+    held = memory(config, learner, world, data)
+    ranks = world // config.parallel.tensor
+    flops, traffic = step_flops(config, data), step_traffic(config, learner, world)
+    if check and world > 1:
+        _compare(held, count_sharded(config, learner, world))
+    steps = tokens / (config.length * ranks)
+    compute = flops / (device.peak * device.utilisation * config.parallel.tensor)
+    sending = traffic / device.bandwidth
+    seconds = steps * max(compute, sending)  # sharded weights are fetched while the layer before computes
+    return StagePlan(
+        recipe=config.recipe,
+        tokens=tokens,
+        steps=steps,
+        data=data,
+        memory=held,
+        checked=check and world > 1,
+        flops_per_token=flops / config.length,
+        traffic_per_step=traffic,
+        compute_seconds=steps * compute,
+        traffic_seconds=steps * sending,
+        seconds=seconds,
+        energy=seconds * world * device.watts,
+        cost=seconds / 3600 * world * device.price,
+        advice=_advice(config, held, device, compute, sending),
+    )
+
+
+def outline(config: TrainConfig) -> Learner:
+    """The learner of a config without any numbers, on the meta device."""
+    with torch.device("meta"):
+        model = Qwen2_5_VL(config.model)
+        heads: dict[str, torch.nn.Module] = {}
+        if config.contrastive is not None:
+            heads["contrast"] = ContrastHead(config.contrastive, config.model.vision.out_hidden_size)
+        elif config.dense_weight:
+            heads |= tiny.build_heads(config)
+        if config.lora is not None:
+            add_adapters(model, config.lora.rank, config.lora.alpha, config.lora.targets)
+        copies = config.objective == "preference" and config.preference.reference == "copy" and config.lora is None
+        return Learner(config, model, heads, Reference(model) if copies else None)
+
+
+def _compare(held: Memory, found: dict[str, int]) -> None:
+    planned = {name: getattr(held, name) for name in found}
+    if planned != found:
+        raise ViewfinderError(f"the plan counts {planned} bytes on the first rank, FSDP2 makes {found}; report this")
+
+
+def _advice(config: TrainConfig, held: Memory, device: Device, compute: float, sending: float) -> str:
+    if held.total > device.memory:
+        remedy = "recompute=true" if not config.recompute else "parallel.tensor, more devices or a smaller length"
+        return f"{held.total / 1e9:.0f} GB do not fit in {device.memory / 1e9:.0f}; use {remedy}"
+    if sending > compute:
+        return f"waits for the network {sending / compute - 1:.0%} of its computing time; use a larger length"
+    return ""
