@@ -4,14 +4,15 @@ from PIL import Image
 
 from viewfinder.data.synth.clip_questions import ClipStyle, View, make_view, view_sample
 from viewfinder.data.synth.clips import EventClip
+from viewfinder.data.synth.scene import Scene
 from viewfinder.outputs.spans import parse_spans
 
 
 def clip(start: float, end: float, duration: float) -> EventClip:
-    def frame_at(time: float) -> Image.Image:
-        return Image.new("RGB", (56, 56), "red" if start <= time < end else "white")
+    def scene_at(time: float) -> Scene:
+        return Scene(Image.new("RGB", (56, 56), "red" if start <= time < end else "white"), (), (), "white")
 
-    return EventClip("the red circle is shown", start, end, duration, frame_at)
+    return EventClip("the red circle is shown", start, end, duration, scene_at)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,8 @@ def test_actions_press_the_widget_they_speak_of() -> None:
             ended += action.name == "terminate"
             continue
         pressed += 1
+        if action.name == "swipe":
+            continue
         (box,) = sample.truth["boxes"]
         assert box[0] <= action.coordinate[0] <= box[2]
         assert box[1] <= action.coordinate[1] <= box[3]

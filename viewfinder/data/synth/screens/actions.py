@@ -85,8 +85,11 @@ def next_step(rng: np.random.Generator, screen: Screen) -> Step:
     alone = screen.alone()
     if not alone or chance(rng, 0.07):
         return _impossible(rng, screen)
+    if chance(rng, 0.1):
+        return _gesture(rng, screen)
     fields = [w for w in alone if w.role == "text field"]
-    widget = pick(rng, fields) if fields and chance(rng, 0.4) else pick(rng, alone)
+    ready = [w for w in fields if w.focused and not w.value]
+    widget = pick(rng, ready or fields) if fields and chance(rng, 0.5) else pick(rng, alone)
     if widget.role == "text field":
         return _fill(rng, screen, widget)
     if widget.role in ("switch", "checkbox"):
@@ -156,6 +159,38 @@ def _fill(rng: np.random.Generator, screen: Screen, widget: Widget) -> Step:
     if widget.focused:
         return _press(rng, screen, widget)
     return Step(task, thought, _click(screen, widget))
+
+
+def _gesture(rng: np.random.Generator, screen: Screen) -> Step:
+    """What needs no widget: scrolling, going back or home, opening an app, a key, waiting."""
+    width, height = screen.image.size
+    middle, low, high = round(width / 2), round(height * 0.75), round(height * 0.3)
+    down = chance(rng, 0.5)
+    task, thought = f"Scroll {'down' if down else 'up'}.", f"More is {'below' if down else 'above'}, so I scroll."
+    if screen.device == "computer":
+        scroll = Action("computer", "scroll", pixels=-round(height / 2) if down else round(height / 2))
+        enter = Action("computer", "key", keys=("enter",))
+        copy = Action("computer", "key", keys=("ctrl", "c"))
+        return pick(
+            rng,
+            (
+                Step(task, thought, scroll),
+                Step("Press Enter.", "I press the Enter key.", enter),
+                Step("Copy the selection.", "I copy with the keyboard.", copy),
+            ),
+        )
+    start, end = ((middle, low), (middle, high)) if down else ((middle, high), (middle, low))
+    app = pick(rng, ("Camera", "Maps", "Mail", "Music", "Clock", "Notes", "Calendar"))
+    return pick(
+        rng,
+        (
+            Step(task, thought, Action("mobile", "swipe", coordinate=start, coordinate2=end)),
+            Step("Go back.", "I press the Back button of the phone.", Action("mobile", "system_button", button="Back")),
+            Step("Go home.", "I press the Home button of the phone.", Action("mobile", "system_button", button="Home")),
+            Step(f"Open {app}.", f"I open the app {app}.", Action("mobile", "open", text=app)),
+            Step("Wait two seconds.", "I wait for two seconds.", Action("mobile", "wait", time=2.0)),
+        ),
+    )
 
 
 def _impossible(rng: np.random.Generator, screen: Screen) -> Step:

@@ -164,7 +164,17 @@ class _Maker:
 
     def fill(self, most: int, mobile: bool) -> None:
         """Rows of widgets until there are enough or no room is left."""
-        makers = [self.field, self.tick, self.switch, self.dropdown, self.slider, self.link, self.radio, self.buttons]
+        makers = [
+            self.field,
+            self.field,
+            self.tick,
+            self.switch,
+            self.dropdown,
+            self.slider,
+            self.link,
+            self.radio,
+            self.buttons,
+        ]
         makers += [self.row, self.row, self.switch] if mobile else [self.tick, self.field]
         if chance(self.rng, 0.2):
             self.tabs()
@@ -194,10 +204,10 @@ class _Maker:
         else:
             self.step(kit.face.step + 2)
         width = column.x + column.width - x
-        value = self.words(name) if chance(self.rng, 0.35) else ""
+        focused = self.focus_left and chance(self.rng, 0.6)
+        value = self.words(name) if chance(self.rng, 0.15 if focused else 0.4) else ""
         if kit.width(value) > width - 12:
             value = ""
-        focused = self.focus_left and chance(self.rng, 0.6)
         self.focus_left = self.focus_left and not focused
         self.widgets.append(kit.field(name, x, column.y, width, value, focused))
         self.step(kit.high)
