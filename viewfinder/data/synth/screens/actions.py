@@ -40,7 +40,7 @@ def act(rng: np.random.Generator, screen: Screen, difficulty: float) -> Sample:
     compact = chance(rng, 0.75 - 0.5 * difficulty)
     system = _compact_system(screen) if compact else GUARD
     words = _compact_task(step, screen) if compact else _official_task(step, screen)
-    picture_first = not compact and screen.device == "computer" and not step.before
+    picture_first = not compact and screen.device == "computer"
     parts = (screen.image, words) if picture_first else (words, screen.image)
     answer = f"{step.thought}\n{format_action(step.action, screen.frame)}"
     return Sample(
