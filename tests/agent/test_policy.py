@@ -69,6 +69,7 @@ def test_any_host_is_any_public_host() -> None:
             "confirm",
             ("submit",),
         ),
+        (CLICK, Target("field", "Name", PAGE, form=PAGE, method="post", submits=True, editable=True), "allow", ()),
         (CLICK, Target("button", "Buy now", PAGE), "confirm", ("pay",)),
         (CLICK, Target("button", "Konto löschen", PAGE), "confirm", ("delete",)),
         (CLICK, Target("button", "发送", PAGE), "confirm", ("send",)),

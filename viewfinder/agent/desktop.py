@@ -12,7 +12,7 @@ import time
 
 from PIL import Image
 
-from viewfinder.agent.environment import Observation, Outcome, Target
+from viewfinder.agent.environment import Observation, Outcome, Stopped, Target
 from viewfinder.agent.watch import fingerprint
 from viewfinder.errors import ViewfinderError
 from viewfinder.media.image import Picture
@@ -52,7 +52,7 @@ _LONGEST_WAIT = 60.0
 
 
 class DesktopEnvironment:
-    """One X display.
+    """One X display. A mouse pushed into the top left corner stops the run at the next action.
 
     Args:
         display: such as `:0`; None is the session's own.
@@ -122,6 +122,8 @@ class DesktopEnvironment:
 
     def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> Outcome:
         place = action.coordinate
+        if self._mouse_in_corner():
+            raise Stopped
         if place and action.name != "left_click_drag":
             now = self.target(place)  # the mouse is there now
             if expected is not None and expected.identity and now.identity != expected.identity:
@@ -146,6 +148,11 @@ class DesktopEnvironment:
             raise ViewfinderError(f"a desktop has no {action.name}, so nothing was done; choose another action")
         self._rest()
         return Outcome()
+
+    def _mouse_in_corner(self) -> bool:
+        """Where a person pushes the mouse to stop everything: the terminal has no keyboard then."""
+        x = re.search(r"x:(\d+) y:(\d+)", self._do("getmouselocation"))
+        return bool(x and x[1] == "0" and x[2] == "0")
 
     def _rest(self) -> None:
         """Until two looks are alike."""

@@ -11,6 +11,10 @@ from viewfinder.media.image import Picture
 from viewfinder.outputs.actions import Action, Device
 
 
+class Stopped(Exception):
+    """Somebody wants the run to stop at once."""
+
+
 @dataclass(frozen=True)
 class Observation:
     """One look at the screen.

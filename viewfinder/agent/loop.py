@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from viewfinder.agent.environment import Environment, Observation, Outcome, Target, World
+from viewfinder.agent.environment import Environment, Observation, Outcome, Stopped, Target, World
 from viewfinder.agent.policy import Decision, Policy
 from viewfinder.agent.prompts import PastStep, write_request
 from viewfinder.agent.secrets import Vault
@@ -28,10 +28,6 @@ from viewfinder.outputs.tool_calls import split_tool_calls, tool_call_grammar
 
 Confirm = Callable[[Decision, Action, Observation], bool]
 """Asks a person; False declines."""
-
-
-class Stopped(Exception):
-    """Somebody pressed the key that stops at once."""
 
 
 @dataclass

@@ -151,7 +151,7 @@ class Policy(BaseModel):
             return f"it is on {_short(target.where)}, which is not on the policy's list"
         if action.name in _PRESSES and target.href and not self.allows_url(target.href):
             return f"it leads to {_short(target.href)}, which is not on the policy's list"
-        sends = target.submits and (action.name in _PRESSES or _is_enter(action))
+        sends = target.submits and _sets_off(action, target)
         if sends and target.form and not self.allows_url(target.form):
             return f"it sends a form to {_short(target.form)}, which is not on the policy's list"
         return ""
@@ -176,10 +176,10 @@ class Policy(BaseModel):
         kinds: list[Kind] = []
         if action.name in ("wait", "terminate", "mouse_move", "scroll", "system_button"):
             return kinds
-        presses = action.name in _PRESSES or _is_enter(action)
+        presses = _sets_off(action, target)
         if presses and target.submits and target.method not in ("", "get"):
             kinds.append("submit")
-        if presses and not (target.editable and not target.submits):
+        if presses and (target.submits or not target.editable):
             kinds += [kind for kind, words in WORDS.items() if _has_word(target.label, words)]
         if action.name == "type" and (target.role == "password" or vault.mentions(action.text or "")):
             kinds.append("secret")
@@ -215,6 +215,11 @@ def _is_enter(action: Action) -> bool:
     keys = {key.lower() for key in action.keys}
     typed = action.name == "type" and (action.text or "").endswith(("\n", "\r"))
     return typed or bool(keys & {"enter", "return", "space", "kp_enter"}) or action.button == "Enter"
+
+
+def _sets_off(action: Action, target: Target) -> bool:
+    """Whether a target does what it is for: a button by a press or Enter, a field by Enter alone."""
+    return _is_enter(action) or (action.name in _PRESSES and not target.editable)
 
 
 def _is_system(action: Action) -> bool:

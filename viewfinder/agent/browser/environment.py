@@ -6,6 +6,8 @@ The way between them is one `Transform`. Dialogs, open lists and the bar are dra
 `overlays`) and clicks on them answered here; everything else goes to the page as real input.
 """
 
+import asyncio
+import base64
 import contextlib
 import io
 from collections.abc import Mapping
@@ -30,6 +32,8 @@ from viewfinder.media.transform import Box, Transform
 from viewfinder.outputs.actions import Action, Device
 
 Place = tuple[float, float]
+_SLOWEST = 60.0
+"""Seconds to wait for a page to draw itself."""
 
 
 class BrowserEnvironment:
@@ -77,6 +81,7 @@ class BrowserEnvironment:
         self.chromium = chromium or self._own
         self._context: Any = None
         self._parts: list[overlays.Part] = []
+        self._last: Image.Image | None = None
         try:
             self.reset()
         except BaseException:
@@ -109,6 +114,7 @@ class BrowserEnvironment:
 
     async def _open(self) -> None:
         await self._leave()
+        self._last = None
         assert self.chromium is not None
         self._context = await self.chromium.context(
             viewport={"width": self.size[0], "height": self.size[1]},
@@ -162,17 +168,33 @@ class BrowserEnvironment:
         return self.vault.scrub(await tab.title())
 
     async def _page_picture(self) -> Image.Image:
-        """The page; as it was last seen while a dialog keeps it from drawing."""
-        if self.tabs.dialog is not None and getattr(self, "_last", None) is not None:
+        """The page; as it was last seen while a dialog, or a script without end, keeps it from drawing."""
+        from playwright.async_api import Error
+
+        if self.tabs.dialog is not None and self._last is not None:
             return self._last.copy()
-        png = await self.tabs.current.screenshot(caret="initial", timeout=30_000)
-        image = Image.open(io.BytesIO(png)).convert("RGB")
+        try:
+            image = await self._capture()
+        except (Error, TimeoutError):
+            if self._last is None:
+                raise ViewfinderError(f"{self._where()} draws nothing, so there is nothing to see; try again") from None
+            self.tabs.notes.append("the page does not answer; this is how it was last seen")
+            return self._last.copy()
         if values := self.vault.revealed_values:
             pen = ImageDraw.Draw(image)
             for box in await secret_boxes(await self.tabs.session(), values):
                 pen.rectangle(self.to_page.box_to_model(box), fill="black")
         self._last = image.copy()
         return image
+
+    async def _capture(self) -> Image.Image:
+        """What the page shows, in device pixels; Chromium rounds broken scales its own way, by a pixel at most."""
+        session = await self.tabs.session()
+        options = {"format": "png", "optimizeForSpeed": True}
+        shot = await asyncio.wait_for(session.send("Page.captureScreenshot", options), _SLOWEST)
+        image = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
+        size = self.to_page.resized_size
+        return image if image.size == size else image.crop((0, 0, *size))
 
     def target(self, xy: Place | None) -> Target:
         if xy is not None and (part := overlays.part_at(self._parts, xy)):

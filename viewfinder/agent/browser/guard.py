@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from viewfinder.agent.policy import Policy, is_private
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_MOST_PAGES = 20
+_MOST_PAGES = 12
 """More pages than this after one action are endless redirects."""
 
 

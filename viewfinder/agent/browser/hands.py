@@ -41,13 +41,16 @@ class Hands:
         self._typed = ""
 
     async def go(self, url: str) -> Outcome:
-        """Open an address in the tab shown."""
+        """Open an address in the tab shown; one that is slow is shown as far as it has come."""
         from playwright.async_api import Error
+        from playwright.async_api import TimeoutError as Slow
 
         before = len(self.guard.refused)
         try:
             work = self.tabs.current.goto(url, wait_until="domcontentloaded", timeout=30_000)
             await self.tabs.unless_dialog(work, timeout=31)
+        except Slow:
+            self.tabs.notes.append("the page is still loading")
         except Error as error:
             if len(self.guard.refused) == before and "ERR_ABORTED" not in str(error):
                 reason = str(error).split("\n")[0][:120]

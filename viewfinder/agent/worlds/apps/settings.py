@@ -36,12 +36,14 @@ class Settings(App):
         menu = row(
             button("switches", "Switches"), button("region", "Region"), button("apply", "Apply", "main"), style="menu"
         )
+        now = {"on": self.data["on"], "language": self.data["language"]}
+        said = text("Saved" if self.data["applied"] == now else "Not saved yet", "small")
         if self.data["page"] == "region":
             return column(
-                text("Region", "title"), menu, choice("language", "Language", self.data["language"], _LANGUAGES)
+                text("Region", "title"), menu, said, choice("language", "Language", self.data["language"], _LANGUAGES)
             )
         checks = (check(f"switch {name}", name, self.data["on"][name]) for name in self.names)
-        return column(text("Settings", "title"), menu, *checks)
+        return column(text("Settings", "title"), menu, said, *checks)
 
     def press(self, id: str, at: tuple[float, float] | None = None) -> None:
         if id.startswith("switch "):
