@@ -5,6 +5,7 @@ import sys
 import typer
 
 from viewfinder.cli import (
+    agent_commands,
     data_commands,
     document_commands,
     eval_commands,
@@ -32,6 +33,7 @@ document_commands.register(app)
 eval_commands.register(app)
 library_commands.register(app)
 serve_commands.register(app)
+agent_commands.register(app)
 train_commands.register(app)
 
 
