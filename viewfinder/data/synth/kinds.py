@@ -104,6 +104,12 @@ _ALL = (
     Kind("tables", "documents.table_questions:make", "one table, cells merged when harder: HTML, cells, places"),
     Kind("charts", "charts.charts:make", "bars, lines and sectors drawn plainly: tables, values, sums, places of bars"),
     Kind("screens", "screens.talk:make", "windows and phones of widgets: finding, states, captions, the next action"),
+    Kind(
+        "compare",
+        "several.compare:make",
+        "several pictures: which one, how many, what they share, boxes in one of them",
+    ),
+    Kind("relations", "several.relations:make", "shapes and how they stand: sides, sizes, order, sameness, counts"),
     Kind("shapes", "shape_talk:make", "named shapes and text on plain grounds: locate, point, count, read, ask"),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
