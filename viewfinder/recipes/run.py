@@ -33,6 +33,7 @@ from viewfinder.train.learner import Learner, Reference
 from viewfinder.train.makers import AnswerMaker, ContrastMaker, Maker, PairMaker
 from viewfinder.train.ranks import Ranks, start_ranks
 from viewfinder.train.reference import precompute, with_reference
+from viewfinder.train.symbols import SymbolTables
 from viewfinder.train.trainer import Trainer
 from viewfinder.train.validation import Validation, held_out_batches
 
@@ -200,6 +201,8 @@ def _train_built_in(recipe: str, out: Path, init: Path | None, settings: list[st
     start = Start(config.model, processor, init / "export" if init else None)
     heads: dict[str, torch.nn.Module] = {**tiny.build_heads(config)}
     learner = Learner(config, build(start, config.seed), heads)
+    if isinstance(tables := heads.get("symbols"), SymbolTables) and init is None:
+        tiny.lend_letters(tables, learner.model.model.embed_tokens.weight, processor)
     read_heads(heads, init / "states" if init else None)
     feed = ahead(tiny.feed(processor, config), config.workers)
     return Trainer(config, learner, feed, out, export=partial(export_processor, processor)).run()

@@ -8,13 +8,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
 from viewfinder.data.synth.clip_questions import ClipStyle
-from viewfinder.data.synth.dense import TEXT_HEADS, TOWER_HEADS
+from viewfinder.data.synth.dense import ANSWER_HEADS, TEXT_HEADS, TOWER_HEADS
 from viewfinder.data.synth.questions import make_turn
 from viewfinder.data.synth.scene import SceneStyle, make_scene
 from viewfinder.data.synth.stream import StreamConfig, make_batch
+from viewfinder.data.synth.words import CHARACTERS
 from viewfinder.outputs import prompts
 from viewfinder.processor.processor import Processor
 from viewfinder.processor.settings import ProcessorSettings
@@ -22,8 +25,9 @@ from viewfinder.processor.tokenizer import Tokenizer
 from viewfinder.train.config import OptimizerConfig, TrainConfig
 from viewfinder.train.feed import NumberedFeed
 from viewfinder.train.losses import DenseHeads
+from viewfinder.train.symbols import SymbolTables
 
-VOCAB_SIZE = 768
+VOCAB_SIZE = 1024
 TASKS = {"locate": 1.2, "point": 0.6, "count": 0.4, "read": 1.0, "spot": 0.1, "locate_text": 0.2, "ask": 0.8}
 MAX_PIXELS = 252 * 252
 
@@ -48,7 +52,7 @@ def model_config(processor: Processor) -> ModelConfig:
             vocab_size=len(processor.tokenizer),
             hidden_size=256,
             intermediate_size=704,
-            num_hidden_layers=4,
+            num_hidden_layers=6,
             num_attention_heads=4,
             num_key_value_heads=2,
             max_position_embeddings=8192,
@@ -77,17 +81,55 @@ def build_processor() -> Processor:
             texts += [turn.question] if turn.task == "read" else [turn.question, turn.answer]
         query = f"the {turn.truth.get('answer', 'red')} star appears, moves, changes color, disappears"
         texts += [prompts.moments_prompt(query), f"The given query happens in {i % 60}.5 - {i % 70}.0 seconds."]
+        texts += _forms(rng)
         if i % 20 == 0:
             texts += [prompts.describe_prompt(), prompts.parse_prompt()]
     settings = ProcessorSettings().with_(min_pixels=84 * 84, max_pixels=MAX_PIXELS)
     return Processor(Tokenizer.train(texts, VOCAB_SIZE), settings)
 
 
-def build_heads(config: TrainConfig) -> dict[str, DenseHeads]:
-    return {
-        "tower": DenseHeads(config.model.vision.out_hidden_size, TOWER_HEADS),
-        "text": DenseHeads(config.model.text.hidden_size, TEXT_HEADS),
+_ALPHABETS = ("абвгдежзийклмнопрстуфхцчшщъыьэюяё", "αβγδεζηθικλμνξοπρστυφχψωάέήίόύώς")
+
+
+def _forms(rng: np.random.Generator) -> list[str]:
+    """How pages, tables, fields and actions are written, around words that are left out; letters of two alphabets,
+    each of which becomes a token."""
+    a, b, c, d = (int(v) for v in rng.integers(0, 300, 4))
+    box, pair = f'data-bbox="{a} {b} {c} {d}"', f'"coordinate": [{a}, {b}]'
+    letters = rng.choice(list("".join(_ALPHABETS)), 8).tolist()
+    return [
+        f"```html\n<html><body>\n<h1 {box}>",
+        f"</h1>\n<h2 {box}></h2>\n<p {box}></p>\n<ul><li {box}></li></ul>",
+        f'<table {box}>\n<tr><th></th><td></td></tr>\n<div class="image" {box}><img {box}/></div>\n</body></html>\n```',
+        f'<tool_call>\n{{"name": "computer_use", "arguments": {{"action": "left_click", {pair}}}}}\n</tool_call>',
+        '{"total": "", "date": null, "items": [{"name": "", "price": ""}]}',
+        *letters,
+        *(letter.upper() for letter in letters),
+    ]
+
+
+def build_heads(config: TrainConfig) -> dict[str, nn.Module]:
+    """Everything that is thrown away after training."""
+    seen, said = config.model.vision.out_hidden_size, config.model.text.hidden_size
+    heads: dict[str, nn.Module] = {
+        "tower": DenseHeads(seen, TOWER_HEADS),
+        "text": DenseHeads(said, TEXT_HEADS),
+        "answer": DenseHeads(said, ANSWER_HEADS),
     }
+    if config.see == "symbols" or config.align_weight:
+        heads["symbols"] = SymbolTables(said, TOWER_HEADS)
+    return heads
+
+
+def lend_letters(tables: SymbolTables, embeddings: Tensor, processor: Processor, strength: float = 2.0) -> None:
+    """Add to the vectors of each character the language model's own embedding of it: then a letter that is looked at
+    is half way to being said, in whichever cell it stands."""
+    questions, answers = tables.sizes["characters"]
+    with torch.no_grad():
+        for i, character in enumerate(CHARACTERS + " ", 1):
+            (token,) = processor.tokenizer.encode(character)
+            own = embeddings[token] / embeddings[token].norm() * strength
+            tables.table.weight[1 + i : 1 + questions * answers : answers] += own
 
 
 def tower(processor: Processor) -> TrainConfig:
@@ -132,6 +174,8 @@ STYLES: dict[str, SceneStyle] = {
     "one": SceneStyle(things=(1, 1), lines=(0, 0), thing_size=(0.2, 0.65)),
     "pair": SceneStyle(things=(2, 2), lines=(0, 0), thing_size=(0.2, 0.5), repeat=0.25),
     "few": SceneStyle(things=(1, 4), lines=(0, 1), thing_size=(0.16, 0.5), text_size=(16, 30), max_chars=8),
+    "big": SceneStyle(things=(0, 0), lines=(1, 1), text_size=(32, 52), max_chars=5, plain=0.5),
+    "short": SceneStyle(things=(0, 0), lines=(1, 1), text_size=(20, 36), max_chars=4, plain=0.5),
     "word": SceneStyle(things=(0, 0), lines=(1, 1), text_size=(18, 34), max_chars=6, plain=0.5),
     "line": SceneStyle(things=(0, 0), lines=(1, 2), text_size=(15, 30), max_chars=12, plain=0.5),
     "spaced": SceneStyle(things=(0, 0), lines=(1, 2), plain=0.7, text_size=(13, 24), spaced=1.0),

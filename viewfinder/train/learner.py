@@ -26,7 +26,10 @@ from viewfinder.train.batches import (
 )
 from viewfinder.train.config import TrainConfig
 from viewfinder.train.losses import dense_losses, preference_losses, summed_cross_entropy, token_log_probs
+from viewfinder.train.symbols import alignment
 
+DENSE_HEADS = ("tower", "text", "answer")
+"""Heads that name what is at each token of the tower, half way up the language model, and at what is read off next."""
 Metrics = dict[str, tuple[Tensor, float]]
 """By name a sum and what it is a sum over; sums of several batches and ranks are added before dividing."""
 
@@ -93,45 +96,72 @@ class Learner(nn.Module):
         return None, tower(blank, torch.tensor([[1, 2, 2]])).sum() * 0.0
 
     def _answer(self, batch: TrainBatch) -> Loss:
-        inputs, config = batch.inputs, self.config
-        features, total = self.features(inputs.pixel_values, inputs.grid_thw)
-        total = torch.zeros((), device=self.model.device) if total is None else total
+        config, units = self.config, batch_units(batch)
+        features, zero = self._seen(batch)
+        total = torch.zeros((), device=self.model.device) if zero is None else zero
         metrics: Metrics = {}
-        logits: dict[str, Tensor] = {}
-        units = batch_units(batch)
-        dense = bool(config.dense_weight and batch.dense)
-        if dense and "tower" in self.heads and features is not None:
-            logits |= self.heads["tower"](features)
+        caught: list[Tensor] = []
         if config.answer_weight:
-            hidden, middle = self._hidden_states(batch, features)
-            if dense and "text" in self.heads and features is not None:
-                logits |= self.heads["text"](middle[inputs.input_ids == self.model.config.image_token_id])
-            answer = summed_cross_entropy(hidden, self.model.lm_head.weight, next_labels(inputs))
+            hidden, caught = self._hidden_states(batch, features)
+            answer = summed_cross_entropy(hidden, self.model.lm_head.weight, next_labels(batch.inputs))
             total = total + config.answer_weight * answer
             metrics["answer"] = (answer.detach(), units)
-        if config.dense_weight and not logits:
-            total = total + self._idle_heads()
-        for name, (loss, accuracy) in dense_losses(logits, batch.dense).items():
-            total = total + config.dense_weight * units * loss
-            metrics[f"dense/{name}"], metrics[f"accuracy/{name}"] = (loss.detach(), 1), (accuracy, 1)
-        return Loss(total, metrics)
+        if config.align_weight and features is not None and batch.dense:
+            distance = alignment(features, self.heads["symbols"](batch.dense))
+            total = total + config.align_weight * units * distance
+            metrics["align"] = (distance.detach(), 1)
+        sheets = self._sheets(batch, features, caught) if config.dense_weight and features is not None else {}
+        for head, (states, labels) in sheets.items():
+            for name, (loss, accuracy) in dense_losses(self.heads[head](states), labels).items():
+                total = total + config.dense_weight * units * loss
+                metrics[f"dense/{name}"], metrics[f"accuracy/{name}"] = (loss.detach(), 1), (accuracy, 1)
+        return Loss(total + self._idle_heads(sheets), metrics)
 
-    def _idle_heads(self) -> Tensor:
-        """A zero in which the dense heads take part: sharded weights have gradients on all ranks or on none."""
-        names = [name for name in ("tower", "text") if name == "tower" or self.config.answer_weight]
-        sums = [p.sum() for name in names if name in self.heads for p in self.heads[name].parameters()]
+    def _seen(self, batch: TrainBatch) -> tuple[Tensor | None, Tensor | None]:
+        """As `features`; or the symbols of what is there, where the config lets the model see those."""
+        if self.config.see == "symbols" and batch.dense:
+            return self.heads["symbols"](batch.dense), None
+        return self.features(batch.inputs.pixel_values, batch.inputs.grid_thw)
+
+    def _sheets(
+        self, batch: TrainBatch, features: Tensor, caught: list[Tensor]
+    ) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
+        """By dense head, the states it is asked about and the answers."""
+        ids, config = batch.inputs.input_ids, self.model.config
+        sheets: dict[str, tuple[Tensor, dict[str, Tensor]]] = {}
+        if not batch.dense:
+            return sheets
+        if "tower" in self.heads and self.config.see == "pixels":
+            sheets["tower"] = (features, batch.dense)
+        if caught and "text" in self.heads:
+            sheets["text"] = (caught[0][(ids == config.image_token_id) | (ids == config.video_token_id)], batch.dense)
+        if caught and "answer" in self.heads and "next_rows" in batch.dense:
+            asked = (batch.dense["next_rows"] != IGNORE_INDEX).nonzero().flatten()
+            if len(asked):
+                names: list[str] = list(self.heads["answer"].sizes)  # type: ignore[arg-type]
+                sheets["answer"] = (caught[1][asked], {name: batch.dense[name][asked] for name in names})
+        return sheets
+
+    def _idle_heads(self, used: Mapping[str, object]) -> Tensor:
+        """A zero in which the other dense heads take part: sharded weights have gradients on all ranks or on none."""
+        idle = [head for name, head in self.heads.items() if name in DENSE_HEADS and name not in used]
+        sums = [p.sum() for head in idle for p in head.parameters() if p.requires_grad]
         return torch.stack(sums).sum() * 0.0 if sums else torch.zeros((), device=self.model.device)
 
-    def _hidden_states(self, batch: TrainBatch, features: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The last hidden states, and those after half of the layers."""
+    def _hidden_states(self, batch: TrainBatch, features: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        """The last hidden states; those after half of the layers, and those one layer later."""
         caught: list[Tensor] = []
         layers = self.model.model.layers
-        half = layers[(len(layers) - 1) // 2]
-        hook = half.register_forward_hook(lambda _module, _inputs, output: caught.append(output))
+        half = (len(layers) - 1) // 2
+        hooks = [
+            layers[i].register_forward_hook(lambda _module, _inputs, output: caught.append(output))
+            for i in (half, min(half + 1, len(layers) - 1))
+        ]
         try:
-            return self.model.hidden_states(batch.inputs, features=features), caught[0]
+            return self.model.hidden_states(batch.inputs, features=features), caught
         finally:
-            hook.remove()
+            for hook in hooks:
+                hook.remove()
 
     def _by_sequence(self, batch: TrainBatch) -> Loss:
         features, _ = self.features(batch.inputs.pixel_values, batch.inputs.grid_thw)
