@@ -19,7 +19,7 @@ def _run(out: Path, *more: str) -> subprocess.Popen[str]:
 
 
 def _finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=1800)
     return output
 
 
@@ -63,7 +63,7 @@ def _child_of(pid: int, words: str) -> int | None:
 
 def _kill_worker(process: subprocess.Popen[str], out: Path, words: str) -> None:
     """Kill one worker once the first shards are there."""
-    deadline = time.time() + 200
+    deadline = time.time() + 900
     while time.time() < deadline and process.poll() is None:
         if len(list(out.glob("*.tar"))) >= 2 and (worker := _child_of(process.pid, words)) is not None:
             os.kill(worker, signal.SIGKILL)

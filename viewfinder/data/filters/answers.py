@@ -3,9 +3,11 @@
 Each rule takes a sample and gives the reason, or None. `sft.Sft` chooses rules by domain.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 
 from viewfinder.data.filters.languages import language_of, switches
 from viewfinder.data.filters.text_quality import repetition
@@ -31,7 +33,7 @@ _PLACEHOLDER = re.compile(
 )
 _END = re.compile(r"[.!?:;)\]}>\"'”’`。！？）】」…*|\d]\s*\Z")
 _FRAGMENT = re.compile(
-    r"(,|\b(the|a|an|of|and|to|in|is|are|with|for|that|und|der|die|das|et|de|la|le|el|y))\s*\Z", re.IGNORECASE
+    r"(,|\b(the|a|an|of|and|to|in|is|are|with|for|that|as|or|but|und|der|die|das|et|de|la|le|el|y))\s*\Z", re.IGNORECASE
 )
 _LISTED = re.compile(r"\A```json\n\[.*\]\n```", re.DOTALL)
 _NUMBER = re.compile(r"\d|\b(no|none|zero|one|two|three|four|five|six|seven|eight|nine|ten|many|several|few)\b")
@@ -113,6 +115,12 @@ def _check_form(name: str, text: str, transform: Transform) -> str | None:
             return "a place lies outside its picture"
         if name == "boxes" and any(box.area <= 0 for box in parse_boxes(text, transform)):
             return "a box is empty"
+    elif name == "plain boxes":
+        boxes = parse_boxes(text, transform)
+        if len(boxes) != len(text.splitlines()) or any(box.clamped for box in boxes):
+            return "a list of plain boxes cannot be read, or one lies outside its picture"
+    elif name == "inline" and _outside(text, transform.original_size):
+        return "a place lies outside its picture"
     elif name == "html" and not Page.from_html(text, transform).elements:
         return "a page holds no elements"
     elif name == "action":
@@ -135,24 +143,34 @@ def _outside(text: str, size: tuple[int, int]) -> bool:
     return False
 
 
-def evasive(sample: Sample) -> str | None:
-    """An answer refuses, or was never filled in."""
-    for message in _answers(sample):
-        if len(message.text) < 400 and _REFUSAL.search(message.text):
-            return "an answer refuses"
-        if _PLACEHOLDER.search(message.text):
-            return "an answer holds a placeholder"
-    return None
+def refuses(sample: Sample) -> str | None:
+    """An answer is a refusal and little else."""
+    refused = any(len(m.text) < 400 and _REFUSAL.search(m.text[:120]) for m in _answers(sample))
+    return "an answer refuses" if refused else None
+
+
+def unfilled(sample: Sample) -> str | None:
+    """An answer was never filled in."""
+    return "an answer holds a placeholder" if any(_PLACEHOLDER.search(m.text) for m in _answers(sample)) else None
 
 
 def unrelated(sample: Sample) -> str | None:
-    """A question that asks for a place, a count or a moment is answered with something else."""
-    for question, answer in zip(sample.messages, sample.messages[1:], strict=False):
+    """An answer is of another shape than its question asks for: a page, a place, a number, a time, an object, words."""
+    for question, answer in pairwise(sample.messages):
         if question.role != "user" or answer.role != "assistant":
             continue
-        asked = question.text.lower()
-        if "in json format" in asked and not re.search(r"[\[{]", answer.text):
-            return "JSON was asked for and none is there"
+        asked, shape = question.text.lower(), _shape(answer)
+        for pattern, allowed in _WANTED:
+            if pattern.search(asked):
+                if shape not in allowed and not (shape == "words" and _NOTHING.search(answer.text)):
+                    return f"{' or '.join(allowed)} was asked for, the answer is {shape}"
+                break
+        else:
+            hinted = _HINT.search(asked) or sample.device or language_of(asked) not in ("", "en")
+            if shape in ("places", "page", "call") and not hinted:
+                return f"the answer is {shape}, which was not asked for"
+        if "in the format:" in asked and not _is_json(answer.text):
+            return "an object was asked for and the answer is none"
         if re.match(r"\s*how many\b", asked) and not _NUMBER.search(answer.text.lower()):
             return "a number was asked for and none is there"
         if "when does" in asked and not re.search(r"\d|not occur|never", answer.text):
@@ -160,9 +178,49 @@ def unrelated(sample: Sample) -> str | None:
     return None
 
 
+_WANTED = tuple(
+    (re.compile(pattern), allowed)
+    for pattern, allowed in (
+        (r"qwenvl html", ("page",)),
+        (r"coordinates? in json|key points in json|with line-level, and output in json", ("places",)),
+        (r"only the text content", ("words", "plain boxes")),
+        (r"in the format:", ("object", "places")),
+        (r"in json format", ("places", "object")),
+    )
+)
+_HINT = re.compile(
+    r"json|html|box|coordinat|where|locat|point|detect|find|mark|spot|table|chart|parse|xml|region|outline"
+)
+_NOTHING = re.compile(r"\b(no|none|not|nothing|null)\b", re.IGNORECASE)
+
+
+def _shape(message: Message) -> str:
+    text = message.text
+    if "<tool_call>" in text or message.tool_calls:
+        return "call"
+    if re.search(r"<(html|body)\b|data-bbox=", text):
+        return "page"
+    if re.search(r'"(bbox|point)_2d"|<points? ', text) or re.fullmatch(
+        r"\s*```json\s*\[\s*\]\s*```.*", text, re.DOTALL
+    ):
+        return "places"
+    if re.match(r"\d+,\d+,\d+,\d+ ", text):
+        return "plain boxes"
+    return "object" if text.lstrip("`json \n").startswith(("{", "[")) else "words"
+
+
+def _is_json(text: str) -> bool:
+    match = re.search(r"```(?:json)?\s*(.*?)```", text, re.DOTALL)
+    try:
+        json.loads(match[1] if match else text)
+    except ValueError:
+        return False
+    return True
+
+
 def other_language(sample: Sample) -> str | None:
     """A long answer is in another language than its question, or changes it in the middle."""
-    for question, answer in zip(sample.messages, sample.messages[1:], strict=False):
+    for question, answer in pairwise(sample.messages):
         if question.role != "user" or answer.role != "assistant" or len(answer.text) < 60:
             continue
         asked, said = language_of(question.text), language_of(answer.text)

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from viewfinder.data.filters.fingerprints import PictureMark, are_near, media_marks, normal
+from viewfinder.data.filters.fingerprints import PictureIndex, PictureMark, are_near, media_marks, normal
 from viewfinder.data.plan import Bad
 from viewfinder.data.sample import Sample
 from viewfinder.data.shards import MANIFEST, ShardReader
@@ -63,7 +63,7 @@ class Index:
 
     def __init__(self, items: Iterable[Item]) -> None:
         self.media: list[tuple[str, list[PictureMark]]] = []
-        self.bands: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+        self.pictures, self.owners = PictureIndex(), list[int]()
         self.whole: dict[str, str] = {}
         grams: dict[str, set[str]] = {}
         for name, words, media in items:
@@ -87,15 +87,15 @@ class Index:
             marks = media_marks(part)
         except ViewfinderError:
             return  # an item that cannot be shown cannot leak
-        for moment, mark in enumerate(marks):
-            for band in mark.bands():
-                self.bands[(moment, *band)].append(len(self.media))
+        for mark in marks:
+            self.pictures.add(mark)
+            self.owners.append(len(self.media))
         self.media.append((name, marks))
 
     def find_media(self, part: ImagePart | VideoPart) -> str | None:
         """The item that shows the same, if any."""
         marks = media_marks(part)
-        found = {i for moment, mark in enumerate(marks) for band in mark.bands() for i in self.bands[(moment, *band)]}
+        found = {self.owners[n] for mark in marks for n in self.pictures.near(mark)}
         return next((self.media[i][0] for i in sorted(found) if are_near(marks, self.media[i][1])), None)
 
     def find_words(self, words: str, shown: bool) -> str | None:

@@ -4,12 +4,12 @@ Both look at all samples at once (`plan.GlobalOperator`): each shard leaves smal
 """
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from viewfinder.data.filters.fingerprints import (
     PERMUTATIONS,
+    PictureIndex,
     PictureMark,
     are_near,
     media_marks,
@@ -100,18 +100,15 @@ class NearDuplicates:
 
 
 def _near_media(media: Sequence[Sequence[Sequence[PictureMark]]], chosen: Sequence[int]) -> dict[int, set[int]]:
-    """For each sample the earlier ones that show the same, all media in order; found by bands of the first medium."""
-    buckets: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+    """For each sample the earlier ones that show the same, all media in order; looked up by a mark of the first."""
+    index, owners = PictureIndex(), list[int]()
     near: dict[int, set[int]] = {}
     for i in chosen:
-        bands = [(moment, *band) for moment, mark in enumerate(media[i][0]) for band in mark.bands()]
-        found = {j for band in bands for j in buckets[band]}
-        near[i] = {
-            j for j in found
-            if len(media[i]) == len(media[j]) and all(map(are_near, media[i], media[j]))
-        }  # fmt: skip
-        for band in bands:
-            buckets[band].append(i)
+        found = {owners[n] for mark in media[i][0] for n in index.near(mark)}
+        near[i] = {j for j in found if len(media[i]) == len(media[j]) and all(map(are_near, media[i], media[j]))}
+        for mark in media[i][0]:
+            index.add(mark)
+            owners.append(i)
     return near
 
 

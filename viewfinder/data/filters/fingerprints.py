@@ -1,8 +1,8 @@
 """Marks of texts, pictures and clips that stay nearly equal where the thing stays nearly equal.
 
-Texts: MinHash of word triples (datasketch). Pictures: perceptual hash of 256 bits (ImageHash) with mean colour and
-aspect, since a hash of the outlines alone takes a red square on grey for a blue one on white. Clips: pictures at four
-moments. All marks go through JSON.
+Texts: MinHash of word triples (datasketch). Pictures: perceptual hash of 64 bits (ImageHash) with sixteen mean colours
+and the aspect, since a hash of the outlines alone takes a red square on grey for a blue one on white. Clips: pictures
+at four moments. All marks go through JSON.
 """
 
 import base64
@@ -20,8 +20,11 @@ from viewfinder.media.video import load_video
 from viewfinder.messages import ImagePart, VideoPart
 
 PERMUTATIONS = 128
-BITS, BANDS = 256, 16
+_SCHEME = "affine32"
+DISTANCE = 10
+"""Bits of 64 in which two hashes of one picture may differ."""
 MOMENTS = 4
+_COLOUR, _ASPECT, _PARTS = 8.0, 1.12, 4
 
 
 def normal(text: str) -> list[str]:
@@ -36,7 +39,7 @@ def text_mark(text: str) -> str:
 
     words = normal(text)
     grams = [" ".join(words[i : i + 3]) for i in range(max(1, len(words) - 2))]
-    mark = MinHash(num_perm=PERMUTATIONS, seed=1)
+    mark = MinHash(num_perm=PERMUTATIONS, seed=1, scheme=_SCHEME)
     mark.update_batch([gram.encode() for gram in set(grams)])
     return base64.b64encode(mark.hashvalues.astype("<u4").tobytes()).decode()
 
@@ -45,8 +48,8 @@ def read_text_mark(mark: str) -> Any:
     """The `datasketch.MinHash` behind a mark."""
     from datasketch import MinHash
 
-    values = np.frombuffer(base64.b64decode(mark), "<u4").astype(np.uint64)
-    return MinHash(num_perm=PERMUTATIONS, seed=1, hashvalues=values)
+    values = np.frombuffer(base64.b64decode(mark), "<u4").astype(np.uint32)
+    return MinHash(num_perm=PERMUTATIONS, seed=1, hashvalues=values, scheme=_SCHEME)
 
 
 @dataclass(frozen=True)
@@ -54,35 +57,30 @@ class PictureMark:
     """What a picture looks like.
 
     Attributes:
-        bits: its perceptual hash.
-        colour: mean red, green and blue, 0..255.
+        bits: its perceptual hash, 64 bits.
+        colours: mean red, green and blue of its 4 x 4 parts, 48 bytes row by row.
         aspect: width over height.
     """
 
     bits: int
-    colour: tuple[float, float, float]
+    colours: bytes
     aspect: float
 
-    def is_near(self, other: "PictureMark", distance: int = 28, colour: float = 14.0, aspect: float = 1.12) -> bool:
-        """Whether two pictures show the same: at most `distance` bits of 256 differ, colours and shapes are close."""
-        if (self.bits ^ other.bits).bit_count() > distance:
+    def is_near(self, other: "PictureMark") -> bool:
+        """Whether two pictures show the same, possibly resized, recompressed or cropped by a fiftieth."""
+        if (self.bits ^ other.bits).bit_count() > DISTANCE:
             return False
-        if max(abs(a - b) for a, b in zip(self.colour, other.colour, strict=True)) > colour:
+        if max(self.aspect / other.aspect, other.aspect / self.aspect) > _ASPECT:
             return False
-        return max(self.aspect / other.aspect, other.aspect / self.aspect) <= aspect
-
-    def bands(self) -> list[tuple[int, int]]:
-        """Pieces of the hash; near pictures share at least one but in rare cases."""
-        size = BITS // BANDS
-        return [(i, (self.bits >> (i * size)) & ((1 << size) - 1)) for i in range(BANDS)]
+        away = sum(abs(a - b) for a, b in zip(self.colours, other.colours, strict=True))
+        return away <= _COLOUR * len(self.colours)
 
     def to_list(self) -> list[Any]:
-        return [f"{self.bits:064x}", *self.colour, self.aspect]
+        return [f"{self.bits:016x}", self.colours.hex(), self.aspect]
 
     @classmethod
     def from_list(cls, values: Sequence[Any]) -> "PictureMark":
-        red, green, blue, aspect = (float(value) for value in values[1:])
-        return cls(int(values[0], 16), (red, green, blue), aspect)
+        return cls(int(values[0], 16), bytes.fromhex(values[1]), float(values[2]))
 
 
 def mark_of(image: Image.Image) -> PictureMark:
@@ -90,9 +88,28 @@ def mark_of(image: Image.Image) -> PictureMark:
     import imagehash
 
     image = image.convert("RGB")
-    bits = int(str(imagehash.phash(image, hash_size=16)), 16)
-    red, green, blue = (round(float(value), 2) for value in np.asarray(image.resize((16, 16))).mean((0, 1)))
-    return PictureMark(bits, (red, green, blue), round(image.width / image.height, 4))
+    bits = int(str(imagehash.phash(image)), 16)
+    parts = image.resize((_PARTS, _PARTS), Image.Resampling.BOX)
+    return PictureMark(bits, parts.tobytes(), round(image.width / image.height, 4))
+
+
+class PictureIndex:
+    """Marks in the order they came, to be looked up by likeness: every hash is compared, 500 million a second."""
+
+    def __init__(self) -> None:
+        self.marks: list[PictureMark] = []
+        self._bits = np.empty(1024, np.uint64)
+
+    def add(self, mark: PictureMark) -> None:
+        if len(self.marks) == len(self._bits):
+            self._bits = np.concatenate([self._bits, np.empty_like(self._bits)])
+        self._bits[len(self.marks)] = mark.bits
+        self.marks.append(mark)
+
+    def near(self, mark: PictureMark) -> list[int]:
+        """Numbers of the marks that are near, first to last."""
+        differ = np.bitwise_count(self._bits[: len(self.marks)] ^ np.uint64(mark.bits))
+        return [int(i) for i in np.flatnonzero(differ <= DISTANCE) if self.marks[i].is_near(mark)]
 
 
 def media_marks(part: ImagePart | VideoPart) -> list[PictureMark]:

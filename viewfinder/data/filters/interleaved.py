@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+from PIL import Image
 
 from viewfinder.data.filters.fingerprints import PictureMark, mark_of
 from viewfinder.data.filters.judge import conversation_parts, marks
@@ -83,7 +84,7 @@ def measure_document(sample: Sample) -> tuple[dict[str, float], str]:
     if not pictures:
         return {"text_quality": quality}, worst
     said = [_said(one) for one in sample.truth.get("pictures", [])] or [""] * len(pictures)
-    images = [load_image(part.image).image for part in pictures]
+    images = [_small(load_image(part.image).image) for part in pictures]
     places = _neighbours(sample)
     relevance = [
         _relevance(words, near, sample, np.asarray(image))
@@ -96,6 +97,12 @@ def measure_document(sample: Sample) -> tuple[dict[str, float], str]:
         "balance": _balance(texts, len(pictures)),
     }
     return scores, worst
+
+
+def _small(image: Image.Image) -> Image.Image:
+    image = image.copy()
+    image.thumbnail((256, 256))
+    return image
 
 
 def _said(picture: dict[str, Any]) -> str:

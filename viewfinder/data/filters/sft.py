@@ -16,14 +16,16 @@ _ALWAYS: tuple[answers.Rule, ...] = (
     answers.truncated,
     answers.malformed,
     answers.repeats,
-    answers.evasive,
+    answers.refuses,
+    answers.unfilled,
     answers.unrelated,
 )
 RULES: dict[str, tuple[answers.Rule, ...]] = {
-    "Document": tuple(rule for rule in _ALWAYS if rule is not answers.evasive),  # what is written on a page is copied
+    "Document": tuple(rule for rule in _ALWAYS if rule is not answers.unfilled),  # a page may hold anything
     "General": (*_ALWAYS, answers.other_language),
     "Mathematics": (*_ALWAYS, answers.other_language),
     "Planning": (*_ALWAYS, answers.other_language),
+    "Chart_And_Table": (*_ALWAYS, answers.other_language),
 }
 """Rules by domain; all others have the common ones."""
 

@@ -29,6 +29,19 @@ _AFTER = {
 _NEVER_AFTER = {name: frozenset(words.split()) for name, words in _AFTER.items()}
 
 
+_PAIRS = (
+    "aabcdfghijklmnopqrstuvwyz babceghijlnorstuvyz cacdehiklorstuv dabcdefgiklmnoprstuvwyz eabcdefghijklmnopqrstuvwxyz "
+    "fadefghiklorstuwy gabdeghiklnorstuy hacdegijklmnorstuvwy iabcdefghijklmnopqrstuvxz jadefgiklmnostuvz "
+    "kabdehiklnorstuvy labcdefghijklmnopqstuvyz mabdefgilmnopstuvwy nabcdefghijklmnopqrstuvyz "
+    "oabcdefghijklmnoprstuvwyz pacdefghiklnoprstuyz qu rabcdefghijklmnopqrstuvwxyz sabcdefghijklmnopqrstuvwyz "
+    "tabcefghijklmnoprstuvwxyz uabcdefghijklmnoprstuvwxyz vabdeiklnorsuvyz waehinorsu xaceilopt yabcdegiklmnoprstuz "
+    "zabdehiklmnoprtuvwyz"
+)
+_FOLLOWERS = {group[0]: frozenset(group[1:]) for group in _PAIRS.split()}
+"""By letter, those that follow it more than 1.5 times in 10,000 pairs of a manual in any of ca cs da de en es fr id it
+nl pt ro sv; of such text at most 0.3 % of pairs are others."""
+
+
 def text_quality(text: str) -> tuple[float, str]:
     """The worst of the measures, and its name; ("", 1.0) cannot be: an empty text is (0.0, "empty")."""
     measures = measure_text(text)
@@ -55,7 +68,7 @@ def measure_text(text: str) -> dict[str, float]:
     if spaced and len(words) >= 15:
         mean = sum(map(len, words)) / len(words)
         measures["word lengths"] = min(_rise(mean, 2.2, 3.2), _fall(mean, 8.5, 12.0))
-        measures["words"] = min(_vowels(words), _order(words, language_of(text)))
+        measures["words"] = min(_spelling(words), _order(words, language_of(text)))
         little = sum(any(word in list_ for list_ in LITTLE_WORDS.values()) for word in words) / len(words)
         if len(words) >= 30:
             measures["sentences"] = _rise(little, 0.06, 0.16)
@@ -95,13 +108,13 @@ def _squeezed(text: str) -> float:
     return len(zlib.compress(data, 6)) / len(data)
 
 
-def _vowels(words: Sequence[str]) -> float:
-    """Noise of letters has words no one could say: without vowels, or in one script's letters at random."""
-    latin = [word for word in words if word.isascii() and len(word) > 2]
-    if len(latin) < 0.5 * len(words):
+def _spelling(words: Sequence[str]) -> float:
+    """Noise puts letters beside each other that no language in Latin letters does."""
+    pairs = [pair for word in words for pair in pairwise(word) if pair[0].isascii() and pair[1].isascii()]
+    pairs = [(a, b) for a, b in pairs if a.isalpha() and b.isalpha()]
+    if len(pairs) < 40:
         return 1.0
-    odd = sum(not re.search(r"[aeiouy]", word) or bool(re.search(r"[^aeiouy'-]{5,}", word)) for word in latin)
-    return _fall(odd / len(latin), 0.1, 0.3)
+    return _fall(sum(b not in _FOLLOWERS[a] for a, b in pairs) / len(pairs), 0.05, 0.13)
 
 
 def _order(words: Sequence[str], language: str) -> float:

@@ -37,7 +37,7 @@ _DROPPED = frozenset(
     ]
 )
 _FRAMES = re.compile(
-    r"(^|[\s_-])(nav|navbar|navigation|menu|sidebar|footer|cookie|consent|banner|advert|ads?|promo|sponsor|share|social|"
+    r"(^|[\s_-])(nav\w*|menu|sidebar|footer|cookie|consent|banner|advert|ads?|promo|sponsor|share|social|"
     r"comments?|breadcrumbs?|related|newsletter|subscribe|popup|modal|pagination|toolbar|masthead)([\s_-]|$)"
 )
 _ROLES = frozenset(["navigation", "banner", "contentinfo", "complementary", "search", "menu", "dialog"])
@@ -190,7 +190,7 @@ class _Walk:
             self._picture(element)
         elif tag == "br":
             self.letters.append("\n")
-        elif tag in ("td", "th") and self.letters:
+        elif tag in ("td", "th") and "".join(self.letters).strip():
             self.letters.append(" | ")
         elif tag == "li":
             self.letters.append("- ")
