@@ -107,9 +107,11 @@ _ALL = (
     Kind(
         "compare",
         "several.compare:make",
-        "several pictures: which one, how many, what they share, boxes in one of them",
+        "several pictures: which one, how many, what they share",
     ),
     Kind("relations", "several.relations:make", "shapes and how they stand: sides, sizes, order, sameness, counts"),
+    Kind("scripts", "writing.lines:make", "straight lines in many languages: reading, spotting, naming the language"),
+    Kind("signs", "writing.wild:make", "signs in perspective on backgrounds in many languages: reading, spotting"),
     Kind("shapes", "shape_talk:make", "named shapes and text on plain grounds: locate, point, count, read, ask"),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

@@ -1,4 +1,4 @@
-"""The kind "compare": two to several small pictures in one conversation: which one, how they differ, what they share."""
+"""The kind "compare": several small pictures in one conversation: which one, how they differ, what they share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
