@@ -4,9 +4,10 @@ import { clock, el } from "./dom.js";
 import { shownAs } from "./media.js";
 import { TASKS } from "./tasks.js";
 
+const keys = (text) => (matchMedia("(pointer: coarse)").matches ? "" : ` · ${text}`);
 const HINTS = {
-  box: "Drag a box or its corners · drag on the picture for a new one · arrows move, Shift sizes, Delete removes",
-  point: "Drag a point · click for a new one · arrows move, Delete removes",
+  box: `Drag a box or its corners, or draw a new one${keys("arrows move, Shift sizes, Delete removes")}`,
+  point: `Drag a point, or click for a new one${keys("arrows move, Delete removes")}`,
   span: "Set times by hand or from where the clip stands",
   text: "",
 };

@@ -25,7 +25,7 @@ export function expected(item, settings, options) {
     return { size, tokens: (size[0] * size[1]) / SIDE ** 2 };
   }
   const wanted = item.duration * (options.fps || settings.fps);
-  const frames = Math.max(2, 2 * Math.floor(Math.min(Math.max(wanted, settings.min_frames), settings.max_frames) / 2));
+  const frames = Math.max(2, 2 * Math.round(Math.min(Math.max(wanted, settings.min_frames), settings.max_frames) / 2));
   const share = Math.max(Math.min(settings.video_max_pixels, (settings.total_pixels / frames) * 2), settings.video_min_pixels * 1.05);
   const size = smartResize(width, height, settings.video_min_pixels, Math.floor(share));
   return { size, frames, tokens: ((frames / 2) * size[0] * size[1]) / SIDE ** 2 };
