@@ -152,9 +152,10 @@ def test_bag_of_tokens() -> None:
 
 def test_field_f1() -> None:
     truth = {"menu": [{"name": "cake", "count": 2}, {"name": "juice", "count": 1}], "note": ""}
-    assert field_f1(truth, truth) == F1(4, 0, 0)
-    assert field_f1({"menu": [{"name": "juice", "count": "1"}, {"name": "pie"}]}, truth) == F1(2, 1, 2)
-    assert field_f1({"menu": None}, truth) == F1(0, 0, 4)
+    assert field_f1(truth, truth) == F1(5, 0, 0)
+    assert field_f1({"menu": [{"name": "juice", "count": "1"}, {"name": "pie"}]}, truth) == F1(2, 1, 3)
+    assert field_f1({"menu": None}, truth) == F1(0, 1, 5)
+    assert field_f1({"tags": ["a", " ", None, "b"]}, {"tags": ["b", "a"]}) == F1(2, 0, 0)
     assert field_f1({"other": {"name": "cake"}}, {"menu": {"name": "cake"}}) == F1(0, 1, 1)
 
 

@@ -41,7 +41,8 @@ def character_error_rate(prediction: str, truth: str) -> float:
 
 def field_f1(prediction: Any, truth: Any) -> F1:
     """Fields of two JSON values (Donut's definition, used by CC-OCR): leaves with their path, equal as text;
-    lists add nothing to a path, empty and absent (None) values do not count. Add up over documents, then take `f1`.
+    lists add nothing to a path. As in the published code an empty text is a field, null is the text "None", and only
+    lists of plain values lose their empty items. Add up over documents, then take `f1`.
 
     {"menu": [{"name": "cake"}]} has the one field ("menu.name", "cake").
     """
@@ -54,6 +55,8 @@ def _fields(value: Any, path: str = "") -> Sequence[tuple[str, str]]:
     if isinstance(value, dict):
         return [leaf for key, part in value.items() for leaf in _fields(part, f"{path}.{key}" if path else str(key))]
     if isinstance(value, list | tuple):
-        return [leaf for part in value for leaf in _fields(part, path)]
-    text = "" if value is None else str(value).strip()
-    return [(path, text)] if text else []
+        if all(isinstance(part, dict) for part in value):
+            return [leaf for part in value for leaf in _fields(part, path)]
+        plain = [str(part).strip() for part in value if type(part) in (str, int, float)]
+        return [(path, text) for text in plain if text]
+    return [(path, str(value).strip())]
