@@ -34,6 +34,7 @@ test-slow: setup
 
 parity: setup
 	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[parity]'
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps lmms-eval==0.7.3
 	$(PY) -m pytest -q -m parity
 
 bench: setup
