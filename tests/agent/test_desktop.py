@@ -24,7 +24,8 @@ OPEN = Policy(apps=tuple(APPS), confirm=frozenset())
 @pytest.fixture
 def window() -> Iterator[object]:
     needs("Xvfb", "xdotool")
-    pytest.importorskip("tkinter")
+    for module in ("tkinter", "mss", "Xlib"):
+        pytest.importorskip(module)
     world = make_world("forms", "window", seed=1)
     yield world
     world.close()

@@ -1,14 +1,14 @@
-"""`DesktopEnvironment`: an X11 screen; mss looks at it, xdotool moves mouse and keyboard.
+"""`DesktopEnvironment`: an X11 screen; mss looks at it, xdotool moves mouse and keyboard, Xlib names windows.
 
 Where a click would go is known only as the program that owns the window there: its class is what a policy's
 `apps` lists. Wayland shows no other program's windows, so a session of it is refused.
 """
 
 import os
-import re
 import shutil
 import subprocess
 import time
+from typing import Any
 
 from PIL import Image
 
@@ -74,12 +74,14 @@ class DesktopEnvironment:
             raise ViewfinderError("xdotool is not installed, so no mouse can be moved; apt-get install xdotool")
         try:
             import mss
+            from Xlib.display import Display
         except ImportError:
             raise ViewfinderError(
-                "mss is not installed, so no screen can be seen; pip install 'viewfinder[agent]'"
+                "mss or python-xlib is not installed, so no screen can be seen; pip install 'viewfinder[agent]'"
             ) from None
         try:
-            self._screen = mss.mss(display=self.display)
+            self._screen = getattr(mss, "MSS", mss)(display=self.display)
+            self._x = Display(self.display)
         except Exception as error:
             raise ViewfinderError(f"the X display {self.display} does not open ({error}); check that it runs") from None
 
@@ -93,43 +95,51 @@ class DesktopEnvironment:
 
     def observe(self) -> Observation:
         image = self._grab()
-        return Observation(Picture(image, Transform.identity(image.size)), where=self._class(self._focused()))
+        return Observation(Picture(image, Transform.identity(image.size)), where=self._focused()[0])
 
     def _grab(self) -> Image.Image:
         shot = self._screen.grab(self._screen.monitors[0])
         return Image.frombytes("RGB", shot.size, shot.rgb)
 
     def target(self, xy: tuple[float, float] | None) -> Target:
-        """The program there; its widgets are not known."""
-        if xy is None:
-            window = self._focused()
-        else:
-            self._do("mousemove", str(round(xy[0])), str(round(xy[1])))
-            found = re.search(r"WINDOW=(\d+)", self._do("getmouselocation", "--shell"))
-            window = found[1] if found else ""
-        where = self._class(window)
+        """The program there; its widgets are not known. The mouse stays where it is."""
+        where, window = self._focused() if xy is None else self._at(round(xy[0]), round(xy[1]))
         return Target(where=where, identity=f"{where}/{window}" if where else "")
 
-    def _focused(self) -> str:
-        return self._do("getwindowfocus").strip()
+    def _at(self, x: int, y: int) -> tuple[str, int]:
+        """Class and number of the program's window at a place: from the root down, the last that has a class."""
+        root = self._x.screen().root
+        found, window = ("", 0), root
+        for _ in range(20):
+            child = root.translate_coords(window, x, y) if window is root else window.translate_coords(root, x, y)
+            if not child.child:
+                return found
+            window = child.child
+            if name := _class(window):
+                found = name, int(window.id)
+        return found
 
-    def _class(self, window: str) -> str:
-        """Of the program that owns a window; inner windows have none, so what holds them is asked."""
-        if not window:
-            return ""
-        name = self._do("getwindowclassname", window).strip()
-        return name or self._do("getwindowname", window).strip()
+    def _focused(self) -> tuple[str, int]:
+        """Of the window with the keyboard; where focus follows the mouse, of that under it."""
+        focus = self._x.get_input_focus().focus
+        if not hasattr(focus, "id") or focus.id == self._x.screen().root.id:
+            pointer = self._x.screen().root.query_pointer()
+            return self._at(pointer.root_x, pointer.root_y)
+        while focus and hasattr(focus, "id"):
+            if name := _class(focus):
+                return name, int(focus.id)
+            focus = focus.query_tree().parent
+        return "", 0
 
     def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> Outcome:
         place = action.coordinate
         if self._mouse_in_corner():
             raise Stopped
         if place and action.name != "left_click_drag":
-            now = self.target(place)  # the mouse is there now
-            if expected is not None and expected.identity and now.identity != expected.identity:
-                return Outcome(
-                    False, "another window came to lie there before the click; nothing was pressed, look again"
-                )
+            self._do("mousemove", str(round(place[0])), str(round(place[1])))
+            if expected is not None and expected.identity and self.target(place).identity != expected.identity:
+                said = "another window came to lie there before the click; nothing was pressed, look again"
+                return Outcome(False, said)
         if action.name in _BUTTONS:
             self._do("click", "--repeat", "2" if action.name == "double_click" else "1", _BUTTONS[action.name])
         elif action.name == "left_click_drag" and place:
@@ -138,8 +148,7 @@ class DesktopEnvironment:
             notches = max(1, round(abs(action.pixels or 0) / _NOTCH))
             self._do("click", "--repeat", str(notches), "4" if (action.pixels or 0) > 0 else "5")
         elif action.name == "type":
-            # by standard input: arguments can be read by every user of the machine
-            self._do("type", "--delay", "8", "--file", "-", text=action.text or "")
+            self._type(action.text or "")
         elif action.name == "key":
             self._do("key", "+".join(_KEYS.get(key.lower(), key) for key in action.keys))
         elif action.name == "wait":
@@ -149,10 +158,21 @@ class DesktopEnvironment:
         self._rest()
         return Outcome()
 
+    def _type(self, text: str) -> None:
+        """Line by line: xdotool's own newline is a key that programs do not know.
+
+        By standard input, as arguments can be read by every user of the machine.
+        """
+        for i, line in enumerate(text.split("\n")):
+            if i:
+                self._do("key", "Return")
+            if line:
+                self._do("type", "--delay", "8", "--file", "-", text=line)
+
     def _mouse_in_corner(self) -> bool:
         """Where a person pushes the mouse to stop everything: the terminal has no keyboard then."""
-        x = re.search(r"x:(\d+) y:(\d+)", self._do("getmouselocation"))
-        return bool(x and x[1] == "0" and x[2] == "0")
+        pointer = self._x.screen().root.query_pointer()
+        return (pointer.root_x, pointer.root_y) == (0, 0)
 
     def _rest(self) -> None:
         """Until two looks are alike."""
@@ -180,3 +200,14 @@ class DesktopEnvironment:
 
     def close(self) -> None:
         self._screen.close()
+        self._x.close()
+
+
+def _class(window: Any) -> str:
+    from Xlib.error import XError
+
+    try:
+        name = window.get_wm_class()
+    except XError:  # gone meanwhile
+        return ""
+    return str(name[1]) if name else ""

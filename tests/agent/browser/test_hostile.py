@@ -167,6 +167,7 @@ def test_a_button_that_moves_under_the_cursor_is_not_pressed(chromium: Chromium,
     assert episode.final.where == "https://bank.test/"
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_elements(chromium: Chromium, tmp_path: Path) -> None:
     page = """<button style='position:fixed;left:10px;top:10px;width:90px;height:30px'
       onclick="this.textContent='Done'">Read</button><script>

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 import io
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -169,17 +170,12 @@ class BrowserEnvironment:
 
     async def _page_picture(self) -> Image.Image:
         """The page; as it was last seen while a dialog, or a script without end, keeps it from drawing."""
-        from playwright.async_api import Error
-
         if self.tabs.dialog is not None and self._last is not None:
             return self._last.copy()
-        try:
-            image = await self._capture()
-        except (Error, TimeoutError):
-            if self._last is None:
-                raise ViewfinderError(f"{self._where()} draws nothing, so there is nothing to see; try again") from None
-            self.tabs.notes.append("the page does not answer; this is how it was last seen")
-            return self._last.copy()
+        image = await self._capture()
+        if image is None:
+            self.tabs.notes.append("the page does not answer; it is shown as it was last seen")
+            return (self._last or Image.new("RGB", self.to_page.resized_size, "white")).copy()
         if values := self.vault.revealed_values:
             pen = ImageDraw.Draw(image)
             for box in await secret_boxes(await self.tabs.session(), values):
@@ -187,14 +183,23 @@ class BrowserEnvironment:
         self._last = image.copy()
         return image
 
-    async def _capture(self) -> Image.Image:
-        """What the page shows, in device pixels; Chromium rounds broken scales its own way, by a pixel at most."""
-        session = await self.tabs.session()
+    async def _capture(self) -> Image.Image | None:
+        """What the page shows, in device pixels; None when it does not answer for `_SLOWEST` seconds."""
+        from playwright.async_api import Error
+
         options = {"format": "png", "optimizeForSpeed": True}
-        shot = await asyncio.wait_for(session.send("Page.captureScreenshot", options), _SLOWEST)
-        image = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
-        size = self.to_page.resized_size
-        return image if image.size == size else image.crop((0, 0, *size))
+        until = time.monotonic() + _SLOWEST
+        while (left := until - time.monotonic()) > 0:
+            try:
+                session = await self.tabs.session()
+                shot = await asyncio.wait_for(session.send("Page.captureScreenshot", options), left)
+            except (Error, TimeoutError):  # also while one page makes room for the next
+                await asyncio.sleep(0.3)
+                continue
+            image = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
+            size = self.to_page.resized_size  # Chromium rounds broken scales its own way, by a pixel at most
+            return image if image.size == size else image.crop((0, 0, *size))
+        return None
 
     def target(self, xy: Place | None) -> Target:
         if xy is not None and (part := overlays.part_at(self._parts, xy)):

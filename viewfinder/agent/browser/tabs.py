@@ -22,7 +22,7 @@ class Tabs:
         self.notes: list[str] = []
         self._downloads = downloads
         self._sessions: dict[Any, Any] = {}
-        self._busy: set[Any] = set()
+        self._busy: dict[Any, Any] = {}  # requests under way, and their pages
         self._last_request = 0.0
         self._dialog_opened = asyncio.Event()
 
@@ -55,13 +55,13 @@ class Tabs:
         page.on("download", lambda download: self._spawn(self._on_download(download)))
         page.on("crash", lambda crashed: self.notes.append("the page crashed"))
         page.on("filechooser", lambda chooser: self.notes.append("a page asked for a file; none is given"))
-        page.on("request", self._on_request)
+        page.on("request", lambda request: self._on_request(request, page))
         for event in ("requestfinished", "requestfailed"):
-            page.on(event, lambda request: self._busy.discard(request))
+            page.on(event, lambda request: self._busy.pop(request, None))
 
-    def _on_request(self, request: Any) -> None:
+    def _on_request(self, request: Any, page: Any) -> None:
         self._last_request = time.monotonic()
-        self._busy.add(request)
+        self._busy[request] = page
 
     def _on_dialog(self, dialog: Any) -> None:
         self.dialog = dialog
@@ -133,15 +133,9 @@ class Tabs:
                 await asyncio.sleep(0.02)
 
     def _pending(self) -> bool:
-        """Whether requests are under way on the page shown; those of closed pages are forgotten."""
-        self._busy = {request for request in self._busy if not self._gone(request)}
+        """Whether requests are under way; those of closed pages are forgotten."""
+        self._busy = {request: page for request, page in self._busy.items() if page in self.pages}
         return bool(self._busy)
-
-    def _gone(self, request: Any) -> bool:
-        try:
-            return request.frame.page not in self.pages
-        except Exception:  # a frame that is gone or only opening
-            return True
 
     async def _frames(self) -> None:
         session = await self.session()
