@@ -1,0 +1,93 @@
+"""`viewfinder train`: runs, goes on, survives a kill at any moment, and says what is wrong in one line."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from tests.recipes.making import QUICK, checkpoint, shards
+from tests.train.making import losses
+from viewfinder.cli.app import app
+from viewfinder.errors import ViewfinderError
+from viewfinder.model.weights import load_model
+from viewfinder.recipes.run import train
+from viewfinder.train.checkpoint import load_tensors, saved_states, stored_shapes
+
+
+def command(tmp_path: Path, *settings: str) -> list[str]:
+    options = ["--init", str(tmp_path / "start"), "--data", str(tmp_path / "data"), "--out", str(tmp_path / "run")]
+    return ["train", "sft", *options, *QUICK, *settings]
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    checkpoint(tmp_path / "start")
+    shards("answers", tmp_path / "data")
+    return tmp_path
+
+
+def test_the_same_command_goes_on(prepared: Path) -> None:
+    for steps in (2, 5):
+        result = CliRunner().invoke(app, command(prepared, f"steps={steps}"))
+        assert result.exit_code == 0, result.output
+    assert len(losses(prepared / "run")) == 5
+    config = json.loads((prepared / "run/config.json").read_text())
+    assert (config["steps"], config["recipe"]) == (5, "sft")
+    assert (prepared / "run/export/tokenizer.json").exists()
+    load_model(prepared / "run/export")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sft", "stpes=3"], "stpes"),
+        (["nothing"], "no recipe 'nothing'"),
+        (["sft", "--init", "nowhere"], "nowhere"),
+        (["sft", "--size", "9B"], "no size '9B'"),
+    ],
+)
+def test_mistakes_are_one_sentence(tmp_path: Path, arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, ["train", *arguments, "--out", str(tmp_path / "run")])
+    assert isinstance(result.exception, ViewfinderError)
+    assert message in str(result.exception)
+
+
+def test_vision_pre_training_is_a_chain_of_three_steps(tmp_path: Path) -> None:
+    settings = [*QUICK, "steps=1", 'data.kinds={"caption": 1.0}', "length=1024"]
+    checkpoint(tmp_path / "start")
+    train("pretrain-vision", tmp_path / "run", settings, init=str(tmp_path / "start"))
+    found = sorted(p.name for p in (tmp_path / "run").iterdir())
+    assert found == ["1-vision-contrast", "2-vision-align", "3-vision-end-to-end"]
+    before, after = (load_model(tmp_path / "run" / name / "export") for name in found[:2])
+    assert torch.equal(before.model.embed_tokens.weight, after.model.embed_tokens.weight)  # the language model stays
+    assert not torch.equal(before.visual.merger.mlp[0].weight, after.visual.merger.mlp[0].weight)
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_moment_leaves_what_loads_and_goes_on(prepared: Path) -> None:
+    """Ten kills at random moments; then the losses are those of a run that was never stopped."""
+    arguments = [sys.executable, "-m", "viewfinder", *command(prepared, "steps=40", "save_every=1", "keep=1")]
+    moments = random.Random(0)
+    for _ in range(10):
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        process.stdout.readline()  # a step was taken: from now on states are being written
+        time.sleep(moments.uniform(0, 0.6))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for state in saved_states(prepared / "run/states"):
+            load_tensors(state, {name: torch.empty(shape) for name, shape in stored_shapes(state).items()})
+        if (prepared / "run/export").exists():
+            load_model(prepared / "run/export")
+    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+    killed = losses(prepared / "run")
+    whole = [*command(prepared, "steps=40"), "--out", str(prepared / "whole")]
+    subprocess.run([sys.executable, "-m", "viewfinder", *whole], check=True, stdout=subprocess.DEVNULL)
+    assert killed == losses(prepared / "whole")
