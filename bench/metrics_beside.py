@@ -28,7 +28,8 @@ WORDS = (
     *("route 66", "3 men", "it's", "O'Clock", "7.", "$9.99", "ＡＢ１", "naïve", "yes", "none", "0", "5%", "-4", "1e3"),
 )
 Case = tuple[Any, ...]
-Explain = Callable[[str, Case], str | None]
+Explain = Callable[[str, Case, Any, Any], str | None]
+"""Peer, case, our value and the peer's to a reason."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Check:
     name: str
     mine: Callable[..., Any]
     draw: Callable[[random.Random], Case]
-    explain: Explain = lambda peer, case: None
+    explain: Explain = lambda peer, case, mine, other: None
     tolerance: float = 2e-6
 
 
@@ -184,13 +185,13 @@ def tables(rng: random.Random) -> Case:
     return write(changed), write(cells)
 
 
-def why_relaxed(peer: str, case: Case) -> str | None:
+def why_relaxed(peer: str, case: Case, mine: Any, other: Any) -> str | None:
     if peer == "lmms-eval" and case[0] != case[0].strip():
         return "white space around the answer: it compares the raw answer, we strip as VLMEvalKit does"
     return None
 
 
-def why_vqa(peer: str, case: Case) -> str | None:
+def why_vqa(peer: str, case: Case, mine: Any, other: Any) -> str | None:
     words = " ".join((case[0], *case[1])).lower()
     if peer == "VLMEvalKit" and "dont" in words:
         return "it lists twelve contractions, the official normalisation about 120 (dont is don't)"
@@ -201,7 +202,7 @@ def why_vqa(peer: str, case: Case) -> str | None:
     return None
 
 
-def why_contains(peer: str, case: Case) -> str | None:
+def why_contains(peer: str, case: Case, mine: Any, other: Any) -> str | None:
     if peer == "lmms-eval" and any(0xFF01 <= ord(c) <= 0xFF5E for c in case[0] + "".join(case[1])):
         return "it folds full-width letters into ASCII"
     if peer == "VLMEvalKit" and case[2] and "\t" in case[0]:
@@ -209,25 +210,28 @@ def why_contains(peer: str, case: Case) -> str | None:
     return None
 
 
-def why_count(peer: str, case: Case) -> str | None:
+def why_count(peer: str, case: Case, mine: Any, other: Any) -> str | None:
     told = parse_count(case[0])
     if told is not None and str(told.value) != case[0].strip():
         return "it takes a bare number or number word only; we read the number out of a sentence"
     return None
 
 
-def why_letter(peer: str, case: Case) -> str | None:
-    said = case[0]
-    named = set(re.findall(r"(?<![\w'])([ABCD])(?![\w'])", said))
+def why_letter(peer: str, case: Case, mine: Any, other: Any) -> str | None:
+    named = set(re.findall(r"(?<![\w'])([ABCD])(?![\w'])", case[0]))
     if len(named) > 1:
-        return (
-            "several letters stand in the answer: it gives up or takes the last, we take the one that is stated first"
-        )
-    if peer == "VLMEvalKit" and not named:
-        return "no letter: it may look for the option's words afterwards, as our reader of answers does"
-    if peer == "lmms-eval":
-        return "it takes a letter only before a space, full stop or bracket, and else guesses at random; we give none"
-    return "it looks for a letter among the last words only"
+        return "several letters stand in the answer: it gives up or takes the last, we take the one stated first"
+    if other is None and peer == "lmms-eval":
+        return "it reads a letter only before a space, full stop or bracket, and else guesses at random"
+    if other is None and mine in named and peer == "VLMEvalKit":
+        return "it reads a letter only among the last four words, and else gives up"
+    return None
+
+
+def why_fields(peer: str, case: Case, mine: Any, other: Any) -> str | None:
+    if mine == 1.0 and other == 0.0 and not any(case[0].values()) and not any(case[1].values()):
+        return "neither document has a field: 0 / 0 is 0 there and 1 here"
+    return None
 
 
 CHECKS = (
@@ -241,7 +245,7 @@ CHECKS = (
     Check("count", ours.exact_count, counts, why_count),
     Check("letter", ours.choice_letter, letters, why_letter),
     Check("bag", lambda said, true: ours.bag_of_tokens_f1(said, true).f1, pages),
-    Check("fields", lambda said, true: ours.field_f1(said, true).f1, records),
+    Check("fields", lambda said, true: ours.field_f1(said, true).f1, records, why_fields),
     Check("teds", ours.teds, tables),
     Check("document", lambda said, true: 1 - ours.text_distance(said, true), pages),
 )
@@ -255,7 +259,7 @@ def compared(check: Check, peer: str, theirs: Callable[..., Any], count: int) ->
         same = mine == other if isinstance(mine, str | None) else abs(float(mine) - float(other)) <= check.tolerance
         if same:
             row.equal += 1
-        elif (reason := check.explain(peer, case)) is not None:
+        elif (reason := check.explain(peer, case, mine, other)) is not None:
             row.reasons[reason] += 1
         else:
             row.unexplained.append({"case": case, "ours": mine, "theirs": other})
@@ -279,6 +283,9 @@ def main() -> None:
     parser.add_argument("--lmms-eval", type=Path, default=None)
     parser.add_argument("--vlmevalkit", type=Path, default=None)
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument(
+        "--metric", action="append", choices=[check.name for check in CHECKS], help="only this; repeatable"
+    )
     parser.add_argument("--json", type=Path, default=None)
     arguments = parser.parse_args()
     found = peers(arguments)
@@ -287,6 +294,7 @@ def main() -> None:
     rows = [
         compared(check, peer, theirs[check.name], arguments.count)
         for check in CHECKS
+        if arguments.metric is None or check.name in arguments.metric
         for peer, theirs in found.items()
         if check.name in theirs
     ]
