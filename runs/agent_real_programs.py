@@ -234,7 +234,12 @@ def at(selector: str, thought: str) -> Do:
     """Click on the middle of an element of the page."""
 
     def do(environment: Any) -> tuple[str, Action]:
-        box = f"(() => {{ const r = document.querySelector({selector!r}).getBoundingClientRect(); "
+        element = f"document.querySelector({selector!r})"
+        for _ in range(60):  # a person waits, too, until the page is there
+            if environment.evaluate(f"document.readyState === 'complete' && !!{element}"):
+                break
+            time.sleep(0.5)
+        box = f"(() => {{ const r = {element}.getBoundingClientRect(); "
         x, y = environment.evaluate(box + "return [r.left + Math.min(r.width, 60) / 2, r.top + r.height / 2]; })()")
         return thought, Action("computer", "left_click", coordinate=environment.screen_place((x, y)))
 
@@ -262,6 +267,10 @@ def datasette_case(url: str) -> Case:
     ]
 
     def worked(environment: Any) -> bool:
+        for _ in range(60):
+            if "country" in environment.observe().where:
+                break
+            time.sleep(0.5)
         names = environment.evaluate("Array.from(document.querySelectorAll('td.col-name'), e => e.textContent.trim())")
         return sorted(names) == ["Bergen", "Oslo"]
 
