@@ -112,6 +112,18 @@ _ALL = (
     Kind("relations", "several.relations:make", "shapes and how they stand: sides, sizes, order, sameness, counts"),
     Kind("scripts", "writing.lines:make", "straight lines in many languages: reading, spotting, naming the language"),
     Kind("signs", "writing.wild:make", "signs in perspective on backgrounds in many languages: reading, spotting"),
+    Kind(
+        "documents",
+        "documents.rich:make",
+        "pages with formulas, music, molecules, charts, pictures and stamps: QwenVL HTML",
+        "matplotlib, verovio, rdkit and resvg-py",
+    ),
+    Kind(
+        "notations",
+        "documents.rich:make_notation",
+        "formulas, tunes and molecules alone: LaTeX, ABC, SMILES",
+        "matplotlib, verovio, rdkit and resvg-py",
+    ),
     Kind("shapes", "shape_talk:make", "named shapes and text on plain grounds: locate, point, count, read, ask"),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

@@ -171,7 +171,8 @@ def _fill(
 def answer_html(page: SetPage, captions: bool = False) -> str:
     """The page in QwenVL HTML, fenced, with figures described or bare."""
     elements = [
-        e if captions or not isinstance(e, Image) else replace(e, role="", paragraphs=()) for e in page.elements
+        replace(e, role="", paragraphs=()) if isinstance(e, Image) and e.role == "caption" and not captions else e
+        for e in page.elements
     ]
     return Document((Page(tuple(elements), page.frame),)).to_html(fenced=True)
 
