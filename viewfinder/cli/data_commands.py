@@ -12,7 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from viewfinder.cli.show import print_json, print_warning
 
-data = typer.Typer(no_args_is_help=True, help="Sets of training samples: build, import, inspect, stats, filter, mix.")
+data = typer.Typer(
+    no_args_is_help=True, help="Sets of training samples: build, import, filter, mix, pack, inspect, stats."
+)
 
 Directory = Annotated[Path, typer.Argument(help="A finished set of samples.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the set; running again finishes what is missing.")]
@@ -37,6 +39,21 @@ def kinds() -> None:
     for kind in KINDS.values():
         needs = f" (needs {kind.needs})" if kind.needs else ""
         typer.echo(f"{kind.name:12} {kind.about}{needs}")
+
+
+@data.command()
+def sources() -> None:
+    """List what `import` reads and what `filter` applies, each with its arguments."""
+    import inspect as signatures
+
+    from viewfinder.data.catalogue import FILES, OPERATORS, SOURCES
+
+    for title, makers in (("sources", {name: SOURCES[name] for name in FILES}), ("operators", OPERATORS)):
+        typer.echo(f"{title}:")
+        for name, maker in makers.items():
+            parameters = [str(p) for p in signatures.signature(maker()).parameters.values() if p.name != "about"]
+            about = (maker().__doc__ or "").splitlines()[0]
+            typer.echo(f"  {name:17} {about}\n{'':20}{', '.join(part.replace(chr(39), '') for part in parameters)}")
 
 
 @data.command()
@@ -79,7 +96,10 @@ def build(
 @data.command(name="import")
 def import_(
     kind: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="Such as folder, coco, llava, html, pdf; see docs/data.md.")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="Such as folder, coco, conversations, html, warc, pdf; see `data sources`."
+        ),
     ],
     path: Annotated[Path, typer.Argument(help="A file or folder of that shape.")],
     out: Out,
@@ -134,6 +154,40 @@ def mix(
     mixture = open_mixture(out, stage)
     for name, share, reader in zip(mixture.names, mixture.shares, mixture.readers, strict=True):
         typer.echo(f"{share:6.1%}  {name}  ({len(reader):,} samples)")
+
+
+@data.command()
+def pack(
+    directory: Directory,
+    lengths: Annotated[
+        list[int] | None,
+        typer.Option("--length", min=64, help="Tokens of a pack; repeatable. 8192 and 32768 by default."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the files; the set's own by default.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the order.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+) -> None:
+    """Fix which samples share a sequence, and tell how many steps that is and how full they are."""
+    from dataclasses import asdict
+
+    from viewfinder.data.packs import write_packs
+    from viewfinder.data.shards import ShardReader
+
+    with ShardReader(directory) as reader:
+        made = [
+            write_packs(reader, (out or directory) / f"packs-{length}.parquet", length, seed)
+            for length in lengths or (8192, 32768)
+        ]
+    if as_json:
+        print_json({"packs": [asdict(one) for one in made]})
+        return
+    for one in made:
+        typer.echo(
+            f"{one.length:,} tokens: {one.packs:,} packs of {one.samples:,} samples, {one.tokens:,} tokens, "
+            f"{one.fill:.1%} full"
+        )
+        if one.too_long:
+            print_warning(f"{one.too_long:,} samples are longer than {one.length:,} tokens and are in none of them")
 
 
 @data.command()

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
-from viewfinder.data.filters.languages import language_of, switches
+from viewfinder.data.filters.languages import language_of, prose, switches
 from viewfinder.data.filters.text_quality import repetition
 from viewfinder.data.places import FORMS
 from viewfinder.data.sample import Sample
@@ -156,7 +156,7 @@ def unfilled(sample: Sample) -> str | None:
 
 def unrelated(sample: Sample) -> str | None:
     """An answer is of another shape than its question asks for: a page, a place, a number, a time, an object, words."""
-    for question, answer in pairwise(sample.messages):
+    for i, (question, answer) in enumerate(pairwise(sample.messages)):
         if question.role != "user" or answer.role != "assistant":
             continue
         asked, shape = question.text.lower(), _shape(answer)
@@ -166,7 +166,7 @@ def unrelated(sample: Sample) -> str | None:
                     return f"{' or '.join(allowed)} was asked for, the answer is {shape}"
                 break
         else:
-            hinted = _HINT.search(asked) or sample.device or language_of(asked) not in ("", "en")
+            hinted = _HINT.search(asked) or sample.form_of(i + 1) or language_of(asked) not in ("", "en")
             if shape in ("places", "page", "call") and not hinted:
                 return f"the answer is {shape}, which was not asked for"
         if "in the format:" in asked and not _is_json(answer.text):
@@ -223,7 +223,7 @@ def other_language(sample: Sample) -> str | None:
     for question, answer in pairwise(sample.messages):
         if question.role != "user" or answer.role != "assistant" or len(answer.text) < 60:
             continue
-        asked, said = language_of(question.text), language_of(answer.text)
+        asked, said = language_of(question.text), language_of(prose(answer.text))
         if asked and said and asked != said and not re.search(r"translat|in \w+ish|auf \w+", question.text.lower()):
             return f"asked in {asked}, answered in {said}"
         if switches(answer.text) > 0.25:

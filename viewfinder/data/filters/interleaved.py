@@ -54,7 +54,7 @@ class Interleaved:
     def __init__(
         self,
         text_quality: float = 0.5,
-        relevance: float = 0.3,
+        relevance: float = 0.45,
         complementarity: float = 0.3,
         balance: float = 0.3,
         judge: ChatModel | None = None,

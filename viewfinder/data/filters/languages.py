@@ -15,7 +15,7 @@ _COMMONEST = {
     "de": "der die das und ist in zu den von mit auf für nicht ein eine einer eines dem des sich auch es an als bei "
     "wird sind aus nach wie oder aber noch nur so wenn über man zum zur im am war hat sie er wir",
     "fr": "le la les de des et est en un une du dans que qui pour pas au sur par plus ce il elle sont avec ne se "
-    "nous vous mais ou où leur aux cette ces d l c qu n s j très comme tout",
+    "nous vous mais ou où leur aux cette ces très comme tout",
     "es": "el la los las de y en que un una es por con para no se del al lo como más pero sus su o este esta son ya "
     "cuando muy sin sobre también fue hay donde todo nos",
     "it": "il lo la i gli le di e che un una è in per con non si della dei delle al alla da dal sono come più ma "
@@ -78,12 +78,17 @@ def language_of(text: str) -> str:
     return max(votes, key=votes.__getitem__)
 
 
+def prose(text: str) -> str:
+    """A text without quotations, code, formulas and tags."""
+    return _QUOTED.sub(" ", text)
+
+
 def switches(text: str, expected: str = "") -> float:
     """Share of a text's letters that are in another language than `expected` (or than most of it), 0..1.
 
     Quotations, code and formulas are left out: a text may cite what a picture says in any language.
     """
-    text = _QUOTED.sub(" ", text)
+    text = prose(text)
     expected = expected or language_of(text)
     if not expected:
         return 0.0

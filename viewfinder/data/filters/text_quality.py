@@ -114,7 +114,7 @@ def _spelling(words: Sequence[str]) -> float:
     pairs = [(a, b) for a, b in pairs if a.isalpha() and b.isalpha()]
     if len(pairs) < 40:
         return 1.0
-    return _fall(sum(b not in _FOLLOWERS[a] for a, b in pairs) / len(pairs), 0.05, 0.13)
+    return _fall(sum(b not in _FOLLOWERS[a] for a, b in pairs) / len(pairs), 0.025, 0.07)
 
 
 def _order(words: Sequence[str], language: str) -> float:
