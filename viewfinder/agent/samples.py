@@ -118,11 +118,13 @@ def _sample(
 
 def _write(
     device: Device, screen: Picture, task: str, history: Sequence[PastStep], thought: str, action: Action,
-    box: Box | None, form: Form, *, lineage: tuple[str, ...], task_name: str,
+    box: Box | None, form: Form, *, lineage: tuple[str, ...], task_name: str, target: dict[str, Any] | None = None,
 ) -> Sample:  # fmt: skip
     request = write_request(task, screen, device, history, form=form)
     answer = f"{thought}\n{format_action(action, screen.transform)}"
     truth: dict[str, Any] = {"action": action.to_dict(), "thought": thought, "size": list(screen.size)}
+    if target:
+        truth["target"] = target
     if box is not None:
         truth["box"] = [round(edge, 2) for edge in box]
     return Sample(
@@ -198,6 +200,7 @@ def trajectory_samples(trajectory: Trajectory, form: Form = "official") -> Itera
             yield _write(
                 action.device, screens[i], trajectory.task, history, step.thought, action, None, form,
                 lineage=("trajectory", trajectory.directory.name, str(step.index)), task_name="screen act",
+                target=step.target,
             )  # fmt: skip
         history.append(
             PastStep(f"{step.thought}\n{format_action(action, screens[i].transform)}", screens[i], step.note)

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from viewfinder.cli import options
-from viewfinder.cli.show import print_json, print_warning
+from viewfinder.cli.show import print_json, print_warning, working
 from viewfinder.errors import ViewfinderError
 
 WorldName = Annotated[str | None, typer.Option("--world", help="An offline world; see `viewfinder agent worlds`.")]
@@ -204,6 +204,7 @@ def replay(
         print_json({**vars(result), "identical": result.identical})
     else:
         same = "identical" if result.identical else "different"
+        same = same if trajectory.end else f"{same} as far as it goes (the run was cut off)"
         worst = max(result.differing, default=0.0)
         typer.echo(f"{same}: {result.steps} actions, at most {worst:.2%} of a screen differs. {result.stopped}".strip())
     if not result.identical:
@@ -331,7 +332,8 @@ def samples(
 
     try:
         stream = world_samples(count, seed=seed, split=_split(split), style=style, make=make)  # type: ignore[arg-type]
-        manifest = write_shards(stream, directory, source="worlds", split=split, seed=seed)
+        with working(f"writing {count} samples"):
+            manifest = write_shards(stream, directory, source="worlds", split=split, seed=seed)
     finally:
         if browser is not None:
             browser.close()

@@ -250,8 +250,25 @@ class BrowserEnvironment:
         return lambda left, top, right, bottom: (*self.screen_place((left, top)), *self.screen_place((right, bottom)))
 
     def evaluate(self, expression: str) -> Any:
-        """The JSON value of a JavaScript expression in the page shown; for worlds that check their own pages."""
-        return self._run(self.tabs.current.evaluate(expression))
+        """The JSON value of a JavaScript expression in the page shown; for worlds that check their own pages.
+
+        Raises:
+            ViewfinderError: the expression fails.
+        """
+        return self._run(self._evaluate(expression))
+
+    async def _evaluate(self, expression: str) -> Any:
+        from playwright.async_api import Error
+
+        for _ in range(20):
+            try:
+                return await self.tabs.current.evaluate(expression)
+            except Error as error:
+                if "context was destroyed" not in str(error):  # the next page is coming: ask that one
+                    reason = str(error).splitlines()[0][:160]
+                    raise ViewfinderError(f"the page does not answer ({reason}); is it the right page?") from None
+            await asyncio.sleep(0.3)
+        raise ViewfinderError("one page follows another without end, so none can be asked; look at its redirects")
 
     def options(self) -> list[tuple[str, str, Box]]:
         """The open list of a `<select>`: its `data-id`, and each option's words and box in the picture."""
