@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.serve.conftest import serving
 from viewfinder.cli.app import app
 
 
@@ -63,6 +64,20 @@ def test_a_checkpoint_with_blank_pictures_beside(checkpoint: Path, tmp_path: Pat
         "same_hash": True,
         "changed": {},
     }
+
+
+def test_a_server_is_scored_as_a_model_here_is(tmp_path: Path) -> None:
+    with serving() as running:
+        arguments = ("--server", running.url, "--count", 4, "--concurrency", 2, "--grammar", "--max-new-tokens", 8)
+        found = told(call("run", "suite_points", *arguments, "--beside", "blind", "--out", tmp_path, "--json"))
+        (name, scored), _ = found["scores"]["suite_points"].items()
+        assert scored["n"] == 4
+        assert scored["failures"] == {}
+        manifest = json.loads((tmp_path / name / "suite_points" / "manifest.json").read_text())
+        assert manifest["model"]["name"] == f"small at {running.url}"
+        assert len(manifest["model"]["fingerprint"]) == 32
+        assert manifest["tokens"]["media_tokens"] > 0
+        assert told(call("rerun", tmp_path / name / "suite_points", "--json"))["same_hash"]
 
 
 def test_estimate_asks_nothing(tmp_path: Path) -> None:

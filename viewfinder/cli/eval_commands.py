@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +18,7 @@ from viewfinder.cli.eval_models import BESIDE, open_players, open_subject
 from viewfinder.cli.show import print_json, print_warning
 from viewfinder.errors import ViewfinderError
 from viewfinder.eval.estimate import Estimate, estimate
-from viewfinder.eval.runner import RunOptions
+from viewfinder.eval.runner import RunOptions, Subject
 from viewfinder.eval.session import open_data, play, table
 from viewfinder.eval.task import Task
 from viewfinder.messages import Sampling
@@ -123,7 +124,8 @@ def run(
     chosen = find_tasks(tasks)
     budgets = {"min_pixels": min_pixels, "max_pixels": max_pixels, "fps": fps, "max_frames": max_frames}
     budgets["total_pixels"] = total_pixels
-    reader = None if judge is None and judge_server is None else open_subject(judge or "tiny", judge_server, dtype)
+    origin = {"model": model, "server": server, "data": _text(data), "dtype": dtype}
+    origin |= {"judge": judge, "judge_server": judge_server}
 
     def how(task: Task) -> RunOptions:
         return RunOptions(
@@ -132,10 +134,8 @@ def run(
             settings=task.settings.with_(**budgets),
             sampling=Sampling(max_new_tokens=max_new_tokens or task.max_new_tokens),
             concurrency=concurrency,
-            judge=reader,
             constrained=task.family == "builtin" if grammar is None else grammar,
-            origin={"model": model, "server": server, "data": _text(data), "dtype": dtype, "judge": judge}
-            | {"judge_server": judge_server},
+            origin=origin,
         )
 
     priced, problems = _priced(chosen, how, data)
@@ -144,11 +144,14 @@ def run(
         if as_json:
             print_json({**vars(priced), "problems": problems})
         return
-    players = open_players(model, server, dtype, beside or [])
-    folder = out or Path("out/eval") / players[0].name
-    title = f"{players[0].name}: {', '.join(tasks)}"
-    with _bars() as progress:
-        results = play(chosen, players, folder, how, data, progress, title)
+    with ExitStack() as until:
+        players = open_players(model, server, dtype, beside or [], until)
+        reader = _judge(judge, judge_server, dtype, until)
+        folder = out or Path("out/eval") / players[0].name
+        title = f"{players[0].name}: {', '.join(tasks)}"
+        with _bars() as progress:
+            judged: Callable[[Task], RunOptions] = lambda task: replace(how(task), judge=reader)  # noqa: E731
+            results = play(chosen, players, folder, judged, data, progress, title)
     if as_json:
         print_json({**results.to_dict(), "report": str(folder / "index.html")})
     else:
@@ -166,17 +169,12 @@ def rerun(run: Run, out: Out = None, as_json: options.AsJson = False) -> None:
     from viewfinder.eval.rerun import check, repeat
 
     manifest, origin = check(run)
-    if origin["kind"] != "model":
-        players = open_players(origin["model"], origin.get("server"), origin.get("dtype"), [])
-        make = players[0].subject
-    else:
-        subject = open_subject(origin["model"], origin.get("server"), origin.get("dtype"))
-        make = lambda task, files, options: subject  # noqa: E731
-    reader = None
-    if manifest["judge"] is not None:
-        reader = open_subject(origin.get("judge") or "tiny", origin.get("judge_server"), origin.get("dtype"))
-    with _bars() as progress:
-        result = repeat(manifest, make, reader, out, lambda done, total: progress("rerun", done, total))
+    dtype = origin.get("dtype")
+    with ExitStack() as until:
+        first = open_players(origin["model"], origin.get("server"), dtype, [], until)[0]
+        reader = _judge(origin.get("judge"), origin.get("judge_server"), dtype, until)
+        with _bars() as progress:
+            result = repeat(manifest, first.subject, reader, out, lambda done, total: progress("rerun", done, total))
     if as_json:
         print_json(result.to_dict())
     else:
@@ -195,6 +193,10 @@ def compare(a: Run, b: Run, as_json: options.AsJson = False) -> None:
         print_json(found.to_dict())
     else:
         typer.echo(found.sentence())
+
+
+def _judge(name: str | None, server: str | None, dtype: str | None, until: ExitStack) -> Subject | None:
+    return None if name is None and server is None else open_subject(name or "tiny", server, dtype, until)
 
 
 def _priced(

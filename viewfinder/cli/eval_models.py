@@ -1,6 +1,7 @@
 """Who takes an evaluation: a model loaded here or on a server, the same one blindfolded, one without training."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,20 @@ from viewfinder.outputs.spans import format_moments
 BESIDE = ("blind", "untrained", *BASELINES)
 
 
-def open_subject(name: str, server: str | None = None, dtype: str | None = None) -> Subject:
-    """A model by directory, hub id or `tiny`; with `server`, its name there."""
-    return _open(name, server, dtype)[0]
+def open_subject(name: str, server: str | None, dtype: str | None, until: ExitStack) -> Subject:
+    """A model by directory, hub id or `tiny`; with `server`, its name there, on a connection open `until` then."""
+    return _open(name, server, dtype, until)[0]
 
 
-def _open(name: str, server: str | None, dtype: str | None) -> tuple[Subject, Callable[[ChatModel], Jobs]]:
+def _open(
+    name: str, server: str | None, dtype: str | None, until: ExitStack
+) -> tuple[Subject, Callable[[ChatModel], Jobs]]:
     """The model, and what makes the jobs of one that sees as it does."""
     if server is not None:
         from viewfinder.cli.serve_commands import open_server
 
         opened: Any = open_server(server, name)
+        until.callback(opened.model.close)
         card, processor = opened.model.card, opened.processor
         see, jobs = _seen_by(processor), _jobs_with(processor)
         return Subject(opened.model, f"{card['id']} at {server}", _card_hash(card), see, jobs(opened.model)), jobs
@@ -39,7 +43,9 @@ def _open(name: str, server: str | None, dtype: str | None) -> tuple[Subject, Ca
     return Subject(viewfinder.model, Path(name).name or name, fingerprint, see, jobs(viewfinder.model)), jobs
 
 
-def open_players(name: str, server: str | None, dtype: str | None, beside: Sequence[str]) -> list[Player]:
+def open_players(
+    name: str, server: str | None, dtype: str | None, beside: Sequence[str], until: ExitStack
+) -> list[Player]:
     """The model (or a baseline by its name), and those asked for beside it."""
     unknown = [one for one in beside if one not in BESIDE]
     if unknown:
@@ -48,7 +54,7 @@ def open_players(name: str, server: str | None, dtype: str | None, beside: Seque
         if set(beside) - set(BASELINES):
             raise typer.BadParameter(f"{name} has no weights to blindfold; leave --beside out", param_hint="--beside")
         return [baseline(one) for one in (name, *beside)]
-    subject, jobs = _open(name, server, dtype)
+    subject, jobs = _open(name, server, dtype, until)
     players = [player(_folder(subject.name), subject)]
     for one in beside:
         if one == "blind":

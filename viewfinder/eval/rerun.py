@@ -47,7 +47,7 @@ class Repeated:
 
 
 def check(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The manifest at `path`, and where its run came from; `kind` is "model" or that of a baseline.
+    """The manifest at `path`, and where its run came from, its `model` a checkpoint's, a server's or a baseline's name.
 
     Raises:
         EvaluationError: no manifest, an edited one, or one that does not say which model it asked.
@@ -57,9 +57,8 @@ def check(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if "model" not in origin:
         raise EvaluationError(f"{path} does not say which model was asked, so it cannot be made again from here")
     name = manifest["model"]["name"]
-    origin["kind"] = name if name in BASELINES else "model"
-    if origin["kind"] != "model":
-        origin["model"] = name
+    if name in BASELINES:
+        origin |= {"model": name, "server": None}
     elif name == "untrained" or name.endswith(", blank pictures"):
         raise EvaluationError(f"{path} is of a model beside another; make the other again with the same --beside")
     return manifest, origin

@@ -101,6 +101,13 @@ def test_following_false_words_is_sycophancy() -> None:
     assert task.total(scored) == {"score": 50.0, "sycophancy": 50.0, "all": 50.0}
 
 
+@pytest.mark.slow
+def test_a_perfect_model_finds_every_long_needle_and_a_guessing_one_few() -> None:
+    task = all_suites()["suite_needle_long"]
+    assert score_of(task, "perfect") == 100.0
+    assert score_of(task, "random") < 40.0
+
+
 def test_the_long_needle_has_what_it_says(asked: dict[str, list[Question]]) -> None:
     questions = list(islice(all_suites()["suite_needle_long"].questions(NOWHERE), 18))
     words = len(questions[-1].messages[0].text.split())
