@@ -124,6 +124,7 @@ _ALL = (
         "formulas, tunes and molecules alone: LaTeX, ABC, SMILES",
         "matplotlib, verovio, rdkit and resvg-py",
     ),
+    Kind("videos", "videos.talk:make", "clips of events at many rates: moments in seconds, dense captions, order"),
     Kind("maths", "several.maths:make", "figures with labelled parts, answers worked out step by step"),
     Kind("text", "several.texts:make", "words alone: sums, orders, letters, data, small programs"),
     Kind("shapes", "shape_talk:make", "named shapes and text on plain grounds: locate, point, count, read, ask"),

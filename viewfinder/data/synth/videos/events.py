@@ -1,0 +1,193 @@
+"""Clips with one to several events on a still scene: things that come, move, turn, change colour; words that show.
+
+The clip is a function of time, so the same one can be seen at 0.5 or at 8 frames a second; every event's start and end
+are whole tenths of a second of the clip, and lie apart, so that none hides another.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from viewfinder.data.synth.choose import chance, number, pick
+from viewfinder.data.synth.documents.sheet import Colour
+from viewfinder.data.synth.fonts import FontFamily, find_families, load_font
+from viewfinder.data.synth.grounds import ground
+from viewfinder.data.synth.kinds import Split
+from viewfinder.data.synth.shapes import COLOR_NAMES, COLORS, SHAPE_NAMES, draw_mask, held_out_pair, paint
+from viewfinder.data.synth.words import make_word
+
+KINDS = ("shown", "moves", "grows", "color", "text")
+HELD_OUT_KINDS = ("shown", "blinks", "turns")
+
+Draw = Callable[[Image.Image, float], None]
+"""Draws onto a frame, given how far the event is: below 0 before it, above 1 after it."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happens, when (seconds of the clip), and how it is drawn."""
+
+    label: str
+    start: float
+    end: float
+    draw: Draw
+
+
+@dataclass(frozen=True)
+class Film:
+    """A clip: its length in seconds, its events in order, and labels of what does not happen."""
+
+    duration: float
+    events: tuple[Event, ...]
+    canvas: Image.Image
+    absent: tuple[str, ...]
+
+    def frame_at(self, time: float) -> Image.Image:
+        """The picture at a time in seconds."""
+        image = self.canvas.copy()
+        for event in self.events:
+            event.draw(image, (time - event.start) / (event.end - event.start))
+        return image
+
+
+def make_film(
+    rng: np.random.Generator, size: tuple[int, int], duration: float, count: int, split: Split, difficulty: float
+) -> Film:
+    """A clip of `count` events (fewer when it is too short for them), one after the other."""
+    canvas = ground(rng, size, difficulty * 0.6)
+    count = max(1, min(count, int(duration / 2.2)))
+    spans = _spans(rng, duration, count)
+    families = find_families(held_out=split == "held_out")
+    used: set[str] = set()
+    events: list[Event] = []
+    for i, (start, end) in enumerate(spans):
+        area = _area(size, i, count)
+        for _ in range(20):
+            label, draw = _event(rng, canvas, area, split, families)
+            if label not in used:
+                break
+        used.add(label)
+        events.append(Event(label, start, end, draw))
+    absent = [_event(rng, canvas, _area(size, 0, 1), split, families)[0] for _ in range(4)]
+    return Film(duration, tuple(events), canvas, tuple(a for a in absent if a not in used))
+
+
+def _spans(rng: np.random.Generator, duration: float, count: int) -> list[tuple[float, float]]:
+    """Stretches of at least a second, at least half a second apart, in order, in tenths."""
+    spare = duration - count * 1.0 - (count - 1) * 0.5
+    shares = rng.dirichlet(np.ones(2 * count + 1)) * max(spare, 0.0)
+    spans: list[tuple[float, float]] = []
+    at = 0.0
+    for i in range(count):
+        start = at + shares[2 * i]
+        end = start + 1.0 + shares[2 * i + 1]
+        spans.append((round(float(start), 1), min(round(float(end), 1), duration)))
+        at = end + 0.5
+    return spans
+
+
+def _area(size: tuple[int, int], i: int, count: int) -> tuple[int, int, int, int]:
+    """Each event has its own strip of the picture, so none covers another."""
+    if count == 1:
+        return 0, 0, *size
+    wide = size[0] >= size[1]
+    length = size[0] if wide else size[1]
+    low, high = length * i // count, length * (i + 1) // count
+    return (low, 0, high, size[1]) if wide else (0, low, size[0], high)
+
+
+def _event(
+    rng: np.random.Generator,
+    canvas: Image.Image,
+    area: tuple[int, int, int, int],
+    split: Split,
+    families: tuple[FontFamily, ...],
+) -> tuple[str, Draw]:
+    kind = pick(rng, KINDS if split == "train" else HELD_OUT_KINDS)
+    mean = np.asarray(canvas.crop(area), float).mean(axis=(0, 1))
+    if kind == "text":
+        return _words(rng, area, float(mean.mean()), families)
+    shape = pick(rng, SHAPE_NAMES)
+    fit = [
+        c
+        for c in COLOR_NAMES
+        if np.abs(np.array(COLORS[c]) - mean).sum() > 150 and held_out_pair(shape, c) == (split == "held_out")
+    ] or list(COLOR_NAMES)
+    colour = pick(rng, fit)
+    room = min(area[2] - area[0], area[3] - area[1])
+    side = number(rng, max(12, room // 4), max(14, room // 2))
+    return _thing(rng, kind, shape, colour, pick(rng, [c for c in fit if c != colour] or fit), side, area)
+
+
+def _thing(
+    rng: np.random.Generator,
+    kind: str,
+    shape: str,
+    colour: str,
+    other: str,
+    side: int,
+    area: tuple[int, int, int, int],
+) -> tuple[str, Draw]:
+    first, second = paint(rng, colour), paint(rng, other)
+    here, there = _place(rng, area, side), _place(rng, area, side)
+    masks = {0: draw_mask(shape, side, side, 0.0)}
+
+    def put(image: Image.Image, fill: Colour, place: tuple[float, float], mask: Image.Image) -> None:
+        image.paste(fill, (round(place[0] - mask.width / 2), round(place[1] - mask.height / 2)), mask)
+
+    def shown(image: Image.Image, t: float) -> None:
+        if 0 <= t < 1:
+            put(image, first, here, masks[0])
+
+    def blinks(image: Image.Image, t: float) -> None:
+        if not 0 <= t < 1 or int(t * 6) % 2 == 0:
+            put(image, first, here, masks[0])
+
+    def moves(image: Image.Image, t: float) -> None:
+        t = min(max(t, 0.0), 1.0)
+        put(image, first, (here[0] + (there[0] - here[0]) * t, here[1] + (there[1] - here[1]) * t), masks[0])
+
+    def grows(image: Image.Image, t: float) -> None:
+        scale = 0.45 + 0.55 * min(max(t, 0.0), 1.0)
+        mask = masks[0].resize((max(4, round(masks[0].width * scale)), max(4, round(masks[0].height * scale))))
+        put(image, first, here, mask)
+
+    def turns(image: Image.Image, t: float) -> None:
+        put(image, first, here, masks[0].rotate(120 * min(max(t, 0.0), 1.0), Image.Resampling.BICUBIC, expand=True))
+
+    def color(image: Image.Image, t: float) -> None:
+        put(image, second if 0 <= t < 1 else first, here, masks[0])
+
+    makers = {"shown": shown, "blinks": blinks, "moves": moves, "grows": grows, "turns": turns, "color": color}
+    says = {"shown": "is shown", "color": f"is {other}"}.get(kind, kind)
+    return f"the {shape if kind == 'color' else f'{colour} {shape}'} {says}", makers[kind]
+
+
+def _place(rng: np.random.Generator, area: tuple[int, int, int, int], side: int) -> tuple[float, float]:
+    half = min(side / 2 + 2, (area[2] - area[0]) / 2, (area[3] - area[1]) / 2)
+    return float(rng.uniform(area[0] + half, area[2] - half)), float(rng.uniform(area[1] + half, area[3] - half))
+
+
+def _words(
+    rng: np.random.Generator, area: tuple[int, int, int, int], light: float, families: tuple[FontFamily, ...]
+) -> tuple[str, Draw]:
+    font = load_font(pick(rng, pick(rng, families)[1]), number(rng, 15, 22))
+    word = make_word(rng, 7)
+    while len(word) > 1 and font.getlength(word) > area[2] - area[0] - 6:
+        word = word[:-1]
+    x = area[0] + number(rng, 2, max(2, int(area[2] - area[0] - font.getlength(word)) - 3))
+    y = area[1] + number(rng, 2, max(2, area[3] - area[1] - 28))
+    fill = (10, 10, 10) if light > 125 else (250, 250, 250)
+
+    def draw(image: Image.Image, t: float) -> None:
+        if 0 <= t < 1:
+            ImageDraw.Draw(image).text((x, y), word, fill=fill, font=font)
+
+    return f'the text "{word}" is shown', draw
+
+
+def draw_rate(rng: np.random.Generator) -> float:
+    """Frames a second, evenly over powers: 0.5, 1, 2, 4 or 8."""
+    return float(2.0 ** number(rng, -1, 3)) if chance(rng, 0.8) else float(round(rng.uniform(0.5, 6.0), 1))
