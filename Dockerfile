@@ -11,6 +11,8 @@ COPY viewfinder ./viewfinder
 RUN pip install --no-cache-dir '.[serve,data]' && useradd --create-home viewfinder
 USER viewfinder
 WORKDIR /home/viewfinder
+# so that volumes mounted here belong to this user
+RUN mkdir -p samples .cache/huggingface
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s \
     CMD python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/ready', timeout=4)"

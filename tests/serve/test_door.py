@@ -135,7 +135,7 @@ def test_a_crash_of_the_engine_is_503_and_the_next_request_is_answered(
     assert httpx.get(f"{small_server.url}/ready").status_code == 200
 
 
-def test_hanging_up_calls_the_request_off(small_server: Running) -> None:
+def test_hanging_up_calls_the_request_off(small_server: Running, caplog: pytest.LogCaptureFixture) -> None:
     counters = small_server.server.engine.counters
     before = counters.cancelled
     url = f"{small_server.url}{CHAT}"
@@ -147,6 +147,8 @@ def test_hanging_up_calls_the_request_off(small_server: Running) -> None:
     while counters.cancelled < before + 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     assert counters.cancelled == before + 2
+    assert not caplog.records, "a client that leaves is no fault of ours"
+    assert 'status="499"' in httpx.get(f"{small_server.url}/metrics").text
 
 
 def test_stopping_lets_what_runs_finish() -> None:

@@ -25,7 +25,7 @@ def test_generated_requests_find_no_server_error() -> None:
             operation = result.ok()
 
             @hypothesis.settings(
-                max_examples=60,
+                max_examples=40,
                 deadline=None,
                 derandomize=True,
                 database=None,
@@ -33,10 +33,11 @@ def test_generated_requests_find_no_server_error() -> None:
             )
             @hypothesis.given(case=operation.as_strategy() | operation.as_strategy(_invalid()))
             def attack(case: Any) -> None:
-                if isinstance(case.body, dict):  # the one model there is, and short answers: further in, and sooner
-                    known = {"model": "small", "max_tokens": 2}
-                    case.body = {name: known.get(name, value) for name, value in case.body.items()}
-                answer = case.call(timeout=120)
+                if isinstance(case.body, dict) and case.path.startswith("/v1/"):
+                    # the one model there is, and short answers: further in, and sooner
+                    known = {"model": "small"} if "model" in case.body else {}
+                    case.body = {**case.body, **known, "max_tokens": 2}
+                answer = case.call(timeout=600)
                 statuses[answer.status_code] += 1
                 assert answer.status_code < 500, answer.text
 

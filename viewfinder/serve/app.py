@@ -130,6 +130,8 @@ def _add_errors(app: FastAPI) -> None:
 
 
 def _error_response(error: BaseException) -> Response:
+    if isinstance(error, _ClientGoneError):
+        return Response(status_code=499)  # nobody reads it; it is counted under this status, as is usual
     status, body, headers = status_of(error)
     return JSONResponse(body, status, headers)
 
