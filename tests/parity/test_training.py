@@ -137,7 +137,7 @@ def test_adapters_go_to_peft_and_back(directory: Path, tmp_path: Path) -> None:
     for name, parameter in model.named_parameters():
         if name.endswith("lora_B"):
             torch.nn.init.normal_(parameter, std=0.1)
-    save_adapter(model, tmp_path / "ours", 6.0)
+    save_adapter(model, tmp_path / "ours")
     theirs = PeftModel.from_pretrained(their_model(directory), str(tmp_path / "ours")).eval()
     item = AnswerMaker(MADE, CONFIG.model, 4096).encode(sample("image")).inputs
     with torch.no_grad(), warnings.catch_warnings():

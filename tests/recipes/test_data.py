@@ -128,3 +128,13 @@ def test_a_reference_computed_before_gives_the_same_losses(tmp_path: Path) -> No
 def test_settings_of_data_are_checked(tmp_path: Path, setting: str, message: str) -> None:
     with pytest.raises((ConfigError, DataError), match=message):
         trainer("sft", tmp_path, [setting])
+
+
+def test_adapters_go_on_from_a_directory(tmp_path: Path) -> None:
+    source = shards("answers", tmp_path / "data")
+    common = [f"data.source={source}", "optimizer.adamw_lr=1e-2", "optimizer.warmup=0", "lora.rank=3"]
+    trainer("lora", tmp_path / "first", ["steps=3", *common]).run()
+    settings = [*common, "steps=1", "lora.rank=16", f"lora.start={tmp_path / 'first/adapter'}"]
+    trainer("lora", tmp_path / "second", settings).run()
+    assert losses(tmp_path / "second")[0] < losses(tmp_path / "first")[0] - 0.01
+    assert json.loads((tmp_path / "second/adapter/adapter_config.json").read_text())["r"] == 3

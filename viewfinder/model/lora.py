@@ -111,11 +111,7 @@ def merge_adapters(model: nn.Module) -> None:
 
 
 def save_adapter(
-    model: nn.Module,
-    directory: str | Path,
-    alpha: float,
-    base: str = "",
-    state: Mapping[str, Tensor] | None = None,
+    model: nn.Module, directory: str | Path, base: str = "", state: Mapping[str, Tensor] | None = None
 ) -> None:
     """Write a directory that PEFT loads.
 
@@ -138,12 +134,14 @@ def save_adapter(
     temporary = directory / f".{WEIGHTS}.part"
     save_file(tensors, temporary, metadata={"format": "pt"})
     temporary.replace(directory / WEIGHTS)
+    first = next(iter(layers.values()))
+    rank = first.lora_A.shape[0]
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": base,
-        "r": next(iter(layers.values())).lora_A.shape[0],
-        "lora_alpha": alpha,
+        "r": rank,
+        "lora_alpha": first.scale * rank,
         "lora_dropout": 0.0,
         "bias": "none",
         "inference_mode": True,

@@ -18,7 +18,7 @@ from viewfinder.data.sample import Sample
 from viewfinder.engine.generate import generate
 from viewfinder.errors import ViewfinderError
 from viewfinder.messages import Sampling
-from viewfinder.model.lora import add_adapters
+from viewfinder.model.lora import add_adapters, load_adapter
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.processor.processor import Processor
 from viewfinder.recipes import tiny
@@ -142,7 +142,9 @@ def build_learner(start: Start, config: TrainConfig, language: Path | None = Non
         heads |= tiny.build_heads(config)
     read_heads(heads, start.states)
     reference = None
-    if config.lora is not None:
+    if config.lora is not None and config.lora.start:
+        load_adapter(model, config.lora.start)
+    elif config.lora is not None:
         add_adapters(model, config.lora.rank, config.lora.alpha, config.lora.targets)
     elif config.objective == "preference" and config.preference.reference == "copy":
         reference = Reference(model)

@@ -90,11 +90,16 @@ class GuardConfig(_Strict):
 
 
 class LoraConfig(_Strict):
-    """Low-rank adapters on the linear layers whose last name is in `targets`; all else is frozen."""
+    """Low-rank adapters on the linear layers whose last name is in `targets`; all else is frozen.
+
+    Attributes:
+        start: a PEFT directory to go on from; its rank, alpha and targets then hold.
+    """
 
     rank: int = Field(default=16, gt=0)
     alpha: float = Field(default=32.0, gt=0)
     targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    start: str = ""
 
 
 class ContrastiveConfig(_Strict):

@@ -31,7 +31,7 @@ def export_checkpoint(
     if ranks.rank:
         return
     if learner.config.lora is not None:
-        save_adapter(model, directory.parent / "adapter", learner.config.lora.alpha, state=state)
+        save_adapter(model, directory.parent / "adapter", state=state)
     partial = directory.with_name(f"{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     save_pretrained(_plain_model(model, state), partial)
