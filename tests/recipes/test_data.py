@@ -79,13 +79,20 @@ def test_boxes_of_the_original_are_taught_in_pixels_that_the_model_sees(tmp_path
     assert f"[{', '.join(map(str, wanted))}]" in text
 
 
-def test_a_mixture_of_sets(tmp_path: Path) -> None:
+def test_a_mixture_of_sets_with_validation_by_task_and_sample_pictures(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     shards("answers", tmp_path / "a")
     shards("captions", tmp_path / "b")
     write_mixture(tmp_path / "mix.json", {"sft": {"a": 2.0, "b": 1.0}})
-    settings = ["steps=3", f"data.source={tmp_path / 'mix.json'}", "data.holdout=4", "validate_every=3"]
+    settings = ["steps=3", f"data.source={tmp_path / 'mix.json'}", "data.holdout=8", "validate_every=3"]
     trainer("sft", tmp_path / "run", settings).run()
-    assert "validation/loss" in (tmp_path / "run/metrics.jsonl").read_text()
+    last = json.loads((tmp_path / "run/metrics.jsonl").read_text().splitlines()[-1])
+    assert {"validation/loss", "validation/image", "validation/video"} <= last.keys()
+    board = EventAccumulator(str(tmp_path / "run/tensorboard")).Reload()
+    assert "validation/loss" in board.Tags()["scalars"]
+    assert "sample/1" in board.Tags()["images"]  # sample 0 has words only or a clip
+    assert "validation/image" in (tmp_path / "run/report.html").read_text()
 
 
 def test_corrected_answers_of_the_playground_are_a_set(tmp_path: Path) -> None:
