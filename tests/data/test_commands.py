@@ -122,5 +122,5 @@ def test_what_was_built_and_mixed_is_trained_on(made: Path, tmp_path: Path) -> N
         result = CliRunner().invoke(app, [*command, *QUICK, "length=4096", "steps=2"])
         assert result.exit_code == 0, result.output
         assert len(losses(out)) == 2
-        refused = [json.loads(line) for path in out.glob("*refus*") for line in path.read_text().splitlines()]
+        refused = [json.loads(line) for path in out.glob("quarantine*") for line in path.read_text().splitlines()]
         assert refused == []
