@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,7 @@ def test_pictures_change_only_while_something_happens(split) -> None:  # type: i
                 assert not _changed(film, start + 0.01, end - 0.02)
         for event in film.events:
             steps = np.linspace(event.start - 0.05, event.end + 0.05, 25)
-            assert any(_changed(film, float(a), float(b)) for a, b in zip(steps[:-1], steps[1:], strict=True))
+            assert any(_changed(film, float(a), float(b)) for a, b in pairwise(steps))
             assert round(event.end - event.start, 1) >= 1.0
             assert event.end <= film.duration
 

@@ -127,6 +127,18 @@ _ALL = (
     Kind("videos", "videos.talk:make", "clips of events at many rates: moments in seconds, dense captions, order"),
     Kind("maths", "several.maths:make", "figures with labelled parts, answers worked out step by step"),
     Kind("text", "several.texts:make", "words alone: sums, orders, letters, data, small programs"),
+    Kind(
+        "web_pages",
+        "web.pages:make",
+        "pages laid out by a browser: QwenVL HTML, reading, parts",
+        "playwright and Chromium",
+    ),
+    Kind(
+        "web_screens",
+        "web.forms:make",
+        "forms of real controls in a browser: finding, actions",
+        "playwright and Chromium",
+    ),
     Kind("shapes", "shape_talk:make", "named shapes and text on plain grounds: locate, point, count, read, ask"),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

@@ -21,14 +21,15 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     screen = draw_screen(rng, options)
     if chance(rng, 0.45):
         return act(rng, screen, options.difficulty)
-    exchanges = [_ask(rng, screen)]
+    exchanges = [ask_screen(rng, screen)]
     if chance(rng, 0.35):
-        another = _ask(rng, screen)
+        another = ask_screen(rng, screen)
         exchanges += [another] if another.question != exchanges[0].question else []
     return converse(exchanges, screen.image, lineage=("widgets",))
 
 
-def _ask(rng: np.random.Generator, screen: Screen) -> Exchange:
+def ask_screen(rng: np.random.Generator, screen: Screen) -> Exchange:
+    """One exchange about a screen."""
     task = weighted(
         rng, {"locate": 3.0, "point": 2.0, "list": 1.2, "state": 1.5, "caption": 0.8, "absent": 0.8, "region": 0.7}
     )

@@ -1,0 +1,98 @@
+"""One headless Chromium per process, which shows HTML of our own and tells what it laid out.
+
+Nothing is loaded from anywhere: the network is cut off for every page.
+"""
+
+import atexit
+import io
+import shutil
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from PIL import Image
+
+from viewfinder.data.synth.documents.sheet import Colour, Rectangle, Sheet
+from viewfinder.errors import DataError
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_WALK = """() => [...document.querySelectorAll('[data-kind]')].map(node => {
+  const range = document.createRange(); range.selectNodeContents(node);
+  const own = node.getBoundingClientRect();
+  const inner = node.dataset.whole ? own : range.getBoundingClientRect();
+  const cells = row => [...row.cells].map(c => [c.innerText, c.rowSpan, c.colSpan, c.tagName]);
+  return {kind: node.dataset.kind, name: node.dataset.name || '', text: node.innerText || '',
+          value: String(node.value ?? ''), checked: node.checked ?? null, focused: document.activeElement === node,
+          rows: node.tagName === 'TABLE' ? [...node.rows].map(cells) : null,
+          items: ['UL', 'OL'].includes(node.tagName) ? [...node.children].map(c => c.innerText) : null,
+          ordered: node.tagName === 'OL', own: [own.left, own.top, own.right, own.bottom],
+          rect: [inner.left, inner.top, inner.right, inner.bottom]};
+})"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture of a page and the marked nodes (`data-kind`) in document order, rectangles in its pixels."""
+
+    image: Image.Image
+    nodes: tuple[dict[str, Any], ...]
+
+    def ink_box(self, rect: list[float], reach: int = 2) -> Rectangle | None:
+        """The ink within a node's rectangle, against the commonest colour there."""
+        area = (int(rect[0]) - reach, int(rect[1]) - reach, int(rect[2]) + 1 + reach, int(rect[3]) + 1 + reach)
+        x1, y1 = max(0, area[0]), max(0, area[1])
+        x2, y2 = min(self.image.width, area[2]), min(self.image.height, area[3])
+        if x2 <= x1 or y2 <= y1:
+            return None
+        part = self.image.crop((x1, y1, x2, y2))
+        counts = part.getcolors(part.width * part.height) or [(1, (255, 255, 255))]
+        ground: Colour = max(counts)[1]  # type: ignore[assignment]
+        sheet = Sheet(part.size, ground, ground)
+        sheet.image = part
+        box = sheet.ink_box((0, 0, *part.size))
+        return None if box is None else (box[0] + x1, box[1] + y1, box[2] + x1, box[3] + y1)
+
+
+@lru_cache(maxsize=1)
+def _open() -> Any:
+    from playwright.sync_api import Error, sync_playwright
+
+    program = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+    driver = sync_playwright().start()
+    atexit.register(close)
+    try:
+        browser = driver.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-lcd-text"]
+        )
+    except Error as error:
+        driver.stop()
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"no browser could be started ({reason}), so pages cannot be rendered; install Chromium "
+            "(Debian: chromium) or run `playwright install chromium`"
+        ) from error
+    page = browser.new_context(offline=True).new_page()
+    return driver, browser, page
+
+
+def show(html: str, size: tuple[int, int]) -> Shown:
+    """Lay out and photograph HTML in a viewport of `size` pixels.
+
+    Raises:
+        DataError: there is no browser.
+    """
+    page = _open()[2]
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.set_content(html, wait_until="load")
+    nodes = tuple(page.evaluate(_WALK))
+    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    return Shown(image, nodes)
+
+
+def close() -> None:
+    """End the browser of this process, if there is one."""
+    if _open.cache_info().currsize:
+        driver, browser, _ = _open()
+        _open.cache_clear()
+        browser.close()
+        driver.stop()
