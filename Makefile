@@ -7,7 +7,7 @@ TORCH ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo 'torch>=2.6' || e
 TORCH_ARGS ?=
 EXTRAS ?= dev,eval
 
-.PHONY: setup demo check test test-agent test-slow parity bench clean
+.PHONY: setup demo check test test-agent test-playground test-slow parity bench clean
 
 setup: .venv/.ready
 
@@ -30,6 +30,11 @@ test: setup
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2
 
 # The agent on real screens: Chromium, an X display, Tk, MiniWoB++ (whose own requirements are not needed for its pages).
+# The page in a real browser; VIEWFINDER_SHOTS=FOLDER keeps pictures of each step.
+test-playground: setup
+	which chromium >/dev/null || (apt-get update && apt-get install -y chromium)
+	VIEWFINDER_SCREENS=required OMP_NUM_THREADS=1 $(PY) -m pytest -q tests/serve/test_playground.py
+
 test-agent: setup
 	(which chromium && which Xvfb && which xdotool) >/dev/null || (apt-get update && apt-get install -y chromium xvfb xdotool python3-tk)
 	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[agent]'

@@ -1,4 +1,4 @@
-"""A person at the page, in a real browser: finds, corrects, keeps. Needs Chromium (`make test-agent` installs it).
+"""A person at the page, in a real browser: finds, corrects, keeps. Needs Chromium (`make test-playground` installs it).
 
 Every page must stay silent: no error in its console, no request to anywhere but its own server. With
 VIEWFINDER_SHOTS=FOLDER the pictures of each step are kept there for people to look at.
@@ -42,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def browser() -> Iterator[Any]:
     program = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), None)
     if program is None:
-        said = "no Chromium is installed, so the playground is not tested; `make test-agent` installs it"
+        said = "no Chromium is installed, so the playground is not tested; `make test-playground` installs it"
         if os.environ.get("VIEWFINDER_SCREENS") == "required":
             pytest.fail(said)
         pytest.skip(said)
