@@ -111,11 +111,12 @@ def mask_times(grammar: TokenGrammar, width: int, steps: int = 400) -> list[floa
 
 def main() -> None:
     options = arguments(__doc__)
+    torch.set_num_threads(options.threads)
     engine = Engine.from_pretrained("tiny")
     compiler = engine.grammars
     free, bound = decode(engine, lambda: None), decode(engine, lambda: compiler.json_schema(RECEIPT))
     free(), bound()
-    figures = beside(bound, free, options.repeats)
+    figures = beside(bound, free, options.repeats, options.clock)
     per_token = {key: value / TOKENS for key, value in figures.items() if key in ("ours", "peer")}
     report("a token of JSON by schema, built-in model", {**figures, **per_token}, grammar_share=grammar_share(engine))
 

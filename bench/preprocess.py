@@ -8,12 +8,11 @@ import io
 import multiprocessing
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from beside import arguments, beside, report
+from beside import added_peak, arguments, beside, report
 from PIL import Image
 
 SIZES = {"jpeg 1080p": (1920, 1080), "jpeg 12 MP": (4000, 3000)}
@@ -69,16 +68,7 @@ def peak_bytes(make: Callable[[], Preprocess], data: bytes) -> int:
 def _measure_peak(make: Callable[[], Preprocess], data: bytes) -> int:
     preprocess = make()
     preprocess(photograph(64, 64))
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak until here
-    before = _resident("VmRSS")
-    preprocess(data)
-    return (_resident("VmHWM") - before) * 1024
-
-
-def _resident(field: str) -> int:
-    """Kilobytes, by Linux's account."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field))
+    return added_peak(partial(preprocess, data))
 
 
 def main() -> None:
@@ -88,7 +78,7 @@ def main() -> None:
         data = photograph(*size)
         difference = (own(data) - other(data)).abs().max().item()
         assert difference < 0.03, f"the two disagree by {difference}"
-        figures = beside(partial(own, data), partial(other, data), max(options.repeats, 9))
+        figures = beside(partial(own, data), partial(other, data), max(options.repeats, 9), options.clock)
         report(f"{name} to patches", figures, largest_difference=difference)
         if not options.no_memory:
             mine, theirs = peak_bytes(ours, data), peak_bytes(peer, data)
