@@ -11,11 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.video_files import event_spans
 from tests.doubles import ScriptedChat, small_processor
 from viewfinder.chat import Viewfinder
-from viewfinder.chat.windows import Window, cut, merged
+from viewfinder.chat.windows import Window, cut, merged, window_seconds
+from viewfinder.engine.checkpoints import find_checkpoint
+from viewfinder.media.frames import VideoInfo
 from viewfinder.messages import Message
 from viewfinder.outputs.spans import Span
+from viewfinder.processor.processor import Processor
 
 
 def test_worked_example_of_the_docstring() -> None:
@@ -125,3 +129,28 @@ def test_another_question_does_not_take_kept_answers(clip: Path, tmp_path: Path)
     count = len(calls)
     _watcher(calls).moments(str(clip), "black", resume=resume)
     assert len(calls) == 2 * count
+
+
+@given(st.floats(60, 20_000), st.floats(8, 500), st.floats(0, 1), st.floats(0, 1))
+def test_an_event_as_long_as_the_overlap_is_whole_in_one_window(
+    duration: float, length: float, place: float, share: float
+) -> None:
+    windows = cut(duration, length)
+    seconds = min(duration, 0.149 * length) * share
+    start = place * (duration - seconds)
+    assert any(w.start <= start + 1e-6 and start + seconds <= w.end + 1e-6 for w in windows)
+
+
+@pytest.mark.parametrize("size", ["tiny", "official"])
+@pytest.mark.parametrize("fps", [0.5, 1.0, 2.0])
+def test_forty_events_in_three_hours_are_each_whole_in_one_window(size: str, fps: float) -> None:
+    """The film of `bench/video.py`: events of 4 s at 10 frames a second, 1280x720, in 10,800 s."""
+    processor = Processor.from_pretrained(find_checkpoint("tiny")) if size == "tiny" else Processor.official()
+    info = VideoInfo(10_800.0, (1280, 720), 108_000, 10.0)
+    length = window_seconds(info, processor.settings, fps)
+    windows = cut(info.duration, length)
+    spans = event_spans(info.duration, 40)
+    assert len(spans) == 40
+    for start, end in spans:
+        assert any(w.start <= start and end <= w.end for w in windows), (start, end)
+    assert length * fps <= processor.settings.max_frames

@@ -1,6 +1,8 @@
 """A checkpoint directory with random weights, and a way to run the command line as its user does."""
 
+import contextlib
 import dataclasses
+import io
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from PIL import Image, ImageDraw
 
 from tests.conftest import random_model, small_config
 from tests.doubles import small_processor
+from viewfinder.cli.app import main
 from viewfinder.model import save_pretrained
 
 
@@ -49,6 +52,23 @@ class Run:
     code: int
     out: str
     err: str
+
+
+@pytest.fixture
+def run_here(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    """Run `viewfinder` in this process, which spares loading everything again."""
+
+    def call(*arguments: object) -> Run:
+        out, err = io.StringIO(), io.StringIO()
+        monkeypatch.setattr(sys, "argv", ["viewfinder", *map(str, arguments)])
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                main()
+            except SystemExit as end:
+                return Run(int(end.code or 0), out.getvalue(), err.getvalue())
+        return Run(0, out.getvalue(), err.getvalue())
+
+    return call
 
 
 @pytest.fixture(scope="session")

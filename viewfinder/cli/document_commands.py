@@ -20,7 +20,6 @@ from viewfinder.chat.results import provenance
 from viewfinder.cli import options
 from viewfinder.cli.show import print_json, print_warning, save_plot, working
 from viewfinder.media.image import load_image
-from viewfinder.messages import Sampling
 from viewfinder.outputs.boxes import Box
 from viewfinder.outputs.document import Document
 from viewfinder.outputs.document.markdown import table_markdown
@@ -81,7 +80,7 @@ def parse(
         "correct": correct,
         "check": not no_check,
         "workers": workers,
-        "sampling": _sampling(viewfinder.model, max_new_tokens),
+        "sampling": options.sampling_of(viewfinder.model, max_new_tokens),
     }
 
     if len(files) > 1:
@@ -94,6 +93,10 @@ def parse(
     _show(document, files[0], formats, out, as_json)
     for number, reason in document.failed.items():
         print_warning(f"page {number + 1} failed: {reason}")
+    for page in document.pages:
+        for note in page.repairs:
+            if "was cut" in note:
+                print_warning(f"page {page.number + 1}: {note}, so something may be missing")
     raise typer.Exit(1 if document.failed else 0)
 
 
@@ -115,11 +118,11 @@ def extract(
     with open_pages(document):  # before the model: a bad file should not cost a load
         pass
     viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
-    sampling = _sampling(viewfinder.model, max_new_tokens)
+    sampling = options.sampling_of(viewfinder.model, max_new_tokens)
     with working(document):
         found = viewfinder.extraction(document, shape, pages=page_list(pages), places=not no_places, sampling=sampling)
     if plot is not None:
-        _plot_fields(document, found, plot)
+        _plot_fields(document, found, plot, (page_list(pages) or [0])[0])
     if as_json:
         return print_json({**found.to_dict(), **provenance(found.reply)})
     for field in found.fields:
@@ -143,7 +146,7 @@ def chart(
     picture = load_image(image)
     viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
     with working(image):
-        found = viewfinder.chart(picture, sampling=_sampling(viewfinder.model, max_new_tokens))
+        found = viewfinder.chart(picture, sampling=options.sampling_of(viewfinder.model, max_new_tokens))
     grid = found.table.grid()
     if to_csv is not None:
         to_csv.write_text(_csv(grid))
@@ -197,10 +200,10 @@ def _shape(fields: str | None, schema: Path | None) -> Any:
         raise typer.BadParameter(f"{schema} holds no JSON schema ({error})", param_hint="--schema") from error
 
 
-def _plot_fields(document: str, found: Extraction[Any], plot: Path) -> None:
-    """The page that most values are on, with their boxes."""
+def _plot_fields(document: str, found: Extraction[Any], plot: Path, first: int) -> None:
+    """The page that most values are on (the first that was asked about when none is placed), with their boxes."""
     numbers = [field.page for field in found.fields if field.page is not None]
-    page = max(set(numbers), key=numbers.count) if numbers else 0
+    page = max(set(numbers), key=numbers.count) if numbers else first
     boxes: list[Box] = field_boxes(found, page)
     with open_pages(document) as opened:
         save_plot(draw(opened.picture(page).image, boxes), plot)
@@ -216,12 +219,6 @@ def _csv(grid: Sequence[Sequence[str]]) -> str:
     safe = ([f"'{cell}" if _FORMULA.match(cell) else cell for cell in row] for row in grid)
     csv.writer(sink, lineterminator="\n").writerows(safe)
     return sink.getvalue()
-
-
-def _sampling(model: Any, max_new_tokens: int | None) -> Sampling | None:
-    if max_new_tokens is None:
-        return None
-    return getattr(model, "sampling", Sampling()).model_copy(update={"max_new_tokens": max_new_tokens})
 
 
 @contextmanager

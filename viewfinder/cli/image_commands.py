@@ -12,7 +12,7 @@ from viewfinder.chat.results import provenance
 from viewfinder.cli import options
 from viewfinder.cli.show import print_json, print_warning, save_plot, working
 from viewfinder.media.image import load_image
-from viewfinder.messages import Reply, Sampling
+from viewfinder.messages import Reply
 from viewfinder.outputs.draw import draw
 
 Images = Annotated[
@@ -48,7 +48,7 @@ def ask(
     """Answer a question in free text; the text comes as it is made."""
     *sources, question = media
     viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
-    sampling = _sampling(viewfinder, max_new_tokens)
+    sampling = options.sampling_of(viewfinder.model, max_new_tokens)
     if as_json:
         answer = viewfinder.ask(sources, question, sampling=sampling)
         return print_json({"answer": str(answer), "confidence": answer.confidence, **provenance(answer.reply)})
@@ -76,7 +76,9 @@ def locate(
     sources, query = _split(images)
 
     def run(viewfinder: Viewfinder, image: Any) -> Outcome:
-        boxes = viewfinder.locate(image, query, verify=verify, sampling=_sampling(viewfinder, max_new_tokens))
+        boxes = viewfinder.locate(
+            image, query, verify=verify, sampling=options.sampling_of(viewfinder.model, max_new_tokens)
+        )
         fields = {"boxes": [box.to_dict() for box in boxes], **provenance(boxes.reply)}
         lines = [_place_line(box.label, box.xyxy, box.confidence, box.verified) for box in boxes]
         return boxes, fields, lines or ["nothing found"]
@@ -98,7 +100,7 @@ def point(
     sources, query = _split(images)
 
     def run(viewfinder: Viewfinder, image: Any) -> Outcome:
-        points = viewfinder.point(image, query, sampling=_sampling(viewfinder, max_new_tokens))
+        points = viewfinder.point(image, query, sampling=options.sampling_of(viewfinder.model, max_new_tokens))
         fields = {"points": [p.to_dict() for p in points], **provenance(points.reply)}
         return points, fields, [_place_line(p.label, p.xy, p.confidence) for p in points] or ["nothing found"]
 
@@ -119,7 +121,7 @@ def count(
     sources, query = _split(images)
 
     def run(viewfinder: Viewfinder, image: Any) -> Outcome:
-        result = viewfinder.count(image, query, sampling=_sampling(viewfinder, max_new_tokens))
+        result = viewfinder.count(image, query, sampling=options.sampling_of(viewfinder.model, max_new_tokens))
         assert result.reply is not None
         return result.points, {**result.to_dict(), **provenance(result.reply)}, [str(result.value)]
 
@@ -140,7 +142,7 @@ def read(
     """The text in a picture; with --lines (or --plot) each line with its box."""
 
     def run(viewfinder: Viewfinder, image: Any) -> Outcome:
-        sampling = _sampling(viewfinder, max_new_tokens)
+        sampling = options.sampling_of(viewfinder.model, max_new_tokens)
         if lines or plot:
             found = viewfinder.spot(image, sampling=sampling)
             fields = {"lines": [box.to_dict() for box in found], **provenance(found.reply)}
@@ -208,13 +210,6 @@ def _split(images: list[str]) -> tuple[list[str], str]:
     if not sources:
         raise typer.BadParameter(f"got only {query!r}; give a picture and then what to look for")
     return sources, query
-
-
-def _sampling(viewfinder: Viewfinder, max_new_tokens: int | None) -> Sampling | None:
-    if max_new_tokens is None:
-        return None
-    default = getattr(viewfinder.model, "sampling", Sampling())
-    return default.model_copy(update={"max_new_tokens": max_new_tokens})
 
 
 def _place_line(label: str, numbers: Sequence[float], confidence: float | None, verified: bool | None = None) -> str:

@@ -45,11 +45,13 @@ def inspect(
     clip_budgets = {**budgets, "fps": fps, "nframes": nframes, "total_pixels": total_pixels}
     parts = to_parts(media, budgets, clip_budgets)
     prepared = processor.plan([user(*parts, prompt)])
+    settings = processor.settings
+    allowed = (total_pixels or settings.total_pixels) // settings.factor**2
     cost = predict(config, [info.grid_thw for info in prepared.media], len(prepared.inputs.input_ids))
     if as_json:
-        print_json(describe(prepared, cost, media, positions))
+        print_json(describe(prepared, cost, media, positions, allowed))
     else:
-        typer.echo("\n".join(_lines(prepared, cost, media)))
+        typer.echo("\n".join(_lines(prepared, cost, media, allowed)))
 
 
 def open_processor(name: str) -> tuple[ModelConfig, Processor]:
@@ -60,13 +62,18 @@ def open_processor(name: str) -> tuple[ModelConfig, Processor]:
     return ModelConfig.from_pretrained(directory), Processor.from_pretrained(directory)
 
 
-def describe(prepared: Prepared, cost: Cost, names: list[str], positions: bool) -> dict[str, Any]:
-    """The JSON document: `items` for the media, then the request."""
+def describe(prepared: Prepared, cost: Cost, names: list[str], positions: bool, allowed: int) -> dict[str, Any]:
+    """The JSON document: `items` for the media (`allowed` tokens for a clip), then the request."""
     inputs = prepared.inputs
     sources = names if len(names) == len(prepared.media) else [None] * len(prepared.media)
     document: dict[str, Any] = {
         "items": [
-            {"source": name, "second_per_grid_ts": None, **info.model_dump(exclude_none=True)}
+            {
+                "source": name,
+                "second_per_grid_ts": None,
+                **info.model_dump(exclude_none=True),
+                **_of_clip(info, allowed),
+            }
             for name, info in zip(sources, prepared.media, strict=True)
         ],
         "input_ids": len(inputs.input_ids),
@@ -89,11 +96,19 @@ def describe(prepared: Prepared, cost: Cost, names: list[str], positions: bool) 
     return document
 
 
-def _lines(prepared: Prepared, cost: Cost, names: list[str]) -> list[str]:
+def _of_clip(info: MediaInfo, allowed: int) -> dict[str, int]:
+    """What only a clip has: its budget in tokens, and the bytes of its decoded frames."""
+    if info.frame_times is None:
+        return {}
+    width, height = info.resized_size
+    return {"token_budget": allowed, "frame_bytes": 3 * width * height * len(info.frame_times)}
+
+
+def _lines(prepared: Prepared, cost: Cost, names: list[str], allowed: int) -> list[str]:
     lines = []
     for i, info in enumerate(prepared.media):
         name = names[i] if len(names) == len(prepared.media) else f"page {i}"
-        lines.append(_media_line(name, info))
+        lines.append(_media_line(name, info, allowed))
         lines += [f"    {note}" for note in info.notes]
     inputs = prepared.inputs
     work = f"{cost.flops / 1e12:.2f} TFLOP to the first token ({cost.vision_flops / 1e12:.2f} for vision)"
@@ -104,10 +119,11 @@ def _lines(prepared: Prepared, cost: Cost, names: list[str]) -> list[str]:
     ]
 
 
-def _media_line(name: str, info: MediaInfo) -> str:
+def _media_line(name: str, info: MediaInfo, allowed: int) -> str:
     (width, height), (seen_width, seen_height) = info.original_size, info.resized_size
     line = f"{name}: {info.kind} {width}x{height}, seen as {seen_width}x{seen_height}, {info.tokens} tokens"
     if info.frame_times is None:
         return line
     first, last = info.frame_times[0], info.frame_times[-1]
+    line = f"{line} of {allowed} allowed"
     return f"{line}, {len(info.frame_times)} frames at {first:.2f}-{last:.2f} s of {info.duration:.2f} s"

@@ -46,11 +46,12 @@ def add(
     workers: Workers = 1,
     as_json: options.AsJson = False,
     max_pixels: options.MaxPixels = None,
+    max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
     """Read new and changed documents, forget those that are gone; can be interrupted at any page."""
     reader = options.open_model(model, dtype, max_pixels=max_pixels)
-    how = ParseOptions(correct=correct)
+    how = ParseOptions(correct=correct, sampling=options.sampling_of(reader.model, max_new_tokens))
     with _open(library) as shelf, _pages() as progress:
         synced = shelf.add(reader, folders or (), options=how, progress=progress, workers=workers)
     print_json(synced.to_dict()) if as_json else typer.echo(synced.sentence())
@@ -64,12 +65,14 @@ def ask(
     limit: Limit = 5,
     look: Look = False,
     as_json: options.AsJson = False,
+    max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
     """Answer a question from the documents, citing page and box, or say that they do not hold the answer."""
     reader = options.open_model(model, dtype)
     with _open(library) as shelf, working("reading the pages found"):
-        answer = shelf.ask(reader, question, limit=limit, look=look)
+        sampling = options.sampling_of(reader.model, max_new_tokens)
+        answer = shelf.ask(reader, question, limit=limit, look=look, sampling=sampling)
     if as_json:
         return print_json(answer.to_dict())
     typer.echo(answer.text)

@@ -8,6 +8,7 @@ import typer
 
 from viewfinder.chat import Viewfinder, load
 from viewfinder.cli.show import working
+from viewfinder.messages import Sampling
 
 Model = Annotated[
     str, typer.Option("--model", help="'tiny' (built in), a checkpoint directory, or a hub id.", show_default=True)
@@ -31,6 +32,13 @@ Out = Annotated[
         "--out", help="For many files: where results go, .jsonl (resumable), with .csv or COCO .json made of it."
     ),
 ]
+
+
+def sampling_of(model: Any, max_new_tokens: int | None) -> Sampling | None:
+    """The model's own sampling with another longest answer; None where nothing is asked."""
+    if max_new_tokens is None:
+        return None
+    return getattr(model, "sampling", Sampling()).model_copy(update={"max_new_tokens": max_new_tokens})
 
 
 SERVER: ContextVar[str | None] = ContextVar("server", default=None)

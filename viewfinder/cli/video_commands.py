@@ -38,13 +38,15 @@ def moments(
     vtt: Vtt = None,
     resume: Resume = None,
     fps: options.Fps = None,
+    max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
     """When something happens, in seconds of the original clip."""
     info = probe_video(video)  # before the model: a bad file should not cost a load
     viewfinder = options.open_model(model, dtype)
     with _windows() as progress:
-        spans = viewfinder.moments(video, query, fps=fps, resume=resume, progress=progress)
+        how = {"sampling": options.sampling_of(viewfinder.model, max_new_tokens), "progress": progress}
+        spans = viewfinder.moments(video, query, fps=fps, resume=resume, **how)
     _show(video, info.duration, spans, as_json, plot, vtt)
 
 
@@ -56,13 +58,15 @@ def describe(
     vtt: Vtt = None,
     resume: Resume = None,
     fps: options.Fps = None,
+    max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
     """All events of a clip, with their times."""
     info = probe_video(video)
     viewfinder = options.open_model(model, dtype)
     with _windows() as progress:
-        spans = viewfinder.describe(video, fps=fps, resume=resume, progress=progress)
+        how = {"sampling": options.sampling_of(viewfinder.model, max_new_tokens), "progress": progress}
+        spans = viewfinder.describe(video, fps=fps, resume=resume, **how)
     _show(video, info.duration, spans, as_json, plot, vtt)
 
 
@@ -98,6 +102,30 @@ def _show(video: str, duration: float, spans: Found[Span], as_json: bool, plot: 
 
 
 def _evidence(video: str, spans: Sequence[Span], duration: float, most: int = 12) -> list[tuple[float, Image.Image]]:
-    """Frames for the contact sheet: evenly over the clip, the evidence of spans among them."""
-    clip = load_video(video, nframes=most, max_pixels=320 * 240, min_pixels=28 * 28)
-    return [(time, Image.fromarray(frame)) for time, frame in zip(clip.times, clip.frames, strict=True)]
+    """Frames for the contact sheet: evidence of each span, and the rest evenly over the clip."""
+    small = {"max_pixels": 320 * 240, "min_pixels": 28 * 28}
+    clip = load_video(video, frame_times=sheet_times(spans, duration, most), **small)
+    frames = dict(zip(clip.times, clip.frames, strict=True))  # moments of one still picture give it once
+    return [(time, Image.fromarray(frame)) for time, frame in frames.items()]
+
+
+def sheet_times(spans: Sequence[Span], duration: float, most: int) -> list[float]:
+    """At most `most` moments: of each span one to three of its evidence frames, then the middles of equal parts.
+
+    A span seen at 2, 3, 4, 5 s of a clip of 8 s, four moments: 2.0, 4.0 and 5.0 of it, and 6.0.
+    """
+    if not spans:
+        return [(i + 0.5) * duration / most for i in range(most)]
+    share = max(1, min(3, (most * 3 // 4) // max(1, len(spans))))
+    chosen: set[float] = set()
+    for span in spans[: most * 3 // 4]:
+        seen = span.evidence or (span.start,)
+        chosen.update(seen[round(i * (len(seen) - 1) / max(1, share - 1))] for i in range(share))
+    count = most - len(chosen)
+    even = [(i + 0.5) * duration / max(1, 2 * count) for i in range(2 * count)]
+    # of twice as many moments those that lie farthest from what is chosen
+    for _ in range(count):
+        far = max(even, key=lambda t: min(abs(t - c) for c in chosen))
+        chosen.add(far)
+        even.remove(far)
+    return sorted(chosen)

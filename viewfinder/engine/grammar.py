@@ -110,11 +110,13 @@ class TokenGrammar:
 
         `logits` may be wider than the vocabulary: rows that only pad the embedding are masked as well.
         """
-        forbidden = np.ones(logits.shape[-1], dtype=np.bool_)
         allowed = self.allowed()[: logits.shape[-1]]
-        np.logical_not(allowed, out=forbidden[: len(allowed)])
         if logits.dtype == torch.float32 and logits.device.type == "cpu":  # spares waking torch's thread pool
-            return torch.from_numpy(np.where(forbidden, np.float32("-inf"), logits.detach().numpy()))
+            masked = np.full(logits.shape[-1], -np.inf, dtype=np.float32)
+            np.copyto(masked[: len(allowed)], logits.detach().numpy()[: len(allowed)], where=allowed)
+            return torch.from_numpy(masked)
+        forbidden = np.ones(logits.shape[-1], dtype=np.bool_)
+        np.logical_not(allowed, out=forbidden[: len(allowed)])
         return logits.masked_fill(torch.from_numpy(forbidden).to(logits.device), float("-inf"))
 
     def accept(self, token_id: int) -> None:
