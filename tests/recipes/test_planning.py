@@ -13,7 +13,6 @@ from viewfinder.cli.app import app
 from viewfinder.recipes.planning import DATA, Device, plan_recipe
 from viewfinder.recipes.run import resolve
 from viewfinder.recipes.sizes import start_of_size
-from viewfinder.recipes.stages import RECIPES
 from viewfinder.train.batches import AnswerBatch
 from viewfinder.train.config import ConfigError, RatesConfig
 from viewfinder.train.estimate import Data, activations, step_flops
@@ -22,7 +21,7 @@ from viewfinder.train.learner import Learner
 from viewfinder.train.makers import AnswerMaker
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", ["vision-contrast", "vision-align", "pretrain-long", "dpo", "lora"])
 def test_kept_bytes_are_those_that_sharding_makes(recipe: str) -> None:
     plan = plan_recipe(recipe, "tiny", 6, [])  # raises where they differ
     assert plan.stages[0].checked

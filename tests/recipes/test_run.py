@@ -13,11 +13,13 @@ import torch
 from typer.testing import CliRunner
 
 from tests.recipes.making import QUICK, checkpoint, shards
-from tests.train.making import losses
+from tests.train.making import MADE, losses
 from viewfinder.cli.app import app
 from viewfinder.errors import ViewfinderError
-from viewfinder.model.weights import load_model
+from viewfinder.model.weights import load_model, save_pretrained
+from viewfinder.recipes import tiny
 from viewfinder.recipes.run import train
+from viewfinder.recipes.sizes import export_processor, fresh
 from viewfinder.train.checkpoint import load_tensors, saved_states, stored_shapes
 
 
@@ -68,6 +70,17 @@ def test_vision_pre_training_is_a_chain_of_three_steps(tmp_path: Path) -> None:
     before, after = (load_model(tmp_path / "run" / name / "export") for name in found[:2])
     assert torch.equal(before.model.embed_tokens.weight, after.model.embed_tokens.weight)  # the language model stays
     assert not torch.equal(before.visual.merger.mlp[0].weight, after.visual.merger.mlp[0].weight)
+
+
+def test_the_recipe_of_the_built_in_model_runs_and_goes_on(tmp_path: Path) -> None:
+    export = tmp_path / "tower/export"
+    save_pretrained(fresh(tiny.model_config(MADE), 0), export)
+    export_processor(MADE, export)
+    data = ['data.styles={"one": 1.0}', 'data.tasks={"locate": 1.0}', "data.patches=144", "data.max_pixels=18816"]
+    settings = [*data, *QUICK[:4], "peak_flops=1e12"]
+    for steps in (1, 2):
+        train("tiny-joint", tmp_path / "joint", [*settings, f"steps={steps}"], init=str(tmp_path / "tower"))
+    assert len(losses(tmp_path / "joint")) == 2
 
 
 @pytest.mark.slow
