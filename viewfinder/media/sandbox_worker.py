@@ -19,7 +19,6 @@ import numpy as np
 import pypdfium2
 from PIL import Image
 
-import viewfinder
 from viewfinder.errors import LimitError, MediaError
 from viewfinder.media import confinement
 from viewfinder.media.document import open_document
@@ -63,7 +62,7 @@ def _warm_up() -> None:
 def _readable() -> list[Path]:
     """The interpreter and its libraries, this package, and fonts for PDFs that bring none."""
     prefixes = {sys.prefix, sys.base_prefix, *sysconfig.get_paths().values(), "/usr/lib", "/lib", "/lib64"}
-    return [*map(Path, sorted(prefixes)), Path(viewfinder.__file__).parent, Path("/usr/share/fonts")]
+    return [*map(Path, sorted(prefixes)), Path(__file__).resolve().parents[1], Path("/usr/share/fonts")]
 
 
 def _work(header: dict[str, Any], data: bytes) -> Answer:
