@@ -139,6 +139,12 @@ _ALL = (
         "forms of real controls in a browser: finding, actions",
         "playwright and Chromium",
     ),
+    Kind(
+        "plots",
+        "charts.libraries:make",
+        "charts of plotting libraries: tables, values, sums",
+        "matplotlib, vl-convert-python, pygal and resvg-py",
+    ),
     Kind("shapes", "shape_talk:make", "named shapes and text on plain grounds: locate, point, count, read, ask"),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
