@@ -14,6 +14,7 @@ from viewfinder.chat.documents.parse import ParseOptions
 from viewfinder.chat.library import Library
 from viewfinder.cli import options
 from viewfinder.cli.show import print_json, print_warning, working
+from viewfinder.errors import MediaError
 
 Where = Annotated[
     Path | None,
@@ -52,7 +53,7 @@ def add(
     """Read new and changed documents, forget those that are gone; can be interrupted at any page."""
     reader = options.open_model(model, dtype, max_pixels=max_pixels)
     how = ParseOptions(correct=correct, sampling=options.sampling_of(reader.model, max_new_tokens))
-    with _open(library) as shelf, _pages() as progress:
+    with _open(library, new=True) as shelf, _pages() as progress:
         synced = shelf.add(reader, folders or (), options=how, progress=progress, workers=workers)
     print_json(synced.to_dict()) if as_json else typer.echo(synced.sentence())
     raise typer.Exit(1 if synced.failed else 0)
@@ -123,8 +124,12 @@ def default_library() -> Path:
     return Path(data) / "viewfinder" / "library.db"
 
 
-def _open(path: Path | None) -> Library:
-    return Library(path or default_library())
+def _open(path: Path | None, *, new: bool = False) -> Library:
+    """The library at a path; only `add` makes a new one."""
+    path = path or default_library()
+    if not new and not path.is_file():
+        raise MediaError(f"there is no library {path}; make it with `viewfinder library add FOLDER`, or name another")
+    return Library(path)
 
 
 @contextmanager

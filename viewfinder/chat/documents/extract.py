@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from viewfinder.chat.documents.asking import model_sampling, seen_size, transform_of
-from viewfinder.chat.documents.fields import Field, example_of, schema_of, unwrap, with_places
+from viewfinder.chat.documents.fields import Field, closed, example_of, schema_of, unwrap, with_places
 from viewfinder.chat.documents.lookup import look_up
 from viewfinder.chat.documents.sources import open_pages, page_numbers
 from viewfinder.errors import GrammarError
@@ -80,7 +80,7 @@ def extract(
             not pass the pydantic model's own checks.
         MediaError, ContextLengthError: the document cannot be read, or has too many pages for one request.
     """
-    schema = schema_of(shape)
+    schema = closed(schema_of(shape))
     with open_pages(source, limits) as opened:
         numbers = page_numbers(len(opened), pages, opened.name)
         pictures = [opened.picture(number) for number in numbers]
