@@ -1,10 +1,16 @@
 """What several tests share: a random model small enough to run in milliseconds, and inputs for it."""
 
+import hypothesis
 import pytest
 import torch
 
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
 from viewfinder.model import Qwen2_5_VL
+
+hypothesis.settings.register_profile(
+    "shared machine", deadline=None
+)  # how long an example takes is the machine's doing
+hypothesis.settings.load_profile("shared machine")
 
 
 def small_config(*, tied: bool = False, vocab_size: int = 300) -> ModelConfig:
