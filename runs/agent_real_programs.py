@@ -236,7 +236,7 @@ def at(selector: str, thought: str) -> Do:
 
     def do(environment: Any) -> tuple[str, Action]:
         element = f"document.querySelector({selector!r})"
-        for _ in range(60):  # a person waits, too, until the page is there
+        for _ in range(240):  # a person waits, too, until the page is there
             if environment.evaluate(f"document.readyState === 'complete' && !!{element}"):
                 break
             time.sleep(0.5)
@@ -268,7 +268,7 @@ def datasette_case(url: str) -> Case:
     ]
 
     def worked(environment: Any) -> bool:
-        for _ in range(60):
+        for _ in range(240):
             if "country" in environment.observe().where:
                 break
             time.sleep(0.5)

@@ -144,7 +144,7 @@ def _answer(move: Move, transform: Transform) -> str:
 
 def _visible(world: Any) -> list[tuple[str, Box]]:
     """What is wholly on the screen and can be pressed, by its own words."""
-    width, height = world.size
+    width, height = world.screen_size
     named: list[tuple[str, Box]] = []
     view, boxes = world.view(), world.boxes()
     if any("=" in id for id in boxes):  # an open list hides what is behind it

@@ -99,6 +99,12 @@ class BrowserEnvironment:
         size = round(self.size[0] * self.scale), round(self.size[1] * self.scale)
         return Transform(original_size=self.size, resized_size=size)
 
+    @property
+    def screen_size(self) -> tuple[int, int]:
+        """(width, height) of the picture: the page and the bar above it, device pixels."""
+        width, height = self.to_page.resized_size
+        return width, height + self._bar_height
+
     def page_place(self, xy: Place) -> Place:
         """A place of the picture in CSS pixels of the page."""
         return self.to_page.to_original((xy[0], xy[1] - self._bar_height))
@@ -275,8 +281,7 @@ class BrowserEnvironment:
         shown = self.hands.open_list
         if shown is None:
             return []
-        size = self.to_page.resized_size
-        parts = shown.draw(Image.new("RGB", (size[0], size[1] + self._bar_height)), self.scale)
+        parts = shown.draw(Image.new("RGB", self.screen_size), self.scale)
         return [(self.hands.list_id, part.label, part.box) for part in parts]
 
     def close(self) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 _REST = 0.08
 """Seconds without a request after which a page rests."""
 
+_LEAVING = 0.4
+"""Seconds from the wish for another page to its request, on a busy machine."""
+
 _TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))"
 
 
@@ -24,6 +27,7 @@ class Tabs:
         self._sessions: dict[Any, Any] = {}
         self._busy: dict[Any, Any] = {}  # requests under way, and their pages
         self._last_request = 0.0
+        self._loading: set[str] = set()  # frames that are on their way to another page
         self._dialog_opened = asyncio.Event()
 
     async def open_first(self) -> None:
@@ -59,6 +63,10 @@ class Tabs:
         for event in ("requestfinished", "requestfailed"):
             page.on(event, lambda request: self._busy.pop(request, None))
 
+    def _on_leaving(self) -> None:
+        """A page asks for another: its request comes a little later, so it does not rest."""
+        self._last_request = time.monotonic() + _LEAVING
+
     def _on_request(self, request: Any, page: Any) -> None:
         self._last_request = time.monotonic()
         self._busy[request] = page
@@ -70,6 +78,7 @@ class Tabs:
     def _on_close(self, page: Any) -> None:
         self.pages = [other for other in self.pages if other is not page]
         self._sessions.pop(page, None)
+        self._loading.clear()
         if page is self.current and self.pages:
             self.current = self.pages[-1]
             self.notes.append("the tab was closed; another is shown now")
@@ -88,7 +97,13 @@ class Tabs:
     async def session(self) -> Any:
         """The debugging session of the page shown."""
         if self.current not in self._sessions:
-            self._sessions[self.current] = await self.context.new_cdp_session(self.current)
+            session = await self.context.new_cdp_session(self.current)
+            self._sessions[self.current] = session
+            session.on("Page.frameRequestedNavigation", lambda event: self._on_leaving())
+            session.on("Page.frameStartedLoading", lambda event: self._loading.add(event["frameId"]))
+            for name in ("Page.frameStoppedLoading", "Page.frameDetached"):
+                session.on(name, lambda event: self._loading.discard(event["frameId"]))
+            await session.send("Page.enable")
         return self._sessions[self.current]
 
     async def answer_dialog(self, accept: bool, text: str = "") -> None:
@@ -120,17 +135,18 @@ class Tabs:
         from playwright.async_api import Error
 
         until = time.monotonic() + limit
-        with contextlib.suppress(Error, TimeoutError):
-            await asyncio.sleep(0.005)
-            while time.monotonic() < until and self.dialog is None:
-                await self.unless_dialog(self.current.wait_for_load_state("domcontentloaded"), until - time.monotonic())
+        await asyncio.sleep(0.005)
+        while time.monotonic() < until and self.dialog is None:
+            with contextlib.suppress(Error, TimeoutError):  # the page is making room for the next: wait for that one
+                left = until - time.monotonic()
+                await self.unless_dialog(self.current.wait_for_load_state("domcontentloaded"), left)
                 if self.dialog is not None:
                     return
-                await asyncio.wait_for(self._frames(), min(0.5, limit))
+                await asyncio.wait_for(self._frames(), min(2.0, limit))
                 quiet = time.monotonic() - self._last_request >= _REST
-                if quiet and not (self._busy and self._pending()):
+                if quiet and not self._loading and not (self._busy and self._pending()):
                     return
-                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)
 
     def _pending(self) -> bool:
         """Whether requests are under way; those of closed pages are forgotten."""

@@ -6,6 +6,7 @@ Knows colours and fonts; nothing of scrolling, focus or events beyond what it is
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
@@ -14,7 +15,7 @@ from viewfinder.agent.worlds.skins import Skin
 from viewfinder.agent.worlds.widgets import Widget
 from viewfinder.media.transform import Box
 
-_TALLEST = 2000
+_TALLEST = 1200
 
 
 @dataclass
@@ -188,6 +189,7 @@ class _Painter:
         return y + height
 
 
+@lru_cache(maxsize=64)
 def _font(size: int) -> Any:
     return ImageFont.load_default(size)
 

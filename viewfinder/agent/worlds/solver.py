@@ -56,7 +56,7 @@ def next_move(world: Any) -> Move:
 
 
 def _press(world: Any, box: Box, thought: str, id: str) -> Move:
-    width, height = world.observe().size
+    width, height = world.screen_size
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     if not 0 <= y < height:
         return _scroll(world, y - height / 2, (width, height))

@@ -39,6 +39,11 @@ class Staged:
         return "mobile" if self.touch else "computer"
 
     @property
+    def screen_size(self) -> tuple[int, int]:
+        """(width, height) of the screen's picture."""
+        return self.size
+
+    @property
     def task(self) -> str:
         """What to do, in words."""
         return self.app.task

@@ -54,6 +54,10 @@ class WebWorld(Staged):
             offline=True,
         )
 
+    @property
+    def screen_size(self) -> tuple[int, int]:
+        return self.browser.screen_size
+
     def _serve(self, request: SiteRequest) -> SiteReply:
         if urlsplit(request.url).path == "/event":
             event = json.loads(request.body)
