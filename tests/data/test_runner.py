@@ -9,6 +9,7 @@ from viewfinder.data.plan import build_plan
 from viewfinder.data.runner import Task, run_plan
 from viewfinder.data.shards import ShardReader
 from viewfinder.errors import DataError
+from viewfinder.messages import Reply
 
 _SPEC = {"source": {"name": "boxes", "count": 34, "faulty": True}, "operators": [{"name": "odd"}], "per_shard": 10}
 pytestmark = pytest.mark.usefixtures("catalogue")
@@ -94,3 +95,23 @@ def test_plans_say_what_they_cannot_be_made_of() -> None:
         build_plan({**_SPEC, "operators": [{"name": "first_ten"}] * 2})
     with pytest.raises(DataError, match="not told how to open models"):
         build_plan({**_SPEC, "operators": [{"name": "tag", "judge": "some"}]})
+
+
+def test_a_model_that_is_gone_stops_the_run_and_loses_nothing(tmp_path: Path) -> None:
+    spec = {"source": {"name": "boxes", "count": 30}, "operators": [{"name": "tag", "judge": "some"}], "per_shard": 15}
+
+    class Gone:
+        def __init__(self, answers: int) -> None:
+            self.left = answers
+
+        def chat(self, *_: object, **__: object) -> Reply:
+            self.left -= 1
+            if self.left < 0:
+                raise ConnectionError("refused")
+            return Reply(text='{"choice": "General/Captioning"}')
+
+    with pytest.raises(DataError, match="tag failed for 10 samples in a row"):
+        run_plan(spec, tmp_path / "a", open_model=lambda _: Gone(16))
+    assert len(list((tmp_path / "a").glob("shard-*.tar"))) == 1
+    manifest = run_plan(spec, tmp_path / "a", open_model=lambda _: Gone(15 - 1))
+    assert (manifest["samples"], manifest["quarantined"]) == (29, 1)

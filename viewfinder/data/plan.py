@@ -21,6 +21,8 @@ from viewfinder.errors import DataError, ViewfinderError
 from viewfinder.messages import ChatModel
 
 Spec = dict[str, Any]
+_GONE = 10
+"""Failures in a row after which the model of an operator is believed to be gone, rather than the samples bad."""
 OpenModel = Callable[[str], ChatModel]
 """Gives the model of a name. An operator class lists which of its arguments are such names as `models`."""
 
@@ -152,11 +154,20 @@ def _apply(operators: Sequence[Operator], outcome: Outcome) -> None:
     for operator in operators:
         start, taken = time.perf_counter(), len(outcome.samples)
         results: list[Sample | Bad] = []
+        failed = 0  # in a row
         for sample in outcome.samples:
             try:
                 results += [one if isinstance(one, Bad) else _marked(one, operator) for one in operator(sample)]
-            except ViewfinderError as error:
-                results.append(Bad(f"{operator.name}: {error}", sample.id))
+                failed = 0
+            except Exception as error:
+                failed += 1
+                if failed >= _GONE and getattr(operator, "models", ()):
+                    raise DataError(
+                        f"{operator.name} failed for {failed} samples in a row ({error}); its model seems to be gone: "
+                        "start it again and run the same command, what is done stays"
+                    ) from error
+                kind = "" if isinstance(error, ViewfinderError) else f"{type(error).__name__}: "
+                results.append(Bad(f"{operator.name}: {kind}{error}", sample.id))
         outcome.samples = _keep(results, outcome.bad)
         outcome.counts[operator.name] = Count(taken, len(outcome.samples), time.perf_counter() - start)
 
