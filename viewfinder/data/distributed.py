@@ -30,18 +30,25 @@ class RayTasks:
         if not numbers:
             return
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # a busy machine takes minutes
         try:
             import ray
         except ImportError as error:
             raise DataError(f"Ray is not here ({error}); pip install 'viewfinder[cluster]'") from error
         cores = {"num_cpus": self.workers} if self.address is None else {}
-        ray.init(
-            address=self.address or "local",
-            include_dashboard=False if self.address is None else None,
-            log_to_driver=False,
-            logging_level="ERROR",
-            **cores,
-        )
+        try:
+            ray.init(
+                address=self.address or "local",
+                include_dashboard=False if self.address is None else None,
+                log_to_driver=False,
+                logging_level="ERROR",
+                **cores,
+            )
+        except Exception as error:  # plain exceptions and many kinds of its own
+            where = f"no Ray cluster answers at {self.address}" if self.address else "Ray did not start here in time"
+            raise DataError(
+                f"{where} ({' '.join(str(error).split())[:200]}); nothing is lost: when it does, run the same command again"
+            ) from error
         try:
             yield from self._finished(ray, function, numbers)
         except ray.exceptions.WorkerCrashedError as error:
