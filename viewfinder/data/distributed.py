@@ -6,10 +6,12 @@ the cluster must see under the same path. Why Ray's tasks and not Ray Data or Da
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from viewfinder.data.runner import Task
 from viewfinder.errors import DataError
 
+_ATTEMPTS = 3
 _AHEAD = 1000
 """Tasks handed to the cluster at once, so that it can grow to meet them."""
 
@@ -30,25 +32,11 @@ class RayTasks:
         if not numbers:
             return
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # a busy machine takes minutes
         try:
             import ray
         except ImportError as error:
             raise DataError(f"Ray is not here ({error}); pip install 'viewfinder[cluster]'") from error
-        cores = {"num_cpus": self.workers} if self.address is None else {}
-        try:
-            ray.init(
-                address=self.address or "local",
-                include_dashboard=False if self.address is None else None,
-                log_to_driver=False,
-                logging_level="ERROR",
-                **cores,
-            )
-        except Exception as error:  # plain exceptions and many kinds of its own
-            where = f"no Ray cluster answers at {self.address}" if self.address else "Ray did not start here in time"
-            raise DataError(
-                f"{where} ({' '.join(str(error).split())[:200]}); nothing is lost: when it does, run the same command again"
-            ) from error
+        self._connect(ray)
         try:
             yield from self._finished(ray, function, numbers)
         except ray.exceptions.WorkerCrashedError as error:
@@ -59,16 +47,32 @@ class RayTasks:
         finally:
             ray.shutdown()
 
-    def _finished(self, ray: object, function: Task, numbers: Sequence[int]) -> Iterator[int]:
-        task = ray.remote(max_retries=self.retries)(_call)  # type: ignore[attr-defined]
-        work = ray.put(function)  # type: ignore[attr-defined]
+    def _connect(self, ray: Any) -> None:
+        """Start Ray here or join the cluster; Ray itself waits 30 s at most, which a busy machine may need thrice."""
+        here: dict[str, Any] = {"include_dashboard": False, "num_cpus": self.workers} if self.address is None else {}
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                ray.init(address=self.address or "local", log_to_driver=False, logging_level="ERROR", **here)
+                return
+            except Exception as error:  # plain exceptions and many kinds of its own
+                ray.shutdown()
+                if attempt < _ATTEMPTS:
+                    continue
+                where = f"no Ray cluster answers at {self.address}" if self.address else "Ray did not start here"
+                raise DataError(
+                    f"{where} ({' '.join(str(error).split())[:200]}); nothing is lost, run the same command again"
+                ) from error
+
+    def _finished(self, ray: Any, function: Task, numbers: Sequence[int]) -> Iterator[int]:
+        task = ray.remote(max_retries=self.retries)(_call)
+        work = ray.put(function)
         waiting = list(numbers)
         running: list[object] = []
         while waiting or running:
             while waiting and len(running) < _AHEAD:
                 running.append(task.remote(work, waiting.pop(0)))
-            done, running = ray.wait(running)  # type: ignore[attr-defined]
-            yield from ray.get(done)  # type: ignore[attr-defined]
+            done, running = ray.wait(running)
+            yield from ray.get(done)
 
 
 def _call(function: Task, number: int) -> int:
