@@ -5,6 +5,7 @@ the page's document: the upper end of a table.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ from viewfinder.agent.policy import Policy
 from viewfinder.agent.scripted import ScriptedModel, say
 from viewfinder.errors import ViewfinderError
 from viewfinder.media.image import Picture
-from viewfinder.media.transform import Box
+from viewfinder.media.transform import Box, Transform
 from viewfinder.messages import Message
 from viewfinder.outputs.actions import Action, Device
 
 _HOST = "miniwob.test"
+_AREA, _WINDOW = (160, 210), (500, 240)
+"""CSS pixels of a task and of the window it is laid out in, as the package's own runner has them."""
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".png": "image/png", ".gif": "image/gif"}
 _BY_TEXT = 'Array.from(document.querySelectorAll(%r)).find(e => e.textContent.trim() === query.match(/"(.*)"/)[1])'
 
@@ -63,7 +66,7 @@ class MiniWob:
             raise ViewfinderError(f"{name!r} is no single-click task of MiniWoB++; choose from {', '.join(CLICKS)}")
         self.name, self.seed = name, seed
         self.browser = BrowserEnvironment(
-            f"https://{_HOST}/miniwob/{name}.html", Policy(domains=(_HOST,)), chromium=chromium, size=(160, 210),
+            f"https://{_HOST}/miniwob/{name}.html", Policy(domains=(_HOST,)), chromium=chromium, size=_WINDOW,
             scale=scale, bar=False, sites={_HOST: self._serve}, offline=True,
         )  # fmt: skip
         self._start()
@@ -89,7 +92,10 @@ class MiniWob:
         return self.observe()
 
     def observe(self) -> Observation:
-        return self.browser.observe()
+        """The task's part of the window, its top left corner."""
+        seen = self.browser.observe()
+        size = round(_AREA[0] * self.browser.scale), round(_AREA[1] * self.browser.scale)
+        return replace(seen, picture=Picture(seen.picture.image.crop((0, 0, *size)), Transform.identity(size)))
 
     def target(self, xy: tuple[float, float] | None) -> Target:
         return self.browser.target(xy)
