@@ -5,7 +5,7 @@ PY := .venv/bin/python
 TORCH ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo 'torch>=2.6' || echo 'torch==2.13.0')
 # Extra arguments of that one install, e.g. TORCH_ARGS='--index-url URL' for another index of CPU builds.
 TORCH_ARGS ?=
-EXTRAS ?= dev,eval
+EXTRAS ?= dev,eval,serve,train,agent
 
 .PHONY: setup demo check test test-agent test-playground test-slow parity bench clean
 
