@@ -1,12 +1,12 @@
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
 from viewfinder.data.synth.charts.figures import draw_figures
 
-pytest.importorskip("matplotlib")
-pytest.importorskip("pygal")
-pytest.importorskip("resvg_py")
-pytest.importorskip("vl_convert")
+if missing := [n for n in ("matplotlib", "pygal", "resvg_py", "vl_convert") if find_spec(n) is None]:
+    pytest.skip(f"{', '.join(missing)} is not installed; pip install 'viewfinder[data]'", allow_module_level=True)
 
 from viewfinder.data.synth.charts.libraries import DRAWERS, FORMS, HELD_OUT_LIBRARIES, LIBRARIES
 

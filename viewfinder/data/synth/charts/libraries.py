@@ -1,6 +1,8 @@
 """The kind "plots": the same figures drawn by plotting libraries: matplotlib and Vega-Lite; pygal only held out."""
 
 import io
+import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -149,9 +151,19 @@ def draw_vega(rng: np.random.Generator, figures: Figures, size: tuple[int, int])
     return Image.open(io.BytesIO(vl_convert.vegalite_to_png(spec, scale=1))).convert("RGB")
 
 
+def _open_pygal() -> Any:
+    """pygal without the import hook of the old kind that it leaves behind, of which every later import would warn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)
+        import pygal
+        import pygal.style
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "PluginImportFixer"]
+    return pygal
+
+
 def draw_pygal(rng: np.random.Generator, figures: Figures, size: tuple[int, int]) -> Image.Image:
     """pygal's SVG on white."""
-    import pygal
+    pygal = _open_pygal()
     from pygal.style import CleanStyle, DefaultStyle
 
     from viewfinder.data.synth.objects import draw_svg
