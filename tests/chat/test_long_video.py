@@ -46,7 +46,11 @@ def _watcher() -> Viewfinder:
         assert len(frames) == 2 * steps
         if not still:
             still.append(frames.median(dim=0).values)
-        seen = [t - times[0] for t, frame in zip(times, frames, strict=False) if (frame - still[0]).abs().mean() > 0.01]
+        seen = [
+            t - times[0]
+            for t, frame in zip(times, frames, strict=False)
+            if ((frame - still[0]).abs() > 0.5).float().mean() > 0.004
+        ]
         runs: list[list[float]] = []
         for time in seen:
             if not runs or time - runs[-1][-1] > 1.5 / RATE:
