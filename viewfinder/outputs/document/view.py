@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _VIEWER_STYLE = """
 .page{display:grid;grid-template-columns:1fr 1fr;gap:1rem;padding:1rem;border-bottom:4px solid #ddd}
-.scan{position:relative;align-self:start;position:sticky;top:1rem}.scan img{width:100%;display:block;outline:1px solid #ccc}
+.scan{align-self:start;position:sticky;top:1rem}.scan img{width:100%;display:block;outline:1px solid #ccc}
 .blank{background:#eee}.box{position:absolute;border:2px solid;box-sizing:border-box;opacity:.55;cursor:pointer}
 .box:hover,.box.on{opacity:1;background:#ffe60055}
 .part{border-left:4px solid;padding:.1rem .6rem;margin:.4rem 0;cursor:pointer}
