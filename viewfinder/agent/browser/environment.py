@@ -193,7 +193,7 @@ class BrowserEnvironment:
         """What the page shows, in device pixels; None when it does not answer for `_SLOWEST` seconds."""
         from playwright.async_api import Error
 
-        options = {"format": "png", "optimizeForSpeed": True}
+        options: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
         until = time.monotonic() + _SLOWEST
         while (left := until - time.monotonic()) > 0:
             try:
@@ -203,9 +203,19 @@ class BrowserEnvironment:
                 await asyncio.sleep(0.3)
                 continue
             image = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
-            size = self.to_page.resized_size  # Chromium rounds broken scales its own way, by a pixel at most
+            size = self.to_page.resized_size
+            if "clip" not in options and any(abs(a - b) > 2 for a, b in zip(image.size, size, strict=True)):
+                options["clip"] = await self._magnified(session)
+                continue
+            # Chromium rounds broken scales its own way, by a pixel at most
             return image if image.size == size else image.crop((0, 0, *size))
         return None
+
+    async def _magnified(self, session: Any) -> dict[str, float]:
+        """What is shown, at the scale that was asked: some builds of Chromium take their pictures in CSS pixels."""
+        shown = (await session.send("Page.getLayoutMetrics"))["cssVisualViewport"]
+        width, height = self.size
+        return {"x": shown["pageX"], "y": shown["pageY"], "width": width, "height": height, "scale": self.scale}
 
     def target(self, xy: Place | None) -> Target:
         if xy is not None and (part := overlays.part_at(self._parts, xy)):
