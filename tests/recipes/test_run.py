@@ -89,12 +89,11 @@ def test_a_kill_at_any_moment_leaves_what_loads_and_goes_on(prepared: Path) -> N
     arguments = [sys.executable, "-m", "viewfinder", *command(prepared, "steps=40", "save_every=1", "keep=1")]
     moments = random.Random(0)
     for _ in range(10):
-        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        process.stdout.readline()  # a step was taken: from now on states are being written
-        time.sleep(moments.uniform(0, 0.6))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            process.stdout.readline()  # a step was taken: from now on states are being written
+            time.sleep(moments.uniform(0, 0.6))
+            process.send_signal(signal.SIGKILL)
         for state in saved_states(prepared / "run/states"):
             load_tensors(state, {name: torch.empty(shape) for name, shape in stored_shapes(state).items()})
         if (prepared / "run/export").exists():

@@ -93,7 +93,9 @@ def test_as_one_process(others: Path, tmp_path: Path, job: str) -> None:
         mine, theirs = load_file(tmp_path / job / name), load_file(others / job / name)
         assert mine.keys() == theirs.keys()
         for key in mine:
-            torch.testing.assert_close(theirs[key], mine[key], atol=1e-4, rtol=1e-3, msg=key)
+            # a key bias moves all scores of a query nearly alike: its gradient is rounding, which AdamW makes a step of
+            atol = 1e-3 if key.endswith("k_proj.bias") else 1e-4
+            torch.testing.assert_close(theirs[key], mine[key], atol=atol, rtol=1e-3, msg=key)
 
 
 @pytest.mark.slow
