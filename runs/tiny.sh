@@ -2,7 +2,9 @@
 # How the built-in weights were made: every stage with the settings that were used, in order. Each command
 # resumes where it was stopped. About 45 minutes on two cores; OUT takes 300 MB. The data code was still changing
 # between stages 2 and 3 of the shipped weights (boxes of text became tight, one thing instead of one or two), so a
-# rerun gives a sibling of them, not the same bytes.
+# rerun gives a sibling of them, not the same bytes. Since 2026-11-25 the recipe has six layers of language model
+# instead of four, a vocabulary of 1,024 and finer dense labels, for the next model (docs/log.md, "learning before
+# seeing"): to make the shipped one again, take the recipe as of 2026-11-23.
 set -euo pipefail
 OUT=${OUT:-/tmp/viewfinder-tiny}
 PYTHON=${PYTHON:-.venv/bin/python}
