@@ -7,7 +7,8 @@ import pytest
 
 from viewfinder.agent.loop import Agent
 from viewfinder.agent.policy import Policy
-from viewfinder.agent.samples import Style, matches, trajectory_samples, world_samples
+from viewfinder.agent.run_samples import matches, trajectory_samples
+from viewfinder.agent.samples import Style, pointing_samples, world_samples
 from viewfinder.agent.settings import Settings
 from viewfinder.agent.trajectory import Recorder, load_trajectory
 from viewfinder.agent.worlds import APPS, make_world
@@ -34,6 +35,24 @@ def test_answers_are_inside_the_box_and_screens_fit_the_model() -> None:
             assert x0 - 0.5 <= action.coordinate[0] <= x1 + 0.5
             assert y0 - 0.5 <= action.coordinate[1] <= y1 + 0.5
     assert tasks == {"screen act", "screen press"}
+
+
+def test_pointing_samples_name_one_thing_on_a_small_screen() -> None:
+    style = Style(sizes=(140, 280))
+    samples = list(pointing_samples(90, seed=2, style=style))
+    for sample in samples:
+        width, height = load_image(sample.media[0].image).size
+        assert 140 <= min(width, height) <= max(width, height) <= 280
+        x0, y0, x1, y1 = sample.truth["box"]
+        assert 0 <= x0 < x1 <= width
+        assert 0 <= y0 < y1 <= height
+        x, y = parse_action(sample.answer, Transform.identity((width, height))).coordinate or (-1, -1)
+        assert x0 - 0.5 <= x <= x1 + 0.5
+        assert y0 - 0.5 <= y <= y1 + 0.5
+    assert {sample.task for sample in samples} == {"screen press"}
+    assert len({sample.question + str(sample.truth["box"]) for sample in samples}) > 60
+    again = list(pointing_samples(90, seed=2, style=style))
+    assert [sample.answer for sample in samples] == [sample.answer for sample in again]
 
 
 def test_samples_are_what_the_loop_asks() -> None:

@@ -28,6 +28,22 @@ _AREA, _WINDOW = (160, 210), (500, 240)
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".png": "image/png", ".gif": "image/gif"}
 _BY_TEXT = 'Array.from(document.querySelectorAll(%r)).find(e => e.textContent.trim() === query.match(/"(.*)"/)[1])'
 
+_SHAPE = """Array.from(document.querySelectorAll('#area_svg > *')).filter(e => {
+    const kind = {circle: 'circle', rect: 'rectangle', polygon: 'triangle'}[e.tagName] || e.textContent;
+    const type = e.tagName !== 'text' ? 'shape' : /\\d/.test(kind) ? 'digit' : 'letter';
+    const side = e.tagName === 'text' ? parseFloat(e.getAttribute('font-size')) : e.getBBox().width;
+    const is = ['item', type, kind, e.getAttribute('fill'), side > 15 ? 'large' : 'small'];
+    const words = query.match(/(?:Click on a |How many )(.*?)(?:s are there.)?$/)[1].split(' ');
+    return words.every(word => is.includes(word));
+  })"""
+"""The drawn shapes that the instruction describes: by size, colour, and what they are."""
+_FIGURE = """(e => ({circle: 'circle', rect: 'rectangle', polygon: 'triangle'}[e.tagName]
+  || (/\\d/.test(e.textContent) ? 'digit' : 'letter')))(document.querySelector('#area_svg > *'))"""
+_TICKET = """Array.from(document.querySelectorAll('.flight'), e => {
+    const button = e.querySelector('.buy-ticket'), time = e.querySelector('.time-duration');
+    return [+(query.includes('cost') ? button.dataset.price : time.dataset.duration), button];
+  }).sort((a, b) => (/cheap|short/.test(query) ? 1 : -1) * (a[0] - b[0]))[0][1]"""
+
 CLICKS: dict[str, str] = {
     "click-test": "document.querySelector('#subbtn')",
     "click-test-2": "document.querySelector('#subbtn')",
@@ -40,8 +56,18 @@ CLICKS: dict[str, str] = {
     "click-color": 'document.querySelector(`[data-color="${query.match(/the (\\w+) colored/)[1]}"]`)',
     "click-widget": 'document.querySelector(`[data-type="${query.match(/"(.*)"/)[1]}"]`)',
     "focus-text": "document.querySelector('#area input')",
+    "focus-text-2": "document.querySelectorAll('#area input')[query.match(/(\\d)/)[1] - 1]",
+    "click-test-transfer": "document.querySelector(query.includes('ONE') ? '#subbtn' : '#subbtn2')",
+    "unicode-test": _BY_TEXT % "#area button",
+    "click-shape": _SHAPE + "[0]",
+    "identify-shape": f"document.querySelector(`#area button[data-type='${{{_FIGURE}}}']`)",
+    "count-shape": "Array.from(document.querySelectorAll('#count-buttons button')).find("
+    f"e => +e.textContent === {_SHAPE}.length)",
+    "grid-coordinate": "document.getElementById(query.match(/\\(.*\\)/)[0])",
+    "buy-ticket": _TICKET,
 }
-"""Single-click tasks, and the element to click on, by the instruction `query`."""
+"""Single-click tasks, and the element to click on, by the instruction `query`. Left out is count-sides, whose figure is
+painted on a canvas: no oracle that reads the document can know it."""
 
 _START = """seed => { Math.seedrandom(seed); core.EPISODE_MAX_TIME = 1e8; core.startEpisodeReal(); }"""
 _BOX = """(() => { const query = core.getUtterance(), e = %s, r = e.getBoundingClientRect();

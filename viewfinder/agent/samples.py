@@ -1,10 +1,12 @@
-"""Training samples from worlds and from recorded runs: screen, task, what was done so far -> thought and call.
+"""Training samples from worlds: screen, task, what was done so far -> thought and call.
 
     write_shards(world_samples(1000, split="train"), "shards/screens")
+    write_shards(pointing_samples(1000, style=Style(sizes=(140, 280))), "shards/pointing")  # a name, a click
 
-Each sample is exactly what the loop would ask at that step (`prompts.write_request`), answered as the solver does, with
-the box to hit in `truth`. Places are pixels of the screen; `data.places` rewrites them for any processor. Seeds of
-"train" and "test" share no words, palettes or layouts (`worlds.words`, `worlds.skins`).
+Of recorded runs: see `run_samples`. Each sample is exactly what the loop would ask at that step
+(`prompts.write_request`), answered as the solver does, with the box to hit in `truth`. Places are pixels of the
+screen; `data.places` rewrites them for any processor. Seeds of "train" and "test" share no words, palettes or layouts
+(`worlds.words`, `worlds.skins`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from viewfinder.agent.prompts import Form, PastStep, write_request
-from viewfinder.agent.trajectory import Trajectory
 from viewfinder.agent.worlds import APPS, make_world
 from viewfinder.agent.worlds.solver import Move, next_move
 from viewfinder.agent.worlds.words import Split
@@ -71,30 +72,80 @@ def world_samples(
         episode += 1
 
 
-def _episode(
-    rng: np.random.Generator, name: str, split: Split, style: Style, make: Callable[..., Any]
+def pointing_samples(
+    count: int,
+    *,
+    seed: int = 0,
+    split: Split = "train",
+    style: Style | None = None,
+    names: Sequence[str] = tuple(APPS),
+    make: Callable[..., Any] = make_world,
+    each: int = 3,
 ) -> Iterator[Sample]:
-    """One instance solved, a sample a step, with pointing samples on its screens."""
+    """`count` samples that name one thing on a screen, answered by a click on it: grounding in the form of an action.
+
+    Args:
+        each: so many of a screen at most, about different things; the screens are those on the solver's way.
+    """
+    style, made, episode = style or Style(), 0, 0
+    while made < count:
+        rng = np.random.default_rng((seed, 2 if split == "train" else 3, episode))
+        for sample in _pointed_episode(rng, names[int(rng.integers(len(names)))], split, style, make, each):
+            yield sample
+            made += 1
+            if made == count:
+                return
+        episode += 1
+
+
+def _instance(
+    rng: np.random.Generator, name: str, split: Split, style: Style, make: Callable[..., Any]
+) -> tuple[Any, tuple[Any, ...]]:
+    """A world at its start, and where it comes from."""
     renderers, weights = zip(*style.renderers, strict=True)
     renderer = renderers[int(rng.choice(len(renderers), p=np.array(weights) / sum(weights)))]
     low, high = style.sizes[0] // 28, style.sizes[1] // 28
     size = 28 * int(rng.integers(low, high + 1)), 28 * int(rng.integers(low, high + 1))
     seed, touch = int(rng.integers(1 << 31)), bool(rng.random() < 0.3) or None
-    world = make(name, renderer, seed, split, size=size, touch=touch)
+    return make(name, renderer, seed, split, size=size, touch=touch), (name, renderer, seed)
+
+
+def _episode(
+    rng: np.random.Generator, name: str, split: Split, style: Style, make: Callable[..., Any]
+) -> Iterator[Sample]:
+    """One instance solved, a sample a step, with pointing samples on its screens."""
+    world, origin = _instance(rng, name, split, style, make)
     try:
         history: list[PastStep] = []
         for _ in range(_LONGEST):
             move = next_move(world)
             screen = world.observe().picture
-            yield _sample(world, screen, world.task, history, move, style.form, (name, renderer, seed), "act")
-            if rng.random() < style.pointing and (pointed := _pointing(rng, world)):
-                task, aim = pointed
-                yield _sample(world, screen, task, [], aim, style.form, (name, renderer, seed), "press")
+            yield _sample(world, screen, world.task, history, move, style.form, origin, "act")
+            if rng.random() < style.pointing and (pointed := _pointing(rng, world, 1)):
+                yield _sample(world, screen, pointed[0][0], [], pointed[0][1], style.form, origin, "press")
             if move.action.name == "terminate":
                 return
             stray = _stray(rng, world) if rng.random() < style.strays else None
             move = stray or move
             history.append(PastStep(_answer(move, screen.transform), screen))
+            world.act(move.action)
+    finally:
+        world.close()
+
+
+def _pointed_episode(
+    rng: np.random.Generator, name: str, split: Split, style: Style, make: Callable[..., Any], each: int
+) -> Iterator[Sample]:
+    """Pointing samples alone, on the screens of one instance."""
+    world, origin = _instance(rng, name, split, style, make)
+    try:
+        for _ in range(_LONGEST):
+            screen = world.observe().picture
+            for task, move in _pointing(rng, world, each):
+                yield _sample(world, screen, task, [], move, style.form, origin, "press")
+            move = next_move(world)
+            if move.action.name == "terminate":
+                return
             world.act(move.action)
     finally:
         world.close()
@@ -110,16 +161,17 @@ def _sample(
     origin: tuple[Any, ...],
     kind: str,
 ) -> Sample:
-    return _write(
+    return write_sample(
         world.device, screen, task, history, move.thought, move.action, move.box, form,
         lineage=("worlds", *map(str, origin)), task_name=f"screen {kind}",
     )  # fmt: skip
 
 
-def _write(
+def write_sample(
     device: Device, screen: Picture, task: str, history: Sequence[PastStep], thought: str, action: Action,
     box: Box | None, form: Form, *, lineage: tuple[str, ...], task_name: str, target: dict[str, Any] | None = None,
 ) -> Sample:  # fmt: skip
+    """One step as a sample: what the loop would ask, and the answer; `box` (pixels of the screen) is what to hit."""
     request = write_request(task, screen, device, history, form=form)
     answer = f"{thought}\n{format_action(action, screen.transform)}"
     truth: dict[str, Any] = {"action": action.to_dict(), "thought": thought, "size": list(screen.size)}
@@ -158,13 +210,14 @@ def _visible(world: Any) -> list[tuple[str, Box]]:
     return [(name, box) for name, box in named if words.count(name) == 1]
 
 
-def _pointing(rng: np.random.Generator, world: Any) -> tuple[str, Move] | None:
-    found = _visible(world)
-    if not found:
-        return None
-    words, box = found[int(rng.integers(len(found)))]
-    task = _NAMES[int(rng.integers(len(_NAMES)))].format(words)
-    return task, Move(f"I see {words}, so I press it.", _press(world.device, box), box)
+def _pointing(rng: np.random.Generator, world: Any, most: int) -> list[tuple[str, Move]]:
+    """Up to `most` things that can be pressed now: what to do in words, and the press."""
+    found, pointed = _visible(world), list[tuple[str, Move]]()
+    for i in rng.permutation(len(found))[:most]:
+        words, box = found[int(i)]
+        task = _NAMES[int(rng.integers(len(_NAMES)))].format(words)
+        pointed.append((task, Move(f"I see {words}, so I press it.", _press(world.device, box), box)))
+    return pointed
 
 
 def _stray(rng: np.random.Generator, world: Any) -> Move | None:
@@ -178,46 +231,3 @@ def _stray(rng: np.random.Generator, world: Any) -> Move | None:
 def _press(device: Device, box: Box) -> Action:
     middle = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     return Action(device, "click" if device == "mobile" else "left_click", coordinate=middle)
-
-
-def trajectory_samples(trajectory: Trajectory, form: Form = "official") -> Iterator[Sample]:
-    """The steps of a recorded run that are worth learning from; nothing when it did not succeed.
-
-    Left out: steps that were not done, that had no thought, that changed nothing on the screen (detours), and those
-    whose thought names another action than the one done (`matches`).
-    """
-    if not trajectory.succeeded:
-        return
-    history: list[PastStep] = []
-    screens = [trajectory.screen(step) for step in trajectory.steps]
-    for i, step in enumerate(trajectory.steps):
-        action = step.read_action()
-        if action is None:
-            continue
-        last = action.name == "terminate"
-        moved = last or i + 1 >= len(screens) or screens[i + 1].image.tobytes() != screens[i].image.tobytes()
-        if step.done and step.thought and moved and matches(step.thought, action):
-            yield _write(
-                action.device, screens[i], trajectory.task, history, step.thought, action, None, form,
-                lineage=("trajectory", trajectory.directory.name, str(step.index)), task_name="screen act",
-                target=step.target,
-            )  # fmt: skip
-        history.append(
-            PastStep(f"{step.thought}\n{format_action(action, screens[i].transform)}", screens[i], step.note)
-        )
-
-
-_WORDS = {
-    "type": ("type", "write", "enter", "fill"),
-    "scroll": ("scroll", "look", "below", "above", "down", "up"),
-    "swipe": ("swipe", "scroll", "look", "below", "above"),
-    "terminate": ("done", "finished", "complete", "cannot", "can no longer", "success", "over"),
-}
-
-
-def matches(thought: str, action: Action) -> bool:
-    """Whether a thought may stand before an action: one that types must speak of typing, the end of the end."""
-    text = thought.lower()
-    if action.name == "type" and action.text and action.text.strip().lower() in text:
-        return True
-    return any(word in text for word in _WORDS.get(action.name, ("",)))

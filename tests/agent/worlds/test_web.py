@@ -73,7 +73,12 @@ def test_every_single_click_task_has_an_oracle(chromium: Chromium, name: str) ->
     for seed in range(5):
         world = MiniWob(name, seed=seed, chromium=chromium)
         try:
-            assert play(oracle(world), world, seed, SETTINGS).success
+            width, height = world.observe().size
+            x0, y0, x1, y1 = world.target_box() or (-1, -1, -1, -1)
+            assert 0 <= x0 < x1 <= width
+            assert 0 <= y0 < y1 <= height
+            played = play(oracle(world), world, seed, SETTINGS)
+            assert (played.success, played.clicks, played.inside) == (True, 1, 1)
         finally:
             world.close()
 
