@@ -19,8 +19,8 @@ from viewfinder.errors import ViewfinderError
 from viewfinder.model.weights import load_model, save_pretrained
 from viewfinder.recipes import tiny
 from viewfinder.recipes.run import train
-from viewfinder.recipes.sizes import export_processor, fresh
-from viewfinder.train.checkpoint import load_tensors, saved_states, stored_shapes
+from viewfinder.recipes.sizes import export_processor, fresh, read_heads
+from viewfinder.train.checkpoint import load_tensors, save_state, saved_states, stored_shapes
 
 
 def command(tmp_path: Path, *settings: str) -> list[str]:
@@ -103,3 +103,11 @@ def test_a_kill_at_any_moment_leaves_what_loads_and_goes_on(prepared: Path) -> N
     whole = [*command(prepared, "steps=40"), "--out", str(prepared / "whole")]
     subprocess.run([sys.executable, "-m", "viewfinder", *whole], check=True, stdout=subprocess.DEVNULL)
     assert killed == losses(prepared / "whole")
+
+
+def test_heads_are_taken_averaged_like_the_weights_of_an_export(tmp_path: Path) -> None:
+    before = {"average.heads.one.weight": torch.full((2, 3), 1.0), "weights.heads.one.weight": torch.full((2, 3), 2.0)}
+    save_state(tmp_path, 1, before | {"weights.heads.two.weight": torch.full((2, 3), 3.0)}, {})
+    heads = {name: torch.nn.Linear(3, 2, bias=False) for name in ("one", "two")}
+    read_heads(heads, tmp_path)
+    assert [float(head.weight[0, 0]) for head in heads.values()] == [1.0, 3.0]

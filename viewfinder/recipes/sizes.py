@@ -127,10 +127,10 @@ def read_language(model: Qwen2_5_VL, directory: Path) -> None:
 
 
 def read_heads(heads: Mapping[str, torch.nn.Module], states: Path | None) -> None:
-    """What an earlier run learnt in heads of the same shape."""
+    """What an earlier run learnt in heads of the same shape: averaged where it kept averages, as its export is."""
     saved = saved_states(states) if states is not None else []
     for name, head in heads.items() if saved else ():
-        found = read_state(saved[-1], f"weights.heads.{name}.")
+        found = read_state(saved[-1], f"average.heads.{name}.") or read_state(saved[-1], f"weights.heads.{name}.")
         if found and all(n in found and found[n].shape == t.shape for n, t in head.state_dict().items()):
             head.load_state_dict(found)
 
