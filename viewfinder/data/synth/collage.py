@@ -63,12 +63,17 @@ class Collage:
         return tuple(dict.fromkeys(one.name for one in self.objects))
 
 
-def make_collage(rng: np.random.Generator, options: Options, size: tuple[int, int] | None = None) -> Collage:
-    """Draw a picture with one to many objects of one to several names."""
+def make_collage(
+    rng: np.random.Generator,
+    options: Options,
+    size: tuple[int, int] | None = None,
+    back: Image.Image | None = None,
+) -> Collage:
+    """Draw a picture with one to many objects of one to several names; on `back` (drawn over) where it is given."""
     libraries = find_libraries(options.objects, options.split)
     library = pick(rng, libraries)
-    size = size or options.size(rng)
-    image = ground(rng, size, options.difficulty)
+    size = back.size if back is not None else size or options.size(rng)
+    image = back if back is not None else ground(rng, size, options.difficulty)
     cuts = [_draw_cutout(rng, library, options) for _ in range(options.between(rng, 1, 8))]
     wanted = [cut for cut in cuts for _ in range(_copies(rng, options))][: 2 + round(30 * options.difficulty)]
     owner = np.full((size[1], size[0]), -1, np.int32)

@@ -1,12 +1,14 @@
 """One question and its answer, and conversations of them: what every kind of generated sample ends in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 from PIL import Image
 
 from viewfinder.data.sample import Sample, say
+from viewfinder.data.synth.choose import chance
 from viewfinder.messages import Message
 
 
@@ -29,6 +31,15 @@ class Exchange:
     question_form: str = ""
     truth: dict[str, Any] = field(default_factory=dict)
     system: str = ""
+
+
+def one_or_two(rng: np.random.Generator, ask: Callable[[], Exchange], second: float = 0.3) -> list[Exchange]:
+    """An exchange, with probability `second` another that asks something else."""
+    exchanges = [ask()]
+    if chance(rng, second):
+        another = ask()
+        exchanges += [another] if another.question != exchanges[0].question else []
+    return exchanges
 
 
 def converse(

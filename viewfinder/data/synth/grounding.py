@@ -44,7 +44,11 @@ def article(name: str) -> str:
 
 def make(rng: np.random.Generator, options: Options) -> Sample:
     """A picture and one to three exchanges about it."""
-    collage = make_collage(rng, options)
+    return converse_about(rng, make_collage(rng, options))
+
+
+def converse_about(rng: np.random.Generator, collage: Collage) -> Sample:
+    """One to three exchanges about a picture."""
     first = ask(rng, collage)
     exchanges = [first]
     while not first.system and len(exchanges) < 3 and chance(rng, 0.4):

@@ -81,6 +81,11 @@ def city(rng: np.random.Generator) -> str:
 def date(rng: np.random.Generator, style: int | None = None) -> str:
     """A day, in one of five ways of writing (`style` 0 to 4)."""
     day, month, year = number(rng, 1, 28), number(rng, 1, 12), number(rng, 1995, 2029)
+    return write_date(day, month, year, number(rng, 0, 4) if style is None else style)
+
+
+def write_date(day: int, month: int, year: int, style: int) -> str:
+    """`write_date(3, 2, 2024, 3)` is `3 Feb 2024`; styles 0 to 4."""
     forms = (
         f"{day:02d}/{month:02d}/{year}",
         f"{year}-{month:02d}-{day:02d}",
@@ -88,7 +93,7 @@ def date(rng: np.random.Generator, style: int | None = None) -> str:
         f"{day} {MONTHS[month - 1]} {year}",
         f"{MONTHS[month - 1]} {day}, {year}",
     )
-    return forms[number(rng, 0, 4) if style is None else style]
+    return forms[style]
 
 
 def currency(rng: np.random.Generator) -> str:

@@ -8,6 +8,7 @@ from tests.data.synth.pixels import background, measured, off_by
 from viewfinder.chat.documents.fields import example_of, unwrap, with_places
 from viewfinder.data.places import FORMS
 from viewfinder.data.synth.documents.forms import draw_form
+from viewfinder.data.synth.documents.invoices import draw_invoice
 from viewfinder.data.synth.documents.receipts import draw_receipt
 from viewfinder.data.synth.documents.values import Leaf, example, extraction, leaves, placed, plain
 from viewfinder.data.synth.kinds import Options
@@ -48,7 +49,7 @@ def test_boxes_of_values_follow_the_picture() -> None:
     assert "[0, 0, 0, 0]" in exchange.question
 
 
-@pytest.mark.parametrize("draw", [draw_receipt, draw_form])
+@pytest.mark.parametrize("draw", [draw_receipt, draw_form, draw_invoice])
 @pytest.mark.parametrize("options", [EASY, HARD])
 def test_boxes_of_values_are_those_of_their_ink(draw: Any, options: Options) -> None:
     compared = 0
@@ -81,3 +82,22 @@ def test_receipts_add_up(options: Options) -> None:
 
 def cents(text: str) -> int:
     return int("".join(c for c in text if c.isdigit()))
+
+
+@pytest.mark.parametrize("options", [EASY, HARD])
+def test_invoices_add_up(options: Options) -> None:
+    compared = 0
+    for seed in range(20):
+        values = draw_invoice(np.random.default_rng(seed), options).values
+        total = 0
+        for row in values["items"]:
+            if "quantity" in row:
+                assert row["quantity"].value * cents(row["unit_price"].value) == cents(row["amount"].value)
+            total += cents(row["amount"].value)
+        if "subtotal" in values:
+            assert cents(values["subtotal"].value) == total
+            total += cents(values["tax"].value) - (cents(values["discount"].value) if "discount" in values else 0)
+        if "total" in values:
+            assert cents(values["total"].value) == total
+            compared += 1
+    assert compared > 12

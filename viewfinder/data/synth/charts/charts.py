@@ -6,10 +6,10 @@ from viewfinder.data.sample import Sample
 from viewfinder.data.synth.charts.drawn import draw_chart
 from viewfinder.data.synth.charts.figures import draw_figures
 from viewfinder.data.synth.charts.questions import ask_chart
-from viewfinder.data.synth.choose import chance, number
+from viewfinder.data.synth.choose import number
 from viewfinder.data.synth.documents.lettering import draw_faces
 from viewfinder.data.synth.documents.sheet import Sheet, draw_palette
-from viewfinder.data.synth.exchange import converse
+from viewfinder.data.synth.exchange import converse, one_or_two
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
 
@@ -35,9 +35,6 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     edge = number(rng, 4, 10)
     area = (edge, edge, size[0] - edge, size[1] - edge)
     chart = draw_chart(rng, sheet, area, figures, draw_faces(rng, options.split), em)
-    exchanges = [ask_chart(rng, figures, chart.box, size, chart.marks)]
-    if chance(rng, 0.3):
-        another = ask_chart(rng, figures, chart.box, size, chart.marks)
-        exchanges += [another] if another.question != exchanges[0].question else []
+    exchanges = one_or_two(rng, lambda: ask_chart(rng, figures, chart.box, size, chart.marks))
     image = camera(rng, sheet.image, options.difficulty * 0.6)
     return converse(exchanges, image, lineage=("charts.drawn",))

@@ -13,9 +13,9 @@ from viewfinder.data.sample import Sample
 from viewfinder.data.synth.charts.charts import chart_size
 from viewfinder.data.synth.charts.figures import Figures, draw_figures
 from viewfinder.data.synth.charts.questions import ask_chart
-from viewfinder.data.synth.choose import chance, number, pick
+from viewfinder.data.synth.choose import number, pick
 from viewfinder.data.synth.documents.sheet import Colour, Sheet
-from viewfinder.data.synth.exchange import converse
+from viewfinder.data.synth.exchange import converse, one_or_two
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
 
@@ -34,10 +34,7 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     sheet = Sheet(image.size, corner, corner)
     sheet.image = image
     box = sheet.ink_box((0, 0, *image.size)) or (0, 0, *image.size)
-    exchanges = [ask_chart(rng, figures, box, image.size, {})]
-    if chance(rng, 0.3):
-        another = ask_chart(rng, figures, box, image.size, {})
-        exchanges += [another] if another.question != exchanges[0].question else []
+    exchanges = one_or_two(rng, lambda: ask_chart(rng, figures, box, image.size, {}))
     return converse(exchanges, camera(rng, image, options.difficulty * 0.5), lineage=(f"charts.{name}",))
 
 

@@ -12,7 +12,7 @@ from viewfinder.data.synth.documents.lettering import Column, Face, draw_faces, 
 from viewfinder.data.synth.documents.pages import page_size
 from viewfinder.data.synth.documents.sheet import Sheet, draw_palette
 from viewfinder.data.synth.documents.values import Leaf, Tree, ask_values
-from viewfinder.data.synth.exchange import Exchange, converse
+from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.phrases import city, code, company, currency, date, email, money, person, phone, street
@@ -42,10 +42,7 @@ class Form:
 def make(rng: np.random.Generator, options: Options) -> Sample:
     """A form and one or two questions about it."""
     form = draw_form(rng, options)
-    exchanges = [_ask(rng, form, options)]
-    if chance(rng, 0.3):
-        another = _ask(rng, form, options)
-        exchanges += [another] if another.question != exchanges[0].question else []
+    exchanges = one_or_two(rng, lambda: _ask(rng, form, options))
     return converse(exchanges, camera(rng, form.image, options.difficulty), lineage=("typeset",))
 
 
@@ -121,15 +118,8 @@ def draw_form(rng: np.random.Generator, options: Options) -> Form:
         if not wanted:
             break
     form.absent = tuple(key for key in _LABELS if key not in form.values)
-    form.image = _cut(rng, sheet, column.y + margin, hard)
+    form.image = sheet.cut_below(column.y + margin + number(rng, 0, 30), whole=hard < 0.35)
     return form
-
-
-def _cut(rng: np.random.Generator, sheet: Sheet, used: int, hard: float) -> PillowImage.Image:
-    """Without most of the empty paper below; easy ones keep whole tokens."""
-    height = min(sheet.size[1], used + number(rng, 0, 30))
-    height = min(sheet.size[1], -(-height // 28) * 28) if hard < 0.35 else height
-    return sheet.image.crop((0, 0, sheet.size[0], height))
 
 
 def _title(rng: np.random.Generator, sheet: Sheet, column: Column, form: Form, face: Face) -> None:

@@ -12,7 +12,7 @@ from viewfinder.data.synth.documents import blocks
 from viewfinder.data.synth.documents.blocks import Block, Look
 from viewfinder.data.synth.documents.lettering import Column, Face, Line, draw_faces, set_line
 from viewfinder.data.synth.documents.sheet import Sheet, draw_palette
-from viewfinder.data.synth.exchange import Exchange, converse
+from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.phrases import title
@@ -61,10 +61,7 @@ def page_size(rng: np.random.Generator, options: Options, least: int = 140) -> t
 def make(rng: np.random.Generator, options: Options) -> Sample:
     """A page and one question, sometimes two."""
     page = set_page(rng, options)
-    exchanges = [ask(rng, page)]
-    if chance(rng, 0.2):
-        another = ask(rng, page)
-        exchanges += [another] if another.question != exchanges[0].question else []
+    exchanges = one_or_two(rng, lambda: ask(rng, page), 0.2)
     image = camera(rng, page.image, options.difficulty * 0.6)
     return converse(exchanges, image, lineage=("typeset",))
 

@@ -11,7 +11,7 @@ from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.documents.lettering import Column, Face, Faces, draw_faces, set_line
 from viewfinder.data.synth.documents.sheet import Rectangle, Sheet
 from viewfinder.data.synth.documents.values import Leaf, ask_values
-from viewfinder.data.synth.exchange import Exchange, converse
+from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.phrases import city, company, currency, date, item, money, phone, street
@@ -40,11 +40,7 @@ class Receipt:
 def make(rng: np.random.Generator, options: Options) -> Sample:
     """A slip and one or two questions about it."""
     receipt = draw_receipt(rng, options)
-    first = _ask(rng, receipt, options)
-    exchanges = [first]
-    if chance(rng, 0.3):
-        another = _ask(rng, receipt, options)
-        exchanges += [another] if another.question != first.question else []
+    exchanges = one_or_two(rng, lambda: _ask(rng, receipt, options))
     return converse(exchanges, camera(rng, receipt.image, options.difficulty), lineage=("typeset",))
 
 
@@ -216,8 +212,6 @@ class _Slip:
             self.keep(key, text, boxes[1])
 
     def finish(self) -> Receipt:
-        height = min(self.sheet.size[1], self.column.y + 5)
-        height = min(self.sheet.size[1], -(-height // 28) * 28) if self.whole else height
-        image = self.sheet.image.crop((0, 0, self.sheet.size[0], height))
+        image = self.sheet.cut_below(self.column.y + 5, self.whole)
         known = ("company", "address", "date", "time", "phone", "tax", "total", "cash", "change", "card")
         return Receipt(image, self.values, tuple(key for key in known if key not in self.values), self.lines)

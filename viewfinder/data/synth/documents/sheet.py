@@ -55,6 +55,12 @@ class Sheet:
         box = strongest.point(_ABOVE_FAINT).getbbox()
         return None if box is None else (x1 + box[0], y1 + box[1], x1 + box[2], y1 + box[3])
 
+    def cut_below(self, y: int, whole: bool) -> Image.Image:
+        """The sheet without the empty paper below `y`; `whole` keeps a height of whole tokens (28 pixels)."""
+        height = min(self.size[1], y)
+        height = min(self.size[1], -(-height // 28) * 28) if whole else height
+        return self.image.crop((0, 0, self.size[0], height))
+
 
 _ABOVE_FAINT = [255 * (value > _FAINT) for value in range(256)]
 

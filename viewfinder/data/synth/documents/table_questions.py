@@ -3,12 +3,12 @@
 import numpy as np
 
 from viewfinder.data.sample import Sample
-from viewfinder.data.synth.choose import chance, number, pick, weighted
+from viewfinder.data.synth.choose import number, pick, weighted
 from viewfinder.data.synth.documents.lettering import Column, Face, draw_faces
 from viewfinder.data.synth.documents.pages import page_size
 from viewfinder.data.synth.documents.sheet import Sheet, draw_palette
 from viewfinder.data.synth.documents.tables import DrawnTable, draw_style, draw_table, make_grid
-from viewfinder.data.synth.exchange import Exchange, converse
+from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
 from viewfinder.media.transform import Transform
@@ -21,10 +21,7 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     """A table and one or two questions."""
     sheet, table = draw_one_table(rng, options)
     frame = Transform.identity(sheet.size)
-    exchanges = [_ask(rng, table, frame)]
-    if chance(rng, 0.3):
-        another = _ask(rng, table, frame)
-        exchanges += [another] if another.question != exchanges[0].question else []
+    exchanges = one_or_two(rng, lambda: _ask(rng, table, frame))
     image = camera(rng, sheet.image, options.difficulty * 0.6)
     return converse(exchanges, image, lineage=("typeset",))
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, pick, weighted
-from viewfinder.data.synth.exchange import Exchange, converse
+from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.screens.actions import act
 from viewfinder.data.synth.screens.screens import BUTTONS, SETTINGS, Screen, draw_screen
@@ -21,10 +21,7 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     screen = draw_screen(rng, options)
     if chance(rng, 0.45):
         return act(rng, screen, options.difficulty)
-    exchanges = [ask_screen(rng, screen)]
-    if chance(rng, 0.35):
-        another = ask_screen(rng, screen)
-        exchanges += [another] if another.question != exchanges[0].question else []
+    exchanges = one_or_two(rng, lambda: ask_screen(rng, screen), 0.35)
     return converse(exchanges, screen.image, lineage=("widgets",))
 
 

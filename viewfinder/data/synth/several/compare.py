@@ -7,7 +7,7 @@ import numpy as np
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick, weighted
-from viewfinder.data.synth.exchange import Exchange, converse
+from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
 from viewfinder.data.synth.fonts import find_families
 from viewfinder.data.synth.grounding import article
 from viewfinder.data.synth.kinds import Options
@@ -50,10 +50,7 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     side = 28 * max(3, round(number(rng, min(options.min_side, top), top) / 28))
     size = (side, 28 * max(3, round(side * float(rng.uniform(0.7, 1.2)) / 28)))
     pictures = _Set(tuple(make_scene(rng, size, style) for _ in range(count)))
-    exchanges = [_ask(rng, pictures)]
-    if chance(rng, 0.4):
-        another = _ask(rng, pictures)
-        exchanges += [another] if another.question != exchanges[0].question else []
+    exchanges = one_or_two(rng, lambda: _ask(rng, pictures), 0.4)
     return converse(exchanges, *(scene.image for scene in pictures.scenes), lineage=("scenes",))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from viewfinder.data.sample import Sample, say
 from viewfinder.data.synth.choose import chance, number, pick, weighted
-from viewfinder.data.synth.exchange import Exchange
+from viewfinder.data.synth.exchange import Exchange, one_or_two
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.videos.events import Event, Film, draw_rate, make_film
 from viewfinder.messages import VideoPart
@@ -28,10 +28,7 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     count = max(2, int(duration * fps) // 2 * 2)
     times = tuple(i / fps for i in range(count))
     video = VideoPart(video=[film.frame_at(t) for t in times], frame_times=times)
-    exchanges = [ask(rng, film, times)]
-    if chance(rng, 0.35):
-        another = ask(rng, film, times)
-        exchanges += [another] if another.question != exchanges[0].question else []
+    exchanges = one_or_two(rng, lambda: ask(rng, film, times), 0.35)
     messages = []
     for i, one in enumerate(exchanges):
         messages += [say("user", *([video] if i == 0 else []), one.question), say("assistant", one.answer)]

@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick, weighted
 from viewfinder.data.synth.documents.sheet import Colour, Rectangle, Sheet, draw_palette
-from viewfinder.data.synth.exchange import Exchange, converse
+from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.writing.languages import Language, find_fonts, find_languages, open_font, some_words
@@ -34,10 +34,7 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     """A picture of lines and one or two questions."""
     image, lines = draw_lines(rng, options)
     frame = Transform.identity(image.size)
-    exchanges = [ask_text(rng, lines, frame)]
-    if chance(rng, 0.3):
-        another = ask_text(rng, lines, frame)
-        exchanges += [another] if another.question != exchanges[0].question else []
+    exchanges = one_or_two(rng, lambda: ask_text(rng, lines, frame))
     language = lines[-1].language.code if lines else "en"
     return converse(exchanges, camera(rng, image, options.difficulty), language=language, lineage=("lines",))
 

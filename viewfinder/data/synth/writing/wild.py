@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.documents.sheet import Colour, Rectangle
-from viewfinder.data.synth.exchange import converse
+from viewfinder.data.synth.exchange import converse, one_or_two
 from viewfinder.data.synth.grounds import any_colour, camera, contrasting, ground
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.writing.languages import Language, find_fonts, open_font
@@ -24,10 +24,7 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     """A picture of one or more signs, and one or two questions."""
     image, lines = draw_signs(rng, options)
     frame = Transform.identity(image.size)
-    exchanges = [ask_text(rng, lines, frame)]
-    if chance(rng, 0.3):
-        another = ask_text(rng, lines, frame)
-        exchanges += [another] if another.question != exchanges[0].question else []
+    exchanges = one_or_two(rng, lambda: ask_text(rng, lines, frame))
     language = lines[-1].language.code if lines else "en"
     return converse(exchanges, image, language=language, lineage=("signs",))
 
