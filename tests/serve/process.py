@@ -11,22 +11,28 @@ from types import TracebackType
 
 import httpx
 
+ROOT = Path(__file__).parents[2]
+
 
 class Process:
-    """The server of the built-in model with the given options, ready when it is entered. `errors` is what it said."""
+    """The server of the built-in model with the given options, ready when it is entered. `errors` is what it said.
 
-    def __init__(self, *arguments: str, seconds: float = 300.0) -> None:
+    `internet` has the ports of a `tests.serve.internet` to run it in.
+    """
+
+    def __init__(self, *arguments: str, seconds: float = 300.0, internet: tuple[str, ...] = ()) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._command = [sys.executable, "-m", "viewfinder", "serve", "--port", str(self.port), *arguments]
+        module = ["tests.serve.internet", *internet] if internet else ["viewfinder"]
+        self._command = [sys.executable, "-m", *module, "serve", "--port", str(self.port), *arguments]
         self._seconds = seconds
 
     def __enter__(self) -> "Process":
         # a file, not a pipe: a full pipe nobody reads would stop the server
         self._said = tempfile.TemporaryFile("w+")
-        self._process = subprocess.Popen(self._command, stderr=self._said)
+        self._process = subprocess.Popen(self._command, stderr=self._said, cwd=ROOT)
         deadline = time.monotonic() + self._seconds
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
@@ -57,14 +63,15 @@ class Process:
         return self._said.read()
 
     def usage(self) -> tuple[int, int]:
-        """Resident bytes of the server and its decode workers together, and open file handles of the server."""
-        total = 0
+        """Resident bytes and open file handles of the server and its decode workers together."""
+        total = handles = 0
         for pid in [self.pid, *children(self.pid)]:
             try:
                 total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+                handles += len(list(Path(f"/proc/{pid}/fd").iterdir()))
             except OSError:  # ended meanwhile
                 continue
-        return total, len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+        return total, handles
 
 
 def children(pid: int) -> list[int]:
