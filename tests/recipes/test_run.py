@@ -110,4 +110,4 @@ def test_heads_are_taken_averaged_like_the_weights_of_an_export(tmp_path: Path) 
     save_state(tmp_path, 1, before | {"weights.heads.two.weight": torch.full((2, 3), 3.0)}, {})
     heads = {name: torch.nn.Linear(3, 2, bias=False) for name in ("one", "two")}
     read_heads(heads, tmp_path)
-    assert [float(head.weight[0, 0]) for head in heads.values()] == [1.0, 3.0]
+    assert [head.weight[0, 0].item() for head in heads.values()] == [1.0, 3.0]
