@@ -149,7 +149,8 @@ class Policy(BaseModel):
             return f"the app {action.text!r} is not on the policy's list"
         if "://" in target.where and not self.allows_url(target.where):
             return f"it is on {_short(target.where)}, which is not on the policy's list"
-        if action.name in _PRESSES and target.href and not self.allows_url(target.href):
+        follows = action.name in _PRESSES or _is_enter(action)
+        if follows and target.href and not self.allows_url(target.href):
             return f"it leads to {_short(target.href)}, which is not on the policy's list"
         sends = target.submits and _sets_off(action, target)
         if sends and target.form and not self.allows_url(target.form):

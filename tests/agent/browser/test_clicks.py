@@ -41,13 +41,16 @@ def _site(spots: dict[str, tuple[int, int]], hits: list[str]) -> Site:
 
 def centre(picture: Picture, colour: tuple[int, int, int]) -> tuple[float, float]:
     """Of a colour, each pixel by how much of it is covered, in pixels of the picture."""
-    on = [i for i in range(3) if colour[i]]
-    off = [i for i in range(3) if not colour[i]]
-    pixels = picture.pixels.astype(float)
-    covered = (pixels[..., on].min(axis=2) - pixels[..., off].max(axis=2)).clip(0)
-    assert covered.sum() > 0, "the target is not in the picture"
-    ys, xs = np.mgrid[: covered.shape[0], : covered.shape[1]] + 0.5
-    return float((covered * xs).sum() / covered.sum()), float((covered * ys).sum() / covered.sum())
+    on = [picture.pixels[..., i] for i in range(3) if colour[i]]
+    off = [picture.pixels[..., i] for i in range(3) if not colour[i]]
+    low, high = np.minimum.reduce(on), np.maximum.reduce(off)
+    covered = np.where(low > high, low - high, 0)  # of bytes, as a screen may have 15 million pixels
+    rows, columns = covered.any(axis=1).nonzero()[0], covered.any(axis=0).nonzero()[0]
+    assert rows.size, "the target is not in the picture"
+    weight = covered[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(float)
+    ys, xs = (np.arange(n) + 0.5 for n in weight.shape)
+    x, y = weight.sum(axis=0) @ xs / weight.sum(), weight.sum(axis=1) @ ys / weight.sum()
+    return float(columns[0] + x), float(rows[0] + y)
 
 
 def miss(environment: BrowserEnvironment, colour: tuple[int, int, int], hits: list[str]) -> tuple[str, float]:
@@ -61,11 +64,11 @@ def miss(environment: BrowserEnvironment, colour: tuple[int, int, int], hits: li
     return name, max(abs(float(x)), abs(float(y))) * environment.scale
 
 
-def _try_viewports(chromium: Chromium, count: int) -> dict[float, list[float]]:
-    """Errors in screen pixels by device scale."""
-    rng = np.random.default_rng(5)
+def _try_viewports(chromium: Chromium, numbers: range) -> dict[float, list[float]]:
+    """Errors in screen pixels by device scale; each number is a viewport."""
     errors: dict[float, list[float]] = {}
-    for i in range(count):
+    for i in numbers:
+        rng = np.random.default_rng((5, i))
         size = int(rng.integers(290, 1600)), int(rng.integers(220, 1100))
         scale = (1.0, 2.0, 3.0, 1.25, 1.5, 2.75)[i % 6]
         scroll = int(rng.integers(0, 800))
@@ -98,12 +101,13 @@ def limit(scale: float) -> float:
 
 
 def test_clicks_land_within_a_pixel(chromium: Chromium) -> None:
-    for scale, errors in _try_viewports(chromium, 3).items():
+    for scale, errors in _try_viewports(chromium, range(3)).items():
         assert max(errors) <= limit(scale)
 
 
 @pytest.mark.slow
-def test_clicks_land_within_a_pixel_in_fifty_viewports(chromium: Chromium) -> None:
-    for scale, errors in _try_viewports(chromium, 50).items():
-        print(f"scale {scale:g}: {len(errors)} clicks, largest error {max(errors):.2f} px, mean {np.mean(errors):.2f}")
+@pytest.mark.parametrize("first", range(0, 50, 5))
+def test_clicks_land_within_a_pixel_in_fifty_viewports(chromium: Chromium, first: int) -> None:
+    for scale, errors in _try_viewports(chromium, range(first, first + 5)).items():
+        print(f"scale {scale:g}: {len(errors)} clicks, errors {', '.join(f'{error:.2f}' for error in errors)} px")
         assert max(errors) <= limit(scale)

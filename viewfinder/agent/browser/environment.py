@@ -21,7 +21,7 @@ from viewfinder.agent.browser import overlays
 from viewfinder.agent.browser.chromium import Chromium
 from viewfinder.agent.browser.cover import secret_boxes
 from viewfinder.agent.browser.guard import Guard, Site
-from viewfinder.agent.browser.hands import Hands
+from viewfinder.agent.browser.hands import Hands, with_scheme
 from viewfinder.agent.browser.inspect import Found, inspect
 from viewfinder.agent.browser.tabs import Tabs
 from viewfinder.agent.environment import Observation, Outcome, Target
@@ -221,7 +221,8 @@ class BrowserEnvironment:
         if xy is not None and (part := overlays.part_at(self._parts, xy)):
             return self._part_target(part)
         if xy is None and self.hands.address is not None:
-            return Target("link", "address", self._where(), href=_with_scheme(self.hands.address))
+            address = self.hands.address  # with nothing there yet, `Hands.go` judges what is typed
+            return Target("link", "address", self._where(), href=with_scheme(address) if address else "")
         if self.tabs.dialog is not None or self.hands.open_list is not None:
             return Target("dialog", where=self._where(), identity="overlay")
         found = self._run(self._inspect(xy))
@@ -322,7 +323,3 @@ class BrowserEnvironment:
 
 def _host(url: str) -> str:
     return urlsplit(url).hostname or ""
-
-
-def _with_scheme(address: str) -> str:
-    return address if "://" in address else f"https://{address}"

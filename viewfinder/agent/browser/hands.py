@@ -5,6 +5,7 @@ else under the cursor when it comes is not clicked.
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,8 @@ class Hands:
         from playwright.async_api import Error
         from playwright.async_api import TimeoutError as Slow
 
+        if not self.guard.policy.allows_url(url):  # the browser's own pages pass no guard
+            return Outcome(False, f"the policy does not allow {url[:80]}, so the page stays as it is")
         before = len(self.guard.refused)
         try:
             work = self.tabs.current.goto(url, wait_until="domcontentloaded", timeout=30_000)
@@ -151,7 +154,7 @@ class Hands:
         elif shortcut(action.keys) != "Enter":
             return Outcome()
         url, self.address = self.address.strip(), None
-        return await self.go(url if "://" in url else f"https://{url}")
+        return await self.go(with_scheme(url))
 
     async def on_page(
         self,
@@ -295,6 +298,11 @@ class Hands:
                 await self._try(touch("touchMove", (x, y)))
         await self._try(touch("touchEnd"))
         return Outcome()
+
+
+def with_scheme(address: str) -> str:
+    """What an address means: `example.org` is `https://example.org`, `localhost:80` too; `data:x` stays."""
+    return address if re.match(r"[a-z][a-z0-9+.-]*:(?!\d)", address, re.IGNORECASE) else f"https://{address}"
 
 
 async def _box_of(found: Found) -> Box:

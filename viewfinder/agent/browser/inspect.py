@@ -4,7 +4,7 @@ Scripts of a page may lie about `elementFromPoint` in their own world; Chromium'
 functions. Frames of other hosts live in other processes, so the search goes from frame to frame.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from viewfinder.agent.environment import Target
@@ -26,11 +26,21 @@ _AT = """(function(x, y) {
 _ZOOM = "[visualViewport.scale, visualViewport.offsetLeft, visualViewport.offsetTop]"
 """On phones a page may be laid out wider than the screen, or be zoomed."""
 
+_OPACITY = """(e => {
+  let opacity = 1;
+  for (let n = e; n && n.nodeType === 1; n = n.parentElement || n.getRootNode().host) {
+    const style = getComputedStyle(n), filter = style.filter.match(/opacity\\(([\\d.]+)/);
+    opacity *= parseFloat(style.opacity) * (filter ? parseFloat(filter[1]) : 1);
+  }
+  return opacity;
+})"""
+"""Of an element within all that holds it: 0 cannot be seen, and may lie over something that invites a click."""
+
 _FRAME = """function() {
   if (this.tagName !== 'IFRAME' && this.tagName !== 'FRAME') return null;
   const r = this.getBoundingClientRect();
-  return {x: r.left + this.clientLeft, y: r.top + this.clientTop};
-}"""
+  return {x: r.left + this.clientLeft, y: r.top + this.clientTop, opacity: OPACITY(this)};
+}""".replace("OPACITY", _OPACITY)
 
 _ACTS_ON = """function() {
   const acts = 'a[href],area[href],button,input,textarea,select,option,label,summary,canvas,[contenteditable=""],'
@@ -65,13 +75,11 @@ _DESCRIBE = """function() {
   if (!label && tag === 'input' && role === 'button') label = e.value || type;
   if (!label && role !== 'field' && role !== 'password' && role !== 'select' && tag !== 'body' && tag !== 'html')
     label = e.innerText || e.getAttribute('title') || e.getAttribute('alt') || '';
-  let opacity = 1;
-  for (let n = e; n && n.nodeType === 1; n = n.parentElement) opacity *= parseFloat(getComputedStyle(n).opacity);
-  const box = e.getBoundingClientRect(), style = getComputedStyle(e);
+  const box = e.getBoundingClientRect(), style = getComputedStyle(e), clear = /rgba\\(.*, 0\\)|transparent/;
   const drawn = ['INPUT', 'TEXTAREA', 'SELECT', 'CANVAS', 'IMG', 'VIDEO'].includes(e.tagName);
-  const bare = !drawn && !words(e.innerText) && !e.querySelector('img,svg,canvas,video')
+  const bare = !drawn && (!words(e.innerText) || clear.test(style.color)) && !e.querySelector('img,svg,canvas,video')
     && style.backgroundImage === 'none'
-    && /rgba\\(.*, 0\\)|transparent/.test(style.backgroundColor) && parseFloat(style.borderTopWidth) === 0;
+    && clear.test(style.backgroundColor) && parseFloat(style.borderTopWidth) === 0;
   const acts = role === 'link' || role === 'button';
   return {
     role, label: words(label), where: location.href,
@@ -79,10 +87,10 @@ _DESCRIBE = """function() {
     form: form ? (isSubmit && e.hasAttribute('formaction') && e.formAction || form.action || location.href) : '',
     method: form ? (isSubmit && e.formMethod || form.method || 'get').toLowerCase() : '',
     submits: !!(isSubmit || one), editable: role === 'field' || role === 'password',
-    visible: opacity > 0.1 && style.visibility === 'visible' && box.width > 0 && box.height > 0
+    visible: OPACITY(e) > 0.1 && style.visibility === 'visible' && box.width > 0 && box.height > 0
       && !(acts && bare && box.width * box.height > 100),
   };
-}"""
+}""".replace("OPACITY", _OPACITY)
 
 
 @dataclass(frozen=True)
@@ -100,13 +108,17 @@ async def inspect(context: Any, page: Any, session: Any, xy: tuple[float, float]
     if xy is not None:
         scale, left, top = await _value(session, frame_id, _ZOOM)
         xy = (xy[0] / scale + left, xy[1] / scale + top)
+    opacity = 1.0
     for _ in range(10):  # frames within frames
         handle = await _evaluate(session, frame_id, _AT % (("null", "null") if xy is None else xy))
         if handle is None:
             return None
         frame = await _call(session, handle, _FRAME)
         if not frame:
-            return await _describe(session, frame_id, handle)
+            found = await _describe(session, frame_id, handle)
+            hidden = opacity <= 0.1  # a frame that cannot be seen hides all that is in it
+            return replace(found, target=replace(found.target, visible=False)) if hidden else found
+        opacity *= frame["opacity"]
         xy = None if xy is None else (xy[0] - frame["x"], xy[1] - frame["y"])
         frame_id = (await session.send("DOM.describeNode", {"objectId": handle}))["node"]["frameId"]
         session = await _session_of(context, page, session, frame_id)
