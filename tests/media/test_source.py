@@ -1,10 +1,13 @@
 """Bytes from anywhere allowed, and from nowhere else."""
 
 import base64
+import contextlib
+import dataclasses
 import http.server
 import io
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -36,11 +39,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/to/"):
             self.send_response(302)
             self.send_header(
-                "Location", {"next": "/ok", "file": "file:///etc/hostname", "loop": "/to/loop"}[self.path[4:]]
+                "Location",
+                {"next": "/ok", "file": "file:///etc/hostname", "loop": "/to/loop", "nowhere": "http://[::1"}[
+                    self.path[4:]
+                ],
             )
             self.end_headers()
             return
-        body = {"/ok": b"hello", "/large": b"x" * 1001, "/cut": b"half"}.get(self.path)
+        if self.path == "/chunks":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-8\r\nx")
+            return
+        body = {"/ok": b"hello", "/d%C3%A9j%C3%A0%20vu": b"again", "/large": b"x" * 1001, "/cut": b"half"}.get(
+            self.path
+        )
         self.send_response(404 if body is None else 200)
         if body is not None:
             self.send_header("Content-Length", str(len(body) + (10 if self.path == "/cut" else 0)))
@@ -117,6 +128,7 @@ def test_files_can_be_forbidden(tmp_path: Path) -> None:
 def test_download_and_redirect(server: str) -> None:
     assert read_source(server + "/ok", OPEN) == b"hello"
     assert read_source(server + "/to/next", OPEN) == b"hello"
+    assert read_source(server + "/déjà vu", OPEN) == b"again"
 
 
 @pytest.mark.parametrize(
@@ -128,6 +140,8 @@ def test_download_and_redirect(server: str) -> None:
         ("/to/file", "scheme"),
         ("/to/loop", "redirected"),
         ("/slow", "within 2 s"),
+        ("/to/nowhere", "redirects to no URL"),
+        ("/chunks", "could not be read"),
     ],
 )
 def test_bad_answers(server: str, path: str, hint: str) -> None:
@@ -137,10 +151,40 @@ def test_bad_answers(server: str, path: str, hint: str) -> None:
     assert time.monotonic() - began < 4
 
 
+def _anonymous(side: int) -> ssl.SSLContext:
+    """TLS without certificates, so that a test needs none."""
+    context = ssl.SSLContext(side)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("aNULL:@SECLEVEL=0")
+    return context
+
+
+def test_a_body_that_drips_under_tls_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then resets a socket's timeout; what hangs up must reach below TLS."""
+    monkeypatch.setattr(ssl, "create_default_context", lambda: _anonymous(ssl.PROTOCOL_TLS_CLIENT))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            peer, _ = listener.accept()
+            with contextlib.suppress(OSError), _anonymous(ssl.PROTOCOL_TLS_SERVER).wrap_socket(peer, True) as secure:
+                secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+                for _ in range(80):
+                    secure.sendall(b"x")
+                    time.sleep(0.1)
+
+        threading.Thread(target=drip, daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises(LimitError, match="within 1 s"):
+            read_source(f"https://localhost:{listener.getsockname()[1]}/", dataclasses.replace(OPEN, timeout=1))
+        assert time.monotonic() - began < 4
+
+
 def test_private_addresses_are_refused(server: str) -> None:
     for url in (server + "/ok", "http://localhost/x", "http://[::1]/", "http://[::ffff:10.0.0.1]/", "http://0.0.0.0/"):
-        with pytest.raises(MediaError, match="private address"):
+        with pytest.raises(MediaError, match="private address") as told:
             read_source(url)
+        assert "localhost" not in url or "127." not in str(told.value), "what a name resolves to is not told"
 
 
 def test_each_hop_is_checked(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +249,8 @@ def test_policy() -> None:
         ("2002:7f00:1::", False),
         ("224.0.0.1", False),
         ("0.0.0.0", False),
+        ("::7f00:1", False),
+        ("fec0::1", False),
     ],
 )
 def test_public_addresses(address: str, public: bool) -> None:

@@ -14,7 +14,7 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import BinaryIO
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from viewfinder.errors import LimitError, MediaError
 
@@ -52,7 +52,7 @@ def fetch(url: str, sink: BinaryIO, *, policy: UrlPolicy, max_bytes: int, timeou
         target, address = _admit(current, policy)
         try:
             redirect = _get(target, address, sink, max_bytes, deadline)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: chunks of less than nothing
             if time.monotonic() >= deadline:
                 raise LimitError(
                     f"{target.hostname} did not deliver within {timeout:g} s; try again or raise Limits.timeout"
@@ -62,7 +62,7 @@ def fetch(url: str, sink: BinaryIO, *, policy: UrlPolicy, max_bytes: int, timeou
             ) from error
         if redirect is None:
             return
-        current = urljoin(current, redirect)
+        current = _joined(current, redirect)
     raise MediaError(f"{urlsplit(url).hostname} redirected more than {policy.max_redirects} times; give the final URL")
 
 
@@ -88,12 +88,19 @@ def _admit(url: str, policy: UrlPolicy) -> tuple[SplitResult, str]:
     addresses = [str(entry[4][0]) for entry in found]
     if not policy.allow_private:
         for address in addresses:
-            if not is_public(address):
+            if not is_public(address):  # which one is not told: that would be a look-up into a private network
                 raise MediaError(
-                    f"{host} is the private address {address}, which is refused by default; send the file itself or "
-                    "set UrlPolicy.allow_private"
+                    f"{host} has a private address, which is refused by default; send the file itself or set "
+                    "UrlPolicy.allow_private"
                 )
     return target, addresses[0]
+
+
+def _joined(current: str, redirect: str) -> str:
+    try:
+        return urljoin(current, redirect)
+    except ValueError as error:
+        raise MediaError(f"{urlsplit(current).hostname} redirects to no URL ({error}); give the final URL") from error
 
 
 def is_public(address: str) -> bool:
@@ -105,6 +112,8 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+        if ip not in ipaddress.ip_network("2000::/3"):  # all that is given out; also fec0::/10 counts as global else
+            return False
     return ip.is_global and not ip.is_multicast
 
 
@@ -115,19 +124,22 @@ def _get(target: SplitResult, address: str, sink: BinaryIO, max_bytes: int, dead
         raise TimeoutError("no time left")
     host = target.hostname or ""
     port = target.port or (443 if target.scheme == "https" else 80)
-    plain = socket.create_connection((address, port), timeout=remaining)
+    sock = socket.create_connection((address, port), timeout=remaining)
+    if target.scheme == "https":
+        context = ssl.create_default_context()
+        sock = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
     # A server that sends one byte a minute never trips a socket timeout; the timer does.
-    alarm = threading.Timer(max(deadline - time.monotonic(), 0.0), _hang_up, [plain])
+    alarm = threading.Timer(max(deadline - time.monotonic(), 0.0), _hang_up, [sock])
     alarm.daemon = True
     alarm.start()
     try:
-        sock = (
-            ssl.create_default_context().wrap_socket(plain, server_hostname=host) if target.scheme == "https" else plain
-        )
         with sock:
+            if isinstance(sock, ssl.SSLSocket):
+                sock.do_handshake()
             connection = http.client.HTTPConnection(host, port)
             connection.sock = sock
             path = (target.path or "/") + (f"?{target.query}" if target.query else "")
+            path = quote(path, safe="/%?=&:~+!$,;'@()*[]|")  # as browsers do with letters and spaces
             headers = {
                 "User-Agent": "viewfinder",
                 "Accept": "*/*",
@@ -141,18 +153,17 @@ def _get(target: SplitResult, address: str, sink: BinaryIO, max_bytes: int, dead
             return redirect
     finally:
         alarm.cancel()
-        plain.close()
 
 
 def _hang_up(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):  # already gone
-        sock.shutdown(socket.SHUT_RDWR)
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # of the connection below TLS
 
 
 def _read(response: http.client.HTTPResponse, host: str, sink: BinaryIO, max_bytes: int) -> str | None:
     location = response.getheader("Location")
     if response.status in _REDIRECTS and location:
-        return location
+        return location.encode("latin-1", "replace").decode("utf-8", "replace")
     if response.status != 200:
         raise MediaError(f"{host} answered {response.status} {response.reason}; check the URL")
     declared, received = response.length or 0, 0
@@ -173,4 +184,6 @@ def _read(response: http.client.HTTPResponse, host: str, sink: BinaryIO, max_byt
 def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
+    if isinstance(error, http.client.BadStatusLine):
+        return "it does not speak HTTP"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
