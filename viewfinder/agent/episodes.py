@@ -153,20 +153,22 @@ def play_worlds(
     """Every world with every seed.
 
     Args:
-        make: from name and seed to a world, which is closed after its episode.
+        make: from name and seed to a world, which is reset for each further seed and closed at the end.
         record: a directory that gets a run for each episode.
     """
     rows: list[Row] = []
     for name in names:
         row = Row(name)
-        for seed in seeds:
-            world = make(name, seed)
-            try:
+        world = make(name, seeds[0])
+        try:
+            for i, seed in enumerate(seeds):
+                if i:
+                    world.reset(seed)
                 directory = record / f"{name}-{seed}" if record else None
                 row.played.append(play(player(world, seed), world, seed, settings, directory))
-            finally:
-                world.close()
-            on_episode(row.played[-1])
+                on_episode(row.played[-1])
+        finally:
+            world.close()
         rows.append(row)
     return rows
 

@@ -69,7 +69,8 @@ CLICKS: dict[str, str] = {
 """Single-click tasks, and the element to click on, by the instruction `query`. Left out is count-sides, whose figure is
 painted on a canvas: no oracle that reads the document can know it."""
 
-_START = """seed => { Math.seedrandom(seed); core.EPISODE_MAX_TIME = 1e8; core.startEpisodeReal(); }"""
+_START = """seed => { document.activeElement.blur(); Math.seedrandom(seed);
+  core.EPISODE_MAX_TIME = 1e8; core.startEpisodeReal(); }"""
 _BOX = """(() => { const query = core.getUtterance(), e = %s, r = e.getBoundingClientRect();
   return [r.left, r.top, r.right, r.bottom]; })()"""
 
@@ -112,8 +113,10 @@ class MiniWob:
         return str(self.browser.evaluate("core.getUtterance()")).strip()
 
     def reset(self, seed: int | None = None) -> Observation:
+        """Another episode in the same page, as the package's own runner has it; the mouse waits beside the task."""
         self.seed = self.seed if seed is None else seed
-        self.browser.reset()
+        outside = self.browser.screen_place((_WINDOW[0] - 2, _WINDOW[1] - 2))
+        self.browser.act(Action("computer", "mouse_move", coordinate=outside))
         self._start()
         return self.observe()
 

@@ -42,11 +42,11 @@ def test_a_world_in_chromium(chromium: Chromium, name: str, touch: bool, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("touch", [False, True])
 @pytest.mark.parametrize("name", APPS)
-def test_every_world_in_chromium(chromium: Chromium, name: str, touch: bool, tmp_path: Path) -> None:
-    for seed in range(5):
-        solve(chromium, name, seed, tmp_path / str(seed), touch)
+def test_every_world_in_chromium(chromium: Chromium, name: str, touch: bool, seed: int, tmp_path: Path) -> None:
+    solve(chromium, name, seed, tmp_path, touch)
 
 
 needs_miniwob = pytest.mark.skipif(find_spec("miniwob") is None, reason="pip install miniwob==1.1.0 (make test-agent)")
@@ -70,17 +70,17 @@ def test_miniwob_is_served_solved_and_repeated(chromium: Chromium) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CLICKS)
 def test_every_single_click_task_has_an_oracle(chromium: Chromium, name: str) -> None:
-    for seed in range(5):
-        world = MiniWob(name, seed=seed, chromium=chromium)
-        try:
-            width, height = world.observe().size
+    world = MiniWob(name, chromium=chromium)
+    try:
+        for seed in range(5):
+            width, height = world.reset(seed).size
             x0, y0, x1, y1 = world.target_box() or (-1, -1, -1, -1)
             assert 0 <= x0 < x1 <= width
             assert 0 <= y0 < y1 <= height
             played = play(oracle(world), world, seed, SETTINGS)
             assert (played.success, played.clicks, played.inside) == (True, 1, 1)
-        finally:
-            world.close()
+    finally:
+        world.close()
 
 
 @needs_miniwob
