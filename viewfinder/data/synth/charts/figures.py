@@ -58,6 +58,12 @@ class Figures:
         return (math.ceil(self.top / self.tick) * self.tick, self.tick) if self.tick else scale(self.top)
 
     @property
+    def ticks(self) -> list[float]:
+        """Where the axis has its ticks."""
+        end, step = self.axis
+        return [i * step for i in range(round(end / step) + 1)]
+
+    @property
     def top(self) -> float:
         return max(max(row) for row in self.values)
 

@@ -3,7 +3,7 @@
 import io
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,15 +21,29 @@ from viewfinder.data.synth.kinds import Options
 
 _STYLES = ("default", "ggplot", "bmh", "seaborn-v0_8-whitegrid", "fivethirtyeight")
 FORMS = ("bar", "hbar", "line", "pie")
+Drawer = Callable[[np.random.Generator, Figures, tuple[int, int]], Image.Image]
+"""Draws figures in a size, pixels; RGB."""
 
 
 def make(rng: np.random.Generator, options: Options) -> Sample:
     """A chart of one of the libraries of the split, and one or two questions."""
+    names = HELD_OUT_LIBRARIES if options.split == "held_out" else LIBRARIES
+    return make_plot(rng, options, {name: DRAWERS[name] for name in names}, list(names))
+
+
+def make_plot(
+    rng: np.random.Generator,
+    options: Options,
+    drawers: Mapping[str, Drawer],
+    names: Sequence[str],
+    forms: tuple[str, ...] = FORMS,
+) -> Sample:
+    """A chart by one of the libraries in `names`, and one or two questions."""
     width, height = chart_size(rng, options)
     size = (max(width, 224), max(height, 168))
-    figures = draw_figures(rng, options.difficulty, False, FORMS)
-    name = pick(rng, HELD_OUT_LIBRARIES if options.split == "held_out" else LIBRARIES)
-    image = DRAWERS[name](rng, figures, size)
+    figures = draw_figures(rng, options.difficulty, False, forms)
+    name = pick(rng, names)
+    image = drawers[name](rng, figures, size)
     corner: Colour = image.getpixel((0, 0))  # type: ignore[assignment]
     sheet = Sheet(image.size, corner, corner)
     sheet.image = image
@@ -52,13 +66,13 @@ def draw_matplotlib(rng: np.random.Generator, figures: Figures, size: tuple[int,
         if figures.title:
             axes.set_title(figures.title, fontsize=small + 2)
         _fill_axes(axes, figures, small)
+        slant(axes, figures, size[0], small)
         canvas.draw()
         return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 
 def _fill_axes(axes: Any, figures: Figures, small: int) -> None:
-    names, end_and_step = figures.categories, figures.axis
-    ticks = [i * end_and_step[1] for i in range(round(end_and_step[0] / end_and_step[1]) + 1)]
+    names, ticks = figures.categories, figures.ticks
     if figures.form == "pie":
         axes.pie(
             figures.values[0],
@@ -97,8 +111,16 @@ def _fill_axes(axes: Any, figures: Figures, small: int) -> None:
         axes.set_yticks(ticks)
         axes.margins(y=0.15)
         axes.set_ylim(bottom=0)
-    if figures.series != ("",):
-        axes.legend(fontsize=small)
+    if figures.series != ("",):  # above the highest bar
+        axes.set_ylim(0, figures.axis[0] * 1.3)
+        axes.legend(fontsize=small, loc="upper center", ncol=len(figures.series), handlelength=1, columnspacing=0.8)
+
+
+def slant(axes: Any, figures: Figures, width: int, small: int) -> None:
+    """Names below an axis of `width` pixels are turned where they would run into each other; `small` is in points."""
+    letters = max(len(name) for name in figures.categories) + 1
+    if figures.form in ("bar", "line") and len(figures.categories) * letters * small * 0.85 > width - 40:
+        axes.tick_params(axis="x", rotation=45)
 
 
 def draw_vega(rng: np.random.Generator, figures: Figures, size: tuple[int, int]) -> Image.Image:
@@ -111,12 +133,7 @@ def draw_vega(rng: np.random.Generator, figures: Figures, size: tuple[int, int])
         for c, name in enumerate(figures.categories)
     ]
     names = {"field": "c", "type": "nominal", "sort": None, "axis": {"title": figures.head, "labelAngle": 0}}
-    end, step = figures.axis
-    values = {
-        "field": "v",
-        "type": "quantitative",
-        "axis": {"title": None, "values": [i * step for i in range(round(end / step) + 1)]},
-    }
+    values = {"field": "v", "type": "quantitative", "axis": {"title": None, "values": figures.ticks}}
     spec: dict[str, Any] = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "width": size[0],
@@ -188,7 +205,7 @@ def draw_pygal(rng: np.random.Generator, figures: Figures, size: tuple[int, int]
     return Image.alpha_composite(white, drawn).convert("RGB")
 
 
-DRAWERS: dict[str, Callable[[np.random.Generator, Figures, tuple[int, int]], Image.Image]] = {
+DRAWERS: dict[str, Drawer] = {
     "matplotlib": draw_matplotlib,
     "vega": draw_vega,
     "pygal": draw_pygal,

@@ -34,7 +34,13 @@ class Step:
     before: tuple[Action, ...] = ()
 
 
-def act(rng: np.random.Generator, screen: Screen, difficulty: float) -> Sample:
+def act(
+    rng: np.random.Generator,
+    screen: Screen,
+    difficulty: float,
+    lineage: tuple[str, ...] = ("widgets",),
+    licence: str = "Apache-2.0",
+) -> Sample:
     """A conversation of one step, in the compact form or in the official one with the function offered."""
     step = next_step(rng, screen)
     compact = chance(rng, 0.75 - 0.5 * difficulty)
@@ -47,7 +53,8 @@ def act(rng: np.random.Generator, screen: Screen, difficulty: float) -> Sample:
         messages=(say("system", system), say("user", *parts), say("assistant", answer)),
         task="action",
         truth={"task": step.task, "action": step.action.to_dict(), "boxes": _target(step, screen)},
-        lineage=("widgets",),
+        lineage=lineage,
+        licence=licence,
         forms=("", "inline" if step.before else "", "action"),
         device=None if compact else screen.device,
     )

@@ -39,7 +39,7 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     """A form with a question, or with the next action."""
     screen = render_form(rng, options)
     if chance(rng, 0.45):
-        return act(rng, screen, options.difficulty)
+        return act(rng, screen, options.difficulty, lineage=("chromium",))
     return converse([ask_screen(rng, screen)], screen.image, lineage=("chromium",))
 
 
@@ -62,8 +62,13 @@ def render_form(rng: np.random.Generator, options: Options) -> Screen:
     shown = show(
         f"<!DOCTYPE html><html><head><style>{style}</style></head><body><h1>{heading}</h1>{rows}</body></html>", size
     )
+    return Screen(shown.image, "computer", heading, widgets_of(shown, size))
+
+
+def widgets_of(shown: Shown, size: tuple[int, int]) -> tuple[Widget, ...]:
+    """The marked controls that lie wholly inside the picture, from top to bottom."""
     widgets = [w for node in shown.nodes if (w := _widget(node, shown, size)) is not None]
-    return Screen(shown.image, "computer", heading, tuple(sorted(widgets, key=lambda w: (w.box[1], w.box[0]))))
+    return tuple(sorted(widgets, key=lambda w: (w.box[1], w.box[0])))
 
 
 def _rows(rng: np.random.Generator, count: int) -> list[str]:
@@ -109,6 +114,6 @@ def _widget(node: dict[str, Any], shown: Shown, size: tuple[int, int]) -> Widget
     box = shown.ink_box(node["rect"]) if node["kind"] == "link" else None
     box = box or (int(left + 0.5), int(top + 0.5), int(right + 0.5), int(bottom + 0.5))
     value = node["value"] if node["kind"] in ("text field", "dropdown") else ""
-    checked = node["checked"] if node["kind"] == "checkbox" else None
+    checked = node["checked"] if node["kind"] in ("checkbox", "switch") else None
     press = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
     return Widget(node["kind"], node["name"], box, press, value, checked, bool(node["focused"]))
