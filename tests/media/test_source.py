@@ -135,7 +135,7 @@ def test_download_and_redirect(server: str) -> None:
     ("path", "hint"),
     [
         ("/missing", "404"),
-        ("/large", "1,000 bytes"),
+        ("/large", "^127.0.0.1 sends over 1,000 bytes"),
         ("/cut", "could not be read"),
         ("/to/file", "scheme"),
         ("/to/loop", "redirected"),

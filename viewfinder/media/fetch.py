@@ -52,6 +52,8 @@ def fetch(url: str, sink: BinaryIO, *, policy: UrlPolicy, max_bytes: int, timeou
         target, address = _admit(current, policy)
         try:
             redirect = _get(target, address, sink, max_bytes, deadline)
+        except MediaError:
+            raise
         except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: chunks of less than nothing
             if time.monotonic() >= deadline:
                 raise LimitError(
