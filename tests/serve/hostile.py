@@ -19,6 +19,7 @@ import pypdfium2
 from PIL import Image
 
 from tests.media.films import write_film
+from tests.serve.hostile_web import fetching, unending
 
 CHAT = "/v1/chat/completions"
 Request = tuple[str, str, Any]
@@ -38,6 +39,8 @@ def corpus(folder: Path, seed: int = 0) -> list[Request]:
         numbers(files["png"]),
         words(),
         raw_bodies(chance),
+        fetching(),
+        unending(),
     )
     return [request for maker in makers for request in maker]
 

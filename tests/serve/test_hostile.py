@@ -16,15 +16,21 @@ import httpx
 import pytest
 
 from tests.serve.hostile import CHAT, Request, corpus, uri
+from tests.serve.hostile_web import leaks
+from tests.serve.internet import Web
 from tests.serve.process import Process
+from tests.serve.test_web import pages
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "shapes.png"
 
 
 @pytest.fixture
-def process() -> Iterator[Process]:
-    with Process("--api-key", "good", "--api-key", "evil") as running:
-        yield running
+def world(tmp_path: Path) -> Iterator[tuple[Process, Web]]:
+    """The server, and the web server in its network that nobody may reach."""
+    with Web(pages(tmp_path)) as outside, Web({}) as inside:
+        ports = (str(outside.port), str(inside.port))
+        with Process("--api-key", "good", "--api-key", "evil", internet=ports) as running:
+            yield running, inside
 
 
 def good_body() -> dict[str, Any]:
@@ -83,12 +89,13 @@ class Crowd:
                 with self._lock:
                     self.statuses[status] += 1
                     self.slowest = max(self.slowest, (round(time.monotonic() - start, 1), name))
-                    if not 200 <= status < 500:
+                    if not 200 <= status < 500 or leaks(text, body):
                         self.failures.append(f"{name}: {status} {text[:200]}")
 
 
 @pytest.mark.slow
-def test_good_clients_never_notice_hostile_ones(process: Process, tmp_path: Path) -> None:
+def test_good_clients_never_notice_hostile_ones(world: tuple[Process, Web], tmp_path: Path) -> None:
+    process, inside = world
     crowd = Crowd(process.url, corpus(tmp_path))
     assert len(crowd.requests) >= 300
     before, peak, start = process.usage(), 0, time.monotonic()
@@ -117,6 +124,7 @@ def test_good_clients_never_notice_hostile_ones(process: Process, tmp_path: Path
     assert {status for status, _ in crowd.good} == {200}, crowd.good
     assert len(crowd.good) == 1, "a good answer was disturbed"
     assert not crowd.failures, "\n".join(crowd.failures)
+    assert inside.asked == []
     assert peak < before[0] + 3 * 2**30
     assert after[1] <= before[1] + 16
     assert "Traceback" not in process.errors
