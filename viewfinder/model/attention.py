@@ -64,15 +64,13 @@ def causal_attention(
     """
     if isinstance(caches, JointLayer):
         return caches.attend(q, k, v)
-    out, start = [], 0
-    for i, length in enumerate(seqlens):
-        part = slice(start, start + length)
-        if caches is None:
-            keys, values = k[part].transpose(0, 1), v[part].transpose(0, 1)
-        else:
-            keys, values = caches[i].append(k[part].transpose(0, 1), v[part].transpose(0, 1))
-        out.append(_causal(q[part], keys, values))
-        start += length
+    # split, not sliced: the gradient of a slice is a zero as large as the pack, once a sequence
+    out = []
+    for i, (query, key, value) in enumerate(zip(*(x.split(list(seqlens)) for x in (q, k, v)), strict=True)):
+        keys, values = key.transpose(0, 1), value.transpose(0, 1)
+        if caches is not None:
+            keys, values = caches[i].append(keys, values)
+        out.append(_causal(query, keys, values))
     return torch.cat(out) if len(out) > 1 else out[0]
 
 
