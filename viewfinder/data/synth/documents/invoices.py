@@ -56,7 +56,7 @@ def draw_invoice(rng: np.random.Generator, options: Options) -> Invoice:
     size = page_size(rng, options, least=196)
     colours = draw_palette(rng, hard)
     sheet = Sheet(size, colours.paper, colours.ink, colours.accent)
-    em = min(number(rng, 13 - round(3 * hard), 15 - round(4 * hard)), size[0] // 15)
+    em = min(number(rng, 13 - round(3 * hard), 15 - round(4 * hard)), size[0] // 15, size[1] // 17)
     layout = pick(rng, HELD_OUT_LAYOUTS if options.split == "held_out" else LAYOUTS)
     bill = _Bill(rng, sheet, draw_faces(rng, options.split), em, hard, layout == "reversed")
     bill.head(layout)
@@ -147,7 +147,8 @@ class _Bill:
 
     def _address(self, party: dict[str, Leaf]) -> None:
         for key, make_words in (("street", street), ("city", city)):
-            if chance(self.rng, 0.2 + 0.6 * self.hard):
+            # what must come (number, date, buyer, head, an item, the total) still has to fit
+            if chance(self.rng, 0.2 + 0.6 * self.hard) and self.room(8):
                 words = self._short(make_words, self.face)
                 party[key] = Leaf(words, self.text(words, self.left, self.face))
                 self.y += self.face.step
@@ -158,7 +159,7 @@ class _Bill:
         style, month, year = number(self.rng, 0, 4), number(self.rng, 1, 11), number(self.rng, 1995, 2029)
         issued = write_date(number(self.rng, 1, 28), month, year, style)
         facts = {"invoice_number": (pick(self.rng, _NUMBERS), code(self.rng)), "date": ("Date", issued)}
-        if chance(self.rng, 0.2 + 0.5 * self.hard):
+        if chance(self.rng, 0.2 + 0.5 * self.hard) and self.room(7):
             due = write_date(number(self.rng, 1, 28), month + 1, year, style)
             facts["due_date"] = (pick(self.rng, ("Due", "Pay by", "Due date")), due)
         apart = chance(self.rng, 0.5)
