@@ -26,8 +26,9 @@ def knowing(monkeypatch: pytest.MonkeyPatch) -> None:
         return opened[-1]
 
     def model(name: str) -> Any:
+        words = SimpleNamespace(vocab_size=1024)
         settings = SimpleNamespace(min_pixels=3136, max_pixels=1003520)
-        return SimpleNamespace(model=solver(opened[-1]), processor=SimpleNamespace(settings=settings))
+        return SimpleNamespace(model=solver(opened[-1]), processor=SimpleNamespace(settings=settings, tokenizer=words))
 
     monkeypatch.setattr(agent_commands, "_environment", environment)
     monkeypatch.setattr(agent_commands.options, "open_model", model)
@@ -61,9 +62,13 @@ def test_worlds_play_and_samples(tmp_path: Path) -> None:
     assert "mail" in RUN.invoke(app, ["agent", "worlds"]).stdout
     out = tmp_path / "table.json"
     command = ["agent", "play", "mail", "--player", "solver", "--seeds", "2", "--out", str(out)]
-    played = RUN.invoke(app, command)
+    played = RUN.invoke(app, [*command, "--record", str(tmp_path / "runs")])
     assert played.exit_code == 0, played.output
+    again = RUN.invoke(app, ["agent", "replay", str(tmp_path / "runs" / "mail-1")])
+    assert again.stdout.startswith("identical: "), again.output
     assert json.loads(out.read_text())["worlds"][0]["success"] == 1.0
-    made = RUN.invoke(app, ["agent", "samples", str(tmp_path / "set"), "--count", "5"])
-    assert made.exit_code == 0, made.output
-    assert json.loads((tmp_path / "set" / "manifest.json").read_text())["samples"] == 5
+    for name, extra in (("set", []), ("pointing", ["--pointing", "--least", "140", "--most", "280"])):
+        made = RUN.invoke(app, ["agent", "samples", str(tmp_path / name), "--count", "5", *extra])
+        assert made.exit_code == 0, made.output
+        assert json.loads((tmp_path / name / "manifest.json").read_text())["samples"] == 5
+    assert RUN.invoke(app, ["agent", "samples", str(tmp_path / "no"), "--least", "300", "--most", "200"]).exit_code == 2

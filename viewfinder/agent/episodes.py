@@ -127,7 +127,8 @@ def play(
     policy = Policy(apps=("*",), domains=(f"{world.name}.test", "miniwob.test"), confirm=frozenset(), writes="any")
     recorder = Recorder(directory) if directory else None
     agent = Agent(_Over(model, world), watched, policy, settings=settings or Settings(steps=15), recorder=recorder)
-    episode = agent.run(world.task, about={"world": world.name, "seed": seed})
+    about: dict[str, object] = world.about if isinstance(world, Staged) else {"page": world.name, "seed": seed}
+    episode = agent.run(world.task, about=about)
     return Played(
         world.name,
         seed,

@@ -1,6 +1,5 @@
-"""`agent`: work on a task at a screen; `agent worlds`, `replay`, `play` and `samples` for what surrounds it."""
+"""`agent`: work on a task at a screen; `agent worlds` and `replay`. See `agent_play_commands` for the rest."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,13 +9,12 @@ import typer
 from typer.core import TyperGroup
 
 from viewfinder.cli import options
-from viewfinder.cli.show import print_json, print_warning, working
+from viewfinder.cli.agent_play_commands import Renderer, Split, play, prompt_form, samples, split_of
+from viewfinder.cli.show import print_json
 from viewfinder.errors import ViewfinderError
 
 WorldName = Annotated[str | None, typer.Option("--world", help="An offline world; see `viewfinder agent worlds`.")]
-Renderer = Annotated[str, typer.Option("--renderer", help="drawn, web (Chromium) or window (Tk on Xvfb).")]
 Seed = Annotated[int, typer.Option("--seed", help="Instance of the world.")]
-Split = Annotated[str, typer.Option("--split", help="train, or test: words and looks that no training sample has.")]
 
 
 class _Group(TyperGroup):
@@ -77,13 +75,13 @@ def run(
         with StopKey() as stop:
             agent = Agent(
                 asked.model, place, rules, vault=vault, recorder=recorder, stop=stop.event,
-                settings=_settings(asked, model, steps, seconds, past_screens, grammar, dry_run),
+                settings=_settings(asked, steps, seconds, past_screens, grammar, dry_run),
                 confirm=lambda decision, action, seen: stop.ask(decision.reason),
                 on_step=lambda step: None if as_json else typer.echo(_line(step)),
             )  # fmt: skip
             about: dict[str, object] = {"model": model}
             if world:
-                about |= {"world": world, "renderer": renderer, "seed": seed, "split": split, "size": list(place.size)}
+                about |= place.about
             episode = agent.run(task or getattr(place, "task", ""), about=about)
         checked = place.success() if world else None
     finally:
@@ -135,7 +133,7 @@ def _environment(
     from viewfinder.agent.worlds import make_world
 
     assert world
-    return make_world(world, renderer, seed, _split(split))  # type: ignore[arg-type]
+    return make_world(world, renderer, seed, split_of(split))  # type: ignore[arg-type]
 
 
 class _Closing:
@@ -152,21 +150,13 @@ class _Closing:
         self._after()
 
 
-def _split(name: str) -> str:
-    if name not in ("train", "test"):
-        raise typer.BadParameter(f"unknown split {name!r}; give train or test", param_hint="--split")
-    return name
-
-
-def _settings(
-    asked: Any, model: str, steps: int, seconds: float, past_screens: int, grammar: bool, dry_run: bool
-) -> Any:
+def _settings(asked: Any, steps: int, seconds: float, past_screens: int, grammar: bool, dry_run: bool) -> Any:
     from viewfinder.agent.settings import Settings
 
     seen = asked.processor.settings
     return Settings(
         steps=steps, seconds=seconds, past_screens=past_screens, grammar=grammar, dry_run=dry_run,
-        min_pixels=seen.min_pixels, max_pixels=seen.max_pixels, form="compact" if model == "tiny" else "official",
+        min_pixels=seen.min_pixels, max_pixels=seen.max_pixels, form=prompt_form(asked),
     )  # fmt: skip
 
 
@@ -191,8 +181,8 @@ def replay(
     about = trajectory.start
     if "world" not in about:
         raise ViewfinderError(
-            f"{directory} was recorded on a real screen, which cannot be put back to its start, so it is not replayed; "
-            f"look at {directory / 'index.html'} instead"
+            f"{directory} was recorded on a real screen or page, which cannot be put back to its start, so it is not "
+            f"replayed; look at {directory / 'index.html'} instead"
         )
     size = tuple(about.get("size", (320, 320)))
     place = make_world(about["world"], about["renderer"], about["seed"], about["split"], size=size)
@@ -221,120 +211,3 @@ def worlds(as_json: options.AsJson = False) -> None:
         return
     for name, tasks in examples.items():
         typer.echo(f"{name:<10} {'; '.join(tasks)}")
-
-
-def play(
-    names: Annotated[list[str] | None, typer.Argument(help="Worlds, or tasks of MiniWoB++; all by default.")] = None,
-    player: Annotated[str, typer.Option("--player", help="model, solver (knows the truth) or random.")] = "model",
-    model: options.Model = "tiny",
-    miniwob: Annotated[
-        bool, typer.Option("--miniwob", help="MiniWoB++'s single-click tasks instead of our worlds.")
-    ] = False,
-    renderer: Renderer = "drawn",
-    split: Split = "test",
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Instances of each.")] = 20,
-    size: Annotated[int, typer.Option("--size", min=140, help="Side of the screen, pixels.")] = 308,
-    scale: Annotated[float, typer.Option("--scale", min=0.5, help="Of MiniWoB++'s pages of 160x210.")] = 1.4,
-    steps: Annotated[int, typer.Option("--steps", min=1)] = 15,
-    record: Annotated[Path | None, typer.Option("--record", help="Keep every run below this folder.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write rates and episodes as JSON.")] = None,
-    as_json: options.AsJson = False,
-) -> None:
-    """Success rate with intervals, steps, and clicks inside the target, on held-out instances."""
-    from viewfinder.agent.episodes import play_worlds, table
-    from viewfinder.agent.settings import Settings
-
-    speaker, seen = _player(player, model, miniwob)
-    make, known, close = _maker(miniwob, renderer, _split(split), size, scale)
-    settings = Settings(
-        steps=steps, grammar=player == "model", form="compact" if model == "tiny" else "official", **seen
-    )
-    try:
-        rows = play_worlds(
-            speaker, names or known, range(seeds), make, settings=settings, record=record,
-            on_episode=lambda one: print_warning(f"{one.world} {one.seed}: {'done' if one.success else one.reason}"),
-        )  # fmt: skip
-    finally:
-        close()
-    result = {"player": player, "model": model if player == "model" else None, "split": split, "renderer": renderer}
-    result |= {"miniwob": miniwob, "worlds": [row.to_dict() for row in rows]}
-    if out:
-        out.write_text(json.dumps(result, indent=1) + "\n")
-    print_json(result) if as_json else typer.echo(table(rows))
-
-
-def _player(player: str, model: str, miniwob: bool) -> tuple[Any, dict[str, int]]:
-    """From the world and its seed to who plays; and the pixels that a model sees."""
-    from viewfinder.agent.miniwob import oracle
-    from viewfinder.agent.players import random_clicker
-    from viewfinder.agent.worlds.solver import solver
-
-    if player == "solver":
-        return (lambda world, seed: oracle(world) if miniwob else solver(world)), {}
-    if player == "random":
-        return (lambda world, seed: random_clicker(world.device, seed)), {}
-    if player != "model":
-        raise typer.BadParameter(f"unknown player {player!r}; give model, solver or random", param_hint="--player")
-    asked = options.open_model(model)
-    seen = asked.processor.settings
-    return (lambda world, seed: asked.model), {"min_pixels": seen.min_pixels, "max_pixels": seen.max_pixels}
-
-
-def _maker(
-    miniwob: bool, renderer: str, split: str, size: int, scale: float
-) -> tuple[Callable[[str, int], Any], list[str], Callable[[], None]]:
-    """How worlds are made, their names, and what to close at the end: one browser serves all."""
-    from viewfinder.agent.miniwob import CLICKS, MiniWob
-    from viewfinder.agent.worlds import APPS, make_world
-
-    browser: Any = None
-    if miniwob or renderer == "web":
-        from viewfinder.agent.browser import Chromium
-
-        browser = Chromium()
-    given = {"chromium": browser} if browser else {}
-
-    def make(name: str, seed: int) -> Any:
-        if miniwob:
-            return MiniWob(name, seed=seed, scale=scale, **given)
-        return make_world(name, renderer, seed, split, size=(size, size), **given)  # type: ignore[arg-type]
-
-    return make, list(CLICKS if miniwob else APPS), browser.close if browser else lambda: None
-
-
-def samples(
-    directory: Annotated[Path, typer.Argument(help="Empty folder for the shards.")],
-    count: Annotated[int, typer.Option("--count", min=1)] = 10_000,
-    split: Split = "train",
-    seed: Annotated[int, typer.Option("--seed")] = 0,
-    web: Annotated[float, typer.Option("--web", min=0, max=1, help="Share of episodes drawn by Chromium.")] = 0.0,
-    least: Annotated[int, typer.Option("--least", min=140, help="Least side of a screen, pixels.")] = 224,
-    most: Annotated[int, typer.Option("--most", min=140, help="Largest side of a screen, pixels.")] = 336,
-    official: Annotated[bool, typer.Option("--official", help="The official, longer prompt.")] = False,
-) -> None:
-    """Training samples from the worlds as shards: screen, task, thought, action, and the box to hit."""
-    from viewfinder.agent.samples import Style, world_samples
-    from viewfinder.agent.worlds import make_world
-    from viewfinder.data.shards import write_shards
-
-    renderers = tuple((name, weight) for name, weight in (("drawn", 1 - web), ("web", web)) if weight)
-    style = Style(sizes=(least, most), renderers=renderers, form="official" if official else "compact")
-    browser: Any = None
-    if web:
-        from viewfinder.agent.browser import Chromium
-
-        browser = Chromium()
-
-    def make(name: str, renderer: str, *given: Any, **more: Any) -> Any:
-        if renderer == "web":
-            more["chromium"] = browser
-        return make_world(name, renderer, *given, **more)  # type: ignore[arg-type]
-
-    try:
-        stream = world_samples(count, seed=seed, split=_split(split), style=style, make=make)  # type: ignore[arg-type]
-        with working(f"writing {count} samples"):
-            manifest = write_shards(stream, directory, source="worlds", split=split, seed=seed)
-    finally:
-        if browser is not None:
-            browser.close()
-    typer.echo(f"{manifest['samples']} samples in {directory}")

@@ -146,9 +146,10 @@ def test_endless_redirects_end(chromium: Chromium) -> None:
 def test_a_dialog_is_shown_and_only_its_buttons_act(chromium: Chromium, tmp_path: Path) -> None:
     page = "<script>onclick=()=>{if(confirm('Send all your money?'))fetch('/pay',{method:'POST'})}</script>"
     net = Net({"https://bank.test/": page})
-    ok = lambda env: Action("computer", "left_click", coordinate=(env.observe().size[0] / 2 + 136, 112.0))  # noqa: E731
+    ok = lambda env: Action("computer", "left_click", coordinate=(336.0, 133.0))  # noqa: E731
     _, trajectory, _ = run(chromium, net, tmp_path, click(200, 150), click(5, 290), ok)
-    assert trajectory.steps[1].verdict == "declined" or "dialog is open" in trajectory.steps[1].note
+    assert (trajectory.steps[1].done, "dialog is open" in trajectory.steps[1].note) == (False, True)
+    assert (trajectory.steps[2].verdict, trajectory.steps[2].kinds) == ("declined", ("send",))
     assert not [request for request in net.asked if request.method == "POST"]
 
 

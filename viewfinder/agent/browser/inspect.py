@@ -87,7 +87,8 @@ _DESCRIBE = """function() {
     form: form ? (isSubmit && e.hasAttribute('formaction') && e.formAction || form.action || location.href) : '',
     method: form ? (isSubmit && e.formMethod || form.method || 'get').toLowerCase() : '',
     submits: !!(isSubmit || one), editable: role === 'field' || role === 'password',
-    visible: OPACITY(e) > 0.1 && style.visibility === 'visible' && box.width > 0 && box.height > 0
+    visible: OPACITY(e) > 0.1 && style.visibility === 'visible'
+      && (tag === 'html' || tag === 'body' || box.width > 0 && box.height > 0)
       && !(acts && bare && box.width * box.height > 100),
   };
 }""".replace("OPACITY", _OPACITY)

@@ -19,6 +19,8 @@ _PRESSES = ("left_click", "double_click", "click")
 class DrawnWorld(Staged):
     """See `Staged`. Scrolls when a page is higher than the screen."""
 
+    renderer = "drawn"
+
     def __init__(
         self,
         name: str,

@@ -6,7 +6,7 @@
 A renderer adds `observe`, `act`, `boxes`, `focus` and how it starts over (`_show`).
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from viewfinder.agent.environment import Observation, Target
 from viewfinder.agent.worlds.app import App
@@ -28,6 +28,8 @@ class Staged:
         size: of the screen, pixels.
         touch: fingers instead of a mouse; None is yes for the phone.
     """
+
+    renderer: ClassVar[str]
 
     def __init__(self, name: str, seed: int, split: Split, size: tuple[int, int], touch: bool | None) -> None:
         self.name, self.split, self.size = name, split, size
@@ -52,6 +54,12 @@ class Staged:
         self.seed = seed
         self.app: App = make_app(self.name, seed, self.split)
         self.skin: Skin = draw_skin(generator(self.name, seed, self.split, 1), self.split, self.size[0])
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What makes this instance again: the arguments of `make_world`."""
+        about = {"world": self.name, "renderer": self.renderer, "seed": self.seed, "split": self.split}
+        return {**about, "size": list(self.size)}
 
     def view(self) -> Widget:
         """The tree that is shown, as this look arranges it."""

@@ -28,6 +28,8 @@ class WebWorld(Staged):
         bar: show tabs and address above the page.
     """
 
+    renderer = "web"
+
     def __init__(
         self,
         name: str,

@@ -46,6 +46,8 @@ class Display:
 class WindowWorld(Staged):
     """See `Staged`. The window fills the display; touch is not known to a desktop."""
 
+    renderer = "window"
+
     def __init__(
         self,
         name: str,
