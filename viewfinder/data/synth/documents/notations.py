@@ -124,7 +124,8 @@ def draw_formula(latex: str, size: int, font: str) -> PillowImage.Image:
     """Ink of a formula, `size` pixels per em."""
     from matplotlib.font_manager import FontProperties
 
-    drawn = _math_parser().parse(f"${latex}$", dpi=72, prop=FontProperties(size=size, math_fontfamily=font))
+    # the size stands in the resolution: matplotlib looks for its fonts anew for every other size, 0.1 s each
+    drawn = _math_parser().parse(f"${latex}$", dpi=7.2 * size, prop=FontProperties(size=10, math_fontfamily=font))
     return PillowImage.fromarray(np.array(drawn.image, np.uint8))
 
 

@@ -52,7 +52,7 @@ class Sheet:
         apart = ImageChops.difference(part, Image.new("RGB", part.size, ground or self.paper))
         red, green, blue = apart.split()
         strongest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
-        box = strongest.point(_ABOVE_FAINT).getbbox()
+        box = ImageChops.subtract(strongest, Image.new("L", part.size, _FAINT)).getbbox()
         return None if box is None else (x1 + box[0], y1 + box[1], x1 + box[2], y1 + box[3])
 
     def cut_below(self, y: int, whole: bool) -> Image.Image:
@@ -60,9 +60,6 @@ class Sheet:
         height = min(self.size[1], y)
         height = min(self.size[1], -(-height // 28) * 28) if whole else height
         return self.image.crop((0, 0, self.size[0], height))
-
-
-_ABOVE_FAINT = [255 * (value > _FAINT) for value in range(256)]
 
 
 @dataclass(frozen=True)
