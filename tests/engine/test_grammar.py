@@ -215,6 +215,10 @@ def test_random_actions_can_be_done(compiler: GrammarCompiler, device: Device, s
     grammar.reset()
     assert accepts(grammar, format_action(action, SAME))
     assert accepts(compiler.lark(tool_call_grammar(tools)), "I tap\nit.\n" + format_action(action, SAME))
+    short = compiler.lark(tool_call_grammar(tools, longest=20))
+    assert accepts(short, "I tap\nit.\n" + format_action(action, SAME))
+    short.reset()
+    assert not accepts(short, "I tap it, and then I go on.\n" + format_action(action, SAME))
 
 
 @pytest.mark.parametrize("seed", range(25))

@@ -76,12 +76,13 @@ def format_tool_calls(calls: Iterable[ToolCall], thought: str = "") -> str:
     return "\n".join([*([thought] if thought else []), *map(format_tool_call, calls)])
 
 
-def tool_call_grammar(tools: Sequence[dict[str, Any]], thought: bool = True) -> str:
+def tool_call_grammar(tools: Sequence[dict[str, Any]], thought: bool = True, longest: int | None = None) -> str:
     """Lark grammar of exactly one call to one of `tools`, its arguments bound by that tool's JSON schema.
 
     Args:
         tools: OpenAI's form, `{"type": "function", "function": {"name": ..., "parameters": {...}}}`.
         thought: whether words may come first, on lines of their own.
+        longest: characters of these words; None lets a model think until its budget is spent, and never act.
     """
     assert tools, "a call needs a tool"
     spacing = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
@@ -95,5 +96,5 @@ def tool_call_grammar(tools: Sequence[dict[str, Any]], thought: bool = True) -> 
         rules += [f"arguments{i}: %json {json.dumps({**parameters, 'x-guidance': spacing})}"]
     choice = " | ".join(f"call{i}" for i in range(len(tools)))
     first = "THOUGHT? " if thought else ""
-    words = ["THOUGHT: /[^<]+\\n/"] if thought else []
+    words = [f"THOUGHT: /[^<]{f'{{1,{longest}}}' if longest else '+'}\\n/"] if thought else []
     return "\n".join([f'start: {first}"{OPENING}" ({choice}) "{CLOSING}"', *words, *rules]) + "\n"
