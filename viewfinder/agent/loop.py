@@ -171,7 +171,8 @@ class Agent:
             past_screens=settings.past_screens,
         )
         self._notes = []
-        grammar = tool_call_grammar([tool_schema(device, *self._seen.size, strict=True)]) if settings.grammar else None
+        schema = tool_schema(device, *self._seen.size, strict=True)
+        grammar = tool_call_grammar([schema], longest=settings.thought) if settings.grammar else None
         options = {"tools": request.tools, "grammar": grammar, "sampling": settings.sampling}
         for piece in self.model.stream(request.messages, **options):
             self._check_stop()

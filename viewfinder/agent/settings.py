@@ -19,6 +19,7 @@ class Settings:
         min_pixels, max_pixels: budget of a screen for the model, as its processor has them.
         past_screens: earlier screens to show again; the report shows none.
         grammar: let only possible calls be written, with places on the screen; needs a model that takes grammars.
+        thought: characters before a call, at most, where a grammar holds: a weak model would never come to act.
         dry_run: judge and write down the first action, and do nothing.
     """
 
@@ -32,6 +33,7 @@ class Settings:
     past_screens: int = 0
     form: Form = "official"
     grammar: bool = True
+    thought: int = 400
     dry_run: bool = False
     sampling: Sampling = field(default_factory=lambda: Sampling(max_new_tokens=512))
 

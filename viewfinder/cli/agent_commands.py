@@ -165,7 +165,9 @@ def _line(step: Any) -> str:
     name = action.pop("action", "no action")
     said = ", ".join(f"{key}={value}" for key, value in action.items() if key != "device")
     note = f" - {step.note}" if step.note else ""
-    return f"{step.index}. {step.thought or '(no words)'}\n   {name} {said} [{step.verdict}]{note}"
+    thought = " ".join(step.thought.split())
+    thought = f"{thought[:200]}…" if len(thought) > 200 else thought
+    return f"{step.index}. {thought or '(no words)'}\n   {name} {said} [{step.verdict}]{note}"
 
 
 def replay(
