@@ -2,13 +2,15 @@
 
 Same weights, same requests (a picture and a question, sampled at temperature 1), one run, sides in turn and in
 changing order; the median of the rounds and of their ratios. The end token is one that is never said, so that
-every answer is as long as asked for on either side.
+every answer is as long as asked for on either side. By the wall clock, and by the processor time of a server and
+its decoders, which says more where the machine has other work.
 
     python bench/serve_throughput.py [--tokens 32] [--requests 16] [--rounds 3] [--peer]
 """
 
 import argparse
 import base64
+import contextlib
 import json
 import os
 import socket
@@ -18,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,13 @@ import httpx
 from viewfinder.processor.processor import Processor
 
 PICTURE = Path(__file__).parent.parent / "examples" / "shapes.png"
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of decode workers."""
+    with contextlib.suppress(OSError):
+        return [int(p) for t in Path(f"/proc/{pid}/task").iterdir() for p in (t / "children").read_text().split()]
+    return []
 
 
 def free_port() -> int:
@@ -54,8 +64,18 @@ def body(model: str, tokens: int, i: int) -> dict[str, Any]:
     return {"model": model, "messages": [{"role": "user", "content": content}], **limit}
 
 
-def run(url: str, model: str, clients: int, requests: int, tokens: int) -> dict[str, float]:
-    """All requests by so many clients; answer tokens and requests a second, and the median time of one."""
+def processor_seconds(pid: int) -> float:
+    """Of a server and its decode workers, those that ended included."""
+    total = 0
+    for task in (pid, *children(pid)):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{task}/stat").read_text().rpartition(")")[2].split()
+            total += sum(map(int, fields[11:15]))
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def run(side: "Side", clients: int, requests: int, tokens: int) -> dict[str, float]:
+    """All requests by so many clients; answer tokens a second by two clocks, and the median time of a request."""
     todo = list(range(requests))
     lock = threading.Lock()
     times: list[float] = []
@@ -63,21 +83,21 @@ def run(url: str, model: str, clients: int, requests: int, tokens: int) -> dict[
 
     def client() -> None:
         nonlocal made
-        with httpx.Client(timeout=300) as http:
+        with httpx.Client(timeout=900) as http:
             while True:
                 with lock:
                     if not todo:
                         return
                     i = todo.pop()
                 start = time.perf_counter()
-                answer = http.post(f"{url}/v1/chat/completions", json=body(model, tokens, i))
+                answer = http.post(f"{side.url}/v1/chat/completions", json=body(side.model, tokens, i))
                 answer.raise_for_status()
                 usage = answer.json()["usage"]
                 with lock:
                     times.append(time.perf_counter() - start)
                     made += usage["completion_tokens"]
 
-    start = time.perf_counter()
+    start, spent = time.perf_counter(), processor_seconds(side.process.pid)
     threads = [threading.Thread(target=client) for _ in range(clients)]
     for thread in threads:
         thread.start()
@@ -86,7 +106,7 @@ def run(url: str, model: str, clients: int, requests: int, tokens: int) -> dict[
     seconds = time.perf_counter() - start
     return {
         "tokens_per_second": made / seconds,
-        "requests_per_second": requests / seconds,
+        "tokens_per_processor_second": made / (processor_seconds(side.process.pid) - spent),
         "median_seconds": sorted(times)[len(times) // 2],
         "answer_tokens": made / requests,
     }
@@ -114,17 +134,32 @@ def export(folder: str) -> str:
     return checkpoint
 
 
-def compare(sides: list[tuple[str, str, str]], given: argparse.Namespace) -> None:
-    """One line for each number of clients and each side: medians, and the ratio of ours to it within a round."""
+@dataclass(frozen=True)
+class Side:
+    """One of the servers that are compared."""
+
+    name: str
+    url: str
+    model: str
+    process: subprocess.Popen[Any]
+
+
+def compare(sides: list[Side], given: argparse.Namespace) -> None:
+    """One line for each number of clients and each side: medians, and the ratios of ours to it within a round."""
     for clients in (1, 4, 16):
+        requests = max(clients, min(given.requests, 4 * clients))
         rounds: list[dict[str, dict[str, float]]] = []
         for i in range(given.rounds):
             order = sides if i % 2 == 0 else sides[::-1]
-            rounds.append({name: run(url, model, clients, given.requests, given.tokens) for name, url, model in order})
-        for name, _, _ in sides:
+            rounds.append({side.name: run(side, clients, requests, given.tokens) for side in order})
+        for name in (side.name for side in sides):
             figures = {key: statistics.median(each[name][key] for each in rounds) for key in rounds[0][name]}
-            ratios = [each["ours"]["tokens_per_second"] / each[name]["tokens_per_second"] for each in rounds]
-            line = {"name": name, "clients": clients, **figures, "ours_times": statistics.median(ratios)}
+            line: dict[str, Any] = {"name": name, "clients": clients, "requests": requests, **figures}
+            for clock in ("", "processor_"):
+                key = f"tokens_per_{clock}second"
+                line[f"ours_times_by_{clock or 'wall_'}clock"] = statistics.median(
+                    each["ours"][key] / each[name][key] for each in rounds
+                )
             print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in line.items()}), flush=True)
 
 
@@ -140,15 +175,16 @@ def main() -> None:
         checkpoint = export(folder)
         ports = [free_port() for _ in range(3)]
         urls = [f"http://127.0.0.1:{port}" for port in ports]
-        sides = [("ours", urls[0], "m"), ("one at a time", urls[1], "m")]
         try:
             processes += [start_ours(ports[0], checkpoint, 16), start_ours(ports[1], checkpoint, 1)]
+            sides = [Side("ours", urls[0], "m", processes[0]), Side("one at a time", urls[1], "m", processes[1])]
             if given.peer:
                 processes.append(start_peer(ports[2], checkpoint))
-                sides.append(("transformers serve", urls[2], checkpoint))
-            for process, (name, url, model) in zip(processes, sides, strict=True):
-                wait_for(f"{url}/{'health' if name == 'transformers serve' else 'ready'}", process, 600)
-                run(url, model, 1, 1, given.tokens)  # first requests pay for what is made once
+                sides.append(Side("transformers serve", urls[2], checkpoint, processes[2]))
+            for side in sides:
+                path = "health" if side.name == "transformers serve" else "ready"
+                wait_for(f"{side.url}/{path}", side.process, 900)
+                run(side, 1, 1, given.tokens)  # first requests pay for what is made once
             compare(sides, given)
         finally:
             for process in processes:

@@ -57,6 +57,13 @@ def test_keys_are_asked_for_and_tenants_share_no_cache() -> None:
         assert reused[0] == reused[1] == 0 < reused[2]
 
 
+def test_a_body_that_is_not_declared_as_json_is_told_how(small_server: Running) -> None:
+    for headers in ({}, {"content-type": "application/x-www-form-urlencoded"}):
+        refused = httpx.post(f"{small_server.url}{CHAT}", content=json.dumps(body()), headers=headers)
+        assert refused.status_code == 400
+        assert "send Content-Type: application/json" in refused.json()["error"]["message"]
+
+
 def test_another_host_name_is_refused(small_server: Running) -> None:
     answer = httpx.get(f"{small_server.url}/v1/models", headers={"Host": "evil.example"})
     assert answer.status_code == 421
@@ -113,12 +120,21 @@ def test_too_many_at_once_are_told_when_to_come_back() -> None:
 
 
 def test_a_decode_worker_killed_in_mid_request_costs_that_request_only(small_server: Running) -> None:
-    (pid,) = small_server.server.sandbox.pids
-    os.kill(pid, signal.SIGSTOP)
-    threading.Timer(0.5, lambda: os.kill(pid, signal.SIGKILL)).start()
+    sandbox = small_server.server.sandbox
+    (pid,) = sandbox.pids
+    os.kill(pid, signal.SIGSTOP)  # it takes the file and does not come to an end
+
+    def kill_once_it_works() -> None:
+        while pid in sandbox.pids:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        os.kill(pid, signal.SIGKILL)
+
+    threading.Thread(target=kill_once_it_works, daemon=True).start()
     url = f"{small_server.url}{CHAT}"
     lost = httpx.post(url, json=look(picture_bytes((90, 90))), timeout=60)
     assert lost.status_code == 503
+    assert lost.headers["retry-after"] == "1"
     assert "ended from outside" in lost.json()["error"]["message"]
     assert httpx.post(url, json=look(picture_bytes((90, 90))), timeout=60).status_code == 200
 

@@ -111,12 +111,15 @@ def create_app(engine: BatchingEngine, settings: ServeSettings | None = None) ->
 
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"] if part != "body")
         message = f"{where}: {problem['msg']}" if where else str(problem["msg"])
         if problem["type"] == "extra_forbidden":
             message = f"{where} is not a field of this endpoint; remove it or check its spelling"
+        kind = request.headers.get("content-type", "nothing")
+        if not where and "json" not in kind:  # what a web page may send without asking is not taken either
+            message = f"the body is declared as {kind[:80]}, so it is not read; send Content-Type: application/json"
         return JSONResponse(error_body(message, 400, "invalid_request", where[:200] or None), 400)
 
     @app.exception_handler(HTTPException)
