@@ -56,10 +56,10 @@ def _fill(axes: Axes, figures: Figures, palette: str) -> None:
     colours = seaborn.color_palette(palette, len(figures.series))
     looks = {"hue": series, "palette": colours} if series else {"color": colours[0]}
     if figures.form == "line":
-        seaborn.lineplot(x=names, y=values, marker="o", ax=axes, **looks)
+        seaborn.lineplot(x=names, y=values, marker="o", errorbar=None, estimator=None, ax=axes, **looks)
     else:
         across = figures.form == "hbar"
-        seaborn.barplot(x=values if across else names, y=names if across else values, ax=axes, **looks)
+        seaborn.barplot(x=values if across else names, y=names if across else values, errorbar=None, ax=axes, **looks)
     _label(axes, figures)
     if figures.form == "hbar":
         axes.set_xticks(figures.ticks)
