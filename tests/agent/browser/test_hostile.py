@@ -143,6 +143,14 @@ def test_endless_redirects_end(chromium: Chromium) -> None:
         environment.close()
 
 
+def test_many_frames_are_no_redirects(chromium: Chromium, tmp_path: Path) -> None:
+    frames = "".join(f"<iframe src='/{i}' style='width:9px;height:9px'></iframe>" for i in range(15))
+    net = Net({"https://bank.test/": frames, **{f"https://bank.test/{i}": "x" for i in range(15)}})
+    _, _, environment = run(chromium, net, tmp_path)
+    assert environment.guard.refused == []
+    assert len({request.url for request in net.asked}) == 16
+
+
 def test_a_dialog_is_shown_and_only_its_buttons_act(chromium: Chromium, tmp_path: Path) -> None:
     page = "<script>onclick=()=>{if(confirm('Send all your money?'))fetch('/pay',{method:'POST'})}</script>"
     net = Net({"https://bank.test/": page})

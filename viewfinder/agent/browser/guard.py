@@ -7,6 +7,7 @@ is not allowed to open, a page cannot open either. Redirects are followed one by
 import asyncio
 import html
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +16,8 @@ from urllib.parse import urljoin, urlsplit
 from viewfinder.agent.policy import Policy, is_private
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_MOST_PAGES = 12
-"""More pages than this after one action are endless redirects."""
+_MOST_PAGES, _MOST_IN_ALL = 12, 300
+"""More pages than this in one frame after one action are endless redirects; and in all frames, a page without end."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,13 @@ class Guard:
         self.confirmed = False
         self.refused: list[str] = []
         self._notes: list[str] = []
-        self._pages = 0
+        self._pages: Counter[Any] = Counter()
         self._mine = mine
 
     def begin(self, confirmed: bool) -> None:
         """A new action starts; `confirmed` lets what it sends through."""
         self.confirmed = confirmed
-        self._pages = 0
+        self._pages.clear()
 
     def drain(self) -> tuple[str, ...]:
         """Notes since the last call."""
@@ -96,19 +97,18 @@ class Guard:
             return
 
     def _is_mine(self, request: Any) -> bool:
-        try:
-            return self._mine(request.frame.page)
-        except Exception:  # the frame of a tab that is only opening: then the guard holds
-            return True
+        frame = _frame(request)
+        return frame is None or self._mine(frame.page)  # without a frame the guard holds
 
     async def _page(self, route: Any, request: Any) -> None:
         """A document: of the tab itself or of a frame in it."""
-        self._pages += 1
+        frame = _frame(request)
+        self._pages[frame] += 1
         if not self.policy.allows_url(request.url):
             return await self._stay(
                 route, f"a page tried to open {_name(request.url)}, which the policy does not allow"
             )
-        if self._pages > _MOST_PAGES:
+        if self._pages[frame] > _MOST_PAGES or self._pages.total() > _MOST_IN_ALL:
             return await self._stay(route, f"over {_MOST_PAGES} redirects came one after another; they were stopped")
         if held := self._held_back(request):
             return await self._stay(route, held)
@@ -179,6 +179,14 @@ class Guard:
         else:
             self._note(f"a connection to {_name(url)} was stopped")
             await socket.close()
+
+
+def _frame(request: Any) -> Any:
+    """Where a page is to be shown; None for a tab that is only opening."""
+    try:
+        return request.frame
+    except Exception:
+        return None
 
 
 def _name(url: str) -> str:
