@@ -1,10 +1,14 @@
 """Boxes measured from pixels alone, to hold against what generators say."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 Rectangle = tuple[float, float, float, float]
+_SEEN = 16
+"""A change of a channel (of 255) that counts; the recoloured ink itself changes by 90."""
 
 
 def background(image: Image.Image) -> tuple[int, int, int]:
@@ -29,3 +33,15 @@ def measured(image: Image.Image, box: Rectangle, ground: tuple[int, int, int], r
 def off_by(box: Rectangle, other: Rectangle) -> float:
     """The largest distance of two corners."""
     return max(abs(a - b) for a, b in zip(box, other, strict=True))
+
+
+def changed(one: Image.Image, other: Image.Image) -> Rectangle | None:
+    """The box of what differs."""
+    apart = np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)).max(axis=-1) > _SEEN
+    rows, columns = np.flatnonzero(apart.any(axis=1)), np.flatnonzero(apart.any(axis=0))
+    return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if len(rows) else None
+
+
+def distance(box: Rectangle, found: Sequence[Rectangle]) -> float:
+    """How far a box is from the nearest of those found."""
+    return min((off_by(box, one) for one in found), default=float("inf"))

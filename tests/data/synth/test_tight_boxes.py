@@ -4,7 +4,7 @@ Nothing here asks the maker or a font where something stands. `Recolour` lets ev
 gives that one other colours; the two pictures differ exactly by the ink of that call.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.data.synth.pixels import off_by
+from tests.data.synth.pixels import Rectangle, changed, distance
 from viewfinder.data.synth import collage
 from viewfinder.data.synth.charts.drawn import draw_chart
 from viewfinder.data.synth.charts.figures import draw_figures
@@ -30,12 +30,8 @@ from viewfinder.data.synth.scene import SceneStyle, make_scene
 from viewfinder.data.synth.screens.screens import draw_screen
 from viewfinder.data.synth.writing.lines import draw_lines
 
-Rectangle = tuple[float, float, float, float]
 Drawn = tuple[Image.Image, list[tuple[str, Rectangle]]]
 """A picture and the boxes it is said to hold, each of one drawing call."""
-
-_SEEN = 16
-"""A change of a channel (of 255) that counts; the recoloured ink itself changes by 90."""
 
 
 @contextmanager
@@ -87,13 +83,6 @@ def _shifted(image: Image.Image) -> Image.Image:
     return other
 
 
-def changed(one: Image.Image, other: Image.Image) -> Rectangle | None:
-    """The box of what differs."""
-    apart = np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)).max(axis=-1) > _SEEN
-    rows, columns = np.flatnonzero(apart.any(axis=1)), np.flatnonzero(apart.any(axis=0))
-    return (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if len(rows) else None
-
-
 def ink(draw: Callable[[], Drawn]) -> list[Rectangle]:
     """The boxes of all drawing calls of a picture, from pixels."""
     with recoloured(-1) as count:
@@ -105,10 +94,6 @@ def ink(draw: Callable[[], Drawn]) -> list[Rectangle]:
         if other.size == plain.size and (box := changed(plain, other)) is not None:
             found.append(box)
     return found
-
-
-def distance(box: Rectangle, found: Sequence[Rectangle]) -> float:
-    return min((off_by(box, one) for one in found), default=float("inf"))
 
 
 # What is drawn

@@ -1,11 +1,15 @@
 import shutil
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from tests.data.synth.pixels import background, measured, off_by
+from tests.data.synth.pixels import Rectangle, background, changed, distance, measured, off_by
 from viewfinder.data.synth.documents.pages import answer_html
 from viewfinder.data.synth.kinds import Options
+from viewfinder.data.synth.web import browser as browser_module
+from viewfinder.data.synth.web import forms, kits, pages
 from viewfinder.data.synth.web.browser import PROGRAMS, close
 from viewfinder.data.synth.web.forms import render_form
 from viewfinder.data.synth.web.pages import render_page
@@ -15,6 +19,7 @@ pytest.importorskip("playwright")
 pytestmark = pytest.mark.skipif(
     not any(map(shutil.which, PROGRAMS)), reason="pages are rendered by Chromium (Debian: chromium), which is missing"
 )
+Drawn = tuple[Image.Image, list[Rectangle]]
 OPTIONS = Options(max_side=420, difficulty=0.3)
 
 
@@ -36,6 +41,55 @@ def test_elements_of_a_rendered_page_are_where_their_ink_is() -> None:
             assert found is not None
             assert off_by(found, element.box) <= 1, (seed, element)
             assert element.text
+
+
+def _hidden(draw: Callable[[], Drawn], number: int) -> Drawn:
+    """What `draw` draws when element `number` of its HTML is there but not to be seen."""
+
+    def show_less(html: str, size: tuple[int, int]) -> browser_module.Shown:
+        parts = html.split(" data-kind=")
+        head, tail = " data-kind=".join(parts[: number + 1]), " data-kind=".join(parts[number + 1 :])
+        return browser_module.show(f"{head} style='visibility:hidden' data-kind={tail}" if tail else html, size)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (forms, kits, pages):
+            patch.setattr(module, "show", show_less)
+        return draw()
+
+
+def _form(seed: int) -> Drawn:
+    screen = forms.render_form(np.random.default_rng(seed), OPTIONS)
+    return screen.image, [w.box for w in screen.widgets if not w.focused]  # a focused one has a ring around
+
+
+def _kit(theme: str) -> Callable[[int], Drawn]:
+    def draw(seed: int) -> Drawn:
+        screen = kits.render(np.random.default_rng(seed), OPTIONS, theme)
+        return screen.image, [w.box for w in screen.widgets if not w.focused]
+
+    return draw
+
+
+def _page(seed: int) -> Drawn:
+    page = pages.render_page(np.random.default_rng(seed), OPTIONS)
+    return page.image, [e.box for e in page.elements if e.box is not None]
+
+
+@pytest.mark.parametrize("draw", [_form, _kit("flatly"), _kit("cosmo"), _page], ids=["form", "flatly", "cosmo", "page"])
+def test_boxes_are_those_of_what_vanishes_with_the_element(draw: Callable[[int], Drawn]) -> None:
+    if draw not in (_form, _page):
+        pytest.importorskip("flask_bootstrap", reason="style sheets of Bootstrap come with the extra `materials`")
+    compared = 0
+    for seed in (1, 2):
+        image, boxes = draw(seed)
+        others = (_hidden(lambda seed=seed: draw(seed), number)[0] for number in range(len(boxes) + 4))
+        found = [box for other in others if other.size == image.size and (box := changed(image, other)) is not None]
+        for box in boxes:
+            assert distance(box, found) <= 1, (seed, box, found)
+            compared += 1
+        x1, y1, x2, y2 = boxes[0]
+        assert distance((x1 + 2, y1, x2 + 2, y2), found) > 1
+    assert compared >= 5
 
 
 def test_a_page_is_the_same_again() -> None:
