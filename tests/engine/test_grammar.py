@@ -1,6 +1,7 @@
 """Random logits under a grammar never leave it; canonical texts are always inside it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -219,6 +220,25 @@ def test_random_actions_can_be_done(compiler: GrammarCompiler, device: Device, s
     assert accepts(short, "I tap\nit.\n" + format_action(action, SAME))
     short.reset()
     assert not accepts(short, "I tap it, and then I go on.\n" + format_action(action, SAME))
+
+
+@pytest.mark.parametrize(
+    ("more", "invents"),
+    [
+        ({}, False),
+        ({"additionalProperties": True}, True),
+        ({"allOf": [{"properties": {"b": {"type": "integer"}}}]}, True),
+    ],
+)
+def test_a_call_has_the_arguments_its_function_names(
+    compiler: GrammarCompiler, more: dict[str, Any], invents: bool
+) -> None:
+    parameters = {"type": "object", "properties": {"a": {"type": "integer"}}, **more}
+    grammar = compiler.lark(tool_call_grammar([{"name": "f", "parameters": parameters}], thought=False))
+    head = '<tool_call>\n{"name": "f", "arguments": {"a": 1'
+    assert accepts(grammar, head + "}}\n</tool_call>")
+    grammar.reset()
+    assert accepts(grammar, head + ', "b": 2}}\n</tool_call>') is invents
 
 
 @pytest.mark.parametrize("seed", range(25))

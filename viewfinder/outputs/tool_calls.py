@@ -79,6 +79,9 @@ def format_tool_calls(calls: Iterable[ToolCall], thought: str = "") -> str:
 def tool_call_grammar(tools: Sequence[dict[str, Any]], thought: bool = True, longest: int | None = None) -> str:
     """Lark grammar of exactly one call to one of `tools`, its arguments bound by that tool's JSON schema.
 
+    A function takes the arguments it names: a schema that says nothing of others allows none, else a weak model
+    invents them until its budget is spent.
+
     Args:
         tools: OpenAI's form, `{"type": "function", "function": {"name": ..., "parameters": {...}}}`.
         thought: whether words may come first, on lines of their own.
@@ -89,7 +92,7 @@ def tool_call_grammar(tools: Sequence[dict[str, Any]], thought: bool = True, lon
     rules: list[str] = []
     for i, tool in enumerate(tools):
         function: dict[str, Any] = tool.get("function", tool)
-        parameters: dict[str, Any] = function.get("parameters") or {"type": "object"}
+        parameters = _closed(function.get("parameters") or {"type": "object"})
         name = json.dumps(function["name"])
         head = json.dumps(f'\n{{"name": {name}, "arguments": ', ensure_ascii=False)
         rules += [f'call{i}: {head} arguments{i} "}}\\n"']
@@ -98,3 +101,9 @@ def tool_call_grammar(tools: Sequence[dict[str, Any]], thought: bool = True, lon
     first = "THOUGHT? " if thought else ""
     words = [f"THOUGHT: /[^<]{f'{{1,{longest}}}' if longest else '+'}\\n/"] if thought else []
     return "\n".join([f'start: {first}"{OPENING}" ({choice}) "{CLOSING}"', *words, *rules]) + "\n"
+
+
+def _closed(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Where names come from several schemas at once, closing one of them would shut out the others' names."""
+    joined = {"allOf", "anyOf", "oneOf", "if", "$ref"} & parameters.keys()
+    return {"additionalProperties": False, **parameters} if parameters.get("properties") and not joined else parameters
