@@ -9,6 +9,7 @@ import html
 import io
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -22,7 +23,7 @@ from viewfinder.messages import ImagePart, VideoPart
 from viewfinder.outputs.actions import parse_action
 from viewfinder.outputs.boxes import Box, parse_boxes
 from viewfinder.outputs.document.document import Page
-from viewfinder.outputs.draw import draw
+from viewfinder.outputs.draw import caption, draw
 from viewfinder.outputs.points import Point, parse_points
 from viewfinder.outputs.spans import parse_spans
 from viewfinder.outputs.timeline import timeline
@@ -35,9 +36,11 @@ padding:.7rem;margin:.7rem 0}
 .media{flex:0 0 46%}.media img{max-width:100%;display:block;margin-bottom:.4rem}
 pre{white-space:pre-wrap;word-break:break-word;margin:0;font:12px/1.45 ui-monospace,monospace}
 .trained{background:#d6f5d6}.mark{color:#999}.worse{background:#f9d6d6}
-small{color:#666}h2{margin:1.6rem 0 .2rem}nav a{margin-right:.8rem}
+small{color:#666}h2{margin:1.6rem 0 .2rem}nav{display:flex;flex-wrap:wrap;gap:.1rem .8rem}
 """
 _INLINE = re.compile(r"\[(\d+), (\d+)(?:, (\d+), (\d+))?\]")
+_DRAWN = 0x180
+"""Letters below this (Latin and its accents) are in the font that pictures are labelled with."""
 Shown = Box | Point
 
 
@@ -49,6 +52,14 @@ def truth_of(sample: Sample, medium: int, transform: Transform) -> list[Shown]:
         if name and (int(number) if number else 0) == medium:
             found += read_places(name, message.text, transform)
     return list(dict.fromkeys(found))
+
+
+def _legible(places: Sequence[Shown]) -> list[Shown]:
+    """Words that the drawing's font has no letters for become numbers, in the order of the answers."""
+    return [
+        place if all(ord(c) < _DRAWN for c in caption(place)) else replace(place, label=f"#{i}")
+        for i, place in enumerate(places, 1)
+    ]
 
 
 def read_places(form: str, text: str, transform: Transform) -> list[Shown]:
@@ -79,7 +90,7 @@ def draw_medium(sample: Sample, medium: int) -> Image.Image:
     part = sample.media[medium]
     if isinstance(part, ImagePart):
         picture = load_image(part.image)
-        return draw(picture, truth_of(sample, medium, picture.transform), min_side=480)
+        return draw(picture, _legible(truth_of(sample, medium, picture.transform)), min_side=480)
     assert isinstance(part, VideoPart)
     options = part.model_dump(exclude={"type", "video"}, exclude_none=True)
     clip = load_video(part.video, **options)

@@ -75,9 +75,15 @@ def plot(stats: Stats, path: Path) -> None:
     for ax, (name, counts) in zip(axes, stats.counts.items(), strict=False):
         shown = dict(sorted(counts.items(), key=lambda item: -item[1])[:20])
         ax.barh(list(shown)[::-1], list(shown.values())[::-1], color="#3a7ca5")
+        ax.set_ylim(-0.6, max(len(shown), 6) - 0.4)  # a single bar is no block
         ax.set_title(name)
         ax.tick_params(axis="y", labelsize=7)
     for ax, (name, values) in zip(axes[len(stats.counts) :], measures.items(), strict=False):
-        ax.hist(values, bins=40, color="#81a35c")
+        whole = sorted({round(value) for value in values})
+        few = whole[-1] - whole[0] < 12 and all(value == round(value) for value in values)
+        ax.hist(values, bins=[v - 0.5 for v in range(whole[0], whole[-1] + 2)] if few else 40, color="#81a35c")
+        if few:
+            ax.set_xticks(range(whole[0], whole[-1] + 1))
+        ax.yaxis.get_major_locator().set_params(integer=True)
         ax.set_title(name)
     figure.savefig(path, dpi=90)

@@ -133,7 +133,9 @@ def draw_vega(rng: np.random.Generator, figures: Figures, size: tuple[int, int])
         for c, name in enumerate(figures.categories)
     ]
     names = {"field": "c", "type": "nominal", "sort": None, "axis": {"title": figures.head, "labelAngle": 0}}
-    values = {"field": "v", "type": "quantitative", "axis": {"title": None, "values": figures.ticks}}
+    values: dict[str, Any] = {"field": "v", "type": "quantitative", "axis": {"title": None, "values": figures.ticks}}
+    if figures.labelled:  # words behind the longest bar need room too
+        values["scale"] = {"domain": [0, figures.axis[0] * 1.12], "nice": False}
     spec: dict[str, Any] = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "width": size[0],

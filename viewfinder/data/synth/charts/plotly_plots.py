@@ -56,6 +56,7 @@ def draw_plotly(
         "font": {"family": font, "size": small},
         "margin": {"l": 4 * small, "r": small, "t": 3 * small if figures.title else small, "b": 3 * small},
         "title": {"text": figures.title, "font": {"size": small + 3}, "y": 0.97},
+        "legend": {} if figures.form == "pie" else {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
         "showlegend": figures.form == "pie" or figures.series != ("",),
         ("xaxis" if figures.form == "hbar" else "yaxis"): {"tickvals": figures.ticks, "rangemode": "tozero"},
         ("yaxis" if figures.form == "hbar" else "xaxis"): {"type": "category", "automargin": True},
@@ -78,8 +79,11 @@ def _traces(figures: Figures) -> list[dict[str, Any]]:
         if figures.form == "line":
             mode = "lines+markers+text" if written else "lines+markers"
             traces.append({"type": "scatter", "mode": mode, "text": written, "textposition": "top center", **places})
+            traces[-1]["cliponaxis"] = False
             continue
         if figures.form == "hbar":
             places |= {"x": places["y"], "y": places["x"], "orientation": "h"}
-        traces.append({"type": "bar", "text": written, "textposition": "outside", "cliponaxis": False, **places})
+        # without `constraintext` words shrink to the width of their bar until nobody can read them
+        loose = {"textposition": "outside", "textangle": 0, "constraintext": "none", "cliponaxis": False}
+        traces.append({"type": "bar", "text": written, **loose, **places})
     return traces
