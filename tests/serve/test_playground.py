@@ -105,6 +105,10 @@ def corner_of(mark: Any, corner: int) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
+def num_samples(server: Running) -> int:
+    return len(list(Path(server.server.settings.samples or "").glob("*.tar")))
+
+
 def last_sample(server: Running) -> Any:
     return list(ShardReader(Path(server.server.settings.samples or "")))[-1]
 
@@ -132,11 +136,13 @@ def test_a_person_finds_the_total_and_corrects_its_box(opened: Callable[..., Pag
     page.mouse.up()
     shot(page, "2-corrected")
     page.get_by_role("textbox", name="Name of box 1").fill("the total, in words and figures")
-    page.get_by_role("button", name="Save for training").click()
+    before = num_samples(server)
+    page.get_by_role("button", name="Save for training").dblclick()
     saved = page.get_by_text("viewfinder train sft --data samples")
     saved.wait_for()
     shot(page, "3-saved")
 
+    assert num_samples(server) == before + 1, "an impatient person saves once"
     sample = last_sample(server)
     (box,) = parse_boxes(sample.answer, Transform.identity((420, 600)))
     assert box.xyxy == pytest.approx(TOTAL, abs=1.5)

@@ -59,17 +59,21 @@ export class Correction {
       this.told ?? "",
       el("div", { class: "row end" },
         el("button", { type: "button", class: "quiet", onclick: () => this.events.done() }, "Close"),
-        el("button", { type: "button", class: "primary", onclick: () => this.save() }, "Save for training")),
+        el("button", { type: "button", class: "primary", onclick: (event) => this.save(event.currentTarget) }, "Save for training")),
     );
   }
 
-  async save() {
+  async save(button) {
+    if (this.saving) return; // a second press is no second sample
+    this.saving = true;
+    button.textContent = "Saving…";
     try {
       const { samples, folder } = await post("samples", this.#sample());
       this.told = el("p", { class: "saved", role: "status" }, `Saved; ${samples} in all. Train with `, el("code", {}, `viewfinder train sft --data ${folder}`));
     } catch (error) {
       this.told = el("p", { class: "failure", role: "alert" }, error.message);
     }
+    this.saving = false;
     this.draw();
   }
 
