@@ -120,7 +120,8 @@ def start_ours(port: int, checkpoint: str, max_running: int) -> subprocess.Popen
 def start_peer(port: int, checkpoint: str) -> subprocess.Popen[Any]:
     command = [sys.executable, str(Path(__file__).parent / "peer_server.py"), "serve", checkpoint, "--port", str(port)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    return subprocess.Popen([*command, "--host", "127.0.0.1"], env=environment, stderr=subprocess.DEVNULL)
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen([*command, "--host", "127.0.0.1"], env=environment, **quiet)
 
 
 def export(folder: str) -> str:
