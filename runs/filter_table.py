@@ -32,6 +32,11 @@ class Line:
         wrong = self.false / max(1, self.clean)
         return self.recall / (self.recall + wrong) if self.recall + wrong else float("nan")
 
+    def row(self) -> str:
+        """The row in Markdown."""
+        counts = f"{self.found} | {self.planted} | {self.recall:.2f} | {self.precision:.2f}"
+        return f"| {self.filter} | {self.fault} | {counts} | {self.false} of {self.clean} |"
+
 
 def kept(operator: Any, sample: Sample) -> bool:
     """Whether an operator lets a sample through."""
