@@ -61,9 +61,14 @@ def find_photographs(options: Options) -> tuple[str, ...]:
     """
     names = _names(options.objects, options.split)
     if not names:
+        remedy = (
+            "the folders named with --objects hold none of it"
+            if options.objects
+            else "scikit-image, which brings them, is not installed; pip install 'viewfinder[materials]' or name a "
+            "folder with --objects"
+        )
         raise DataError(
-            f"there are no photographs of the split {options.split!r} to show, so none can be drawn; "
-            "pip install 'viewfinder[materials]' or name a folder with --objects"
+            f"there are no photographs of the split {options.split!r} to show, so none can be drawn: {remedy}"
         )
     return names
 
