@@ -187,10 +187,10 @@ def wilson(successes: int, count: int, z: float = 1.96) -> tuple[float, float]:
 def table(rows: Sequence[Row]) -> str:
     """For people: a line a world and one for all."""
     total = Row("all", [one for row in rows for one in row.played])
-    lines = [f"{'world':<16} {'n':>4} {'success':>8} {'95 % interval':>15} {'steps':>6} {'inside':>7}"]
+    lines = [f"{'world':<20} {'n':>4} {'success':>8} {'95 % interval':>15} {'steps':>6} {'inside':>7}"]
     for row in [*rows, total]:
         d = row.to_dict()
         low, high = d["interval"]
         rates = f"{d['success']:>8.1%} {f'{low:.1%}..{high:.1%}':>15} {d['steps']:>6.1f} {d['inside']:>7.1%}"
-        lines.append(f"{d['world']:<16} {d['n']:>4} {rates}")
+        lines.append(f"{d['world']:<20} {d['n']:>4} {rates}")
     return "\n".join(lines)
