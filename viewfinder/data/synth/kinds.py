@@ -157,7 +157,7 @@ _ALL = (
     Kind(
         "kit_screens",
         "web.kits:make",
-        "screens of a UI kit (Bootstrap in 27 themes) in a browser: finding, states, actions",
+        "screens of a UI kit (Bootstrap in 24 themes) in a browser: finding, states, actions",
         "playwright, Chromium and Bootstrap-Flask",
     ),
     Kind(

@@ -1,6 +1,6 @@
 """The kind "kit_screens": screens of a real UI kit, Bootstrap in its many themes; roles, boxes and states from the DOM.
 
-Style sheets come from the package Bootstrap-Flask, of which only files are read. One theme in five is held out.
+Style sheets come from the package Bootstrap-Flask, of which only files are read. Four themes are held out.
 """
 
 import html as markup
