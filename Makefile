@@ -29,12 +29,12 @@ check: setup
 test: setup
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2
 
-# The agent on real screens: Chromium, an X display, Tk, MiniWoB++ (whose own requirements are not needed for its pages).
 # The page in a real browser; VIEWFINDER_SHOTS=FOLDER keeps pictures of each step.
 test-playground: setup
 	which chromium >/dev/null || (apt-get update && apt-get install -y chromium)
 	VIEWFINDER_SCREENS=required OMP_NUM_THREADS=1 $(PY) -m pytest -q tests/serve/test_playground.py
 
+# The agent on real screens: Chromium, an X display, Tk, MiniWoB++ (whose own requirements are not needed for its pages).
 test-agent: setup
 	(which chromium && which Xvfb && which xdotool) >/dev/null || (apt-get update && apt-get install -y chromium xvfb xdotool python3-tk)
 	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[agent]'
