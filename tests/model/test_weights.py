@@ -33,6 +33,11 @@ def test_saving_over_a_sharded_checkpoint_leaves_no_stale_files(tmp_path: Path, 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
 
 
+def test_weights_may_be_read_by_other_users_as_the_config_may(tmp_path: Path, model: Qwen2_5_VL) -> None:
+    save_pretrained(model, tmp_path)
+    assert (tmp_path / "model.safetensors").stat().st_mode & 0o044 == 0o044
+
+
 def test_later_prefixes_are_read(tmp_path: Path, model: Qwen2_5_VL) -> None:
     save_pretrained(model, tmp_path)
     renamed = {}

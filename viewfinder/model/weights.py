@@ -133,6 +133,7 @@ def save_pretrained(model: Qwen2_5_VL, directory: str | Path, *, max_shard_bytes
     for name, shard in zip(names, shards, strict=True):
         temporary = directory / f".{name}.part"
         save_file(shard, temporary, metadata={"format": "pt"})
+        temporary.chmod(0o644)  # the library writes for its owner alone, and a server may be somebody else
         temporary.replace(directory / name)
     for stale in [p for p in directory.glob("model*.safetensors") if p.name not in names]:
         stale.unlink()
