@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# The next built-in model, as far as it has come: it reads better and places worse than the shipped one, so it is not
+# shipped (docs/log.md, 2026-11-26). Each command resumes where it was stopped. Stages 1 to 9 took about four hours of one
+# shared core; OUT takes 1 GB. A rerun gives a sibling, not the same bytes: letters were lent between stages 2 and 3
+# instead of before 1, stages 1 to 7 were stopped by hand at the steps named here (their rates were planned for longer
+# runs), and stage 6 had begun with the tower of the shipped model.
+set -euo pipefail
+OUT=${OUT:-/tmp/viewfinder-tiny}
+PYTHON=${PYTHON:-.venv/bin/python}
+train() { "$PYTHON" -m viewfinder.recipes.run "$@"; }
+FEW=(threads=1 optimizer.adamw_lr=0.002 optimizer.weight_decay=0.1 optimizer.warmup=10 save_every=50)
+SMALL=(data.patches=2304 data.min_side=56 data.max_pixels=12544 data.max_side=140 data.text_share=0.5)
+
+# 1. Learning before seeing: the language model answers about symbols in place of features (train/symbols.py).
+train tiny-joint --out "$OUT/symbols" "${FEW[@]}" see=symbols steps=460 seed=21 optimizer.cooldown=0 optimizer.muon_lr=0.01 \
+    dense_weight=0.3 data.patches=2304 data.max_pixels=38416 data.max_side=224 data.text_share=4 data.clip_share=0.12 \
+    data.styles='{"one":0.3,"few":0.8,"several":0.5,"crowd":0.4,"word":0.5,"line":0.7,"text":0.7,"page":0.5,"mixed":0.6}' \
+    data.tasks='{"locate":1.2,"point":0.6,"count":0.5,"read":1.3,"spot":0.15,"locate_text":0.3,"ask":0.9}'
+
+# 2 to 4. One short word, then big ones: where to look next is learnt here.
+WORDS=(see=symbols optimizer.cooldown=0 optimizer.ema=0.98 dense_weight=1.0 data.tasks='{"read":1.0}')
+train tiny-joint --out "$OUT/short" --init "$OUT/symbols" "${FEW[@]}" "${SMALL[@]}" "${WORDS[@]}" steps=150 seed=31 \
+    optimizer.muon_lr=0.012 data.styles='{"short":1.0,"word":0.3}'
+train tiny-joint --out "$OUT/lent" --init "$OUT/short" "${FEW[@]}" "${SMALL[@]}" "${WORDS[@]}" steps=100 seed=33 \
+    optimizer.muon_lr=0.012 data.styles='{"short":1.0,"word":0.3}'
+train tiny-joint --out "$OUT/big" --init "$OUT/lent" "${FEW[@]}" "${SMALL[@]}" "${WORDS[@]}" steps=150 seed=34 \
+    optimizer.muon_lr=0.01 data.max_side=168 data.styles='{"big":1.2,"short":0.8}'
+
+# 5. All tasks again, on symbols.
+train tiny-joint --out "$OUT/tasks" --init "$OUT/big" "${FEW[@]}" see=symbols steps=420 seed=41 optimizer.muon_lr=0.01 \
+    optimizer.cooldown=0.6 optimizer.final=0.1 optimizer.ema=0.98 dense_weight=0.6 data.patches=2304 data.min_side=56 \
+    data.max_pixels=38416 data.max_side=224 data.text_share=2 data.clip_share=0.1 \
+    data.styles='{"big":0.5,"short":0.8,"word":0.6,"line":0.7,"text":0.5,"page":0.15,"one":0.3,"few":0.6,"several":0.4,"crowd":0.3}' \
+    data.tasks='{"locate":1.2,"point":0.6,"count":0.5,"read":1.5,"spot":0.15,"locate_text":0.3,"ask":0.8}'
+
+# 6 to 8. The tower under dense heads, drawn towards the symbols. Twice the batch and a falling rate (8) took letters
+# from 59 % to 80 % of those of single words in 800 steps.
+TOWER=(threads=1 answer_weight=0 dense_weight=1.0 align_weight=1.0 optimizer.adamw_lr=0.002 optimizer.weight_decay=0.05
+    data.min_side=56 data.max_pixels=38416 data.max_side=224 data.text_share=0.01)
+train tiny-tower --out "$OUT/tower-1" --init "$OUT/tasks" "${TOWER[@]}" steps=1300 seed=51 optimizer.muon_lr=0.012 \
+    optimizer.cooldown=0 optimizer.warmup=20 optimizer.ema=0.99 data.patches=2304 data.clip_share=0.06 \
+    data.styles='{"big":0.3,"short":0.5,"word":0.5,"line":0.8,"text":0.8,"page":1.0,"grid":0.4,"one":0.3,"few":0.6,"several":0.5,"crowd":0.4}'
+train tiny-tower --out "$OUT/tower-2" --init "$OUT/tower-1" "${TOWER[@]}" steps=540 seed=71 optimizer.muon_lr=0.014 \
+    optimizer.cooldown=0 optimizer.warmup=20 optimizer.ema=0.99 data.patches=2304 data.clip_share=0.04 \
+    data.styles='{"big":0.2,"short":0.4,"word":0.5,"line":0.9,"text":1.0,"page":1.0,"grid":0.4,"one":0.15,"few":0.5,"several":0.4,"crowd":0.3}'
+train tiny-tower --out "$OUT/tower-3" --init "$OUT/tower-2" "${TOWER[@]}" steps=800 seed=72 optimizer.muon_lr=0.012 \
+    optimizer.cooldown=0.7 optimizer.final=0.06 optimizer.warmup=10 optimizer.ema=0.98 data.patches=4608 data.clip_share=0.04 \
+    data.styles='{"big":0.3,"short":0.5,"word":0.6,"line":0.9,"text":0.9,"page":1.0,"grid":0.3,"few":0.5,"several":0.4,"crowd":0.3}'
+
+# 9. The language model learns to answer from what the tower sees, which stays as it is. 210 steps of this went before
+# with the tower trained along: it lost ten points of its letters, so its weights of stage 8 were put back and only the
+# language model's were kept (not done again here).
+train tiny-joint --out "$OUT/joint" --init "$OUT/tower-3" threads=1 rates.tower=0 rates.merger=0 steps=470 seed=82 \
+    optimizer.muon_lr=0.007 optimizer.adamw_lr=0.001 optimizer.cooldown=0.7 optimizer.final=0.05 optimizer.weight_decay=0.1 \
+    optimizer.warmup=10 optimizer.ema=0.985 dense_weight=0.2 data.patches=2304 data.min_side=56 data.max_pixels=28224 \
+    data.max_side=196 data.text_share=2 data.clip_share=0.1 \
+    data.styles='{"one":0.6,"few":0.9,"several":0.5,"crowd":0.25,"big":0.2,"short":0.6,"word":0.6,"line":0.4,"text":0.15}' \
+    data.tasks='{"locate":1.2,"point":0.6,"count":0.5,"read":1.2,"spot":0.1,"locate_text":0.2,"ask":0.8}'
+
+# 10. On with twice the batch; this was begun, and goes on from here. Then the tower joins at a low rate.
+train tiny-joint --out "$OUT/joint-2" --init "$OUT/joint" threads=1 rates.tower=0 rates.merger=0 steps=900 seed=83 \
+    optimizer.muon_lr=0.007 optimizer.adamw_lr=0.001 optimizer.cooldown=0.6 optimizer.final=0.05 optimizer.weight_decay=0.1 \
+    optimizer.warmup=10 optimizer.ema=0.98 dense_weight=0.2 data.patches=4608 data.min_side=56 data.max_pixels=28224 \
+    data.max_side=196 data.text_share=2 data.clip_share=0.1 \
+    data.styles='{"one":0.6,"few":0.9,"several":0.5,"crowd":0.25,"big":0.2,"short":0.6,"word":0.6,"line":0.4,"text":0.15}' \
+    data.tasks='{"locate":1.6,"point":0.6,"count":0.5,"read":1.2,"spot":0.1,"locate_text":0.2,"ask":1.0}'
+
+"$PYTHON" runs/measure_tiny.py "$OUT/joint-2/export" --count 40 --tasks locate,point,count,ask,read
