@@ -39,6 +39,7 @@ FONTS = (
     "Noto Sans",
 )
 HELD_OUT_FONTS = ("Cantarell", "Cabin", "Vollkorn")
+TRIES = 8
 LAYOUTS, HELD_OUT_LAYOUTS = ("article", "columns", "card"), ("aside",)
 
 
@@ -49,11 +50,18 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
 
 
 def render_page(rng: np.random.Generator, options: Options) -> SetPage:
-    """Write HTML at random, lay it out, and keep what is wholly inside the picture.
+    """Write HTML at random, lay it out, and keep what is wholly inside the picture; where nothing is, again.
 
     Raises:
-        DataError: there is no browser, or nothing was left to see.
+        DataError: there is no browser, or pictures are too small for anything.
     """
+    for _ in range(TRIES):
+        if (page := _render(rng, options)) is not None:
+            return page
+    raise DataError(f"{TRIES} rendered pages showed no whole element; ask for larger pictures (--max-side)")
+
+
+def _render(rng: np.random.Generator, options: Options) -> SetPage | None:
     size = page_size(rng, options, least=180)
     shown = show(write_html(rng, options), size)
     elements = [e for node in shown.nodes if _is_inside(node, size) and (e := _element(node, shown)) is not None]
@@ -64,7 +72,7 @@ def render_page(rng: np.random.Generator, options: Options) -> SetPage:
         elements = [e for e in elements if e.box is not None and e.box[3] <= first]
         image = image.crop((0, 0, size[0], max(56, first)))
     if not elements:
-        raise DataError("a rendered page showed no whole element; ask for larger pictures (--max-side)")
+        return None
     lines = [Line(e.text, _whole(e.box)) for e in elements if e.kind == "heading" and e.box]
     return SetPage(image, tuple(elements), tuple(lines) if len(lines) == len(elements) else ())
 
