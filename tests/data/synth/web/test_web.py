@@ -111,3 +111,11 @@ def test_controls_of_a_form_lie_apart_and_inside() -> None:
                 a = other.box
                 assert x2 <= a[0] or a[2] <= x1 or y2 <= a[1] or a[3] <= y1
     assert len(roles) >= 4
+
+
+def test_others_may_open_a_browser_of_theirs_beside_it() -> None:
+    from playwright.sync_api import sync_playwright
+
+    browser_module.show("<html><head></head><body>words</body></html>", (200, 200))
+    with sync_playwright() as tool:
+        assert tool.chromium.name == "chromium"

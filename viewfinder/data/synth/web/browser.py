@@ -1,6 +1,6 @@
 """One headless Chromium per process, which shows HTML of our own and tells what it laid out.
 
-Nothing is loaded from anywhere: the network is cut off for every page.
+Nothing is loaded from anywhere: the network is cut off for every page. It lives in a thread of its own (`own_thread`).
 """
 
 import atexit
@@ -15,6 +15,7 @@ from typing import Any
 from PIL import Image
 
 from viewfinder.data.synth.documents.sheet import Colour, Rectangle, Sheet
+from viewfinder.data.synth.web.own_thread import OwnThread
 from viewfinder.errors import DataError
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -63,6 +64,11 @@ class Shown:
 
 
 @lru_cache(maxsize=1)
+def _thread() -> OwnThread:
+    return OwnThread("data-browser")
+
+
+@lru_cache(maxsize=1)
 def _open() -> Any:
     from playwright.sync_api import Error, sync_playwright
 
@@ -97,6 +103,10 @@ def show(html: str, size: tuple[int, int]) -> Shown:
     Raises:
         DataError: there is no browser.
     """
+    return _thread().call(_show, html, size)
+
+
+def _show(html: str, size: tuple[int, int]) -> Shown:
     page, camera = _page()
     _widen(page, size)
     style = f"<style>html{{width:{size[0]}px}}*{{caret-color:transparent!important}}</style>"
@@ -114,6 +124,10 @@ def run(script: Path, code: str, argument: Any, size: tuple[int, int]) -> Image.
     Raises:
         DataError: there is no browser.
     """
+    return _thread().call(_run, script, code, argument, size)
+
+
+def _run(script: Path, code: str, argument: Any, size: tuple[int, int]) -> Image.Image:
     page, camera = _page(script)
     _widen(page, size)
     page.evaluate(
@@ -139,6 +153,11 @@ def _photograph(camera: Any, size: tuple[int, int]) -> Image.Image:
 
 def close() -> None:
     """End the browser of this process, if there is one."""
+    if _thread.cache_info().currsize:
+        _thread().call(_close)
+
+
+def _close() -> None:
     if _open.cache_info().currsize:
         driver, browser, _ = _open()
         _page.cache_clear()
