@@ -2,7 +2,7 @@
 
     python bench/data_speed.py [--seconds 5] [--kind shapes]
 
-Processor time of this process and of the browser it started, so other work on the machine changes little. The issue's
+Processor time of this process and of the browser it started, so other work on the machine changes little. The
 aim: 60 simple pictures or 5 rendered pages a second. One JSON line a kind.
 """
 

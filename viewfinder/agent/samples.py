@@ -9,6 +9,7 @@ screen; `data.places` rewrites them for any processor. Seeds of "train" and "tes
 (`worlds.words`, `worlds.skins`).
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,15 +62,9 @@ def world_samples(
     Args:
         make: makes worlds; give one with a shared browser for many pages.
     """
-    style, made, episode = style or Style(), 0, 0
-    while made < count:
-        rng = np.random.default_rng((seed, 0 if split == "train" else 1, episode))
-        for sample in _episode(rng, names[int(rng.integers(len(names)))], split, style, make):
-            yield sample
-            made += 1
-            if made == count:
-                return
-        episode += 1
+    style = style or Style()
+    stream = 0 if split == "train" else 1
+    return _first(count, (seed, stream), names, lambda rng, name: _episode(rng, name, split, style, make))
 
 
 def pointing_samples(
@@ -87,15 +82,21 @@ def pointing_samples(
     Args:
         each: so many of a screen at most, about different things; the screens are those on the solver's way.
     """
-    style, made, episode = style or Style(), 0, 0
-    while made < count:
-        rng = np.random.default_rng((seed, 2 if split == "train" else 3, episode))
-        for sample in _pointed_episode(rng, names[int(rng.integers(len(names)))], split, style, make, each):
-            yield sample
-            made += 1
-            if made == count:
-                return
-        episode += 1
+    style = style or Style()
+    stream = 2 if split == "train" else 3
+    return _first(count, (seed, stream), names, lambda rng, name: _pointed_episode(rng, name, split, style, make, each))
+
+
+def _first(
+    count: int,
+    seed: tuple[int, int],
+    names: Sequence[str],
+    play: Callable[[np.random.Generator, str], Iterator[Sample]],
+) -> Iterator[Sample]:
+    """The first `count` samples of endless episodes, each with a generator of its own, so none depends on another."""
+    rngs = (np.random.default_rng((*seed, episode)) for episode in itertools.count())
+    samples = (sample for rng in rngs for sample in play(rng, names[int(rng.integers(len(names)))]))
+    return itertools.islice(samples, count)
 
 
 def _instance(

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from viewfinder.messages import ToolCall
+from viewfinder.outputs.json_schema import closed
 from viewfinder.outputs.loose_json import JsonObject, JsonValue, find_objects, find_value, outermost
 
 OPENING = "<tool_call>"
@@ -92,7 +93,7 @@ def tool_call_grammar(tools: Sequence[dict[str, Any]], thought: bool = True, lon
     rules: list[str] = []
     for i, tool in enumerate(tools):
         function: dict[str, Any] = tool.get("function", tool)
-        parameters = _closed(function.get("parameters") or {"type": "object"})
+        parameters: dict[str, Any] = closed(function.get("parameters") or {"type": "object"})
         name = json.dumps(function["name"])
         head = json.dumps(f'\n{{"name": {name}, "arguments": ', ensure_ascii=False)
         rules += [f'call{i}: {head} arguments{i} "}}\\n"']
@@ -101,9 +102,3 @@ def tool_call_grammar(tools: Sequence[dict[str, Any]], thought: bool = True, lon
     first = "THOUGHT? " if thought else ""
     words = [f"THOUGHT: /[^<]{f'{{1,{longest}}}' if longest else '+'}\\n/"] if thought else []
     return "\n".join([f'start: {first}"{OPENING}" ({choice}) "{CLOSING}"', *words, *rules]) + "\n"
-
-
-def _closed(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Where names come from several schemas at once, closing one of them would shut out the others' names."""
-    joined = {"allOf", "anyOf", "oneOf", "if", "$ref"} & parameters.keys()
-    return {"additionalProperties": False, **parameters} if parameters.get("properties") and not joined else parameters

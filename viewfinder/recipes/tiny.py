@@ -33,7 +33,7 @@ MAX_PIXELS = 252 * 252
 
 
 def model_config(processor: Processor) -> ModelConfig:
-    """About 7 million parameters: a tower of 192 x 6 and a language model of 256 x 4.
+    """About 8 million parameters: a tower of 192 x 6 and a language model of 256 x 6.
 
     `rope_theta` is small because the width ids get the slowest third of the frequencies: with the official
     million a step of one token to the right would turn them by less than a thousandth of a radian.

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from viewfinder.chat.documents.asking import model_sampling, seen_size, transform_of
-from viewfinder.chat.documents.fields import Field, closed, example_of, schema_of, unwrap, with_places
+from viewfinder.chat.documents.fields import Field, example_of, schema_of, unwrap, with_places
 from viewfinder.chat.documents.lookup import look_up
 from viewfinder.chat.documents.sources import open_pages, page_numbers
 from viewfinder.errors import GrammarError
@@ -23,6 +23,7 @@ from viewfinder.messages import ChatModel, ImagePart, Reply, Sampling, user
 from viewfinder.outputs import prompts
 from viewfinder.outputs.boxes import Box
 from viewfinder.outputs.confidence import confidence
+from viewfinder.outputs.json_schema import closed
 from viewfinder.processor.processor import Processor
 
 T = TypeVar("T")

@@ -15,9 +15,9 @@ from typing import Any
 
 from viewfinder.errors import GrammarError
 from viewfinder.media.transform import Transform
+from viewfinder.outputs.json_schema import OPAQUE
 
 _LEAF_TYPES = ("string", "integer", "number", "boolean")
-_OPAQUE = ("allOf", "not", "if", "then", "else", "patternProperties", "dependentSchemas", "contains")
 _PLACE = "viewfinder_place"
 
 Rectangle = tuple[float, float, float, float]
@@ -79,27 +79,6 @@ def schema_of(shape: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(names), "additionalProperties": False}
 
 
-def closed(schema: Any) -> Any:
-    """The schema in which an object that lists its properties has no others, where the schema does not say.
-
-    JSON schema would allow any, and a weak model goes on inventing them. What obeys the result obeys the original.
-    """
-    if not isinstance(schema, Mapping) or any(key in schema for key in _OPAQUE):
-        return schema
-    result = dict(schema)
-    for key in ("$defs", "definitions", "properties"):
-        if isinstance(schema.get(key), Mapping):
-            result[key] = {name: closed(part) for name, part in schema[key].items()}
-    for key in ("anyOf", "oneOf", "prefixItems"):
-        if isinstance(schema.get(key), list):
-            result[key] = [closed(part) for part in schema[key]]
-    for key in ("items", "additionalProperties"):
-        result |= {key: closed(schema[key])} if key in schema else {}
-    if isinstance(schema.get("properties"), Mapping) and not {"anyOf", "oneOf", "$ref"} & schema.keys():
-        result.setdefault("additionalProperties", False)
-    return result
-
-
 def with_places(schema: Mapping[str, Any], sizes: Sequence[tuple[int, int]]) -> dict[str, Any]:
     """The schema in which each text, number and truth value stands beside its box.
 
@@ -134,7 +113,7 @@ class _Wrapping:
 
 
 def _wrap(schema: Any, wrapping: _Wrapping) -> Any:
-    if not isinstance(schema, Mapping) or any(key in schema for key in _OPAQUE):
+    if not isinstance(schema, Mapping) or any(key in schema for key in OPAQUE):
         return schema
     result = {key: value for key, value in schema.items() if key != "default"}
     for key in ("$defs", "definitions"):
