@@ -1,4 +1,4 @@
-"""Run every benchmark and gather its JSON lines in `bench/results.json`. About twenty minutes on two quiet cores.
+"""Run every benchmark and gather its JSON lines in `bench/results.json`. About forty minutes on two quiet cores.
 
     python bench/run_all.py [--quick] [SCRIPT ...]
 
@@ -44,7 +44,7 @@ def run(script: str, options: list[str]) -> list[dict[str, Any]]:
     assert process.stdout is not None
     lines: list[dict[str, Any]] = []
     for line in process.stdout:
-        if line.startswith("{"):
+        if line.startswith('{"'):  # a peer prints dictionaries of Python's too
             print(line, end="", flush=True)
             lines.append({"script": script, **json.loads(line)})
     if process.wait():
