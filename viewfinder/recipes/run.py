@@ -206,8 +206,9 @@ def _train_built_in(recipe: str, out: Path, init: Path | None, settings: list[st
     if isinstance(tables := heads.get("symbols"), SymbolTables) and init is None:
         tiny.lend_letters(tables, learner.model.model.embed_tokens.weight, processor)
     read_heads(heads, init / "states" if init else None)
-    feed = ahead(tiny.feed(processor, config), config.workers)
-    return Trainer(config, learner, feed, out, export=partial(export_processor, processor)).run()
+    ranks = start_ranks(config.parallel)
+    feed = ahead(tiny.feed(processor, config, ranks), config.workers)
+    return Trainer(config, learner, feed, out, ranks=ranks, export=partial(export_processor, processor)).run()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -25,6 +25,7 @@ from viewfinder.processor.tokenizer import Tokenizer
 from viewfinder.train.config import OptimizerConfig, TrainConfig
 from viewfinder.train.feed import NumberedFeed
 from viewfinder.train.losses import DenseHeads
+from viewfinder.train.ranks import Ranks
 from viewfinder.train.symbols import SymbolTables
 
 VOCAB_SIZE = 1024
@@ -198,6 +199,7 @@ def stream_config(data: dict[str, Any]) -> StreamConfig:
     return StreamConfig(weights=data.get("tasks", TASKS), styles=styles, **settings)
 
 
-def feed(processor: Processor, config: TrainConfig) -> NumberedFeed:
-    """One batch a step, by number."""
-    return NumberedFeed(partial(make_batch, processor, stream_config(config.data), config.seed))
+def feed(processor: Processor, config: TrainConfig, ranks: Ranks) -> NumberedFeed:
+    """`packs` batches a step, by number."""
+    batch = partial(make_batch, processor, stream_config(config.data), config.seed)
+    return NumberedFeed(batch, config.packs, ranks.data_rank, ranks.data_world)

@@ -5,7 +5,7 @@ each then decodes only what it trains on. What did not fit waits for the next st
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -161,16 +161,22 @@ def _reason(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class NumberedFeed:
-    """Steps of one ready batch each, made from its number (the built-in synthetic stream)."""
+    """Steps of ready batches made from their numbers (the built-in synthetic stream).
+
+    Three packs and two ranks: step 1 is batches 3, 4, 5, of which rank 0 makes 3 and 5.
+    """
 
     batch: Callable[[int], Any]
-    position_key: str = field(default="batch")
+    packs: int = 1
+    rank: int = 0
+    ranks: int = 1
 
     def __call__(self, position: Position | None) -> Iterator[Step]:
-        number = position[self.position_key] if position else 0
+        number = position["batch"] if position else 0
         while True:
-            yield Step([self.batch(number)], {self.position_key: number + 1})
-            number += 1
+            mine = range(number + self.rank, number + self.packs, self.ranks)
+            number += self.packs
+            yield Step([self.batch(i) for i in mine], {"batch": number})
 
 
 class _Dataset(IterableDataset[Step]):
