@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from viewfinder.data.synth.dense import KINDS, OFFSET_ZERO, TEXT_HEADS, TOWER_HEADS, dense_labels, next_places
+from viewfinder.data.synth.dense import KINDS, OFFSET_ZERO, TEXT_HEADS, TOWER_HEADS, dense_labels, place_of
 from viewfinder.data.synth.scene import Scene, SceneStyle, TextLine, Thing, make_scene
 from viewfinder.data.synth.shapes import COLOR_NAMES
 from viewfinder.data.synth.words import CHARACTERS
@@ -30,10 +30,10 @@ def test_the_second_of_two_letters_in_one_cell_takes_the_next() -> None:
     assert names(dense_labels(scene(lines=(line,))).characters[0])[:4] == "-il-"
 
 
-def test_where_the_next_character_stands() -> None:
-    line = TextLine("ab", "red", (0, 0, 60, 28), (12.0, 50.0), 20.0)
-    assert next_places(line, 0) == (1, 0, 3)
-    assert next_places(line, 1) == (1, 1, 6)
+def test_the_place_of_a_point() -> None:
+    assert place_of(12.0, 20.0) == (1, 0, 3)
+    assert place_of(50.0, 20.0) == (1, 1, 6)
+    assert place_of(-3.0, 9000.0) == (23, 0, 0)
 
 
 def test_where_a_thing_lies_seen_from_its_token_and_in_the_picture() -> None:

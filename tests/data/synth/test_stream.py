@@ -1,10 +1,12 @@
 import pytest
 import torch
 
-from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE
+from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, place_of
 from viewfinder.data.synth.fonts import BUILT_IN
 from viewfinder.data.synth.scene import SceneStyle
 from viewfinder.data.synth.stream import StreamConfig, batches, make_batch
+from viewfinder.media.transform import Transform
+from viewfinder.outputs.boxes import parse_boxes
 from viewfinder.processor.processor import Processor
 from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.processor.tokenizer import Tokenizer
@@ -87,3 +89,20 @@ def test_reading_points_at_each_character_before_it_is_said(processor: Processor
     assert rows[first] > rows[0]
     assert columns[:first].diff().min() > 0
     assert columns[first:].diff().min() > 0
+
+
+def test_placing_points_at_the_thing_while_its_numbers_are_said(processor: Processor) -> None:
+    style = SceneStyle(things=(3, 3), lines=(0, 0), families=((BUILT_IN, (None,)),))
+    config = StreamConfig(patches=1, min_side=140, max_side=140, weights={"locate": 1.0}, styles=((1.0, style),))
+    batch = make_batch(processor, config, 5, 0)
+    inputs, places = batch.inputs, torch.stack([batch.dense[name] for name in ANSWER_HEADS], dim=1)
+    assert inputs.labels is not None
+    answer = processor.tokenizer.decode(inputs.input_ids[inputs.labels != IGNORE].tolist())
+    boxes = parse_boxes(answer.split("<|im_end|>")[0], Transform.identity((140, 140)))
+    asked = (places[:, 0] != IGNORE).nonzero().flatten().tolist()
+    first = [i for i in asked if i - 1 not in asked]
+    assert [int(inputs.input_ids[i + 1]) for i in first] == [
+        processor.tokenizer.encode(f"{box.x1:.0f}")[0] for box in boxes
+    ]
+    middles = [((box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2) for box in boxes]
+    assert [tuple(places[i].tolist()) for i in first] == [place_of(x, y) for x, y in middles]

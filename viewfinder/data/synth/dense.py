@@ -68,13 +68,13 @@ TOWER_HEADS = {
 TEXT_HEADS = {"digits": (12, 10), "places": (2, 40)}
 """The same for the hidden states of media tokens half way up the language model."""
 ANSWER_HEADS = {"next_rows": (1, 24), "next_columns": (1, 24), "next_cells": (1, 8)}
-"""The same for the hidden states of answers that are being read off: where the next character stands."""
+"""The same for the hidden states of answers: where that stands of which the next token tells."""
 
 
-def next_places(line: TextLine, index: int) -> tuple[int, int, int]:
-    """Where a character of a line stands: its row of 14 pixels, its column of 28 and its cell of 3.5 in that."""
-    x = min(max(line.centers[index], 0.0), 24 * TOKEN - 1.0)
-    return min(max(int(line.middle // 14), 0), 23), int(x // TOKEN), int(x % TOKEN // 3.5)
+def place_of(x: float, y: float) -> tuple[int, int, int]:
+    """Of a point of the picture its row of 14 pixels, its column of 28 and its cell of 3.5 in that."""
+    x = min(max(x, 0.0), 24 * TOKEN - 1.0)
+    return min(max(int(y // 14), 0), 23), int(x // TOKEN), int(x % TOKEN // 3.5)
 
 
 def dense_labels(scene: Scene) -> DenseLabels:

@@ -5,6 +5,7 @@ pictures of a batch have one size (windows of one size are one matrix product); 
 batch within `min_side` and `max_side`, all multiples of 28.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.clip_questions import ClipStyle, make_view, view_sample
-from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, dense_labels, next_places
+from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, dense_labels, place_of
 from viewfinder.data.synth.questions import Turn, make_turn
 from viewfinder.data.synth.scene import Scene, SceneStyle, make_scene
 from viewfinder.inputs import ModelInputs, pack
@@ -25,8 +26,8 @@ from viewfinder.processor.processor import Processor
 
 @dataclass(frozen=True)
 class Batch:
-    """Packed sequences, and the labels of the dense heads: for media tokens in order, and for all tokens what is
-    read off next (`dense.ANSWER_HEADS`)."""
+    """Packed sequences, and the labels of the dense heads: for media tokens in order, and for all tokens where that
+    stands of which the next one tells (`dense.ANSWER_HEADS`)."""
 
     inputs: ModelInputs
     dense: dict[str, Tensor]
@@ -79,7 +80,7 @@ def make_batch(processor: Processor, config: StreamConfig, seed: int, step: int)
         scene = make_scene(rng, size, _draw_style(rng, config))
         sample = make_sample(rng, processor, config, scene, (seed, step))
         items.append(processor(sample.messages, train=True))
-        dense.append(dense_labels(scene).as_dict() | reading_labels(processor, items[-1], scene))
+        dense.append(dense_labels(scene).as_dict() | looking_labels(processor, items[-1], scene))
     return _joined(items, dense)
 
 
@@ -88,28 +89,51 @@ def _joined(items: list[ModelInputs], dense: list[dict[str, NDArray[np.int64]]])
     return Batch(pack(items), labels)
 
 
-def reading_labels(processor: Processor, item: ModelInputs, scene: Scene) -> dict[str, NDArray[np.int64]]:
-    """For each token of a conversation, where the first character of the next one stands in the picture.
+def looking_labels(processor: Processor, item: ModelInputs, scene: Scene) -> dict[str, NDArray[np.int64]]:
+    """For each token of a conversation, where in the picture that stands of which the next one tells.
 
-    Only inside answers that are the text of the picture and nothing else; elsewhere -100. Reading is following
-    the letters with the eye: told where to look next, a small model finds out how much sooner.
+    In answers that are the text of the picture it is the next character, in answers with boxes and points the middle
+    of the one whose numbers are being said; elsewhere -100. Reading is following the letters with the eye, and placing
+    is having found the thing before its numbers are said: told where to look, a small model finds out how much sooner.
     """
     assert item.labels is not None
     ids, labels = item.input_ids.tolist(), item.labels.numpy()
     places = np.full((len(ids), len(ANSWER_HEADS)), IGNORE)
-    stands = [(line, i) for line in scene.lines for i in range(len(line.text))]
-    text = "\n".join(line.text for line in scene.lines)
-    at = [stands[i - text[:i].count("\n")] if c != "\n" else None for i, c in enumerate(text)]
     for start, stop in _runs(labels != IGNORE):
         pieces = [processor.tokenizer.decode([token]) for token in ids[start:stop]]
-        if not scene.lines or "".join(pieces[:-1]) not in (text, text + "<|im_end|>"):
-            continue
+        said = "".join(pieces[:-1])  # without the end of the turn
+        spots = _read_spots(said, scene) or _told_spots(said)
         offset = 0
         for token, piece in enumerate(pieces, start):
-            if offset < len(at) and (place := at[offset]) is not None:
-                places[token - 1] = next_places(*place)
+            if offset < len(spots) and (spot := spots[offset]) is not None:
+                places[token - 1] = place_of(*spot)
             offset += len(piece)
     return {name: places[:, i] for i, name in enumerate(ANSWER_HEADS)}
+
+
+_Spot = tuple[float, float] | None
+_NUMBERS = re.compile(r"\[(\d+), ?(\d+)(?:, ?(\d+), ?(\d+))?\]")
+
+
+def _read_spots(said: str, scene: Scene) -> list[_Spot]:
+    """The middle of each character of an answer that is the text of the picture; nothing for other answers."""
+    if not scene.lines or said != "\n".join(line.text for line in scene.lines):
+        return []
+    spots: list[_Spot] = []
+    for line in scene.lines:
+        spots += [*((x, line.middle) for x in line.centers), None]
+    return spots
+
+
+def _told_spots(said: str) -> list[_Spot]:
+    """The middle of a box or point for the characters of its numbers: of "[2, 4, 6, 8]" it is (4, 6), from "2" to "8"."""
+    spots: list[_Spot] = [None] * len(said)
+    for match in _NUMBERS.finditer(said):
+        numbers = [float(n) for n in match.groups() if n]
+        xs, ys = numbers[::2], numbers[1::2]
+        first, last = match.start() + 1, match.end() - 1
+        spots[first:last] = [(sum(xs) / len(xs), sum(ys) / len(ys))] * (last - first)
+    return spots
 
 
 def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
