@@ -126,7 +126,7 @@ def _read_spots(said: str, scene: Scene) -> list[_Spot]:
 
 
 def _told_spots(said: str) -> list[_Spot]:
-    """The middle of a box or point for the characters of its numbers: of "[2, 4, 6, 8]" it is (4, 6), from "2" to "8"."""
+    """The middle of a box or point for the characters of its numbers: in "[2, 4, 6, 8]" (4, 6), from "2" to "8"."""
     spots: list[_Spot] = [None] * len(said)
     for match in _NUMBERS.finditer(said):
         numbers = [float(n) for n in match.groups() if n]
