@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -38,7 +40,7 @@ def test_batches_are_about_as_large_as_asked_and_labels_fit_their_tokens(process
         batch = make_batch(processor, CONFIG, 0, step)
         assert batch.inputs.grid_thw is not None
         assert batch.inputs.pixel_values is not None
-        assert 120 <= len(batch.inputs.pixel_values) <= 360
+        assert 36 <= len(batch.inputs.pixel_values) <= 360
         tokens = int((batch.inputs.input_ids == processor.image_token_id).sum())
         for name, labels in batch.dense.items():
             assert len(labels) == (len(batch.inputs.input_ids) if name in ANSWER_HEADS else tokens)
@@ -49,6 +51,14 @@ def test_batches_are_about_as_large_as_asked_and_labels_fit_their_tokens(process
         assert int((batch.inputs.labels >= 0).sum()) > 0
     assert len(sizes) > 2
     assert all(84 <= 14 * side <= 140 for size in sizes for side in size)
+
+
+def test_batches_of_small_pictures_take_about_as_long_as_those_of_large_ones(processor: Processor) -> None:
+    tokens = []
+    for side in (56, 140):
+        config = replace(CONFIG, patches=1200, min_side=side, max_side=side)
+        tokens.append(len(make_batch(processor, config, 0, 0).inputs.input_ids))
+    assert 0.6 < tokens[0] / tokens[1] < 1.6
 
 
 def test_held_out_fonts_are_not_in_the_training_styles() -> None:

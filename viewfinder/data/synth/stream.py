@@ -38,7 +38,7 @@ class StreamConfig:
     """What a batch holds.
 
     Attributes:
-        patches: of 14 x 14 pixels, in one batch (about).
+        patches: of 14 x 14 pixels, in one batch (about; fewer of small pictures, whose forms of conversation weigh more).
         min_side, max_side: of a picture, pixels.
         max_pixels: largest width x height.
         text_share: tokens of text per token of picture.
@@ -76,12 +76,26 @@ def make_batch(processor: Processor, config: StreamConfig, seed: int, step: int)
     tokens = size[0] * size[1] // 28**2
     items: list[ModelInputs] = []
     dense: list[dict[str, NDArray[np.int64]]] = []
-    for _ in range(max(1, round(config.patches / (4 * tokens)))):
+    for _ in range(_pictures(processor, config, tokens)):
         scene = make_scene(rng, size, _draw_style(rng, config))
         sample = make_sample(rng, processor, config, scene, (seed, step))
         items.append(processor(sample.messages, train=True))
         dense.append(dense_labels(scene).as_dict() | looking_labels(processor, items[-1], scene))
     return _joined(items, dense)
+
+
+_FORM = (
+    "system\nYou are a helpful assistant.\nuser\nLocate every red star in the image and output the coordinates in JSON "
+    'format.\nassistant\n```json\n[\n\t{"bbox_2d": [10, 20, 30, 40], "label": "red star"}\n]\n```\n'
+)
+"""What the template and the first turn bring, however small the picture."""
+
+
+def _pictures(processor: Processor, config: StreamConfig, tokens: int) -> int:
+    """How many pictures of so many tokens make a batch that takes as long as any other: ranks wait for one another."""
+    whole = config.patches / 4 * (1 + config.text_share)
+    form = len(processor.tokenizer.encode(_FORM)) if config.text_share >= 1 else 0
+    return max(1, round(whole / (tokens * (1 + config.text_share) + form)))
 
 
 def _joined(items: list[ModelInputs], dense: list[dict[str, NDArray[np.int64]]]) -> Batch:
