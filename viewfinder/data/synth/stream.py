@@ -38,7 +38,7 @@ class StreamConfig:
     """What a batch holds.
 
     Attributes:
-        patches: of 14 x 14 pixels, in one batch (about; fewer of small pictures, whose forms of conversation weigh more).
+        patches: of 14 x 14 pixels, in one batch (about; fewer of small pictures, whose text weighs more).
         min_side, max_side: of a picture, pixels.
         max_pixels: largest width x height.
         text_share: tokens of text per token of picture.
