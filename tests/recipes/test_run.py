@@ -46,6 +46,18 @@ def test_the_same_command_goes_on(prepared: Path) -> None:
     load_model(prepared / "run/export")
 
 
+@pytest.mark.parametrize(("has", "given", "used"), [(False, [], False), (True, [], True), (False, ["bf16=true"], True)])
+def test_products_are_narrow_only_where_the_machine_multiplies_so(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch, has: bool, given: list[str], used: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    settings = [setting for setting in QUICK if setting != "bf16=false"]
+    options = {"init": str(prepared / "start")}
+    train("sft", prepared / "run", [*settings, f"data.source={prepared / 'data'}", "steps=1", *given], **options)
+    assert json.loads((prepared / "run/config.json").read_text())["bf16"] is used
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

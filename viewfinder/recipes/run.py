@@ -18,6 +18,7 @@ from viewfinder.data.sample import Sample
 from viewfinder.engine.generate import generate
 from viewfinder.errors import ViewfinderError
 from viewfinder.messages import Sampling
+from viewfinder.model.linear import compute_dtype
 from viewfinder.model.lora import add_adapters, load_adapter
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.processor.processor import Processor
@@ -71,7 +72,7 @@ def train(
         raise ConfigError("init brings weights and size draws new ones, and both were given; give one")
     fresh = recipe.startswith(("vision", "pretrain"))
     start = start_from(init) if init else start_of_size(size or "tiny") if size or fresh else start_from("tiny")
-    config = resolve(start, recipe, settings)
+    config = resolve(start, recipe, [*machine_settings(), *settings])
     return build_trainer(start, config, out, language).run()
 
 
@@ -84,6 +85,13 @@ def _train_chain(recipe: str, out: Path, settings: list[str], **options: Any) ->
         latest = train(step, directory, [*common, *own], **options)
         options = {"init": str(directory), "size": None, "language": None}
     return latest
+
+
+def machine_settings() -> list[str]:
+    """Settings before the user's own: products in float32 where this machine has no arithmetic for bfloat16, since they
+    would take many times longer in it."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return [] if compute_dtype(torch.bfloat16, device) == torch.bfloat16 else ["bf16=false"]
 
 
 def resolve(start: Start, recipe: str, settings: list[str]) -> TrainConfig:
