@@ -114,7 +114,8 @@ class Learner(nn.Module):
         for head, (states, labels) in sheets.items():
             for name, (loss, accuracy) in dense_losses(self.heads[head](states), labels).items():
                 total = total + config.dense_weight * units * loss
-                metrics[f"dense/{name}"], metrics[f"accuracy/{name}"] = (loss.detach(), 1), (accuracy, 1)
+                if bool((labels[name] != IGNORE_INDEX).any()):
+                    metrics[f"dense/{name}"], metrics[f"accuracy/{name}"] = (loss.detach(), 1), (accuracy, 1)
         return Loss(total + self._idle_heads(sheets), metrics)
 
     def _seen(self, batch: TrainBatch) -> tuple[Tensor | None, Tensor | None]:
@@ -135,10 +136,10 @@ class Learner(nn.Module):
             sheets["tower"] = (features, batch.dense)
         if caught and "text" in self.heads:
             sheets["text"] = (caught[0][(ids == config.image_token_id) | (ids == config.video_token_id)], batch.dense)
-        if caught and "answer" in self.heads and "next_rows" in batch.dense:
-            asked = (batch.dense["next_rows"] != IGNORE_INDEX).nonzero().flatten()
+        names: list[str] = list(self.heads["answer"].sizes) if "answer" in self.heads else []  # type: ignore[arg-type]
+        if caught and names and names[0] in batch.dense:
+            asked = torch.stack([batch.dense[name] for name in names]).ne(IGNORE_INDEX).any(dim=0).nonzero().flatten()
             if len(asked):
-                names: list[str] = list(self.heads["answer"].sizes)  # type: ignore[arg-type]
                 sheets["answer"] = (caught[1][asked], {name: batch.dense[name][asked] for name in names})
         return sheets
 

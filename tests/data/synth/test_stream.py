@@ -3,12 +3,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from viewfinder.data.synth.clip_questions import ClipStyle
 from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, place_of
 from viewfinder.data.synth.fonts import BUILT_IN
 from viewfinder.data.synth.scene import SceneStyle
 from viewfinder.data.synth.stream import StreamConfig, batches, make_batch
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.boxes import parse_boxes
+from viewfinder.outputs.spans import parse_spans
 from viewfinder.processor.processor import Processor
 from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.processor.tokenizer import Tokenizer
@@ -115,4 +117,18 @@ def test_placing_points_at_the_thing_while_its_numbers_are_said(processor: Proce
         processor.tokenizer.encode(f"{box.x1:.0f}")[0] for box in boxes
     ]
     middles = [((box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2) for box in boxes]
-    assert [tuple(places[i].tolist()) for i in first] == [place_of(x, y) for x, y in middles]
+    assert [tuple(places[i].tolist()) for i in first] == [(*place_of(x, y), IGNORE) for x, y in middles]
+
+
+def test_clips_are_told_the_time_of_each_frame_and_where_to_look_for_a_start_and_an_end(processor: Processor) -> None:
+    clips = ClipStyle(frames=(16, 16), sides=(84, 84), windowed=0, absent=0)
+    batch = make_batch(processor, replace(CONFIG, patches=1, clip_share=1.0, clips=clips), 1, 0)
+    inputs = batch.inputs
+    assert inputs.labels is not None
+    answer = processor.tokenizer.decode(inputs.input_ids[inputs.labels != IGNORE].tolist())
+    span = parse_spans(answer.strip(), 999.0)[0]
+    steps = batch.dense["next_steps"]
+    told = list(dict.fromkeys(steps[steps != IGNORE].tolist()))
+    times = [a * 100 + b * 10 + c + d / 10 for a, b, c, d in batch.dense["times"].tolist()][::9]
+    assert len(times) == 8
+    assert [sum(t <= edge for t in times) - 1 for edge in (span.start, span.end)] == told

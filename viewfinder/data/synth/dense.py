@@ -39,6 +39,7 @@ class DenseLabels:
             -3 pixels are step -1 (class `OFFSET_ZERO` - 1) and rest 5.
         digits: (M, 12) hundreds, tens and ones of x1, y1, x2, y2 in the picture.
         places: (M, 2) row and column of the token.
+        times: (M, 4) hundreds, tens, ones and tenths of the second of the frame; not asked of a picture.
     """
 
     characters: NDArray[np.int64]
@@ -49,6 +50,7 @@ class DenseLabels:
     remainders: NDArray[np.int64]
     digits: NDArray[np.int64]
     places: NDArray[np.int64]
+    times: NDArray[np.int64]
 
     def as_dict(self) -> dict[str, NDArray[np.int64]]:
         return dict(vars(self))
@@ -65,10 +67,10 @@ TOWER_HEADS = {
     "remainders": (4, OFFSET_STEP),
 }
 """Per label: how many questions a token is asked, and how many answers each has."""
-TEXT_HEADS = {"digits": (12, 10), "places": (2, 40)}
+TEXT_HEADS = {"digits": (12, 10), "places": (2, 40), "times": (4, 10)}
 """The same for the hidden states of media tokens half way up the language model."""
-ANSWER_HEADS = {"next_rows": (1, 24), "next_columns": (1, 24), "next_cells": (1, 8)}
-"""The same for the hidden states of answers: where that stands of which the next token tells."""
+ANSWER_HEADS = {"next_rows": (1, 24), "next_columns": (1, 24), "next_cells": (1, 8), "next_steps": (1, 64)}
+"""The same for the hidden states of answers: where, or in which pair of frames, that is which the next token tells."""
 
 
 def place_of(x: float, y: float) -> tuple[int, int, int]:
@@ -106,7 +108,13 @@ def dense_labels(scene: Scene) -> DenseLabels:
         remainders=np.where(empty, IGNORE, away % OFFSET_STEP).reshape(-1, 4),
         digits=digits.reshape(-1, 12),
         places=places.reshape(-1, 2),
+        times=np.full((rows * columns, 4), IGNORE),
     )
+
+
+def time_digits(seconds: float) -> list[int]:
+    """Hundreds, tens, ones and tenths: 12.5 is [0, 1, 2, 5]; what is later than 999.9 is that."""
+    return [int(digit) for digit in f"{min(round(seconds * 10), 9999):04d}"]
 
 
 def _things(scene: Scene) -> list[tuple[str, str, tuple[int, int, int, int], NDArray[np.float64]]]:

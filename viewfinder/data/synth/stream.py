@@ -5,7 +5,6 @@ pictures of a batch have one size (windows of one size are one matrix product); 
 batch within `min_side` and `max_side`, all multiples of 28.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -16,7 +15,8 @@ from torch import Tensor
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.clip_questions import ClipStyle, make_view, view_sample
-from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, dense_labels, place_of
+from viewfinder.data.synth.dense import dense_labels, time_digits
+from viewfinder.data.synth.looking import look_in_clip, look_in_picture
 from viewfinder.data.synth.questions import Turn, make_turn
 from viewfinder.data.synth.scene import Scene, SceneStyle, make_scene
 from viewfinder.inputs import ModelInputs, pack
@@ -80,7 +80,7 @@ def make_batch(processor: Processor, config: StreamConfig, seed: int, step: int)
         scene = make_scene(rng, size, _draw_style(rng, config))
         sample = make_sample(rng, processor, config, scene, (seed, step))
         items.append(processor(sample.messages, train=True))
-        dense.append(dense_labels(scene).as_dict() | looking_labels(processor, items[-1], scene))
+        dense.append(dense_labels(scene).as_dict() | look_in_picture(processor, items[-1], scene))
     return _joined(items, dense)
 
 
@@ -103,59 +103,6 @@ def _joined(items: list[ModelInputs], dense: list[dict[str, NDArray[np.int64]]])
     return Batch(pack(items), labels)
 
 
-def looking_labels(processor: Processor, item: ModelInputs, scene: Scene) -> dict[str, NDArray[np.int64]]:
-    """For each token of a conversation, where in the picture that stands of which the next one tells.
-
-    In answers that are the text of the picture it is the next character, in answers with boxes and points the middle
-    of the one whose numbers are being said; elsewhere -100. Reading is following the letters with the eye, and placing
-    is having found the thing before its numbers are said: told where to look, a small model finds out how much sooner.
-    """
-    assert item.labels is not None
-    ids, labels = item.input_ids.tolist(), item.labels.numpy()
-    places = np.full((len(ids), len(ANSWER_HEADS)), IGNORE)
-    for start, stop in _runs(labels != IGNORE):
-        pieces = [processor.tokenizer.decode([token]) for token in ids[start:stop]]
-        said = "".join(pieces[:-1])  # without the end of the turn
-        spots = _read_spots(said, scene) or _told_spots(said)
-        offset = 0
-        for token, piece in enumerate(pieces, start):
-            if offset < len(spots) and (spot := spots[offset]) is not None:
-                places[token - 1] = place_of(*spot)
-            offset += len(piece)
-    return {name: places[:, i] for i, name in enumerate(ANSWER_HEADS)}
-
-
-_Spot = tuple[float, float] | None
-_NUMBERS = re.compile(r"\[(\d+), ?(\d+)(?:, ?(\d+), ?(\d+))?\]")
-
-
-def _read_spots(said: str, scene: Scene) -> list[_Spot]:
-    """The middle of each character of an answer that is the text of the picture; nothing for other answers."""
-    if not scene.lines or said != "\n".join(line.text for line in scene.lines):
-        return []
-    spots: list[_Spot] = []
-    for line in scene.lines:
-        spots += [*((x, line.middle) for x in line.centers), None]
-    return spots
-
-
-def _told_spots(said: str) -> list[_Spot]:
-    """The middle of a box or point for the characters of its numbers: in "[2, 4, 6, 8]" (4, 6), from "2" to "8"."""
-    spots: list[_Spot] = [None] * len(said)
-    for match in _NUMBERS.finditer(said):
-        numbers = [float(n) for n in match.groups() if n]
-        xs, ys = numbers[::2], numbers[1::2]
-        first, last = match.start() + 1, match.end() - 1
-        spots[first:last] = [(sum(xs) / len(xs), sum(ys) / len(ys))] * (last - first)
-    return spots
-
-
-def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Start and stop of each run of True: [0, 1, 1, 0, 1] gives (1, 3) and (4, 5)."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
-
-
 def _clip_batch(rng: np.random.Generator, processor: Processor, config: StreamConfig, seed: tuple[int, ...]) -> Batch:
     """Clips of one frame size, as many as fill the patches; the labels of a pair of frames are those of its first."""
     low, high = config.clips.sides
@@ -167,8 +114,10 @@ def _clip_batch(rng: np.random.Generator, processor: Processor, config: StreamCo
         view = make_view(rng, config.clips, (width, height))
         items.append(processor(view_sample(rng, config.clips, view, seed).messages, train=True))
         seen = [dense_labels(view.scene(i)).as_dict() for i in range(0, view.count, 2)]
+        for i, one in enumerate(seen):
+            one["times"][:] = time_digits(2 * i / view.fps)
         labels = {name: np.concatenate([one[name] for one in seen]) for name in seen[0]}
-        dense.append(labels | {name: np.full(len(items[-1].input_ids), IGNORE) for name in ANSWER_HEADS})
+        dense.append(labels | look_in_clip(processor, items[-1], view))
         left -= view.count // 2 * (width * height // 14**2)
     return _joined(items, dense)
 
