@@ -3,7 +3,8 @@
 # Stages 1 to 10 took about four hours of one shared core, 11 and 12 an hour and a quarter of two; OUT takes 1 GB. A rerun
 # gives a sibling, not the same bytes: the data code changed on the way, letters were lent between stages 2 and 3 instead
 # of before 1, stages 1 to 7, 10 and 11 were stopped by hand at the steps named here (their rates were planned for longer
-# runs), stage 6 had begun with the tower of the first built-in model, and 50 steps of stage 11 had smaller batches.
+# runs), stage 6 had begun with the tower of the first built-in model, and 50 steps of stage 11 had smaller batches. What a
+# rerun asks the heads about time (looking.py, dense.py) came after the shipped weights.
 set -euo pipefail
 OUT=${OUT:-/tmp/viewfinder-tiny}
 PYTHON=${PYTHON:-.venv/bin/python}
@@ -66,7 +67,7 @@ train tiny-joint --out "$OUT/joint-2" --init "$OUT/joint" threads=1 "${ALONE[@]}
     data.styles='{"one":0.6,"few":0.9,"several":0.5,"crowd":0.25,"big":0.2,"short":0.6,"word":0.6,"line":0.4,"text":0.15}' \
     data.tasks='{"locate":1.6,"point":0.6,"count":0.5,"read":1.2,"spot":0.1,"locate_text":0.2,"ask":1.0}'
 
-# 11. From here on while the numbers of a box are said, the heads ask where the thing stands (synth/stream.py), and both
+# 11. From here on while the numbers of a box are said, the heads ask where the thing stands (synth/looking.py), and both
 # cores work: two ranks of one thread each made the same sums as this one process of two threads.
 train tiny-joint --out "$OUT/joint-3" --init "$OUT/joint-2" threads=2 packs=4 "${ALONE[@]}" steps=255 seed=91 \
     optimizer.cooldown=0 optimizer.warmup=10 dense_weight=0.25 data.patches=2304 data.min_side=84 data.max_pixels=28224 \

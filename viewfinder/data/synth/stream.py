@@ -92,7 +92,10 @@ _FORM = (
 
 
 def _pictures(processor: Processor, config: StreamConfig, tokens: int) -> int:
-    """How many pictures of so many tokens make a batch that takes as long as any other: ranks wait for one another."""
+    """How many pictures of so many tokens make a batch that takes as long as any other: ranks wait for one another.
+
+    With less text than pixels it is the pixels that take the time, and their number alone is kept.
+    """
     whole = config.patches / 4 * (1 + config.text_share)
     form = len(processor.tokenizer.encode(_FORM)) if config.text_share >= 1 else 0
     return max(1, round(whole / (tokens * (1 + config.text_share) + form)))
