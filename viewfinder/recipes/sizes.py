@@ -127,12 +127,18 @@ def read_language(model: Qwen2_5_VL, directory: Path) -> None:
 
 
 def read_heads(heads: Mapping[str, torch.nn.Module], states: Path | None) -> None:
-    """What an earlier run learnt in heads of the same shape: averaged where it kept averages, as its export is."""
+    """What an earlier run learnt in heads of the same shape, or of fewer questions (new ones stand at the end and begin
+    as drawn): averaged where it kept averages, as its export is."""
     saved = saved_states(states) if states is not None else []
     for name, head in heads.items() if saved else ():
         found = read_state(saved[-1], f"average.heads.{name}.") or read_state(saved[-1], f"weights.heads.{name}.")
-        if found and all(n in found and found[n].shape == t.shape for n, t in head.state_dict().items()):
-            head.load_state_dict(found)
+        own = head.state_dict()
+        if found and all(n in found and _begins(found[n], t) for n, t in own.items()):
+            head.load_state_dict({n: torch.cat([found[n], t[len(found[n]) :]]) for n, t in own.items()})
+
+
+def _begins(first: torch.Tensor, whole: torch.Tensor) -> bool:
+    return first.shape[1:] == whole.shape[1:] and len(first) <= len(whole)
 
 
 def export_processor(processor: Processor, directory: Path) -> None:

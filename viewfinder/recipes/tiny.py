@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
 from viewfinder.data.synth.clip_questions import ClipStyle
 from viewfinder.data.synth.dense import ANSWER_HEADS, TEXT_HEADS, TOWER_HEADS
+from viewfinder.data.synth.kind_views import KindStyle
 from viewfinder.data.synth.questions import make_turn
 from viewfinder.data.synth.scene import SceneStyle, make_scene
 from viewfinder.data.synth.stream import StreamConfig, make_batch
@@ -30,7 +31,7 @@ from viewfinder.train.symbols import SymbolTables
 
 VOCAB_SIZE = 1024
 TASKS = {"locate": 1.2, "point": 0.6, "count": 0.4, "read": 1.0, "spot": 0.1, "locate_text": 0.2, "ask": 0.8}
-MAX_PIXELS = 252 * 252
+MAX_PIXELS = 336 * 336
 
 
 def model_config(processor: Processor) -> ModelConfig:
@@ -192,9 +193,11 @@ STYLES: dict[str, SceneStyle] = {
 
 
 def stream_config(data: dict[str, Any]) -> StreamConfig:
-    settings = {k: v for k, v in data.items() if k not in ("styles", "tasks", "clips")}
+    settings = {k: v for k, v in data.items() if k not in ("styles", "tasks", "clips", "kinds")}
     if "clips" in data:
         settings["clips"] = ClipStyle(**data["clips"])
+    if "kinds" in data:
+        settings["kinds"] = KindStyle(**data["kinds"])
     styles = tuple((share, STYLES[name]) for name, share in data["styles"].items())
     return StreamConfig(weights=data.get("tasks", TASKS), styles=styles, **settings)
 

@@ -117,7 +117,41 @@ def test_placing_points_at_the_thing_while_its_numbers_are_said(processor: Proce
         processor.tokenizer.encode(f"{box.x1:.0f}")[0] for box in boxes
     ]
     middles = [((box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2) for box in boxes]
-    assert [tuple(places[i].tolist()) for i in first] == [(*place_of(x, y), IGNORE) for x, y in middles]
+    assert [tuple(places[i].tolist()) for i in first] == [(*place_of(x, y), IGNORE, IGNORE) for x, y in middles]
+
+
+def test_what_is_asked_of_a_thing_is_looked_up_at_the_thing(processor: Processor) -> None:
+    style = SceneStyle(things=(1, 1), lines=(0, 0), families=((BUILT_IN, (None,)),))
+    config = StreamConfig(patches=1, min_side=140, max_side=140, weights={"ask": 1.0}, styles=((1.0, style),))
+    seen = 0
+    for step in range(8):
+        batch = make_batch(processor, config, 6, step)
+        assert batch.inputs.labels is not None
+        words = processor.tokenizer.decode(batch.inputs.input_ids.tolist())
+        if "What color is the" not in words.replace("What color is the background", ""):
+            continue
+        seen += 1
+        covered = batch.dense["kinds"].reshape(5, 5).nonzero().float()
+        asked = (batch.dense["next_rows"] != IGNORE).nonzero().flatten()
+        assert (batch.dense["next_rows"][asked] / 2 - covered[:, 0].mean()).abs().max() <= 1.5
+        assert (batch.dense["next_columns"][asked] - covered[:, 1].mean()).abs().max() <= 1.5
+    assert seen > 0
+
+
+@pytest.mark.parametrize(("absent", "number"), [(False, 1), (True, 0)])
+def test_before_the_numbers_stands_how_many_there_will_be(processor: Processor, absent: bool, number: int) -> None:
+    style = SceneStyle(things=(1, 1), lines=(0, 0), families=((BUILT_IN, (None,)),))
+    config = StreamConfig(patches=1, min_side=140, max_side=140, weights={"locate": 1.0}, styles=((1.0, style),))
+    told = []
+    for step in range(12):
+        batch = make_batch(processor, config, 7, step)
+        assert batch.inputs.labels is not None
+        said = processor.tokenizer.decode(batch.inputs.input_ids[batch.inputs.labels != IGNORE].tolist())
+        asked = batch.dense["next_number"]
+        if ("bbox" not in said.split("<|im_end|>")[0]) is absent:
+            told.append(int(asked[asked != IGNORE][0]))
+    assert told
+    assert set(told) == {number}
 
 
 def test_clips_are_told_the_time_of_each_frame_and_where_to_look_for_a_start_and_an_end(processor: Processor) -> None:

@@ -10,13 +10,14 @@ they can also stand in for the tower (`viewfinder.train.symbols`).
 "ab" with centres at x = 2 and 9, y = 5: the first token's cells are [a, -, b, -, -, -, -, -, and eight times -].
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from viewfinder.data.synth.scene import Scene
+from viewfinder.data.synth.scene import Scene, TextLine
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
 from viewfinder.data.synth.words import CHARACTERS
 
@@ -69,8 +70,15 @@ TOWER_HEADS = {
 """Per label: how many questions a token is asked, and how many answers each has."""
 TEXT_HEADS = {"digits": (12, 10), "places": (2, 40), "times": (4, 10)}
 """The same for the hidden states of media tokens half way up the language model."""
-ANSWER_HEADS = {"next_rows": (1, 24), "next_columns": (1, 24), "next_cells": (1, 8), "next_steps": (1, 64)}
-"""The same for the hidden states of answers: where, or in which pair of frames, that is which the next token tells."""
+ANSWER_HEADS = {
+    "next_rows": (1, 24),
+    "next_columns": (1, 24),
+    "next_cells": (1, 8),
+    "next_steps": (1, 64),
+    "next_number": (1, 10),
+}
+"""The same for the hidden states of answers: where, or in which pair of frames, that is which the next token tells, and
+how many boxes or points there will be."""
 
 
 def place_of(x: float, y: float) -> tuple[int, int, int]:
@@ -81,27 +89,42 @@ def place_of(x: float, y: float) -> tuple[int, int, int]:
 
 def dense_labels(scene: Scene) -> DenseLabels:
     """The labels of a picture whose sides are multiples of 28."""
-    width, height = scene.image.size
+    things = [(t.shape, t.color, t.box, _cover(scene.image.size, t.box, t.mask)) for t in scene.things]
+    return _labels(scene.image.size, [*things, *_as_things(scene.image.size, scene.lines)], scene.lines)
+
+
+def written_labels(size: tuple[int, int], lines: Sequence[TextLine] | None) -> DenseLabels:
+    """The labels of a picture of which only the lines of text are known (None: not even those): what else is there is
+    not asked."""
+    labels = _labels(size, _as_things(size, lines or ()), lines or ())
+    labels.kinds[labels.kinds == 0] = IGNORE
+    if lines is None:
+        labels.characters[:] = labels.letters[:] = IGNORE
+    return labels
+
+
+def _labels(size: tuple[int, int], things: "list[_Thing]", lines: Sequence[TextLine]) -> DenseLabels:
+    width, height = size
     rows, columns = height // TOKEN, width // TOKEN
     kinds = np.zeros((rows, columns), np.int64)
     colors = np.full((rows, columns), IGNORE)
     digits = np.full((rows, columns, 12), IGNORE)
     boxes = np.zeros((rows, columns, 4), np.int64)
     best = np.full((rows, columns), 0.06)
-    for kind, color, box, cover in _things(scene):
+    for kind, color, box, cover in things:
         wins = cover > best
         best = np.where(wins, cover, best)
         kinds[wins] = KINDS.index(kind)
-        colors[wins] = COLOR_NAMES.index(color)
+        colors[wins] = COLOR_NAMES.index(color) if color else IGNORE
         boxes[wins] = box
-        digits[wins] = [int(d) for value in box for d in f"{value:03d}"]
+        digits[wins] = [int(d) for value in box for d in f"{max(0, value):03d}"]
     places = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), axis=-1)
     away = boxes - np.tile(places[..., ::-1], 2) * TOKEN
     steps = np.clip(away // OFFSET_STEP + OFFSET_ZERO, 0, OFFSET_CLASSES - 1)
     empty = (kinds == 0)[..., None]
     return DenseLabels(
-        characters=_characters(scene, rows, columns),
-        letters=_letters(scene, rows, columns),
+        characters=_characters(lines, rows, columns),
+        letters=_letters(lines, rows, columns),
         kinds=kinds.ravel(),
         colors=colors.ravel(),
         offsets=np.where(empty, IGNORE, steps).reshape(-1, 4),
@@ -117,43 +140,40 @@ def time_digits(seconds: float) -> list[int]:
     return [int(digit) for digit in f"{min(round(seconds * 10), 9999):04d}"]
 
 
-def _things(scene: Scene) -> list[tuple[str, str, tuple[int, int, int, int], NDArray[np.float64]]]:
-    """Kind, colour, box and share of each token covered."""
-    size = scene.image.size
-    found = []
-    for thing in scene.things:
-        found.append((thing.shape, thing.color, thing.box, _cover(size, thing.box, thing.mask)))
-    for line in scene.lines:
-        found.append(("text", line.color, line.box, _cover(size, line.box, None)))
-    return found
+_Thing = tuple[str, str, tuple[int, int, int, int], NDArray[np.float64]]
+"""Kind, colour ("" when unknown), box and share of each token covered."""
+
+
+def _as_things(size: tuple[int, int], lines: Sequence[TextLine]) -> list[_Thing]:
+    return [("text", line.color, line.box, _cover(size, line.box, None)) for line in lines]
 
 
 def _cover(size: tuple[int, int], box: tuple[int, int, int, int], mask: Image.Image | None) -> NDArray[np.float64]:
     full = np.zeros((size[1], size[0]), np.float32)
-    full[box[1] : box[3], box[0] : box[2]] = 1.0 if mask is None else np.asarray(mask, np.float32) / 255
+    full[max(0, box[1]) : box[3], max(0, box[0]) : box[2]] = 1.0 if mask is None else np.asarray(mask, np.float32) / 255
     return full.reshape(size[1] // TOKEN, TOKEN, size[0] // TOKEN, TOKEN).mean(axis=(1, 3), dtype=np.float64)
 
 
-def _characters(scene: Scene, rows: int, columns: int) -> NDArray[np.int64]:
+def _characters(lines: Sequence[TextLine], rows: int, columns: int) -> NDArray[np.int64]:
     """Two narrow letters may share a cell; the second then takes the next free one."""
     cells = np.zeros((rows * 2, columns * 8), np.int64)
-    for line in scene.lines:
+    for line in lines:
         row = min(max(int(line.middle // 14), 0), rows * 2 - 1)
         for character, x in zip(line.text, line.centers, strict=True):
             column = min(max(int(x // 3.5), 0), columns * 8 - 1)
             if cells[row, column] and column + 1 < columns * 8:
                 column += 1
             if not cells[row, column]:
-                cells[row, column] = _CHARACTER_IDS[character]
+                cells[row, column] = _CHARACTER_IDS.get(character, IGNORE)
     return _by_token(cells, columns)
 
 
-def _letters(scene: Scene, rows: int, columns: int) -> NDArray[np.int64]:
+def _letters(lines: Sequence[TextLine], rows: int, columns: int) -> NDArray[np.int64]:
     cells = np.zeros((rows * 2, columns * 4), np.int64)
-    for line in scene.lines:
+    for line in lines:
         row = min(max(int(line.middle // 14), 0), rows * 2 - 1)
         centers = np.array(line.centers)
-        ids = np.array([0 if character == " " else _CHARACTER_IDS[character] for character in line.text])
+        ids = np.array([0 if character == " " else _CHARACTER_IDS.get(character, IGNORE) for character in line.text])
         inside = np.arange(max(line.box[0] // 7, 0), min(line.box[2] // 7 + 1, columns * 4))
         nearest = np.abs(centers[None, :] - (inside[:, None] * 7 + 3.5)).argmin(axis=1)
         cells[row, inside] = ids[nearest]

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from viewfinder.data.synth.choose import chance, number, pick
+from viewfinder.data.synth.inscribed import keep_notes
 
 Colour = tuple[int, int, int]
 
@@ -86,9 +87,9 @@ def camera(rng: np.random.Generator, image: Image.Image, difficulty: float) -> I
     if chance(rng, 0.5 * difficulty):
         pixels = np.asarray(image, np.int16)
         noise = rng.normal(0, rng.uniform(1, 4 + 10 * difficulty), (*pixels.shape[:2], 1)) + rng.normal(0, 8)
-        image = Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8))
+        image = keep_notes(image, Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8)))
     if chance(rng, 0.3 * difficulty):
         sink = io.BytesIO()
         image.save(sink, "JPEG", quality=number(rng, 40, 85))
-        image = Image.open(sink).convert("RGB")
+        image = keep_notes(image, Image.open(sink).convert("RGB"))
     return image

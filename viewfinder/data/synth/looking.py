@@ -7,54 +7,87 @@ Before each of the tokens 2, 4, 6, 8 of "[2, 4, 6, 8]" stands the place of (4, 6
 """
 
 import re
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from viewfinder.data.synth.clip_questions import View
 from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, place_of
-from viewfinder.data.synth.scene import Scene
+from viewfinder.data.synth.scene import Scene, TextLine
 from viewfinder.inputs import ModelInputs
 from viewfinder.processor.processor import Processor
 
 Labels = dict[str, NDArray[np.int64]]
 """By head, one answer for each token of a conversation."""
+Turns = Sequence[Mapping[str, Any]]
+"""What is true of each question: "boxes" or "count" of all that fits it, "at" the place its answer is about."""
 
 
-def look_in_picture(processor: Processor, item: ModelInputs, scene: Scene) -> Labels:
-    """In answers that are the text of the picture where the next character stands, and in answers with boxes and points
-    the middle of the one whose numbers are being said."""
-    return _next_labels(processor, item, lambda said: _read_spots(said, scene) or _told_spots(said))
+def look_in_picture(processor: Processor, item: ModelInputs, scene: Scene, turns: Turns) -> Labels:
+    """In answers that are the text of the picture where the next character stands, in answers with boxes and points
+    the middle of the one whose numbers are being said, in others the thing they are about; and before the first number
+    how many things there will be."""
+
+    def marks(said: str, turn: int) -> list[_Mark]:
+        return _with_number(_read_spots(said, scene) or _told_spots(said, turns[turn].get("at")), said, turns[turn])
+
+    return _next_labels(processor, item, marks)
+
+
+def look_at_written(processor: Processor, item: ModelInputs, lines: Sequence[TextLine], turns: Turns) -> Labels:
+    """The same for any answer about a picture whose lines are known: of the words that it repeats from the picture, and
+    of the numbers of boxes and points."""
+
+    def marks(said: str, turn: int) -> list[_Mark]:
+        return _with_number(_repeated_spots(said, lines), said, turns[turn])
+
+    return _next_labels(processor, item, marks)
 
 
 def look_in_clip(processor: Processor, item: ModelInputs, view: View) -> Labels:
     """While the seconds of a start or an end are said, the pair of frames it falls into."""
-    return _next_labels(processor, item, partial(_told_steps, view=view))
+    return _next_labels(processor, item, lambda said, _: _told_steps(said, view))
 
 
-_Mark = tuple[int, ...] | None
-"""Answers to the questions of `ANSWER_HEADS`; None where nothing is asked."""
+_Mark = Mapping[str, int]
+"""Answers to questions of `ANSWER_HEADS`; empty where nothing is asked."""
+_NOTHING: _Mark = {}
 
 
-def _next_labels(processor: Processor, item: ModelInputs, marks: Callable[[str], list[_Mark]]) -> Labels:
+def _place(x: float, y: float) -> _Mark:
+    return dict(zip(("next_rows", "next_columns", "next_cells"), place_of(x, y), strict=True))
+
+
+def _next_labels(processor: Processor, item: ModelInputs, marks: Callable[[str, int], list[_Mark]]) -> Labels:
     """The labels before each token of an answer, from marks of the answer's characters."""
     assert item.labels is not None
     ids, labels = item.input_ids.tolist(), item.labels.numpy()
-    places = np.full((len(ids), len(ANSWER_HEADS)), IGNORE)
-    for start, stop in _runs(labels != IGNORE):
+    found: Labels = {name: np.full(len(ids), IGNORE) for name in ANSWER_HEADS}
+    for turn, (start, stop) in enumerate(_runs(labels != IGNORE)):
         pieces = [processor.tokenizer.decode([token]) for token in ids[start:stop]]
-        found = marks("".join(pieces[:-1]))  # without the end of the turn
+        told = marks("".join(pieces[:-1]), turn)  # without the end of the turn
         offset = 0
         for token, piece in enumerate(pieces, start):
-            if offset < len(found) and (mark := found[offset]) is not None:
-                places[token - 1] = mark
+            for name, value in told[offset].items() if offset < len(told) else ():
+                found[name][token - 1] = value
             offset += len(piece)
-    return {name: places[:, i] for i, name in enumerate(ANSWER_HEADS)}
+    return found
 
 
-_NUMBERS = re.compile(r"\[(\d+), ?(\d+)(?:, ?(\d+), ?(\d+))?\]")
+def _with_number(marks: list[_Mark], said: str, turn: Mapping[str, Any]) -> list[_Mark]:
+    """Up to the first digit also how many boxes or points there will be, 9 for more."""
+    boxes = turn.get("boxes")
+    number = len(boxes) if isinstance(boxes, list | tuple) else turn.get("count")
+    if number is None:
+        return marks
+    first = next((i for i, character in enumerate(said) if character.isdigit()), len(said))
+    told = {"next_number": min(int(number), ANSWER_HEADS["next_number"][1] - 1)}
+    return [{**mark, **told} if i < first else mark for i, mark in enumerate(marks or [_NOTHING] * len(said))]
+
+
+_NUMBERS = re.compile(r"""\[(\d+), ?(\d+)(?:, ?(\d+), ?(\d+))?\]|"(\d+) (\d+) (\d+) (\d+)\"""")
 
 
 def _read_spots(said: str, scene: Scene) -> list[_Mark]:
@@ -63,31 +96,53 @@ def _read_spots(said: str, scene: Scene) -> list[_Mark]:
         return []
     spots: list[_Mark] = []
     for line in scene.lines:
-        spots += [*((*place_of(x, line.middle), IGNORE) for x in line.centers), None]
+        spots += [*(_place(x, line.middle) for x in line.centers), _NOTHING]
     return spots
 
 
-def _told_spots(said: str) -> list[_Mark]:
-    """The place of the middle of a box or point for its numbers: the characters of "[2, 4, 6, 8]" from "2" to "8"."""
-    spots: list[_Mark] = [None] * len(said)
+def _told_spots(said: str, at: tuple[float, float] | None = None) -> list[_Mark]:
+    """The place of the middle of a box or point for its numbers: the characters of "[2, 4, 6, 8]" from "2" to "8"; `at`
+    elsewhere."""
+    spots: list[_Mark] = [_NOTHING if at is None else _place(*at)] * len(said)
     for match in _NUMBERS.finditer(said):
         numbers = [float(n) for n in match.groups() if n]
         xs, ys = numbers[::2], numbers[1::2]
         first, last = match.start() + 1, match.end() - 1
-        spots[first:last] = [(*place_of(sum(xs) / len(xs), sum(ys) / len(ys)), IGNORE)] * (last - first)
+        spots[first:last] = [_place(sum(xs) / len(xs), sum(ys) / len(ys))] * (last - first)
     return spots
+
+
+def _repeated_spots(said: str, lines: Sequence[TextLine]) -> list[_Mark]:
+    """Whole lines first, then the words of what is left, each where it is next said: of "1 ab 1" a picture that says
+    "1", "ab", "1" from top to bottom marks all three."""
+    spots = _told_spots(said)
+    left = [line for line in lines if not _mark_next(spots, said, line.text, line.centers, line.middle)]
+    for line in left:
+        for word in re.finditer(r"[A-Za-z0-9][^\s:,()]+", line.text):
+            _mark_next(spots, said, word[0], line.centers[word.start() : word.end()], line.middle)
+    return spots
+
+
+def _mark_next(spots: list[_Mark], said: str, words: str, centers: Sequence[float], middle: float) -> bool:
+    """Mark the first place where the words stand by themselves and nothing is marked; False where there is none."""
+    for match in re.finditer(rf"(?<![^\W_]){re.escape(words)}(?![^\W_])", said):
+        first, last = match.span()
+        if not any(spots[first:last]):
+            spots[first:last] = [_place(x, middle) for x in centers]
+            return True
+    return False
 
 
 _SPAN = re.compile(r"(\d+\.\d) - (\d+\.\d) seconds")
 
 
 def _told_steps(said: str, view: View) -> list[_Mark]:
-    marks: list[_Mark] = [None] * len(said)
+    marks: list[_Mark] = [_NOTHING] * len(said)
     for match in _SPAN.finditer(said):
         for group in (1, 2):
             step = min(int(float(match[group]) * view.fps / 2), view.count // 2 - 1, ANSWER_HEADS["next_steps"][1] - 1)
             first, last = match.span(group)
-            marks[first:last] = [(IGNORE, IGNORE, IGNORE, step)] * (last - first)
+            marks[first:last] = [{"next_steps": step}] * (last - first)
     return marks
 
 

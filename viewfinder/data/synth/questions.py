@@ -123,11 +123,13 @@ def locate_text(rng: np.random.Generator, scene: Scene) -> Turn:
 def ask(rng: np.random.Generator, scene: Scene) -> Turn:
     """A short question with a short answer."""
     maker = _ASKS[int(rng.integers(len(_ASKS)))]
-    question, answer = maker(rng, scene) or _how_many(rng, scene)
-    return Turn("ask", question, answer, {"answer": answer})
+    asked = maker(rng, scene) or _how_many(rng, scene)
+    truth = {"answer": asked[1]} | ({"at": asked[2]} if len(asked) > 2 else {})
+    return Turn("ask", asked[0], asked[1], truth)
 
 
-_Pair = tuple[str, str]
+_Pair = tuple[str, str] | tuple[str, str, tuple[float, float]]
+"""Question, answer, and where that is which it is about."""
 
 
 def _how_many(rng: np.random.Generator, scene: Scene) -> _Pair:
@@ -150,7 +152,7 @@ def _what_color(rng: np.random.Generator, scene: Scene) -> _Pair | None:
     if not unique:
         return None
     thing = unique[int(rng.integers(len(unique)))]
-    return f"What color is the {thing.shape}?", thing.color
+    return f"What color is the {thing.shape}?", thing.color, thing.center
 
 
 def _what_shape(rng: np.random.Generator, scene: Scene) -> _Pair | None:
@@ -158,7 +160,7 @@ def _what_shape(rng: np.random.Generator, scene: Scene) -> _Pair | None:
     if not unique:
         return None
     thing = unique[int(rng.integers(len(unique)))]
-    return f"What shape is the {thing.color} object?", thing.shape
+    return f"What shape is the {thing.color} object?", thing.shape, thing.center
 
 
 def _background(rng: np.random.Generator, scene: Scene) -> _Pair:
@@ -166,7 +168,10 @@ def _background(rng: np.random.Generator, scene: Scene) -> _Pair:
 
 
 def _text_color(rng: np.random.Generator, scene: Scene) -> _Pair | None:
-    return ("What color is the text?", scene.lines[0].color) if len(scene.lines) == 1 else None
+    if len(scene.lines) != 1:
+        return None
+    line = scene.lines[0]
+    return "What color is the text?", line.color, ((line.box[0] + line.box[2]) / 2, line.middle)
 
 
 def _describe(rng: np.random.Generator, scene: Scene) -> _Pair:

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from viewfinder.data.sample import Sample
+from viewfinder.data.synth import kind_views
 from viewfinder.data.synth.clip_questions import ClipStyle, make_view, view_sample
 from viewfinder.data.synth.dense import dense_labels, time_digits
+from viewfinder.data.synth.kind_views import KindStyle
 from viewfinder.data.synth.looking import look_in_clip, look_in_picture
 from viewfinder.data.synth.questions import Turn, make_turn
 from viewfinder.data.synth.scene import Scene, SceneStyle, make_scene
@@ -46,6 +48,8 @@ class StreamConfig:
         styles: kinds of scene and their shares.
         clip_share: share of the batches that hold clips instead of pictures.
         clips: what clips look like.
+        kind_share: share of the batches that hold samples of the kinds.
+        kinds: which ones.
     """
 
     patches: int = 2304
@@ -57,6 +61,8 @@ class StreamConfig:
     styles: tuple[tuple[float, SceneStyle], ...] = ((1.0, SceneStyle()),)
     clip_share: float = 0.0
     clips: ClipStyle = field(default_factory=ClipStyle)
+    kind_share: float = 0.0
+    kinds: KindStyle = field(default_factory=KindStyle)
 
 
 def batches(processor: Processor, config: StreamConfig, seed: int, start: int = 0) -> Iterator[Batch]:
@@ -72,6 +78,8 @@ def make_batch(processor: Processor, config: StreamConfig, seed: int, step: int)
     rng = np.random.default_rng((seed, step))
     if config.clip_share and rng.random() < config.clip_share:
         return _clip_batch(rng, processor, config, (seed, step))
+    if config.kind_share and rng.random() < config.kind_share / (1 - config.clip_share):
+        return _kind_batch(rng, processor, config)
     size = _draw_size(rng, config)
     tokens = size[0] * size[1] // 28**2
     items: list[ModelInputs] = []
@@ -80,7 +88,9 @@ def make_batch(processor: Processor, config: StreamConfig, seed: int, step: int)
         scene = make_scene(rng, size, _draw_style(rng, config))
         sample = make_sample(rng, processor, config, scene, (seed, step))
         items.append(processor(sample.messages, train=True))
-        dense.append(dense_labels(scene).as_dict() | look_in_picture(processor, items[-1], scene))
+        dense.append(
+            dense_labels(scene).as_dict() | look_in_picture(processor, items[-1], scene, sample.truth["turns"])
+        )
     return _joined(items, dense)
 
 
@@ -122,6 +132,20 @@ def _clip_batch(rng: np.random.Generator, processor: Processor, config: StreamCo
         labels = {name: np.concatenate([one[name] for one in seen]) for name in seen[0]}
         dense.append(labels | look_in_clip(processor, items[-1], view))
         left -= view.count // 2 * (width * height // 14**2)
+    return _joined(items, dense)
+
+
+def _kind_batch(rng: np.random.Generator, processor: Processor, config: StreamConfig) -> Batch:
+    """As many samples of the kinds as take about as long as any other batch."""
+    items: list[ModelInputs] = []
+    dense: list[dict[str, NDArray[np.int64]]] = []
+    written = config.text_share >= 1  # as in `_pictures`: with little text it is the pixels that take the time
+    left = config.patches / 4 * (1 + config.text_share if written else 1)
+    while not items or left > 0:
+        inputs, labels = kind_views.make_view(rng, processor, config.kinds)
+        items.append(inputs)
+        dense.append(labels)
+        left -= len(inputs.input_ids) if written else len(labels["places"])
     return _joined(items, dense)
 
 

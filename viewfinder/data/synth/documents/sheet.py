@@ -7,9 +7,10 @@ not by what a font or a renderer says of itself. What a camera or a scanner adds
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageChops
 
 from viewfinder.data.synth.choose import chance, number, pick
+from viewfinder.data.synth.inscribed import Pen
 
 Colour = tuple[int, int, int]
 Rectangle = tuple[int, int, int, int]
@@ -22,7 +23,7 @@ class Sheet:
 
     Attributes:
         image: RGB.
-        pen: draws on it.
+        pen: draws on it, and notes what it writes.
         paper: the flat colour below.
         ink: the usual colour of letters.
         accent: a second colour, for heads and rules.
@@ -30,7 +31,7 @@ class Sheet:
 
     def __init__(self, size: tuple[int, int], paper: Colour, ink: Colour, accent: Colour | None = None) -> None:
         self.image = Image.new("RGB", size, paper)
-        self.pen = ImageDraw.Draw(self.image)
+        self.pen = Pen(self.image)
         self.paper, self.ink, self.accent = paper, ink, accent or ink
 
     @property

@@ -1,0 +1,76 @@
+"""Samples of the kinds (pages, bills, charts, screens, ...) for the built-in model, with the labels of the dense heads.
+
+What is written on them is known to the picture (`inscribed`), so letters are asked of every token, and answers that
+repeat it, or name places, are told where to look. Of conversations with several pictures nothing is asked.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from viewfinder.data.places import prepare
+from viewfinder.data.sample import Sample
+from viewfinder.data.synth import kinds
+from viewfinder.data.synth.choose import weighted
+from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, written_labels
+from viewfinder.data.synth.inscribed import moved, written_on
+from viewfinder.data.synth.looking import Labels, Turns, look_at_written
+from viewfinder.errors import DataError
+from viewfinder.inputs import ModelInputs
+from viewfinder.messages import ImagePart
+from viewfinder.processor.processor import Prepared, Processor
+
+
+@dataclass(frozen=True)
+class KindStyle:
+    """Which kinds, and how large and difficult.
+
+    Attributes:
+        weights: share of each kind by name.
+        sides: smallest and largest side of a picture, pixels.
+        difficulty: smallest and largest, 0 to 1.
+        longest: tokens of a conversation; longer ones are drawn again.
+    """
+
+    weights: Mapping[str, float] = field(default_factory=lambda: {"pages": 1.0})
+    sides: tuple[int, int] = (112, 280)
+    difficulty: tuple[float, float] = (0.0, 0.4)
+    longest: int = 640
+
+
+def make_view(rng: np.random.Generator, processor: Processor, style: KindStyle) -> tuple[ModelInputs, Labels]:
+    """One conversation of a kind as the model sees it, and its labels."""
+    while True:
+        name = weighted(rng, style.weights)
+        options = kinds.Options(*style.sides, difficulty=float(rng.uniform(*style.difficulty)))
+        try:
+            sample = kinds.find_kind(name).maker()(rng, options)
+            shown = prepare(sample, processor)
+        except DataError:
+            continue  # could not be made; the next draw decides
+        if len(shown.inputs.input_ids) <= style.longest and shown.media:
+            pictures = [part.image for part in sample.media if isinstance(part, ImagePart)]
+            pictures = [picture for picture in pictures if isinstance(picture, Image.Image)]
+            return shown.inputs, _labels(processor, shown, pictures, turns_of(sample))
+
+
+def turns_of(sample: Sample) -> list[dict[str, Any]]:
+    """What is true of each answer; of samples that keep it otherwise nothing is known."""
+    answers = sum(message.role == "assistant" for message in sample.messages)
+    turns = sample.truth.get("turns", ())
+    return list(turns) if len(turns) == answers else [{}] * answers
+
+
+def _labels(processor: Processor, shown: Prepared, pictures: list[Image.Image], turns: Turns) -> Labels:
+    found: list[Labels] = []
+    alone: Labels = {name: np.full(len(shown.inputs.input_ids), IGNORE) for name in ANSWER_HEADS}
+    for picture, transform in zip(pictures, shown.transforms, strict=True):
+        noted = written_on(picture)
+        lines = None if noted is None else [moved(line, transform.to_model) for line in noted]
+        found.append(written_labels(transform.resized_size, lines).as_dict())
+        if len(pictures) == 1:
+            alone = look_at_written(processor, shown.inputs, lines or (), turns)
+    return {name: np.concatenate([one[name] for one in found]) for name in found[0]} | alone
