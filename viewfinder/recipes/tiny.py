@@ -23,6 +23,7 @@ from viewfinder.outputs import prompts
 from viewfinder.processor.processor import Processor
 from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.processor.tokenizer import Tokenizer
+from viewfinder.recipes import worlds
 from viewfinder.train.config import OptimizerConfig, TrainConfig
 from viewfinder.train.feed import NumberedFeed
 from viewfinder.train.losses import DenseHeads
@@ -197,7 +198,7 @@ def stream_config(data: dict[str, Any]) -> StreamConfig:
     if "clips" in data:
         settings["clips"] = ClipStyle(**data["clips"])
     if "kinds" in data:
-        settings["kinds"] = KindStyle(**data["kinds"])
+        settings["kinds"] = KindStyle(**data["kinds"], makers={"worlds": worlds.step, "pointing": worlds.pointing})
     styles = tuple((share, STYLES[name]) for name, share in data["styles"].items())
     return StreamConfig(weights=data.get("tasks", TASKS), styles=styles, **settings)
 

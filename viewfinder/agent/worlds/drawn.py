@@ -9,6 +9,7 @@ from viewfinder.agent.environment import Observation, Outcome, Target
 from viewfinder.agent.worlds.paint import Page, paint
 from viewfinder.agent.worlds.stage import Staged
 from viewfinder.agent.worlds.words import Split
+from viewfinder.data.synth.inscribed import keep_notes
 from viewfinder.media.image import Picture
 from viewfinder.media.transform import Box, Transform
 from viewfinder.outputs.actions import Action
@@ -52,6 +53,8 @@ class DrawnWorld(Staged):
             anchor = self._on_screen(self._page.boxes[self._list_id])
             self._list = replace(self._list, anchor=anchor)
             self._parts = self._list.draw(image, self.skin.size / 13)
+        else:  # an open list hides words
+            keep_notes(self._page.image, image, (0, -round(self._scroll)))
         self._image = image
 
     def _on_screen(self, box: Box) -> Box:

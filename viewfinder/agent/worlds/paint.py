@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageFont
 
 from viewfinder.agent.worlds.skins import Skin
 from viewfinder.agent.worlds.widgets import Widget
+from viewfinder.data.synth.inscribed import Pen
 from viewfinder.media.transform import Box
 
 _TALLEST = 1200
@@ -43,7 +44,7 @@ def paint(view: Widget, skin: Skin, width: int, focus: str = "", selected: bool 
 class _Painter:
     def __init__(self, page: Page, skin: Skin, focus: str, selected: bool) -> None:
         self.page, self.skin, self.focus, self.selected = page, skin, focus, selected
-        self.pen = ImageDraw.Draw(page.image)
+        self.pen = Pen(page.image)
         self.font, self.large = _font(skin.size), _font(round(skin.size * 1.35))
         self.small = _font(max(9, round(skin.size * 0.88)))
         self.line = skin.size * 1.3

@@ -37,10 +37,12 @@ def written_on(image: Image.Image) -> list[TextLine] | None:
     return [line for line in image.info[_NOTES] if _shows(image, line)]
 
 
-def keep_notes(before: Image.Image, after: Image.Image) -> Image.Image:
-    """`after`, a picture in which nothing moved, with the notes of the one it was made from."""
+def keep_notes(before: Image.Image, after: Image.Image, by: tuple[int, int] = (0, 0)) -> Image.Image:
+    """`after` with the notes of the picture it was made from, of which everything moved by as many pixels."""
     if _NOTES in before.info:
-        after.info[_NOTES] = before.info[_NOTES]
+        notes = before.info[_NOTES]
+        shift = lambda point: (point[0] + by[0], point[1] + by[1])  # noqa: E731
+        after.info[_NOTES] = [moved(line, shift) for line in notes] if any(by) else notes
     return after
 
 

@@ -20,6 +20,7 @@ from viewfinder.data.synth.inscribed import moved, written_on
 from viewfinder.data.synth.looking import Labels, Turns, look_at_written
 from viewfinder.errors import DataError
 from viewfinder.inputs import ModelInputs
+from viewfinder.media.image import Picture
 from viewfinder.messages import ImagePart
 from viewfinder.processor.processor import Prepared, Processor
 
@@ -29,16 +30,18 @@ class KindStyle:
     """Which kinds, and how large and difficult.
 
     Attributes:
-        weights: share of each kind by name.
+        weights: share of each kind, or of the `makers`, by name.
         sides: smallest and largest side of a picture, pixels.
         difficulty: smallest and largest, 0 to 1.
         longest: tokens of a conversation; longer ones are drawn again.
+        makers: of what is not among the kinds, by name.
     """
 
     weights: Mapping[str, float] = field(default_factory=lambda: {"pages": 1.0})
     sides: tuple[int, int] = (112, 280)
     difficulty: tuple[float, float] = (0.0, 0.4)
     longest: int = 640
+    makers: Mapping[str, kinds.Maker] = field(default_factory=dict)
 
 
 def make_view(rng: np.random.Generator, processor: Processor, style: KindStyle) -> tuple[ModelInputs, Labels]:
@@ -47,13 +50,14 @@ def make_view(rng: np.random.Generator, processor: Processor, style: KindStyle) 
         name = weighted(rng, style.weights)
         options = kinds.Options(*style.sides, difficulty=float(rng.uniform(*style.difficulty)))
         try:
-            sample = kinds.find_kind(name).maker()(rng, options)
+            maker = style.makers[name] if name in style.makers else kinds.find_kind(name).maker()
+            sample = maker(rng, options)
             shown = prepare(sample, processor)
         except DataError:
             continue  # could not be made; the next draw decides
         if len(shown.inputs.input_ids) <= style.longest and shown.media:
-            pictures = [part.image for part in sample.media if isinstance(part, ImagePart)]
-            pictures = [picture for picture in pictures if isinstance(picture, Image.Image)]
+            shows = [part.image for part in sample.media if isinstance(part, ImagePart)]
+            pictures = [one.image if isinstance(one, Picture) else one for one in shows]
             return shown.inputs, _labels(processor, shown, pictures, turns_of(sample))
 
 
