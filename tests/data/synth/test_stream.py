@@ -6,6 +6,7 @@ import torch
 from viewfinder.data.synth.clip_questions import ClipStyle
 from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, place_of
 from viewfinder.data.synth.fonts import BUILT_IN
+from viewfinder.data.synth.kind_views import KindStyle
 from viewfinder.data.synth.scene import SceneStyle
 from viewfinder.data.synth.stream import StreamConfig, batches, make_batch
 from viewfinder.media.transform import Transform
@@ -83,6 +84,22 @@ def test_some_batches_hold_clips_when_asked(processor: Processor) -> None:
         assert len(batch.dense["kinds"]) == int((batch.inputs.input_ids == id_).sum())
         assert batch.inputs.labels is not None
         assert int((batch.inputs.labels >= 0).sum()) > 0
+
+
+@pytest.mark.parametrize("text_share", [0.01, 2.0])
+def test_some_batches_hold_samples_of_the_kinds_when_asked(processor: Processor, text_share: float) -> None:
+    kinds = KindStyle({"tables": 1.0, "relations": 1.0}, sides=(112, 140))
+    config = replace(CONFIG, kind_share=1.0, kinds=kinds, patches=1200, text_share=text_share)
+    batch = make_batch(processor, config, 3, 1)
+    assert batch.inputs.grid_thw is not None
+    seen = int(batch.inputs.grid_thw.prod(1).sum()) // 4
+    assert len(batch.dense["characters"]) == seen
+    assert len(batch.dense["next_number"]) == len(batch.inputs.input_ids)
+    cost = seen if text_share < 1 else len(batch.inputs.input_ids) + 2 * seen
+    assert 300 * (1 if text_share < 1 else 3) <= cost < 2000
+    assert len(batch.inputs.media_kinds) > 3
+    again = make_batch(processor, config, 3, 1)
+    assert torch.equal(batch.inputs.input_ids, again.inputs.input_ids)
 
 
 def test_reading_points_at_each_character_before_it_is_said(processor: Processor) -> None:

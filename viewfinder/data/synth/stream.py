@@ -145,7 +145,8 @@ def _kind_batch(rng: np.random.Generator, processor: Processor, config: StreamCo
         inputs, labels = kind_views.make_view(rng, processor, config.kinds)
         items.append(inputs)
         dense.append(labels)
-        left -= len(inputs.input_ids) if written else len(labels["places"])
+        seen = len(labels["places"])  # the tower works twice as long on each as the language model
+        left -= len(inputs.input_ids) + 2 * seen if written else seen
     return _joined(items, dense)
 
 
