@@ -4,6 +4,7 @@ import pytest
 from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, TEXT_HEADS, TOWER_HEADS
 from viewfinder.data.synth.kind_views import KindStyle, make_view
 from viewfinder.data.synth.words import CHARACTERS
+from viewfinder.errors import DataError
 from viewfinder.processor.processor import Processor
 from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.processor.tokenizer import Tokenizer
@@ -67,3 +68,18 @@ def test_before_the_first_number_stands_how_many_boxes_there_will_be(processor: 
             assert set(asked[:1]) == {0}
             told.add(0)
     assert {0, 1} <= told
+
+
+@pytest.mark.parametrize(
+    ("style", "said"),
+    [
+        (KindStyle({"pagse": 1.0}), "no kind 'pagse'"),
+        (KindStyle({"text": 1.0}), "has a picture"),
+        (KindStyle({"receipts": 1.0}, longest=20), "at most 20 tokens"),
+    ],
+)
+def test_what_can_never_be_made_is_said_and_not_tried_for_ever(
+    processor: Processor, style: KindStyle, said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        make_view(np.random.default_rng(0), processor, style)

@@ -103,7 +103,11 @@ def written_labels(size: tuple[int, int], lines: Sequence[TextLine] | None) -> D
     return labels
 
 
-def _labels(size: tuple[int, int], things: "list[_Thing]", lines: Sequence[TextLine]) -> DenseLabels:
+_Thing = tuple[str, str, tuple[int, int, int, int], NDArray[np.float64]]
+"""Kind, colour ("" when unknown), box and share of each token covered."""
+
+
+def _labels(size: tuple[int, int], things: list[_Thing], lines: Sequence[TextLine]) -> DenseLabels:
     width, height = size
     rows, columns = height // TOKEN, width // TOKEN
     kinds = np.zeros((rows, columns), np.int64)
@@ -138,10 +142,6 @@ def _labels(size: tuple[int, int], things: "list[_Thing]", lines: Sequence[TextL
 def time_digits(seconds: float) -> list[int]:
     """Hundreds, tens, ones and tenths: 12.5 is [0, 1, 2, 5]; what is later than 999.9 is that."""
     return [int(digit) for digit in f"{min(round(seconds * 10), 9999):04d}"]
-
-
-_Thing = tuple[str, str, tuple[int, int, int, int], NDArray[np.float64]]
-"""Kind, colour ("" when unknown), box and share of each token covered."""
 
 
 def _as_things(size: tuple[int, int], lines: Sequence[TextLine]) -> list[_Thing]:

@@ -45,23 +45,35 @@ class KindStyle:
 
 
 def make_view(rng: np.random.Generator, processor: Processor, style: KindStyle) -> tuple[ModelInputs, Labels]:
-    """One conversation of a kind as the model sees it, and its labels."""
-    while True:
+    """One conversation of a kind as the model sees it, and its labels.
+
+    Raises:
+        DataError: a kind that does not exist or needs what is not installed; or none of many draws could be made.
+    """
+    for _ in range(_DRAWS):
         name = weighted(rng, style.weights)
+        maker = style.makers[name] if name in style.makers else kinds.find_kind(name).maker()
         options = kinds.Options(*style.sides, difficulty=float(rng.uniform(*style.difficulty)))
         try:
-            maker = style.makers[name] if name in style.makers else kinds.find_kind(name).maker()
             sample = maker(rng, options)
             shown = prepare(sample, processor)
         except DataError:
-            continue  # could not be made; the next draw decides
+            continue  # this one cannot be made; the next draw decides
         if len(shown.inputs.input_ids) <= style.longest and shown.media:
             shows = [part.image for part in sample.media if isinstance(part, ImagePart)]
             pictures = [one.image if isinstance(one, Picture) else one for one in shows]
-            return shown.inputs, _labels(processor, shown, pictures, turns_of(sample))
+            return shown.inputs, _labels(processor, shown, pictures, _turns_of(sample))
+    names, (least, most) = ", ".join(style.weights), style.sides
+    raise DataError(
+        f"none of {_DRAWS} samples of {names} between {least} and {most} pixels has a picture and at most {style.longest} "
+        "tokens, so there is nothing to train on; raise `longest` or lower the sides"
+    )
 
 
-def turns_of(sample: Sample) -> list[dict[str, Any]]:
+_DRAWS = 200
+
+
+def _turns_of(sample: Sample) -> list[dict[str, Any]]:
     """What is true of each answer; of samples that keep it otherwise nothing is known."""
     answers = sum(message.role == "assistant" for message in sample.messages)
     turns = sample.truth.get("turns", ())

@@ -1,8 +1,8 @@
-"""An endless, exactly repeatable stream of packed batches from generated scenes.
+"""An endless, exactly repeatable stream of packed batches from generated scenes, clips and kinds.
 
 Batch k depends on the seed and k alone, so a run resumes at any step without having kept anything. All
-pictures of a batch have one size (windows of one size are one matrix product); sizes change from batch to
-batch within `min_side` and `max_side`, all multiples of 28.
+pictures of a batch but those of kinds have one size (windows of one size are one matrix product); sizes change from
+batch to batch within `min_side` and `max_side`, all multiples of 28.
 """
 
 from collections.abc import Iterator, Mapping
