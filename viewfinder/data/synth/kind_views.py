@@ -65,8 +65,8 @@ def make_view(rng: np.random.Generator, processor: Processor, style: KindStyle) 
             return shown.inputs, _labels(processor, shown, pictures, _turns_of(sample))
     names, (least, most) = ", ".join(style.weights), style.sides
     raise DataError(
-        f"none of {_DRAWS} samples of {names} between {least} and {most} pixels has a picture and at most {style.longest} "
-        "tokens, so there is nothing to train on; raise `longest` or lower the sides"
+        f"none of {_DRAWS} samples of {names} between {least} and {most} pixels has a picture and at most "
+        f"{style.longest} tokens, so there is nothing to train on; raise `longest` or lower the sides"
     )
 
 
