@@ -40,5 +40,6 @@ OPERATORS: dict[str, Maker] = {
     "near_duplicates": _lazy("filters.duplicates:NearDuplicates"),
     "contamination": _lazy("filters.contamination:Contamination"),
     "rejection": _lazy("filters.rejection:Rejection"),
+    "mistakes": _lazy("filters.mistakes:Mistakes"),
 }
 """What samples pass."""
