@@ -83,6 +83,44 @@ train tiny-joint --out "$OUT/joint-4" --init "$OUT/joint-3" threads=2 packs=4 ra
     data.styles='{"one":0.6,"few":0.9,"several":0.5,"crowd":0.25,"big":0.2,"short":0.6,"word":0.7,"line":0.6,"text":0.3}' \
     data.tasks='{"locate":1.5,"point":0.6,"count":0.5,"read":1.5,"spot":0.1,"locate_text":0.3,"ask":0.9}'
 
-"$PYTHON" -m viewfinder.recipes.ship "$OUT/joint-4" viewfinder/weights/tiny
+# 13. The tower alone, mostly on pages of text and on bills, tables, charts and screens, on both cores: letters of 13 to 24
+# pixels 46 to 71 % (runs/letters_by_size.py) of a hundred to 85. What the language model had learnt of its
+# features was lost on the way and came back in the first hundred steps of 14.
+train tiny-tower --out "$OUT/tower-4" --init "$OUT/joint-4" threads=2 packs=2 answer_weight=0 dense_weight=1.0 steps=800 \
+    seed=101 optimizer.adamw_lr=0.002 optimizer.muon_lr=0.012 optimizer.weight_decay=0.05 optimizer.warmup=15 \
+    optimizer.ema=0.98 optimizer.cooldown=0.85 optimizer.final=0.03 data.patches=4608 data.min_side=112 \
+    data.max_pixels=50176 data.max_side=280 data.text_share=0.01 data.clip_share=0.04 data.kind_share=0.2 \
+    data.kinds='{"weights":{"pages":1.0,"receipts":0.6,"forms":0.5,"tables":0.8,"charts":0.6,"screens":0.9,"invoices":0.3},"sides":[140,308],"difficulty":[0.0,0.45]}' \
+    data.styles='{"few":0.2,"several":0.4,"crowd":0.15,"big":0.2,"short":0.1,"word":0.2,"line":0.6,"text":0.5,"page":2.0}'
+
+# 14. Everything the table asks for: scenes, clips, and almost every second batch documents, charts, screens, worlds.
+train tiny-joint --out "$OUT/joint-5" --init "$OUT/tower-4" threads=2 packs=4 rates.tower=0.15 rates.merger=0.3 steps=800 \
+    seed=111 optimizer.adamw_lr=0.0012 optimizer.muon_lr=0.009 optimizer.weight_decay=0.1 optimizer.warmup=15 \
+    optimizer.ema=0.98 optimizer.cooldown=0.75 optimizer.final=0.04 dense_weight=0.3 data.patches=2304 data.min_side=112 \
+    data.max_pixels=50176 data.max_side=252 data.text_share=2.5 data.clip_share=0.13 data.kind_share=0.45 \
+    data.kinds='{"weights":{"pages":0.8,"receipts":0.7,"forms":0.6,"tables":0.9,"charts":0.9,"screens":0.9,"grounding":1.0,"relations":0.6,"compare":0.4,"worlds":0.6,"pointing":0.5},"sides":[112,308],"difficulty":[0.0,0.4]}' \
+    data.styles='{"one":0.3,"few":0.9,"several":0.6,"crowd":0.35,"big":0.1,"short":0.2,"word":0.4,"line":0.9,"text":0.6,"page":0.35}' \
+    data.tasks='{"locate":1.4,"point":0.5,"count":0.5,"read":1.6,"spot":0.1,"locate_text":0.5,"ask":1.2}'
+
+# 15. On with it, the tower at three tenths of the rate, which falls all the time; more small scenes.
+train tiny-joint --out "$OUT/joint-6" --init "$OUT/joint-5" threads=2 packs=4 rates.tower=0.3 rates.merger=0.4 steps=1080 \
+    seed=222 optimizer.adamw_lr=0.0012 optimizer.muon_lr=0.0075 optimizer.weight_decay=0.1 optimizer.warmup=15 \
+    optimizer.ema=0.98 optimizer.cooldown=0.98 optimizer.final=0.03 dense_weight=0.3 data.patches=2304 data.min_side=84 \
+    data.max_pixels=50176 data.max_side=252 data.text_share=2.5 data.clip_share=0.14 data.kind_share=0.43 \
+    data.kinds='{"weights":{"pages":0.8,"receipts":0.7,"forms":0.6,"tables":0.9,"charts":0.9,"screens":0.9,"grounding":1.0,"relations":0.6,"compare":0.4,"worlds":0.6,"pointing":0.5},"sides":[112,308],"difficulty":[0.0,0.4]}' \
+    data.styles='{"one":0.5,"few":1.0,"several":0.6,"crowd":0.35,"big":0.1,"short":0.35,"word":0.5,"line":0.9,"text":0.6,"page":0.35}' \
+    data.tasks='{"locate":1.4,"point":0.5,"count":0.5,"read":1.6,"spot":0.1,"locate_text":0.5,"ask":1.2}'
+
+# 16. The language model alone, on small pictures with many questions each: which of several things is meant takes many
+# questions to learn, and here a step holds six times as many of them.
+train tiny-joint --out "$OUT/language" --init "$OUT/joint-6" threads=2 packs=4 rates.tower=0 rates.merger=0 steps=800 \
+    seed=333 optimizer.adamw_lr=0.001 optimizer.muon_lr=0.007 optimizer.weight_decay=0.1 optimizer.warmup=15 \
+    optimizer.ema=0.98 optimizer.cooldown=0.98 optimizer.final=0.03 dense_weight=0.3 data.patches=1408 data.min_side=84 \
+    data.max_pixels=28224 data.max_side=196 data.text_share=6 data.clip_share=0.08 data.kind_share=0.28 \
+    data.kinds='{"weights":{"pages":0.6,"receipts":0.6,"forms":0.6,"tables":0.8,"charts":0.9,"screens":1.1,"grounding":1.5,"relations":0.8,"compare":0.5,"worlds":0.8,"pointing":1.0},"sides":[112,252],"difficulty":[0.0,0.35]}' \
+    data.styles='{"one":0.3,"few":1.2,"several":0.9,"crowd":0.25,"big":0.05,"short":0.25,"word":0.4,"line":0.4,"text":0.15}' \
+    data.tasks='{"locate":2.2,"point":0.7,"count":0.6,"read":0.9,"spot":0.05,"locate_text":0.4,"ask":1.2}'
+
+"$PYTHON" -m viewfinder.recipes.ship "$OUT/language" viewfinder/weights/tiny
 "$PYTHON" runs/measure_tiny.py viewfinder/weights/tiny --count 40 \
     --tasks locate,point,count,ask,read --out viewfinder/weights/tiny/measured.json

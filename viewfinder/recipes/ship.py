@@ -15,7 +15,7 @@ from viewfinder.recipes.sizes import export_processor
 
 SETTINGS = {
     "min_pixels": 84 * 84,
-    "max_pixels": 168 * 168,
+    "max_pixels": 336 * 336,
     "video_min_pixels": 56 * 56,
     "video_max_pixels": 112 * 112,
     "max_frames": 128,

@@ -8,27 +8,19 @@ back in pixels and seconds of the original. Needs no torch of its own and no off
 import base64
 import io
 import json
-import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-import httpx
 from PIL import Image
 
-from viewfinder.errors import ViewfinderError
 from viewfinder.media.source import DEFAULT_LIMITS
 from viewfinder.messages import ImagePart, Message, Reply, Sampling, TextPart, ToolCall, Usage, VideoPart
 from viewfinder.outputs.tool_calls import format_tool_calls
 from viewfinder.processor.loading import Loaded, expand_documents, load_part
 from viewfinder.processor.processor import Processor
 from viewfinder.processor.settings import ProcessorSettings
-
-_TRIES = 4
-
-
-class ServerError(ViewfinderError):
-    """A server that cannot be reached, refuses, or answers what cannot be read."""
+from viewfinder.serve.connection import Connection, ServerError
 
 
 class OpenAIChat:
@@ -51,15 +43,12 @@ class OpenAIChat:
         processor: Processor | None = None,
         timeout: float = 600.0,
     ) -> None:
-        base = url.rstrip("/")
-        self.url = base if base.endswith("/v1") else f"{base}/v1"
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._http = httpx.Client(headers=headers, timeout=httpx.Timeout(timeout, connect=10.0), trust_env=False)
+        self._server = Connection(url, api_key, timeout)
+        self.url = self._server.url
         self._model, self._processor = model, processor
-        self._logprobs = True
 
     def close(self) -> None:
-        self._http.close()
+        self._server.close()
 
     @cached_property
     def card(self) -> dict[str, Any]:
@@ -68,7 +57,7 @@ class OpenAIChat:
         Raises:
             ServerError: no server, no such model.
         """
-        cards = self._send("GET", "/models").json().get("data") or []
+        cards = self._server.send("GET", "/models").json().get("data") or []
         found = next((card for card in cards if self._model in (None, card.get("id"))), None)
         if found is None:
             names = ", ".join(str(card.get("id")) for card in cards) or "none"
@@ -108,7 +97,7 @@ class OpenAIChat:
     ) -> Reply:
         """Answer a conversation, whole. A `grammar` binds our server only; others' answers are read tolerantly."""
         loaded, body = self._body(messages, tools, schema, grammar, sampling)
-        raw = self._send("POST", "/chat/completions", body).json()
+        raw = self._server.send("POST", "/chat/completions", body).json()
         return self._reply(raw, raw["choices"][0], loaded)
 
     def stream(
@@ -125,7 +114,7 @@ class OpenAIChat:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         whole = _Joined()
         given = ""
-        for chunk in self._events(body):
+        for chunk in self._server.events(body):
             piece = whole.add(chunk)
             given += piece
             if piece:
@@ -152,7 +141,7 @@ class OpenAIChat:
             body["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
         if grammar is not None and self.is_viewfinder:
             body["grammar"] = grammar
-        if self._logprobs:
+        if self._server.gives_logprobs:
             body["logprobs"] = True
         return loaded, body
 
@@ -225,65 +214,6 @@ class OpenAIChat:
             media=tuple(medium.info for medium in loaded),
             stamp=own.get("stamp") or self.processor.stamp.hash,
         )
-
-    def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
-        """One request; a busy server is asked again when it says so."""
-        for attempt in range(_TRIES):
-            try:
-                answer = self._http.request(method, f"{self.url}{path}", json=body)
-            except httpx.HTTPError as error:
-                raise self._unreachable(error) from error
-            if answer.is_success:
-                return answer
-            if attempt + 1 < _TRIES and self._worth_another(answer, body):
-                continue
-            raise self._refused(answer)
-        raise AssertionError("the last attempt returns or raises")
-
-    def _events(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        for attempt in range(_TRIES):
-            try:
-                with self._http.stream("POST", f"{self.url}/chat/completions", json=body) as answer:
-                    if not answer.is_success:
-                        answer.read()
-                        if attempt + 1 < _TRIES and self._worth_another(answer, body):
-                            continue
-                        raise self._refused(answer)
-                    yield from self._lines(answer)
-                    return
-            except httpx.HTTPError as error:
-                raise self._unreachable(error) from error
-
-    def _lines(self, answer: httpx.Response) -> Iterator[dict[str, Any]]:
-        for line in answer.iter_lines():
-            if not line.startswith("data:") or line[5:].strip() == "[DONE]":
-                continue
-            chunk = json.loads(line[5:])
-            if "error" in chunk:
-                raise ServerError(f"{self.url} gave up in the middle: {chunk['error'].get('message')}")
-            yield chunk
-
-    def _worth_another(self, answer: httpx.Response, body: dict[str, Any] | None) -> bool:
-        if answer.status_code == 400 and body and "logprobs" in body and "logprob" in answer.text:
-            self._logprobs = False  # a server that has none
-            del body["logprobs"]
-            return True
-        if answer.status_code in (429, 503):
-            after = answer.headers.get("retry-after", "1")
-            time.sleep(min(30.0, float(after) if after.replace(".", "", 1).isdigit() else 1.0))
-            return True
-        return False
-
-    def _refused(self, answer: httpx.Response) -> ServerError:
-        try:
-            reason = answer.json()["error"]["message"]
-        except (ValueError, KeyError, TypeError):
-            reason = answer.text[:200]
-        return ServerError(f"{self.url} answered {answer.status_code}: {reason}")
-
-    def _unreachable(self, error: httpx.HTTPError) -> ServerError:
-        reason = str(error) or type(error).__name__
-        return ServerError(f"{self.url} cannot be reached ({reason}); check the address and that the server runs")
 
 
 class _Joined:

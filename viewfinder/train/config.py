@@ -131,8 +131,9 @@ class TrainConfig(_Strict):
         recipe: name of the recipe that made it; its stream of batches is found by it.
         model: sizes.
         objective: next token of answers, image-text contrast, or preference pairs.
-        answer_weight, dense_weight, align_weight: of the losses of the objective "answer": next token, dense
-            heads, and the tower's distance from the symbols. An answer weight of 0 leaves the language model out.
+        answer_weight, dense_weight, align_weight, pointing_weight: of the losses of the objective "answer": next token,
+            dense heads, the tower's distance from the symbols, and where one head of attention looks. An answer
+            weight of 0 leaves the language model out.
         see: what stands at media tokens: the tower's features, or symbols of what is there (`train.symbols`).
         rates: of each part; 0 freezes it.
         length: tokens of a pack; sequences longer than it are refused.
@@ -154,6 +155,7 @@ class TrainConfig(_Strict):
     answer_weight: float = Field(default=1.0, ge=0)
     dense_weight: float = Field(default=0.5, ge=0)
     align_weight: float = Field(default=0.0, ge=0)
+    pointing_weight: float = Field(default=0.0, ge=0)
     see: Literal["pixels", "symbols"] = "pixels"
     contrastive: ContrastiveConfig | None = None
     preference: PreferenceConfig = PreferenceConfig()

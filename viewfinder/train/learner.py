@@ -7,7 +7,7 @@ around it, and every rank runs the same modules whether its batch holds pictures
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from viewfinder.inputs import IGNORE_INDEX
 from viewfinder.model.lora import adapters_disabled
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
+from viewfinder.model.rope import multimodal_rope
 from viewfinder.train.batches import (
     Batch,
     ContrastiveBatch,
@@ -26,6 +27,7 @@ from viewfinder.train.batches import (
 )
 from viewfinder.train.config import TrainConfig
 from viewfinder.train.losses import dense_losses, preference_losses, summed_cross_entropy, token_log_probs
+from viewfinder.train.pointing import NEEDED, asked_tokens, pointing_loss, pointing_targets
 from viewfinder.train.symbols import alignment
 
 DENSE_HEADS = ("tower", "text", "answer")
@@ -40,6 +42,16 @@ class Loss:
 
     total: Tensor
     metrics: Metrics
+
+
+@dataclass(frozen=True)
+class Caught:
+    """What is taken out of the language model on the way: states after half of the layers and one layer later, and that
+    layer's queries and keys."""
+
+    states: list[Tensor] = field(default_factory=list)
+    queries: list[Tensor] = field(default_factory=list)
+    keys: list[Tensor] = field(default_factory=list)
 
 
 class Reference(nn.Module):
@@ -100,9 +112,9 @@ class Learner(nn.Module):
         features, zero = self._seen(batch)
         total = torch.zeros((), device=self.model.device) if zero is None else zero
         metrics: Metrics = {}
-        caught: list[Tensor] = []
+        caught = Caught()
         if config.answer_weight:
-            hidden, caught = self._hidden_states(batch, features)
+            hidden = self._hidden_states(batch, features, caught)
             answer = summed_cross_entropy(hidden, self.model.lm_head.weight, next_labels(batch.inputs))
             total = total + config.answer_weight * answer
             metrics["answer"] = (answer.detach(), units)
@@ -110,7 +122,11 @@ class Learner(nn.Module):
             distance = alignment(features, self.heads["symbols"](batch.dense))
             total = total + config.align_weight * units * distance
             metrics["align"] = (distance.detach(), 1)
-        sheets = self._sheets(batch, features, caught) if config.dense_weight and features is not None else {}
+        if config.pointing_weight and features is not None and caught.queries and set(NEEDED) <= batch.dense.keys():
+            loss, accuracy = self._point(batch, caught)
+            total = total + config.pointing_weight * units * loss
+            metrics["pointing"], metrics["accuracy/pointing"] = (loss.detach(), 1), (accuracy, 1)
+        sheets = self._sheets(batch, features, caught.states) if config.dense_weight and features is not None else {}
         for head, (states, labels) in sheets.items():
             for name, (loss, accuracy) in dense_losses(self.heads[head](states), labels).items():
                 total = total + config.dense_weight * units * loss
@@ -149,20 +165,34 @@ class Learner(nn.Module):
         sums = [p.sum() for head in idle for p in head.parameters() if p.requires_grad]
         return torch.stack(sums).sum() * 0.0 if sums else torch.zeros((), device=self.model.device)
 
-    def _hidden_states(self, batch: TrainBatch, features: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        """The last hidden states; those after half of the layers, and those one layer later."""
-        caught: list[Tensor] = []
+    def _hidden_states(self, batch: TrainBatch, features: Tensor | None, caught: Caught) -> Tensor:
+        """The last hidden states; on the way `caught` is filled."""
         layers = self.model.model.layers
         half = (len(layers) - 1) // 2
+        after = layers[min(half + 1, len(layers) - 1)]
         hooks = [
-            layers[i].register_forward_hook(lambda _module, _inputs, output: caught.append(output))
-            for i in (half, min(half + 1, len(layers) - 1))
+            module.register_forward_hook(lambda _module, _inputs, output, kept=kept: kept.append(output))
+            for module, kept in (
+                (layers[half], caught.states),
+                (after.self_attn.q_proj, caught.queries),
+                (after.self_attn.k_proj, caught.keys),
+                (after, caught.states),
+            )
         ]
         try:
-            return self.model.hidden_states(batch.inputs, features=features), caught
+            return self.model.hidden_states(batch.inputs, features=features)
         finally:
             for hook in hooks:
                 hook.remove()
+
+    def _point(self, batch: TrainBatch, caught: Caught) -> tuple[Tensor, Tensor]:
+        """Loss and accuracy of where the first head of the layer after half of them looks."""
+        inputs, text = batch.inputs, self.model.config.text
+        ids, asked = inputs.input_ids, asked_tokens(batch.dense)
+        media = (ids == self.model.config.image_token_id) | (ids == self.model.config.video_token_id)
+        allowed, wanted = pointing_targets(inputs, media, batch.dense, asked)
+        rope = multimodal_rope(inputs.position_ids, text.head_dim, text.rope_theta, text.mrope_section)
+        return pointing_loss(caught.queries[0], caught.keys[0], rope, asked, allowed, wanted)
 
     def _by_sequence(self, batch: TrainBatch) -> Loss:
         features, _ = self.features(batch.inputs.pixel_values, batch.inputs.grid_thw)

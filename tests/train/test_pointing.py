@@ -1,0 +1,102 @@
+"""Where attention is told to look: targets among a pack's keys, the loss, and that it teaches."""
+
+import math
+
+import torch
+
+from tests.train.making import MADE, train_config
+from tests.train.test_symbols import learner
+from viewfinder.data.synth.scene import SceneStyle
+from viewfinder.data.synth.stream import StreamConfig, make_batch
+from viewfinder.inputs import IGNORE_INDEX, ModelInputs
+from viewfinder.train.pointing import NEEDED, asked_tokens, pointing_loss, pointing_targets
+
+
+def _inputs(grid: tuple[int, int, int]) -> tuple[ModelInputs, torch.Tensor]:
+    """Two sequences of two tokens, four of a medium (7), and two more."""
+    ids = torch.tensor([1, 1, 7, 7, 7, 7, 1, 1] * 2)
+    inputs = ModelInputs(
+        input_ids=ids,
+        position_ids=torch.zeros(3, 16, dtype=torch.long),
+        cu_seqlens=torch.tensor([0, 8, 16]),
+        rope_deltas=(0, 0),
+        grid_thw=torch.tensor([grid, grid]),
+        media_kinds=("image", "image"),
+        media_per_sequence=(1, 1),
+    )
+    return inputs, ids == 7
+
+
+def _labels(**told: dict[int, int]) -> dict[str, torch.Tensor]:
+    labels = {name: torch.full((16,), IGNORE_INDEX) for name in NEEDED}
+    for name, marks in told.items():
+        for token, value in marks.items():
+            labels[name][token] = value
+    return labels
+
+
+def test_a_place_is_one_token_of_the_own_picture() -> None:
+    inputs, media = _inputs((1, 4, 4))
+    labels = _labels(next_rows={6: 3, 14: 0}, next_columns={6: 0, 14: 1})
+    asked = asked_tokens(labels)
+    allowed, wanted = pointing_targets(inputs, media, labels, asked)
+    assert asked.tolist() == [6, 14]
+    assert [row.nonzero().flatten().tolist() for row in wanted] == [[4], [11]]
+    assert [row.nonzero().flatten().tolist() for row in allowed] == [[*range(7)], [*range(8, 15)]]
+
+
+def test_a_time_is_every_token_of_its_pair_of_frames() -> None:
+    inputs, media = _inputs((2, 2, 4))
+    labels = _labels(next_steps={14: 1})
+    _, wanted = pointing_targets(inputs, media, labels, asked_tokens(labels))
+    assert wanted.nonzero().tolist() == [[0, 12], [0, 13]]
+
+
+def test_a_place_outside_of_what_is_shown_does_not_count() -> None:
+    inputs, media = _inputs((1, 4, 4))
+    labels = _labels(next_rows={6: 9}, next_columns={6: 0})
+    asked = asked_tokens(labels)
+    still = (torch.ones(16, 1), torch.zeros(16, 1))
+    loss, right = pointing_loss(
+        torch.randn(16, 2), torch.randn(16, 2), still, asked, *pointing_targets(inputs, media, labels, asked)
+    )
+    assert float(loss) == float(right) == 0.0
+
+
+def test_the_loss_is_of_the_attention_on_the_wanted_keys() -> None:
+    still = (torch.ones(3, 1), torch.zeros(3, 1))
+    keys = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    queries = torch.tensor([[0.0, 0.0], [0.0, 0.0], [3.0 * math.sqrt(2), 0.0]])
+    asked, allowed = torch.tensor([2]), torch.ones(1, 3, dtype=torch.bool)
+    for wanted, right in ((0, 1.0), (1, 0.0)):
+        loss, accuracy = pointing_loss(queries, keys, still, asked, allowed, torch.arange(3)[None] == wanted)
+        scores = torch.tensor([3.0, 0.0, 0.0])
+        assert math.isclose(float(loss), float(-scores.log_softmax(0)[wanted]), rel_tol=1e-5)
+        assert float(accuracy) == right
+
+
+def test_turned_queries_and_keys_meet_as_in_the_model() -> None:
+    angle = math.pi / 2
+    rope = (torch.tensor([[math.cos(a)] for a in (0.0, angle)]), torch.tensor([[math.sin(a)] for a in (0.0, angle)]))
+    queries, keys = torch.tensor([[0.0, 0.0], [0.0, -9.0]]), torch.tensor([[9.0, 0.0], [9.0, 0.0]])
+    _, right = pointing_loss(
+        queries, keys, rope, torch.tensor([1]), torch.ones(1, 2, dtype=torch.bool), torch.tensor([[True, False]])
+    )
+    assert float(right) == 1.0
+
+
+def test_the_first_head_learns_where_what_is_asked_for_stands() -> None:
+    style = SceneStyle(things=(2, 2), lines=(0, 0), repeat=0.0)
+    config = StreamConfig(patches=192, max_side=112, text_share=2.0, weights={"point": 1.0}, styles=((1.0, style),))
+    taken = make_batch(MADE, config, 0, 1)
+    made = learner(train_config(MADE, dense_weight=0.0, pointing_weight=1.0))
+    optimizer = torch.optim.AdamW([p for p in made.model.model.parameters() if p.requires_grad], 3e-3)
+    losses = []
+    for _ in range(15):
+        loss = made(taken)
+        losses.append(float(loss.metrics["pointing"][0]))
+        optimizer.zero_grad()
+        loss.total.backward()
+        optimizer.step()
+    assert losses[-1] < 0.5 * losses[0]
+    assert "pointing" not in learner(train_config(MADE))(taken).metrics

@@ -1,0 +1,80 @@
+"""Attention that is told where to look: in one layer the first head's query, at each token whose next one tells of a
+place or a time, has the media token there as its right answer.
+
+A linear head can only ask a state what it already knows; which of several things a question means is found by matching
+the question with every token of the picture, and that match is what attention is. Left to the answers alone, a small
+model did not find it in ten hours: of two things it boxed one at random (docs/log.md).
+
+A picture of 2 x 2 tokens behind two others, and a token that is asked about row 1, column 0: wanted of its seven keys
+is [0, 0, 0, 0, 1, 0, 0].
+"""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from viewfinder.inputs import IGNORE_INDEX, ModelInputs
+from viewfinder.model.rope import rotate
+
+NEEDED = ("next_rows", "next_columns", "next_steps")
+"""Labels of all tokens that say where: rows of 14 pixels, columns of 28, pairs of frames."""
+
+
+def asked_tokens(labels: Mapping[str, Tensor]) -> Int[Tensor, " A"]:
+    """Tokens whose next one tells of a place or a time."""
+    place = (labels["next_rows"] != IGNORE_INDEX) & (labels["next_columns"] != IGNORE_INDEX)
+    return (place | (labels["next_steps"] != IGNORE_INDEX)).nonzero().flatten()
+
+
+def pointing_targets(
+    inputs: ModelInputs, media: Bool[Tensor, " T"], labels: Mapping[str, Tensor], asked: Int[Tensor, " A"]
+) -> tuple[Bool[Tensor, "A T"], Bool[Tensor, "A T"]]:
+    """For each asked token the keys it may look at (its own sequence up to itself), and those it should."""
+    assert inputs.grid_thw is not None
+    sequence = torch.repeat_interleave(torch.arange(inputs.num_sequences), inputs.cu_seqlens.diff())
+    at = torch.arange(len(sequence))
+    allowed = (sequence[asked, None] == sequence) & (at <= asked[:, None])
+    where = torch.full((3, len(sequence)), -1)
+    where[:, media] = torch.cat([_coordinates(*grid) for grid in inputs.grid_thw.tolist()], dim=1)
+    steps, rows, columns = where
+    row, column, step = (labels[name][asked, None] for name in NEEDED)
+    there = (rows == row.div(2, rounding_mode="floor")) & (columns == column) & (row != IGNORE_INDEX)
+    then = (steps == step) & (step != IGNORE_INDEX)
+    return allowed, allowed & media & (there | then)
+
+
+def _coordinates(pairs: int, rows: int, columns: int) -> Int[Tensor, "3 M"]:
+    """Pair of frames, row and column of each token of a grid of patches."""
+    sides = (torch.arange(n) for n in (pairs, rows // 2, columns // 2))
+    return torch.stack(torch.meshgrid(*sides, indexing="ij")).flatten(1)
+
+
+def pointing_loss(
+    queries: Float[Tensor, "T D"],
+    keys: Float[Tensor, "T E"],
+    rope: tuple[Float[Tensor, "T half"], Float[Tensor, "T half"]],
+    asked: Int[Tensor, " A"],
+    allowed: Bool[Tensor, "A T"],
+    wanted: Bool[Tensor, "A T"],
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Mean of -log(attention on the wanted keys), and how often the most looked at key is one.
+
+    Tokens without a wanted key (a place outside what is shown) do not count.
+
+    Args:
+        queries, keys: what the projections of the layer give, before they are turned.
+        rope: cosine and sine of every token.
+    """
+    known = wanted.any(dim=1)
+    asked, allowed, wanted = asked[known], allowed[known], wanted[known]
+    if not len(asked):
+        return (queries[:1].sum() + keys[:1].sum()) * 0.0, torch.zeros(())
+    dim = 2 * rope[0].shape[-1]
+    query = rotate(queries[asked, :dim], rope[0][asked], rope[1][asked])
+    scores = (query @ rotate(keys[:, :dim], *rope).T).float() / dim**0.5
+    scores = scores.masked_fill(~allowed, float("-inf"))
+    loss = scores.logsumexp(dim=1) - scores.masked_fill(~wanted, float("-inf")).logsumexp(dim=1)
+    right = wanted.gather(1, scores.argmax(dim=1, keepdim=True)).float().mean()
+    return loss.mean(), right.detach()
