@@ -9,7 +9,7 @@ from tests.train.test_symbols import learner
 from viewfinder.data.synth.scene import SceneStyle
 from viewfinder.data.synth.stream import StreamConfig, make_batch
 from viewfinder.inputs import IGNORE_INDEX, ModelInputs
-from viewfinder.train.pointing import NEEDED, asked_tokens, pointing_loss, pointing_targets
+from viewfinder.train.pointing import EARLIER, NEEDED, ahead, asked_tokens, pointing_loss, pointing_targets
 
 
 def _inputs(grid: tuple[int, int, int]) -> tuple[ModelInputs, torch.Tensor]:
@@ -43,6 +43,22 @@ def test_a_place_is_one_token_of_the_own_picture() -> None:
     assert asked.tolist() == [6, 14]
     assert [row.nonzero().flatten().tolist() for row in wanted] == [[4], [11]]
     assert [row.nonzero().flatten().tolist() for row in allowed] == [[*range(7)], [*range(8, 15)]]
+
+
+def test_the_form_before_the_numbers_is_asked_too_but_no_question() -> None:
+    ids = torch.arange(EARLIER + 12)
+    said = torch.full_like(ids, IGNORE_INDEX)
+    said[2:5], said[7:] = 1, 1
+    inputs = ModelInputs(
+        ids, ids.expand(3, -1), torch.tensor([0, len(ids)]), (0,), media_per_sequence=(0,), labels=said
+    )
+    labels = {name: torch.full_like(ids, IGNORE_INDEX) for name in NEEDED}
+    labels["next_rows"][EARLIER + 8], labels["next_columns"][EARLIER + 8] = 4, 5
+    assert asked_tokens(ahead(inputs, labels)).tolist() == [*range(8, EARLIER + 9)]
+    labels["next_rows"][8], labels["next_columns"][8] = 1, 2
+    told = ahead(inputs, labels)
+    assert told["next_rows"][6:].tolist() == [1] * 3 + [4] * EARLIER + [IGNORE_INDEX] * 3
+    assert told["next_columns"][6:].tolist() == [2] * 3 + [5] * EARLIER + [IGNORE_INDEX] * 3
 
 
 def test_a_time_is_every_token_of_its_pair_of_frames() -> None:

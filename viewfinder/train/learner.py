@@ -27,7 +27,7 @@ from viewfinder.train.batches import (
 )
 from viewfinder.train.config import TrainConfig
 from viewfinder.train.losses import dense_losses, preference_losses, summed_cross_entropy, token_log_probs
-from viewfinder.train.pointing import NEEDED, asked_tokens, pointing_loss, pointing_targets
+from viewfinder.train.pointing import NEEDED, ahead, asked_tokens, pointing_loss, pointing_targets
 from viewfinder.train.symbols import alignment
 
 DENSE_HEADS = ("tower", "text", "answer")
@@ -188,9 +188,10 @@ class Learner(nn.Module):
     def _point(self, batch: TrainBatch, caught: Caught) -> tuple[Tensor, Tensor]:
         """Loss and accuracy of where the first head of the layer after half of them looks."""
         inputs, text = batch.inputs, self.model.config.text
-        ids, asked = inputs.input_ids, asked_tokens(batch.dense)
+        ids, labels = inputs.input_ids, ahead(inputs, batch.dense)
+        asked = asked_tokens(labels)
         media = (ids == self.model.config.image_token_id) | (ids == self.model.config.video_token_id)
-        allowed, wanted = pointing_targets(inputs, media, batch.dense, asked)
+        allowed, wanted = pointing_targets(inputs, media, labels, asked)
         rope = multimodal_rope(inputs.position_ids, text.head_dim, text.rope_theta, text.mrope_section)
         return pointing_loss(caught.queries[0], caught.keys[0], rope, asked, allowed, wanted)
 

@@ -22,8 +22,30 @@ NEEDED = ("next_rows", "next_columns", "next_steps")
 """Labels of all tokens that say where: rows of 14 pixels, columns of 28, pairs of frames."""
 
 
+EARLIER = 12
+"""Tokens before the first that tells of a place which are asked for it too: the form that its numbers stand in. The
+choice among several things is made there; once a number is said it follows."""
+
+
+def ahead(inputs: ModelInputs, labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The labels that are `NEEDED`, each also at up to `EARLIER` tokens of the same answer before it.
+
+    In "a [ 4 , 5 ] b", whose numbers are labelled 7, all from "a" on are until the "5".
+    """
+    assert inputs.labels is not None
+    told = torch.stack([labels[name] != IGNORE_INDEX for name in NEEDED]).any(dim=0)
+    at = torch.arange(len(told))
+    following = torch.where(told, at, len(told)).flip(0).cummin(0).values.flip(0)
+    says = torch.cat([inputs.labels[1:], inputs.labels[:1]]) != IGNORE_INDEX
+    answer = (~says).cumsum(0)
+    known = following < len(told)
+    following = torch.where(known, following, at)
+    near = known & says & (answer[following] == answer) & (following - at <= EARLIER)
+    return {name: torch.where(near, labels[name][following], labels[name]) for name in NEEDED}
+
+
 def asked_tokens(labels: Mapping[str, Tensor]) -> Int[Tensor, " A"]:
-    """Tokens whose next one tells of a place or a time."""
+    """Tokens that are told where to look."""
     place = (labels["next_rows"] != IGNORE_INDEX) & (labels["next_columns"] != IGNORE_INDEX)
     return (place | (labels["next_steps"] != IGNORE_INDEX)).nonzero().flatten()
 
