@@ -147,7 +147,7 @@ def build_learner(start: Start, config: TrainConfig, language: Path | None = Non
         assert config.contrastive is not None
         heads["contrast"] = ContrastHead(config.contrastive, config.model.vision.out_hidden_size)
     elif config.dense_weight and config.objective == "answer":
-        heads |= tiny.build_heads(config)
+        heads |= tiny.build_heads(config, start.processor)
     read_heads(heads, start.states)
     reference = None
     if config.lora is not None and config.lora.start:
@@ -209,7 +209,7 @@ def _train_built_in(recipe: str, out: Path, init: Path | None, settings: list[st
     processor = Processor.from_pretrained(init / "export") if init else tiny.build_processor()
     config = tiny.RECIPES[recipe](processor).with_overrides(settings)
     start = Start(config.model, processor, init / "export" if init else None)
-    heads: dict[str, torch.nn.Module] = {**tiny.build_heads(config)}
+    heads: dict[str, torch.nn.Module] = {**tiny.build_heads(config, processor)}
     learner = Learner(config, build(start, config.seed), heads)
     if isinstance(tables := heads.get("symbols"), SymbolTables) and init is None:
         tiny.lend_letters(tables, learner.model.model.embed_tokens.weight, processor)

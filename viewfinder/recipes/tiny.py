@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
 from viewfinder.data.synth.clip_questions import ClipStyle
-from viewfinder.data.synth.dense import ANSWER_HEADS, TEXT_HEADS, TOWER_HEADS
+from viewfinder.data.synth.dense import ANSWER_HEADS, KINDS, TEXT_HEADS, TOWER_HEADS
 from viewfinder.data.synth.kind_views import KindStyle
 from viewfinder.data.synth.questions import make_turn
 from viewfinder.data.synth.scene import SceneStyle, make_scene
+from viewfinder.data.synth.shapes import COLOR_NAMES
 from viewfinder.data.synth.stream import StreamConfig, make_batch
 from viewfinder.data.synth.words import CHARACTERS
 from viewfinder.outputs import prompts
@@ -27,6 +28,7 @@ from viewfinder.recipes import worlds
 from viewfinder.train.config import OptimizerConfig, TrainConfig
 from viewfinder.train.feed import NumberedFeed
 from viewfinder.train.losses import DenseHeads
+from viewfinder.train.naming import WordHeads
 from viewfinder.train.ranks import Ranks
 from viewfinder.train.symbols import SymbolTables
 
@@ -111,8 +113,8 @@ def _forms(rng: np.random.Generator) -> list[str]:
     ]
 
 
-def build_heads(config: TrainConfig) -> dict[str, nn.Module]:
-    """Everything that is thrown away after training."""
+def build_heads(config: TrainConfig, processor: Processor | None = None) -> dict[str, nn.Module]:
+    """Everything that is thrown away after training; words for what is seen need the processor's tokens."""
     seen, said = config.model.vision.out_hidden_size, config.model.text.hidden_size
     heads: dict[str, nn.Module] = {
         "tower": DenseHeads(seen, TOWER_HEADS),
@@ -121,7 +123,14 @@ def build_heads(config: TrainConfig) -> dict[str, nn.Module]:
     }
     if config.see == "symbols" or config.align_weight:
         heads["symbols"] = SymbolTables(said, TOWER_HEADS)
+    if config.naming_weight and processor is not None:
+        heads["words"] = WordHeads(
+            {name: [processor.tokenizer.encode(f" {word}") if word else [] for word in words] for name, words in _WORDS}
+        )
     return heads
+
+
+_WORDS = (("kinds", KINDS), ("colors", COLOR_NAMES))
 
 
 def lend_letters(tables: SymbolTables, embeddings: Tensor, processor: Processor, strength: float = 2.0) -> None:

@@ -131,9 +131,9 @@ class TrainConfig(_Strict):
         recipe: name of the recipe that made it; its stream of batches is found by it.
         model: sizes.
         objective: next token of answers, image-text contrast, or preference pairs.
-        answer_weight, dense_weight, align_weight, pointing_weight: of the losses of the objective "answer": next token,
-            dense heads, the tower's distance from the symbols, and where one head of attention looks. An answer
-            weight of 0 leaves the language model out.
+        answer_weight, dense_weight, align_weight, pointing_weight, naming_weight: of the losses of the objective
+            "answer": next token, dense heads, the tower's distance from the symbols, where one head of attention
+            looks, and words for what is there. An answer weight of 0 leaves the language model out.
         see: what stands at media tokens: the tower's features, or symbols of what is there (`train.symbols`).
         rates: of each part; 0 freezes it.
         length: tokens of a pack; sequences longer than it are refused.
@@ -156,6 +156,7 @@ class TrainConfig(_Strict):
     dense_weight: float = Field(default=0.5, ge=0)
     align_weight: float = Field(default=0.0, ge=0)
     pointing_weight: float = Field(default=0.0, ge=0)
+    naming_weight: float = Field(default=0.0, ge=0)
     see: Literal["pixels", "symbols"] = "pixels"
     contrastive: ContrastiveConfig | None = None
     preference: PreferenceConfig = PreferenceConfig()

@@ -7,7 +7,7 @@ around it, and every rank runs the same modules whether its batch holds pictures
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from viewfinder.inputs import IGNORE_INDEX
 from viewfinder.model.lora import adapters_disabled
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
-from viewfinder.model.rope import multimodal_rope
+from viewfinder.train.aims import Caught, catching, name_things, point
 from viewfinder.train.batches import (
     Batch,
     ContrastiveBatch,
@@ -27,11 +27,12 @@ from viewfinder.train.batches import (
 )
 from viewfinder.train.config import TrainConfig
 from viewfinder.train.losses import dense_losses, preference_losses, summed_cross_entropy, token_log_probs
-from viewfinder.train.pointing import NEEDED, ahead, asked_tokens, pointing_loss, pointing_targets
+from viewfinder.train.pointing import NEEDED
 from viewfinder.train.symbols import alignment
 
-DENSE_HEADS = ("tower", "text", "answer")
-"""Heads that name what is at each token of the tower, half way up the language model, and at what is read off next."""
+DENSE_HEADS = ("tower", "text", "answer", "words")
+"""Heads that name what is at each token of the tower, half way up the language model, and at what is read off next, and
+that say it in words."""
 Metrics = dict[str, tuple[Tensor, float]]
 """By name a sum and what it is a sum over; sums of several batches and ranks are added before dividing."""
 
@@ -42,16 +43,6 @@ class Loss:
 
     total: Tensor
     metrics: Metrics
-
-
-@dataclass(frozen=True)
-class Caught:
-    """What is taken out of the language model on the way: states after half of the layers and one layer later, and that
-    layer's queries and keys."""
-
-    states: list[Tensor] = field(default_factory=list)
-    queries: list[Tensor] = field(default_factory=list)
-    keys: list[Tensor] = field(default_factory=list)
 
 
 class Reference(nn.Module):
@@ -114,7 +105,8 @@ class Learner(nn.Module):
         metrics: Metrics = {}
         caught = Caught()
         if config.answer_weight:
-            hidden = self._hidden_states(batch, features, caught)
+            with catching(self.model, caught):
+                hidden = self.model.hidden_states(batch.inputs, features=features)
             answer = summed_cross_entropy(hidden, self.model.lm_head.weight, next_labels(batch.inputs))
             total = total + config.answer_weight * answer
             metrics["answer"] = (answer.detach(), units)
@@ -122,23 +114,35 @@ class Learner(nn.Module):
             distance = alignment(features, self.heads["symbols"](batch.dense))
             total = total + config.align_weight * units * distance
             metrics["align"] = (distance.detach(), 1)
-        if config.pointing_weight and features is not None and caught.queries and set(NEEDED) <= batch.dense.keys():
-            loss, accuracy = self._point(batch, caught)
-            total = total + config.pointing_weight * units * loss
-            metrics["pointing"], metrics["accuracy/pointing"] = (loss.detach(), 1), (accuracy, 1)
+        for name, (weight, loss, accuracy) in self._aims(batch, caught).items():
+            total = total + weight * units * loss
+            metrics[name], metrics[f"accuracy/{name}"] = (loss.detach(), 1), (accuracy, 1)
         sheets = self._sheets(batch, features, caught.states) if config.dense_weight and features is not None else {}
         for head, (states, labels) in sheets.items():
             for name, (loss, accuracy) in dense_losses(self.heads[head](states), labels).items():
                 total = total + config.dense_weight * units * loss
                 if bool((labels[name] != IGNORE_INDEX).any()):
                     metrics[f"dense/{name}"], metrics[f"accuracy/{name}"] = (loss.detach(), 1), (accuracy, 1)
-        return Loss(total + self._idle_heads(sheets), metrics)
+        return Loss(total + self._idle_heads({*sheets, *(["words"] if "naming" in metrics else [])}), metrics)
 
     def _seen(self, batch: TrainBatch) -> tuple[Tensor | None, Tensor | None]:
         """As `features`; or the symbols of what is there, where the config lets the model see those."""
         if self.config.see == "symbols" and batch.dense:
             return self.heads["symbols"](batch.dense), None
         return self.features(batch.inputs.pixel_values, batch.inputs.grid_thw)
+
+    def _aims(self, batch: TrainBatch, caught: Caught) -> dict[str, tuple[float, Tensor, Tensor]]:
+        """Weight, loss and accuracy of where the language model looks, and of what it finds there."""
+        config, inputs = self.config, batch.inputs
+        aims: dict[str, tuple[float, Tensor, Tensor]] = {}
+        if inputs.grid_thw is None or not caught.states or not set(NEEDED) <= batch.dense.keys():
+            return aims
+        if config.pointing_weight:
+            aims["pointing"] = (config.pointing_weight, *point(self.model, inputs, batch.dense, caught))
+        if config.naming_weight and "words" in self.heads:
+            words = self.heads["words"]
+            aims["naming"] = (config.naming_weight, *name_things(self.model, inputs, batch.dense, caught, words))
+        return aims
 
     def _sheets(
         self, batch: TrainBatch, features: Tensor, caught: list[Tensor]
@@ -159,41 +163,11 @@ class Learner(nn.Module):
                 sheets["answer"] = (caught[1][asked], {name: batch.dense[name][asked] for name in names})
         return sheets
 
-    def _idle_heads(self, used: Mapping[str, object]) -> Tensor:
+    def _idle_heads(self, used: set[str]) -> Tensor:
         """A zero in which the other dense heads take part: sharded weights have gradients on all ranks or on none."""
         idle = [head for name, head in self.heads.items() if name in DENSE_HEADS and name not in used]
         sums = [p.sum() for head in idle for p in head.parameters() if p.requires_grad]
         return torch.stack(sums).sum() * 0.0 if sums else torch.zeros((), device=self.model.device)
-
-    def _hidden_states(self, batch: TrainBatch, features: Tensor | None, caught: Caught) -> Tensor:
-        """The last hidden states; on the way `caught` is filled."""
-        layers = self.model.model.layers
-        half = (len(layers) - 1) // 2
-        after = layers[min(half + 1, len(layers) - 1)]
-        hooks = [
-            module.register_forward_hook(lambda _module, _inputs, output, kept=kept: kept.append(output))
-            for module, kept in (
-                (layers[half], caught.states),
-                (after.self_attn.q_proj, caught.queries),
-                (after.self_attn.k_proj, caught.keys),
-                (after, caught.states),
-            )
-        ]
-        try:
-            return self.model.hidden_states(batch.inputs, features=features)
-        finally:
-            for hook in hooks:
-                hook.remove()
-
-    def _point(self, batch: TrainBatch, caught: Caught) -> tuple[Tensor, Tensor]:
-        """Loss and accuracy of where the first head of the layer after half of them looks."""
-        inputs, text = batch.inputs, self.model.config.text
-        ids, labels = inputs.input_ids, ahead(inputs, batch.dense)
-        asked = asked_tokens(labels)
-        media = (ids == self.model.config.image_token_id) | (ids == self.model.config.video_token_id)
-        allowed, wanted = pointing_targets(inputs, media, labels, asked)
-        rope = multimodal_rope(inputs.position_ids, text.head_dim, text.rope_theta, text.mrope_section)
-        return pointing_loss(caught.queries[0], caught.keys[0], rope, asked, allowed, wanted)
 
     def _by_sequence(self, batch: TrainBatch) -> Loss:
         features, _ = self.features(batch.inputs.pixel_values, batch.inputs.grid_thw)

@@ -20,6 +20,8 @@ from viewfinder.model.rope import rotate
 
 NEEDED = ("next_rows", "next_columns", "next_steps")
 """Labels of all tokens that say where: rows of 14 pixels, columns of 28, pairs of frames."""
+NAMED = {"kinds": "next_kinds", "colors": "next_colors"}
+"""What stands there, by the label of media tokens that says the same."""
 
 
 EARLIER = 12
@@ -28,7 +30,7 @@ choice among several things is made there; once a number is said it follows."""
 
 
 def ahead(inputs: ModelInputs, labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The labels that are `NEEDED`, each also at up to `EARLIER` tokens of the same answer before it.
+    """The labels that are `NEEDED` or `NAMED`, each also at up to `EARLIER` tokens of the same answer before it.
 
     In "a [ 4 , 5 ] b", whose numbers are labelled 7, all from "a" on are until the "5".
     """
@@ -41,7 +43,8 @@ def ahead(inputs: ModelInputs, labels: Mapping[str, Tensor]) -> dict[str, Tensor
     known = following < len(told)
     following = torch.where(known, following, at)
     near = known & says & (answer[following] == answer) & (following - at <= EARLIER)
-    return {name: torch.where(near, labels[name][following], labels[name]) for name in NEEDED}
+    names = [name for name in (*NEEDED, *NAMED.values()) if name in labels]
+    return {name: torch.where(near, labels[name][following], labels[name]) for name in names}
 
 
 def asked_tokens(labels: Mapping[str, Tensor]) -> Int[Tensor, " A"]:

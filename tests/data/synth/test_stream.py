@@ -155,6 +155,23 @@ def test_what_is_asked_of_a_thing_is_looked_up_at_the_thing(processor: Processor
     assert seen > 0
 
 
+@pytest.mark.parametrize("task", ["locate", "point", "ask"])
+def test_what_is_being_placed_is_told_by_kind_and_colour(processor: Processor, task: str) -> None:
+    style = SceneStyle(things=(1, 1), lines=(0, 0), families=((BUILT_IN, (None,)),))
+    config = StreamConfig(patches=1, min_side=140, max_side=140, weights={task: 1.0}, styles=((1.0, style),))
+    told = 0
+    for step in range(8):
+        dense = make_batch(processor, config, 8, step).dense
+        asked = (dense["next_rows"] != IGNORE).nonzero().flatten()
+        (kind,) = set(dense["kinds"].tolist()) - {0}
+        (color,) = set(dense["colors"].tolist()) - {IGNORE}
+        told += len(asked)
+        assert set(dense["next_kinds"][asked].tolist()) <= {kind}
+        assert set(dense["next_colors"][asked].tolist()) <= {color}
+        assert bool((dense["next_kinds"] != IGNORE).any()) is (len(asked) > 0)
+    assert told > 0
+
+
 @pytest.mark.parametrize(("absent", "number"), [(False, 1), (True, 0)])
 def test_before_the_numbers_stands_how_many_there_will_be(processor: Processor, absent: bool, number: int) -> None:
     style = SceneStyle(things=(1, 1), lines=(0, 0), families=((BUILT_IN, (None,)),))

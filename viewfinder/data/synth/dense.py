@@ -76,9 +76,11 @@ ANSWER_HEADS = {
     "next_cells": (1, 8),
     "next_steps": (1, 64),
     "next_number": (1, 10),
+    "next_kinds": (1, len(KINDS)),
+    "next_colors": (1, len(COLOR_NAMES)),
 }
-"""The same for the hidden states of answers: where, or in which pair of frames, that is which the next token tells, and
-how many boxes or points there will be."""
+"""The same for the hidden states of answers: where, or in which pair of frames, that is which the next token tells, how
+many boxes or points there will be, and what kind and colour of thing is being placed."""
 
 
 def place_of(x: float, y: float) -> tuple[int, int, int]:

@@ -6,6 +6,7 @@ where to look, a small model finds out how much sooner (docs/log.md, 2026-11-26)
 Before each of the tokens 2, 4, 6, 8 of "[2, 4, 6, 8]" stands the place of (4, 6).
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewfinder.data.synth.clip_questions import View
-from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, place_of
+from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, KINDS, place_of
 from viewfinder.data.synth.scene import Scene, TextLine
+from viewfinder.data.synth.shapes import COLOR_NAMES
 from viewfinder.inputs import ModelInputs
 from viewfinder.processor.processor import Processor
 
@@ -31,7 +33,8 @@ def look_in_picture(processor: Processor, item: ModelInputs, scene: Scene, turns
     how many things there will be."""
 
     def marks(said: str, turn: int) -> list[_Mark]:
-        return _with_number(_read_spots(said, scene) or _told_spots(said, turns[turn].get("at")), said, turns[turn])
+        spots = _read_spots(said, scene) or _told_spots(said, turns[turn].get("at"), _named_places(scene))
+        return _with_number(spots, said, turns[turn])
 
     return _next_labels(processor, item, marks)
 
@@ -56,8 +59,26 @@ _Mark = Mapping[str, int]
 _NOTHING: _Mark = {}
 
 
-def _place(x: float, y: float) -> _Mark:
-    return dict(zip(("next_rows", "next_columns", "next_cells"), place_of(x, y), strict=True))
+def _place(x: float, y: float, named: Sequence["_Named"] = ()) -> _Mark:
+    """The labels of a place, and of the thing whose middle it is."""
+    place = dict(zip(("next_rows", "next_columns", "next_cells"), place_of(x, y), strict=True))
+    known = (mark for middle, mark in named if math.dist(middle, (x, y)) <= _ROUNDED)
+    return {**place, **next(known, _NOTHING)}
+
+
+_ROUNDED = 1.0
+"""Pixels by which a middle that was said in whole pixels may differ."""
+_Named = tuple[tuple[float, float], _Mark]
+"""A middle, and the labels of what is there."""
+
+
+def _named_places(scene: Scene) -> list[_Named]:
+    found = [(thing.center, thing.shape, thing.color) for thing in scene.things]
+    found += [(((b[0] + b[2]) / 2, (b[1] + b[3]) / 2), "text", line.color) for line in scene.lines for b in (line.box,)]
+    return [
+        (middle, {"next_kinds": KINDS.index(kind), "next_colors": COLOR_NAMES.index(color)})
+        for middle, kind, color in found
+    ]
 
 
 def _next_labels(processor: Processor, item: ModelInputs, marks: Callable[[str, int], list[_Mark]]) -> Labels:
@@ -100,15 +121,15 @@ def _read_spots(said: str, scene: Scene) -> list[_Mark]:
     return spots
 
 
-def _told_spots(said: str, at: tuple[float, float] | None = None) -> list[_Mark]:
+def _told_spots(said: str, at: tuple[float, float] | None = None, named: Sequence[_Named] = ()) -> list[_Mark]:
     """The place of the middle of a box or point for its numbers: the characters of "[2, 4, 6, 8]" from "2" to "8"; `at`
     elsewhere."""
-    spots: list[_Mark] = [_NOTHING if at is None else _place(*at)] * len(said)
+    spots: list[_Mark] = [_NOTHING if at is None else _place(*at, named)] * len(said)
     for match in _NUMBERS.finditer(said):
         numbers = [float(n) for n in match.groups() if n]
         xs, ys = numbers[::2], numbers[1::2]
         first, last = match.start() + 1, match.end() - 1
-        spots[first:last] = [_place(sum(xs) / len(xs), sum(ys) / len(ys))] * (last - first)
+        spots[first:last] = [_place(sum(xs) / len(xs), sum(ys) / len(ys), named)] * (last - first)
     return spots
 
 
