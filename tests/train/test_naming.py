@@ -47,7 +47,7 @@ def test_the_language_model_learns_to_name_what_stands_there_and_what_is_asked_f
     taken = make_batch(MADE, config, 0, 1)
     settings = train_config(MADE, dense_weight=0.0, naming_weight=1.0)
     made = learner(settings)
-    made.heads["words"] = build_heads(settings, MADE)["words"]
+    made.heads["naming"] = build_heads(settings, MADE)["naming"]
     optimizer = torch.optim.AdamW([p for p in made.parameters() if p.requires_grad], 3e-3)
     rights = []
     for _ in range(20):

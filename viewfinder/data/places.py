@@ -51,7 +51,7 @@ def for_model(sample: Sample, processor: Processor, limits: Limits = DEFAULT_LIM
     if not any(sample.forms) and sample.device is None:
         return ModelView(sample.messages, (), (), sample.rejected)
     transforms = tuple(transform_of(part, processor.settings, limits) for part in sample.media)
-    return rewrite(sample, [_start_of(t) for t in transforms], transforms)
+    return rewrite(sample, [original_of(t) for t in transforms], transforms)
 
 
 def prepare(sample: Sample, processor: Processor, *, train: bool = True, **options: Any) -> Prepared:
@@ -84,7 +84,8 @@ def rewrite(sample: Sample, before: Sequence[Transform], after: Sequence[Transfo
     return ModelView(messages, tools, tuple(after), rejected)
 
 
-def _start_of(transform: Transform) -> Transform:
+def original_of(transform: Transform) -> Transform:
+    """The frame that places of a stored sample are in: pixels of the original."""
     return Transform.identity(transform.original_size)
 
 

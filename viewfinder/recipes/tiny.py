@@ -124,7 +124,7 @@ def build_heads(config: TrainConfig, processor: Processor | None = None) -> dict
     if config.see == "symbols" or config.align_weight:
         heads["symbols"] = SymbolTables(said, TOWER_HEADS)
     if config.naming_weight and processor is not None:
-        heads["words"] = WordHeads(
+        heads["naming"] = WordHeads(
             {name: [processor.tokenizer.encode(f" {word}") if word else [] for word in words] for name, words in _WORDS}
         )
     return heads

@@ -12,7 +12,7 @@ from viewfinder.inputs import IGNORE_INDEX, ModelInputs
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.model.rope import multimodal_rope
 from viewfinder.train.naming import WordHeads, naming_loss
-from viewfinder.train.pointing import NAMED, ahead, asked_tokens, pointing_loss, pointing_targets
+from viewfinder.train.pointing import NAMED, asked_tokens, pointing_loss, pointing_targets
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,9 @@ def catching(model: Qwen2_5_VL, caught: Caught) -> Iterator[None]:
             hook.remove()
 
 
-def point(
-    model: Qwen2_5_VL, inputs: ModelInputs, labels: Mapping[str, Tensor], caught: Caught
-) -> tuple[Tensor, Tensor]:
-    """Loss and accuracy of where the first head of the layer after half of them looks."""
-    told, text = ahead(inputs, labels), model.config.text
+def point(model: Qwen2_5_VL, inputs: ModelInputs, told: Mapping[str, Tensor], caught: Caught) -> tuple[Tensor, Tensor]:
+    """Loss and accuracy of where the first head of the layer after half of them looks; `told` is what `ahead` gives."""
+    text = model.config.text
     asked = asked_tokens(told)
     allowed, wanted = pointing_targets(inputs, _media(model, inputs), told, asked)
     rope = multimodal_rope(inputs.position_ids, text.head_dim, text.rope_theta, text.mrope_section)
@@ -59,10 +57,15 @@ def point(
 
 
 def name_things(
-    model: Qwen2_5_VL, inputs: ModelInputs, labels: Mapping[str, Tensor], caught: Caught, words: WordHeads
+    model: Qwen2_5_VL,
+    inputs: ModelInputs,
+    labels: Mapping[str, Tensor],
+    told: Mapping[str, Tensor],
+    caught: Caught,
+    words: WordHeads,
 ) -> tuple[Tensor, Tensor]:
     """Loss and accuracy of the words for what stands at each media token, and for what is about to be placed."""
-    told, media = ahead(inputs, labels), _media(model, inputs)
+    media = _media(model, inputs)
     targets = {}
     for seen, asked in NAMED.items():
         targets[seen] = told.get(asked, torch.full_like(inputs.input_ids, IGNORE_INDEX)).clone()

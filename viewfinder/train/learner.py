@@ -27,10 +27,10 @@ from viewfinder.train.batches import (
 )
 from viewfinder.train.config import TrainConfig
 from viewfinder.train.losses import dense_losses, preference_losses, summed_cross_entropy, token_log_probs
-from viewfinder.train.pointing import NEEDED
+from viewfinder.train.pointing import NEEDED, ahead
 from viewfinder.train.symbols import alignment
 
-DENSE_HEADS = ("tower", "text", "answer", "words")
+DENSE_HEADS = ("tower", "text", "answer", "naming")
 """Heads that name what is at each token of the tower, half way up the language model, and at what is read off next, and
 that say it in words."""
 Metrics = dict[str, tuple[Tensor, float]]
@@ -114,7 +114,8 @@ class Learner(nn.Module):
             distance = alignment(features, self.heads["symbols"](batch.dense))
             total = total + config.align_weight * units * distance
             metrics["align"] = (distance.detach(), 1)
-        for name, (weight, loss, accuracy) in self._aims(batch, caught).items():
+        aims = self._aims(batch, caught)
+        for name, (weight, loss, accuracy) in aims.items():
             total = total + weight * units * loss
             metrics[name], metrics[f"accuracy/{name}"] = (loss.detach(), 1), (accuracy, 1)
         sheets = self._sheets(batch, features, caught.states) if config.dense_weight and features is not None else {}
@@ -123,7 +124,7 @@ class Learner(nn.Module):
                 total = total + config.dense_weight * units * loss
                 if bool((labels[name] != IGNORE_INDEX).any()):
                     metrics[f"dense/{name}"], metrics[f"accuracy/{name}"] = (loss.detach(), 1), (accuracy, 1)
-        return Loss(total + self._idle_heads({*sheets, *(["words"] if "naming" in metrics else [])}), metrics)
+        return Loss(total + self._idle_heads({*sheets, *aims}), metrics)
 
     def _seen(self, batch: TrainBatch) -> tuple[Tensor | None, Tensor | None]:
         """As `features`; or the symbols of what is there, where the config lets the model see those."""
@@ -135,13 +136,15 @@ class Learner(nn.Module):
         """Weight, loss and accuracy of where the language model looks, and of what it finds there."""
         config, inputs = self.config, batch.inputs
         aims: dict[str, tuple[float, Tensor, Tensor]] = {}
-        if inputs.grid_thw is None or not caught.states or not set(NEEDED) <= batch.dense.keys():
+        wanted = config.pointing_weight or config.naming_weight
+        if not wanted or inputs.grid_thw is None or not caught.states or not set(NEEDED) <= batch.dense.keys():
             return aims
+        told = ahead(inputs, batch.dense)
         if config.pointing_weight:
-            aims["pointing"] = (config.pointing_weight, *point(self.model, inputs, batch.dense, caught))
-        if config.naming_weight and "words" in self.heads:
-            words = self.heads["words"]
-            aims["naming"] = (config.naming_weight, *name_things(self.model, inputs, batch.dense, caught, words))
+            aims["pointing"] = (config.pointing_weight, *point(self.model, inputs, told, caught))
+        if config.naming_weight and "naming" in self.heads:
+            named = name_things(self.model, inputs, batch.dense, told, caught, self.heads["naming"])
+            aims["naming"] = (config.naming_weight, *named)
         return aims
 
     def _sheets(

@@ -52,12 +52,12 @@ def naming_loss(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Sum over labels of the mean cross entropy, and the share that is named rightly."""
     total = (states[:1].sum() + heads.scale.sum()) * 0.0
-    right, asked = torch.zeros(()), 0
+    right, asked = torch.zeros((), device=states.device), 0
     for name, logits in heads(states, embeddings).items():
         target = heads.answers(name, labels[name])
         known = target != IGNORE_INDEX
         if bool(known.any()):
             total = total + F.cross_entropy(logits[known], target[known])
-            right = right + (logits[known].argmax(dim=-1) == target[known]).sum().cpu()
+            right = right + (logits[known].argmax(dim=-1) == target[known]).sum()
             asked += int(known.sum())
     return total, right.detach() / max(1, asked)

@@ -4,15 +4,14 @@ Such a pair shows the model an answer that it really gives, in the form that was
 answers rightly teaches nothing and is dropped.
 """
 
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 from math import dist
 from typing import Any, ClassVar
 
-from viewfinder.data.filters.rejection import same_answer
-from viewfinder.data.places import ModelView, rewrite
+from viewfinder.data.filters.rejection import same_answer, try_sampling
+from viewfinder.data.places import ModelView, original_of, rewrite
 from viewfinder.data.plan import Bad
 from viewfinder.data.sample import Sample, say
 from viewfinder.errors import DataError, ViewfinderError
@@ -49,31 +48,24 @@ class Mistakes:
         asked = self._question(sample)
         right = 0
         for k in range(self.samples):
-            reply = self.model.chat(asked.messages[:-1], tools=asked.tools, sampling=self._sampling(sample, k))
+            draw = try_sampling(sample, k, self.max_new_tokens, self.temperature)
+            reply = self.model.chat(asked.messages[:-1], tools=asked.tools, sampling=draw)
             shown = _transforms(sample, reply)
             said = _in_original(sample, reply.text, shown) if reply.finish_reason == "stop" else None
             if said is None:
                 continue
-            if is_wrong(sample, said, [_original(one) for one in shown]):
+            if is_wrong(sample, said, [original_of(one) for one in shown]):
                 return [replace(sample, rejected=say("assistant", said), tags=(*sample.tags, "mistake"))]
             right += 1
         why = f"{right} are right, {self.samples - right} have no end or another form"
         return [Bad(f"mistakes: of {self.samples} tries {why}", sample.id)]
-
-    def _sampling(self, sample: Sample, k: int) -> Sampling:
-        seed = zlib.crc32(f"{sample.id} {k}".encode())
-        return Sampling(max_new_tokens=self.max_new_tokens, temperature=self.temperature, seed=seed)
 
     def _question(self, sample: Sample) -> ModelView:
         """The sample as the model must be asked; how it sees the media is learnt by asking for one token."""
         if sample.device is None and not any(sample.forms[: len(sample.messages) - 1]):
             return ModelView(sample.messages, (), ())
         after = _transforms(sample, self.model.chat(sample.messages[:-1], sampling=Sampling(max_new_tokens=1)))
-        return rewrite(sample, [_original(one) for one in after], after)
-
-
-def _original(transform: Transform) -> Transform:
-    return Transform.identity(transform.original_size)
+        return rewrite(sample, [original_of(one) for one in after], after)
 
 
 def _transforms(sample: Sample, reply: Reply) -> list[Transform]:
@@ -90,7 +82,7 @@ def _in_original(sample: Sample, text: str, shown: Sequence[Transform]) -> str |
     """An answer with its places in pixels of the original; None when it is not of the sample's form."""
     given = replace(sample, messages=(*sample.messages[:-1], say("assistant", text)), rejected=None)
     try:
-        return rewrite(given, shown, [_original(one) for one in shown]).messages[-1].text
+        return rewrite(given, shown, [original_of(one) for one in shown]).messages[-1].text
     except ViewfinderError:
         return None
 

@@ -65,7 +65,9 @@ class Rejection:
         why: Counter[str] = Counter()
         kept: list[str] = []
         for k in range(self.samples):
-            reply = self.model.chat(_asked(question), sampling=self._sampling(sample, k))
+            reply = self.model.chat(
+                _asked(question), sampling=try_sampling(sample, k, 6 * self.max_words, self.temperature)
+            )
             reason = self._reason(sample, truth, reply)
             if reason is None:
                 kept.append(reply.text.strip())
@@ -79,10 +81,6 @@ class Rejection:
         forms = sample.forms[: len(sample.messages) - 1]
         messages = (*_asked(question), say("assistant", best))
         return [replace(sample, messages=messages, forms=forms, scores=scores, tags=(*sample.tags, "reasoning"))]
-
-    def _sampling(self, sample: Sample, k: int) -> Sampling:
-        seed = zlib.crc32(f"{sample.id} {k}".encode())
-        return Sampling(max_new_tokens=6 * self.max_words, temperature=self.temperature, seed=seed)
 
     def _is_guessed(self, question: Sequence[Message], truth: str) -> bool:
         text = [m.model_copy(update={"parts": tuple(p for p in m.parts if isinstance(p, TextPart))}) for m in question]
@@ -111,6 +109,12 @@ class Rejection:
             if given["vision"] < 0.6:
                 return "without looking"
         return None
+
+
+def try_sampling(sample: Sample, k: int, max_new_tokens: int, temperature: float) -> Sampling:
+    """Of try `k` at a sample: the same in every run, another for each."""
+    seed = zlib.crc32(f"{sample.id} {k}".encode())
+    return Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
 
 
 def _asked(question: Sequence[Message]) -> tuple[Message, ...]:
