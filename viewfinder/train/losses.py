@@ -165,7 +165,7 @@ def dense_losses(
     for name, values in logits.items():
         flat, target = values.flatten(0, 1), labels[name].flatten()
         asked = target != IGNORE_INDEX
-        can_be_empty = name in ("characters", "letters", "kinds")
+        can_be_empty = name in ("characters", "letters", "kinds", "changes")
         weight = torch.ones(flat.shape[-1], device=flat.device)
         weight[0] = EMPTY_WEIGHT if can_be_empty else 1.0
         loss = F.cross_entropy(flat, target, weight, ignore_index=IGNORE_INDEX, reduction="sum")

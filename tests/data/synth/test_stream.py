@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from viewfinder.data.synth.clip_questions import ClipStyle
-from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, place_of
+from viewfinder.data.synth.dense import ANSWER_HEADS, CHANGES, IGNORE, place_of
 from viewfinder.data.synth.fonts import BUILT_IN
 from viewfinder.data.synth.kind_views import KindStyle
 from viewfinder.data.synth.scene import SceneStyle
@@ -199,4 +199,26 @@ def test_clips_are_told_the_time_of_each_frame_and_where_to_look_for_a_start_and
     told = list(dict.fromkeys(steps[steps != IGNORE].tolist()))
     times = [a * 100 + b * 10 + c + d / 10 for a, b, c, d in batch.dense["times"].tolist()][::9]
     assert len(times) == 8
-    assert [sum(t <= edge for t in times) - 1 for edge in (span.start, span.end)] == told
+    seconds = [t + extra for t in times for extra in (0, (times[1] - times[0]) / 2)]
+    assert [min(sum(t < edge for t in seconds) // 2, 7) for edge in (span.start, span.end)] == told
+
+
+def test_tokens_of_clips_are_told_what_changed_in_the_pairs_where_it_starts_and_ends(processor: Processor) -> None:
+    clips = ClipStyle(frames=(16, 16), sides=(84, 84), windowed=0, absent=0)
+    met = set()
+    for step in range(24):
+        batch = make_batch(processor, replace(CONFIG, patches=1, clip_share=1.0, clips=clips), 1, step)
+        steps, changes = batch.dense["next_steps"], batch.dense["changes"].reshape(8, 9)
+        edges = list(dict.fromkeys(steps[steps != IGNORE].tolist()))
+        seen = [i for i in range(8) if bool(changes[i].any())]
+        kinds = {CHANGES[c] for c in changes.unique().tolist()} - {""}
+        met |= kinds
+        if "moved" not in kinds:
+            assert set(seen) <= set(edges)
+        else:
+            assert all(min(edges) <= i <= max(edges) for i in seen)
+    assert met == {"came", "went", "changed", "moved"}
+
+
+def test_pictures_are_not_asked_what_changed(processor: Processor) -> None:
+    assert set(make_batch(processor, CONFIG, 1, 0).dense["changes"].tolist()) == {IGNORE}

@@ -41,6 +41,7 @@ class DenseLabels:
         digits: (M, 12) hundreds, tens and ones of x1, y1, x2, y2 in the picture.
         places: (M, 2) row and column of the token.
         times: (M, 4) hundreds, tens, ones and tenths of the second of the frame; not asked of a picture.
+        changes: (M,) index into `CHANGES` since the pair of frames before; not asked of a picture.
     """
 
     characters: NDArray[np.int64]
@@ -52,6 +53,7 @@ class DenseLabels:
     digits: NDArray[np.int64]
     places: NDArray[np.int64]
     times: NDArray[np.int64]
+    changes: NDArray[np.int64]
 
     def as_dict(self) -> dict[str, NDArray[np.int64]]:
         return dict(vars(self))
@@ -68,7 +70,8 @@ TOWER_HEADS = {
     "remainders": (4, OFFSET_STEP),
 }
 """Per label: how many questions a token is asked, and how many answers each has."""
-TEXT_HEADS = {"digits": (12, 10), "places": (2, 40), "times": (4, 10)}
+CHANGES = ("", "came", "went", "changed", "moved")
+TEXT_HEADS = {"digits": (12, 10), "places": (2, 40), "times": (4, 10), "changes": (1, len(CHANGES))}
 """The same for the hidden states of media tokens half way up the language model."""
 ANSWER_HEADS = {
     "next_rows": (1, 24),
@@ -138,7 +141,20 @@ def _labels(size: tuple[int, int], things: list[_Thing], lines: Sequence[TextLin
         digits=digits.reshape(-1, 12),
         places=places.reshape(-1, 2),
         times=np.full((rows * columns, 4), IGNORE),
+        changes=np.full(rows * columns, IGNORE),
     )
+
+
+def changes_between(before: DenseLabels, after: DenseLabels) -> NDArray[np.int64]:
+    """Of each token what came, went, changed its kind or colour, or moved: what a start and an end look like.
+
+    Kinds [0, 3, 3] with the second thing's box elsewhere, then [3, 0, 3]: "came", "went", "moved".
+    """
+    was, there = before.kinds != 0, after.kinds != 0
+    other = (before.kinds != after.kinds) | (before.colors != after.colors)
+    elsewhere = (before.digits != after.digits).any(axis=-1)
+    found = np.select([~was & there, was & ~there, was & there & other, was & there & elsewhere], [1, 2, 3, 4], 0)
+    return found.astype(np.int64)
 
 
 def time_digits(seconds: float) -> list[int]:

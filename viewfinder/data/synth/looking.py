@@ -50,7 +50,8 @@ def look_at_written(processor: Processor, item: ModelInputs, lines: Sequence[Tex
 
 
 def look_in_clip(processor: Processor, item: ModelInputs, view: View) -> Labels:
-    """While the seconds of a start or an end are said, the pair of frames it falls into."""
+    """While the seconds of a start or an end are said, the first pair of frames that shows it: what comes at 3.6 s is
+    not in the pair of 3.0 and 3.5 s."""
     return _next_labels(processor, item, lambda said, _: _told_steps(said, view))
 
 
@@ -158,10 +159,12 @@ _SPAN = re.compile(r"(\d+\.\d) - (\d+\.\d) seconds")
 
 
 def _told_steps(said: str, view: View) -> list[_Mark]:
+    edges = (view.clip.start - view.start, view.clip.end - view.start)
+    last_step = min(view.count // 2, ANSWER_HEADS["next_steps"][1]) - 1
+    steps = [min(max(0, math.ceil(round(edge * view.fps, 6))) // 2, last_step) for edge in edges]
     marks: list[_Mark] = [_NOTHING] * len(said)
     for match in _SPAN.finditer(said):
-        for group in (1, 2):
-            step = min(int(float(match[group]) * view.fps / 2), view.count // 2 - 1, ANSWER_HEADS["next_steps"][1] - 1)
+        for group, step in enumerate(steps, 1):
             first, last = match.span(group)
             marks[first:last] = [{"next_steps": step}] * (last - first)
     return marks

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth import kind_views
-from viewfinder.data.synth.clip_questions import ClipStyle, make_view, view_sample
-from viewfinder.data.synth.dense import dense_labels, time_digits
+from viewfinder.data.synth.clip_questions import ClipStyle, View, make_view, view_sample
+from viewfinder.data.synth.dense import changes_between, dense_labels, time_digits
 from viewfinder.data.synth.kind_views import KindStyle
 from viewfinder.data.synth.looking import look_in_clip, look_in_picture
 from viewfinder.data.synth.questions import Turn, make_turn
@@ -117,7 +117,7 @@ def _joined(items: list[ModelInputs], dense: list[dict[str, NDArray[np.int64]]])
 
 
 def _clip_batch(rng: np.random.Generator, processor: Processor, config: StreamConfig, seed: tuple[int, ...]) -> Batch:
-    """Clips of one frame size, as many as fill the patches; the labels of a pair of frames are those of its first."""
+    """Clips of one frame size, as many as fill the patches."""
     low, high = config.clips.sides
     width, height = (28 * int(rng.integers(low // 28, high // 28 + 1)) for _ in range(2))
     items: list[ModelInputs] = []
@@ -126,13 +126,22 @@ def _clip_batch(rng: np.random.Generator, processor: Processor, config: StreamCo
     while not items or left > 0:
         view = make_view(rng, config.clips, (width, height))
         items.append(processor(view_sample(rng, config.clips, view, seed).messages, train=True))
-        seen = [dense_labels(view.scene(i)).as_dict() for i in range(0, view.count, 2)]
-        for i, one in enumerate(seen):
-            one["times"][:] = time_digits(2 * i / view.fps)
-        labels = {name: np.concatenate([one[name] for one in seen]) for name in seen[0]}
-        dense.append(labels | look_in_clip(processor, items[-1], view))
+        dense.append(_clip_labels(view) | look_in_clip(processor, items[-1], view))
         left -= view.count // 2 * (width * height // 14**2)
     return _joined(items, dense)
+
+
+def _clip_labels(view: View) -> dict[str, NDArray[np.int64]]:
+    """Of each pair what its first frame shows, the time of that, and what changed up to its second frame since the
+    second one of the pair before."""
+    frames = [dense_labels(view.scene(i)) for i in range(view.count)]
+    before = frames[0]
+    for i, (first, second) in enumerate(zip(frames[::2], frames[1::2], strict=True)):
+        first.times[:] = time_digits(2 * i / view.fps)
+        first.changes[:] = changes_between(before, second)
+        before = second
+    seen = [frame.as_dict() for frame in frames[::2]]
+    return {name: np.concatenate([one[name] for one in seen]) for name in seen[0]}
 
 
 def _kind_batch(rng: np.random.Generator, processor: Processor, config: StreamConfig) -> Batch:
