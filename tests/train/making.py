@@ -13,6 +13,8 @@ from PIL import Image
 from tests.doubles import small_processor
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
 from viewfinder.data.sample import Sample, say
+from viewfinder.data.synth.dense import ANSWER_HEADS, TEXT_HEADS, TOWER_HEADS
+from viewfinder.data.synth.stream import Batch
 from viewfinder.messages import VideoPart
 from viewfinder.model.lora import add_adapters
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
@@ -24,6 +26,7 @@ from viewfinder.train.learner import Learner, Reference
 from viewfinder.train.losses import DenseHeads
 from viewfinder.train.makers import AnswerMaker, ContrastMaker, Maker, PairMaker
 from viewfinder.train.ranks import Ranks
+from viewfinder.train.symbols import SymbolTables
 from viewfinder.train.trainer import Trainer
 
 
@@ -91,6 +94,32 @@ def fresh_model(config: TrainConfig, seed: int = 0) -> Qwen2_5_VL:
             if parameter.ndim > 1:
                 parameter.normal_(0, 0.15)
     return model
+
+
+def learner(config: TrainConfig) -> Learner:
+    """A model with all heads of the built-in one's training."""
+    torch.manual_seed(0)
+    vision, text = config.model.vision.out_hidden_size, config.model.text.hidden_size
+    heads: dict[str, torch.nn.Module] = {
+        "tower": DenseHeads(vision, TOWER_HEADS),
+        "text": DenseHeads(text, TEXT_HEADS),
+        "answer": DenseHeads(text, ANSWER_HEADS),
+        "symbols": SymbolTables(text, TOWER_HEADS),
+    }
+    return Learner(config, fresh_model(config), heads)
+
+
+def metrics_of_steps(made: Learner, taken: Batch, name: str, steps: int) -> list[float]:
+    """A figure of each of some AdamW steps on one batch."""
+    optimizer = torch.optim.AdamW([p for p in made.parameters() if p.requires_grad], 3e-3)
+    figures = []
+    for _ in range(steps):
+        loss = made(taken)
+        figures.append(float(loss.metrics[name][0]))
+        optimizer.zero_grad()
+        loss.total.backward()
+        optimizer.step()
+    return figures
 
 
 def picture(seed: int, width: int = 56, height: int = 84) -> Image.Image:

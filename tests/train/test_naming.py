@@ -2,8 +2,7 @@
 
 import torch
 
-from tests.train.making import MADE, train_config
-from tests.train.test_symbols import learner
+from tests.train.making import MADE, learner, metrics_of_steps, train_config
 from viewfinder.data.synth.scene import SceneStyle
 from viewfinder.data.synth.stream import StreamConfig, make_batch
 from viewfinder.inputs import IGNORE_INDEX
@@ -48,13 +47,6 @@ def test_the_language_model_learns_to_name_what_stands_there_and_what_is_asked_f
     settings = train_config(MADE, dense_weight=0.0, naming_weight=1.0)
     made = learner(settings)
     made.heads["naming"] = build_heads(settings, MADE)["naming"]
-    optimizer = torch.optim.AdamW([p for p in made.parameters() if p.requires_grad], 3e-3)
-    rights = []
-    for _ in range(20):
-        loss = made(taken)
-        rights.append(float(loss.metrics["accuracy/naming"][0]))
-        optimizer.zero_grad()
-        loss.total.backward()
-        optimizer.step()
+    rights = metrics_of_steps(made, taken, "accuracy/naming", 20)
     assert rights[-1] > 0.8
     assert rights[-1] > rights[0] + 0.3

@@ -4,8 +4,7 @@ import math
 
 import torch
 
-from tests.train.making import MADE, train_config
-from tests.train.test_symbols import learner
+from tests.train.making import MADE, learner, metrics_of_steps, train_config
 from viewfinder.data.synth.scene import SceneStyle
 from viewfinder.data.synth.stream import StreamConfig, make_batch
 from viewfinder.inputs import IGNORE_INDEX, ModelInputs
@@ -106,13 +105,6 @@ def test_the_first_head_learns_where_what_is_asked_for_stands() -> None:
     config = StreamConfig(patches=192, max_side=112, text_share=2.0, weights={"point": 1.0}, styles=((1.0, style),))
     taken = make_batch(MADE, config, 0, 1)
     made = learner(train_config(MADE, dense_weight=0.0, pointing_weight=1.0))
-    optimizer = torch.optim.AdamW([p for p in made.model.model.parameters() if p.requires_grad], 3e-3)
-    losses = []
-    for _ in range(15):
-        loss = made(taken)
-        losses.append(float(loss.metrics["pointing"][0]))
-        optimizer.zero_grad()
-        loss.total.backward()
-        optimizer.step()
+    losses = metrics_of_steps(made, taken, "pointing", 15)
     assert losses[-1] < 0.5 * losses[0]
     assert "pointing" not in learner(train_config(MADE))(taken).metrics

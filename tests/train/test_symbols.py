@@ -3,14 +3,11 @@
 import torch
 from torch import Tensor
 
-from tests.train.making import MADE, fresh_model, train_config
-from viewfinder.data.synth.dense import ANSWER_HEADS, TEXT_HEADS, TOWER_HEADS
+from tests.train.making import MADE, learner, metrics_of_steps, train_config
 from viewfinder.data.synth.scene import SceneStyle
 from viewfinder.data.synth.stream import Batch, StreamConfig, make_batch
 from viewfinder.processor.processor import Processor
-from viewfinder.train.config import TrainConfig
 from viewfinder.train.learner import Learner
-from viewfinder.train.losses import DenseHeads
 from viewfinder.train.symbols import SymbolTables, alignment
 
 TABLES = SymbolTables(4, {"letters": (2, 3), "kinds": (1, 2)})
@@ -34,18 +31,6 @@ def test_the_distance_is_a_share_of_the_variance() -> None:
     symbols = torch.tensor([[0.0, 2.0], [4.0, 6.0]])
     assert float(alignment(symbols, symbols)) == 0.0
     assert float(alignment(symbols.mean(dim=0).expand(2, 2), symbols)) == 1.0
-
-
-def learner(config: TrainConfig) -> Learner:
-    torch.manual_seed(0)
-    vision, text = config.model.vision.out_hidden_size, config.model.text.hidden_size
-    heads: dict[str, torch.nn.Module] = {
-        "tower": DenseHeads(vision, TOWER_HEADS),
-        "text": DenseHeads(text, TEXT_HEADS),
-        "answer": DenseHeads(text, ANSWER_HEADS),
-        "symbols": SymbolTables(text, TOWER_HEADS),
-    }
-    return Learner(config, fresh_model(config), heads)
 
 
 def batch(processor: Processor) -> Batch:
@@ -74,15 +59,8 @@ def test_who_sees_symbols_needs_no_tower() -> None:
 
 def test_the_tower_learns_to_say_the_symbols_which_stay() -> None:
     made = learner(train_config(MADE, answer_weight=0.0, dense_weight=0.0, align_weight=1.0))
-    optimizer = torch.optim.AdamW([p for p in made.parameters() if p.requires_grad], 3e-3)
     taken, before = batch(MADE), made.heads["symbols"].table.weight.clone()
-    distances = []
-    for _ in range(12):
-        loss = made(taken)
-        distances.append(float(loss.metrics["align"][0]))
-        optimizer.zero_grad()
-        loss.total.backward()
-        optimizer.step()
+    distances = metrics_of_steps(made, taken, "align", 12)
     assert parts_with_gradient(made) == {"visual"}
     assert torch.equal(made.heads["symbols"].table.weight, before)
     assert distances[-1] < 0.8 * distances[0]
