@@ -3,7 +3,7 @@ import pytest
 
 from tests.data.synth.pixels import background, measured, off_by
 from viewfinder.data.synth.charts.drawn import draw_chart
-from viewfinder.data.synth.charts.figures import FORMS, HELD_OUT_FORMS, draw_figures, scale
+from viewfinder.data.synth.charts.figures import FORMS, HELD_OUT_FORMS, Figures, draw_figures, scale
 from viewfinder.data.synth.charts.questions import ask_chart, parse_chart
 from viewfinder.data.synth.documents.lettering import Faces
 from viewfinder.data.synth.documents.sheet import Sheet
@@ -48,6 +48,14 @@ def test_bars_end_at_their_values() -> None:
             assert all(sheet.image.getpixel((x, box[3] - 2)) == colour for x in range(box[0], box[2]))
             assert sheet.image.getpixel((box[0] - 1, box[3] - 2)) != colour
             assert sheet.image.getpixel((box[2], box[3] - 2)) != colour
+
+
+@pytest.mark.parametrize("form", ["bar", "hbar", "lollipop"])
+def test_a_value_of_next_to_nothing_is_still_drawn(form: str) -> None:
+    figures = Figures(form, "", "Day", ("Mon", "Tue"), ("",), ((0.1, 100.0),), "", 0.1, False)
+    sheet = Sheet((200, 120), (255, 255, 255), (0, 0, 0))
+    chart = draw_chart(np.random.default_rng(1), sheet, (6, 6, 194, 114), figures, NO_FILES, 11)
+    assert all(box[0] < box[2] and box[1] < box[3] for box in chart.marks.values())
 
 
 def test_answers_are_those_of_the_values() -> None:

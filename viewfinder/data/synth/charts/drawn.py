@@ -118,7 +118,7 @@ class _Drawing:
         for s, row in enumerate(figures.values):
             for c, value in enumerate(row):
                 x = round(self.middle(plot, c) - each * len(figures.series) / 2) + s * each
-                box = (x, plot.y(value), x + each - 2, plot.y2 - 1)
+                box = (x, min(plot.y(value), plot.y2 - 1), x + each - 2, plot.y2 - 1)  # next to nothing is a line
                 by_series = len(figures.series) > 1 or self.grid
                 self.sheet.pen.rectangle(box, fill=self.colours[s if by_series else c])
                 self.marks[s, c] = (box[0], box[1], box[2] + 1, box[3] + 1)
