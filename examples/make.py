@@ -1,10 +1,12 @@
-"""Draws the example pictures (`python examples/make.py`): shapes and a word that the built-in model knows, a receipt.
+"""Draws the examples (`python examples/make.py`): shapes, a word, a page and a clip of what the built-in model knows, a
+receipt.
 
 The receipt also stands in the playground's folder, for people without a file at hand.
 """
 
 from pathlib import Path
 
+import av
 from PIL import Image, ImageDraw, ImageFont
 
 HERE = Path(__file__).parent
@@ -61,6 +63,33 @@ def receipt() -> Image.Image:
     return paper
 
 
+def page() -> Image.Image:
+    """A page of 252 x 224 pixels: a heading, three lines, a table of two by three."""
+    paper = Image.new("RGB", (252, 224), "white")
+    pen = ImageDraw.Draw(paper)
+    pen.text((14, 12), "Harbour news", fill="#111", font=ImageFont.load_default(24))
+    for i, words in enumerate(("The ferry leaves at nine.", "Boats are for hire.", "Bring warm clothes.")):
+        pen.text((14, 54 + 22 * i), words, fill="#111", font=ImageFont.load_default(16))
+    for i, row in enumerate((("Boat", "Price"), ("Canoe", "12"), ("Skiff", "20"))):
+        for j, word in enumerate(row):
+            pen.rectangle((14 + 100 * j, 136 + 24 * i, 114 + 100 * j, 160 + 24 * i), outline="#555")
+            pen.text((22 + 100 * j, 139 + 24 * i), word, fill="#111", font=ImageFont.load_default(16))
+    return paper
+
+
+def clip(path: Path, shown: tuple[float, float] = (3.0, 6.0), seconds: float = 10.0) -> None:
+    """112 x 112 pixels at 12 frames a second, on which a red disc is seen from `shown[0]` to `shown[1]` seconds."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=12, options={"crf": "20"})
+        stream.width, stream.height, stream.pix_fmt = 112, 112, "yuv420p"
+        for i in range(round(seconds * 12)):
+            frame = Image.new("RGB", (112, 112), "#f4f1ea")
+            if shown[0] <= i / 12 < shown[1]:
+                ImageDraw.Draw(frame).ellipse((36, 30, 80, 74), fill="#cc2222")
+            container.mux(stream.encode(av.VideoFrame.from_image(frame)))
+        container.mux(stream.encode())
+
+
 def main() -> None:
     for folder in (HERE, PLAYGROUND):
         receipt().save(folder / "receipt.png", optimize=True)
@@ -80,6 +109,9 @@ def main() -> None:
     word = Image.new("RGB", (140, 84), "white")
     ImageDraw.Draw(word).text((70, 42), "stone", fill="black", font=ImageFont.load_default(30), anchor="mm")
     word.save(HERE / "word.png")
+
+    page().save(HERE / "page.png", optimize=True)
+    clip(HERE / "clip.mp4")
 
 
 if __name__ == "__main__":

@@ -11,4 +11,7 @@ say point examples/shapes.png "every orange ring" --plot out/point.png
 say count examples/three.png "green circles" --plot out/count.png
 say ask examples/shapes.png "What color is the star?"
 say read examples/word.png
-printf '\nPictures with the answers drawn on them: out/locate.png out/point.png out/count.png\n'
+say parse examples/page.png --format md --format viewer --out out/page
+say moments examples/clip.mp4 "the red circle is shown" --plot out/moments.png
+printf '\n%s\n' "Pictures with the answers drawn on them: out/locate.png out/point.png out/count.png out/moments.png;" \
+    "the page beside what was read of it: out/page (open its .html in a browser)"
