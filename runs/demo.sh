@@ -13,5 +13,5 @@ say ask examples/shapes.png "What color is the star?"
 say read examples/word.png
 say parse examples/page.png --format md --format viewer --out out/page
 say moments examples/clip.mp4 "the red circle is shown" --plot out/moments.png
-printf '\n%s\n' "Pictures with the answers drawn on them: out/locate.png out/point.png out/count.png out/moments.png;" \
+printf '\n%s\n%s\n' "Pictures with the answers drawn on them: out/locate.png out/point.png out/count.png out/moments.png;" \
     "the page beside what was read of it: out/page (open its .html in a browser)"
