@@ -18,7 +18,7 @@ setup: .venv/.ready
 	touch $@
 
 demo: setup
-	PATH="$(CURDIR)/.venv/bin:$$PATH" bash runs/demo.sh
+	$(PY) runs/demo.py
 
 check: setup
 	.venv/bin/ruff format --check .

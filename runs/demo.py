@@ -1,0 +1,35 @@
+"""The main jobs on the shipped examples with the built-in model; pictures go to out/.
+
+Each line is what one would type; they run in one process, so that torch is loaded once.
+"""
+
+import os
+import shlex
+from pathlib import Path
+
+from viewfinder.cli.app import app
+
+LINES = (
+    'inspect examples/shapes.png --prompt "Locate every blue star"',
+    'locate examples/shapes.png "every blue star" --plot out/locate.png',
+    'point examples/shapes.png "every orange ring" --plot out/point.png',
+    'count examples/three.png "green circles" --plot out/count.png',
+    'ask examples/shapes.png "What color is the star?"',
+    "read examples/word.png",
+    "parse examples/page.png --format md --format viewer --out out/page",
+    'moments examples/clip.mp4 "the red circle is shown" --plot out/moments.png',
+)
+
+
+def main() -> None:
+    os.chdir(Path(__file__).parent.parent)
+    Path("out").mkdir(exist_ok=True)
+    for line in LINES:
+        print(f"\n$ viewfinder {line}", flush=True)
+        app(shlex.split(line), standalone_mode=False)
+    print("\nPictures with the answers drawn on them: out/locate.png out/point.png out/count.png out/moments.png;")
+    print("the page beside what was read of it: out/page/page.viewer.html (open it in a browser)")
+
+
+if __name__ == "__main__":
+    main()
