@@ -5,6 +5,7 @@ Each line is what one would type; they run in one process, so that torch is load
 
 import os
 import shlex
+import sys
 from pathlib import Path
 
 from viewfinder.cli.app import app
@@ -26,7 +27,8 @@ def main() -> None:
     Path("out").mkdir(exist_ok=True)
     for line in LINES:
         print(f"\n$ viewfinder {line}", flush=True)
-        app(shlex.split(line), standalone_mode=False)
+        if code := app(shlex.split(line), standalone_mode=False):
+            sys.exit(code)
     print("\nPictures with the answers drawn on them: out/locate.png out/point.png out/count.png out/moments.png;")
     print("the page beside what was read of it: out/page/page.viewer.html (open it in a browser)")
 

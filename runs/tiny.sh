@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # How the built-in weights were made: every stage with its settings, in order. Each command resumes where it was stopped.
-# Stages 1 to 10 took about four hours of one shared core, the rest seven of two; OUT takes 2 GB. A rerun gives a sibling,
+# Stages 1 to 10 took about four hours of one shared core, the rest seven of two; OUT takes 3 GB. A rerun gives a sibling,
 # not the same bytes: the data code changed on the way (what the heads ask about time most of all), letters were lent between
 # stages 2 and 3 instead of before 1, stages 1 to 7, 10 and 11 were stopped by hand at the steps named here (their rates were
 # planned for longer runs), stage 6 had begun with the tower of the first built-in model, and 50 steps of stage 11 had smaller
@@ -145,15 +145,15 @@ train tiny-joint --out "$OUT/joint-7" --init "$OUT/language-2" threads=2 packs=4
 sets() { "$PYTHON" -m viewfinder "$@"; }
 sets data build shapes=3 grounding=1.2 relations=0.5 compare=0.4 screens=1.0 pages=0.8 receipts=0.6 forms=0.6 tables=0.8 \
     charts=0.9 videos=0.8 text=0.8 --out "$OUT/sets/kinds" --count 4000 --seed 61 --min-side 84 --max-side 280 --difficulty 0.3
-sets agent samples "$OUT/sets/worlds" --count 2400 --seed 62 --least 196 --most 308
-sets agent samples "$OUT/sets/pointing" --pointing --count 900 --seed 63 --least 196 --most 308
+[ -e "$OUT/sets/worlds/manifest.json" ] || sets agent samples "$OUT/sets/worlds" --count 2400 --seed 62 --least 196 --most 308
+[ -e "$OUT/sets/pointing/manifest.json" ] || sets agent samples "$OUT/sets/pointing" --pointing --count 900 --seed 63 --least 196 --most 308
 sets data mix "$OUT/sets/kinds=1" "$OUT/sets/worlds=0.55" "$OUT/sets/pointing=0.2" --out "$OUT/sets/sft.json" --stage sft --seed 64
 train sft --out "$OUT/sft" --init "$OUT/joint-7" threads=2 packs=4 steps=120 seed=666 length=2048 \
     data.source="$OUT/sets/sft.json" data.stage=sft data.max_pixels=112896 data.video_max_pixels=112896 \
     optimizer.matrices=muon optimizer.muon_lr=0.0025 optimizer.adamw_lr=0.0004 optimizer.warmup=10 \
     optimizer.schedule=linear optimizer.cooldown=0.9 optimizer.final=0.03 optimizer.ema=0.97
 
-# 20. Again all that generates, the aims nearly silent: they had been most of the loss, and boxes and letters had suffered.
+# 20. Again all that generates, the aims nearly silent: they had been most of the loss.
 train tiny-joint --out "$OUT/joint-8" --init "$OUT/sft" threads=2 packs=4 rates.tower=0 rates.merger=0.5 steps=330 seed=777 \
     optimizer.adamw_lr=0.0008 optimizer.muon_lr=0.005 optimizer.weight_decay=0.1 optimizer.warmup=15 optimizer.ema=0.98 \
     optimizer.cooldown=0.97 optimizer.final=0.02 dense_weight=0.03 pointing_weight=0.05 naming_weight=0.05 \
@@ -163,6 +163,6 @@ train tiny-joint --out "$OUT/joint-8" --init "$OUT/sft" threads=2 packs=4 rates.
     data.styles='{"pair":0.5,"one":0.6,"few":0.9,"several":0.6,"crowd":0.2,"big":0.08,"short":0.6,"word":0.8,"line":1.0,"text":0.5,"page":0.2}' \
     data.tasks='{"locate":1.7,"point":0.8,"count":0.5,"read":2.2,"spot":0.05,"locate_text":0.3,"ask":1.2}'
 
-"$PYTHON" -m viewfinder.recipes.ship "$OUT/joint-8" viewfinder/weights/tiny --max-pixels 112896
+"$PYTHON" -m viewfinder.recipes.ship "$OUT/joint-8" viewfinder/weights/tiny
 "$PYTHON" runs/measure_tiny.py viewfinder/weights/tiny --count 40 \
     --tasks locate,point,count,ask,read --out viewfinder/weights/tiny/measured.json

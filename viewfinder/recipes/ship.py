@@ -1,4 +1,4 @@
-"""Turn a run into the built-in model: `python -m viewfinder.recipes.ship RUN DIRECTORY [--max-pixels N]`.
+"""Turn a run into the built-in model: `python -m viewfinder.recipes.ship RUN DIRECTORY`.
 
 Averaged weights in bfloat16, and a processor whose budgets are the sizes the model was trained on: larger
 pictures are scaled down to them, so their small details are not seen.
@@ -15,7 +15,7 @@ from viewfinder.recipes.sizes import export_processor
 
 SETTINGS = {
     "min_pixels": 84 * 84,
-    "max_pixels": 168 * 168,
+    "max_pixels": 336 * 336,
     "video_min_pixels": 56 * 56,
     "video_max_pixels": 112 * 112,
     "max_frames": 128,
@@ -23,19 +23,18 @@ SETTINGS = {
 }
 
 
-def ship(run: Path, directory: Path, **settings: int) -> None:
-    """Write the checkpoint directory; `settings` of the processor in place of `SETTINGS`."""
+def ship(run: Path, directory: Path) -> None:
+    """Write the checkpoint directory."""
     save_pretrained(load_model(run / "export", dtype=torch.bfloat16), directory)
-    export_processor(Processor.from_pretrained(run / "export", **{**SETTINGS, **settings}), directory)
+    export_processor(Processor.from_pretrained(run / "export", **SETTINGS), directory)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("directory", type=Path)
-    parser.add_argument("--max-pixels", type=int, default=SETTINGS["max_pixels"], help="of a picture")
     options = parser.parse_args()
-    ship(options.run, options.directory, max_pixels=options.max_pixels)
+    ship(options.run, options.directory)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from viewfinder.data.synth.words import CHARACTERS
 
 TOKEN, CELLS, FINE_CELLS = 28, 8, 16
 KINDS = ("", *SHAPE_NAMES, "text")
+CHANGES = ("", "came", "went", "changed", "moved")
 IGNORE = -100
 _CHARACTER_IDS = {character: i + 1 for i, character in enumerate(CHARACTERS + " ")}
 
@@ -70,7 +71,6 @@ TOWER_HEADS = {
     "remainders": (4, OFFSET_STEP),
 }
 """Per label: how many questions a token is asked, and how many answers each has."""
-CHANGES = ("", "came", "went", "changed", "moved")
 TEXT_HEADS = {"digits": (12, 10), "places": (2, 40), "times": (4, 10), "changes": (1, len(CHANGES))}
 """The same for the hidden states of media tokens half way up the language model."""
 ANSWER_HEADS = {
@@ -148,7 +148,7 @@ def _labels(size: tuple[int, int], things: list[_Thing], lines: Sequence[TextLin
 def changes_between(before: DenseLabels, after: DenseLabels) -> NDArray[np.int64]:
     """Of each token what came, went, changed its kind or colour, or moved: what a start and an end look like.
 
-    Kinds [0, 3, 3] with the second thing's box elsewhere, then [3, 0, 3]: "came", "went", "moved".
+    Kinds [0, 3, 3], then [3, 0, 3] with another box: "came", "went", "moved".
     """
     was, there = before.kinds != 0, after.kinds != 0
     other = (before.kinds != after.kinds) | (before.colors != after.colors)
