@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 import viewfinder as vf
-from viewfinder.data.synth.scene import Scene, SceneStyle, make_scene
+from viewfinder.data.synth.scene import Scene, make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
 
 SEED = 20261126
 SIDE = 140

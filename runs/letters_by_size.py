@@ -14,7 +14,8 @@ import torch
 
 from viewfinder.data.synth.dense import TOWER_HEADS, dense_labels
 from viewfinder.data.synth.fonts import FontFamily, find_families
-from viewfinder.data.synth.scene import SceneStyle, make_scene
+from viewfinder.data.synth.scene import make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.messages import ImagePart, user
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.model.weights import load_model

@@ -20,7 +20,8 @@ from PIL import Image
 
 from viewfinder.data.synth.fonts import find_families
 from viewfinder.data.synth.questions import TASKS, Turn, make_turn
-from viewfinder.data.synth.scene import Scene, SceneStyle, make_scene
+from viewfinder.data.synth.scene import Scene, make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.engine.generate import generate
 from viewfinder.media.transform import Transform
 from viewfinder.messages import ImagePart, Sampling, user
@@ -32,18 +33,17 @@ from viewfinder.outputs.points import parse_points
 from viewfinder.processor.processor import Processor
 
 SIZES = ((112, 112), (140, 112), (112, 140), (140, 84), (84, 140), (168, 84))
-Answer = Callable[[Image.Image, str], str]
+Answer = Callable[[Image.Image, str], tuple[str, Transform]]
 
 
 def answerer(model: Qwen2_5_VL, processor: Processor) -> Answer:
-    """A function from picture and question to the answer's text."""
+    """A function from picture and question to the answer's text, and where its coordinates lie in the picture."""
     stops = {processor.tokenizer.token_id(name) for name in ("<|im_end|>", "<|endoftext|>")}
 
-    def answer(image: Image.Image, question: str) -> str:
-        picture = ImagePart(image=image, resized_width=image.width, resized_height=image.height)
-        inputs = processor([user(picture, question)])
-        tokens = [t.id for t in generate(model, inputs, Sampling(max_new_tokens=400), eos_token_ids=stops)]
-        return processor.tokenizer.decode(tokens)
+    def answer(image: Image.Image, question: str) -> tuple[str, Transform]:
+        shown = processor.prepare([user(ImagePart(image=image), question)])
+        tokens = [t.id for t in generate(model, shown.inputs, Sampling(max_new_tokens=400), eos_token_ids=stops)]
+        return processor.tokenizer.decode(tokens), shown.transforms[0]
 
     return answer
 
@@ -78,9 +78,8 @@ def edit_distance(a: str, b: str) -> int:
     return row[-1]
 
 
-def judge(turn: Turn, text: str, size: tuple[int, int]) -> dict[str, float]:
+def judge(turn: Turn, text: str, frame: Transform) -> dict[str, float]:
     """Numbers to sum up: what is right in this answer, and of how many."""
-    frame = Transform.identity(size)
     if turn.task in ("locate", "locate_text", "spot"):
         found = [box.xyxy for box in parse_boxes(text, frame)]
         truth = [tuple(map(float, box)) for box in turn.truth["boxes"]]
@@ -173,11 +172,10 @@ def measure(answer: Answer, tasks: list[str], count: int, *, blind: bool = True)
         for task in tasks:
             seeing, blinded = [], []
             for scene, turn in cases(task, split, count):
-                size = scene.image.size
-                seeing.append(judge(turn, answer(scene.image, turn.question), size))
+                seeing.append(judge(turn, *answer(scene.image, turn.question)))
                 if blind:
-                    blank = Image.new("RGB", size, (127, 127, 127))
-                    blinded.append(judge(turn, answer(blank, turn.question), size))
+                    blank = Image.new("RGB", scene.image.size, (127, 127, 127))
+                    blinded.append(judge(turn, *answer(blank, turn.question)))
             entry: dict[str, Any] = {"picture": summarize(task, seeing)}
             if blind:
                 entry["blank"] = summarize(task, blinded)
@@ -202,7 +200,7 @@ def main() -> None:
     if options.show:
         for task in tasks:
             for scene, turn in cases(task, "held_out several", options.show):
-                said = re.sub(r"\s+", " ", answer(scene.image, turn.question))
+                said = re.sub(r"\s+", " ", answer(scene.image, turn.question)[0])
                 print(f"{task} | {turn.question}\n   want {re.sub(chr(92) + 's+', ' ', turn.answer)}\n   said {said}")
         return
     began = time.perf_counter()

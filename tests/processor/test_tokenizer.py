@@ -92,6 +92,24 @@ def test_a_trained_vocabulary_is_small_and_has_the_official_special_tokens(small
     assert small.token_bytes(the[0]) == b" the"
 
 
+def test_by_whole_words_what_is_no_token_as_a_whole_is_spelt():
+    merged = Tokenizer.train(["red rescue", "red", "д", "ж"] * 9, 340)
+    spelt = merged.by_whole_words()
+    assert [spelt.decode([i]) for i in spelt.encode("red rescued")] == ["red", " ", *"rescued"]
+    assert len(merged.encode(" rescued")) < len(" rescued")
+    assert [spelt.decode([i]) for i in spelt.encode("ждж")] == ["ж", "д", "ж"]
+    assert spelt.decode(spelt.encode("the rescue, ждём 12")) == "the rescue, ждём 12"
+    assert [spelt.token_id(name) for name in ("<|im_end|>", "<|image_pad|>")] == [
+        merged.token_id(name) for name in ("<|im_end|>", "<|image_pad|>")
+    ]
+
+
+def test_spelt_words_are_spelt_after_loading_too(small: Tokenizer, tmp_path: Path):
+    small.by_whole_words().save(tmp_path)
+    text = "locate the unseen rest"
+    assert Tokenizer.from_pretrained(tmp_path).encode(text) == small.by_whole_words().encode(text)
+
+
 def test_digits_are_split_one_by_one(small: Tokenizer):
     assert [small.token_bytes(i) for i in small.encode("12")] == [b"1", b"2"]
 

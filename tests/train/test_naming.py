@@ -3,7 +3,7 @@
 import torch
 
 from tests.train.making import MADE, learner, metrics_of_steps, train_config
-from viewfinder.data.synth.scene import SceneStyle
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.stream import StreamConfig, make_batch
 from viewfinder.inputs import IGNORE_INDEX
 from viewfinder.recipes.tiny import build_heads

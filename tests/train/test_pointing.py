@@ -5,7 +5,7 @@ import math
 import torch
 
 from tests.train.making import MADE, learner, metrics_of_steps, train_config
-from viewfinder.data.synth.scene import SceneStyle
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.stream import StreamConfig, make_batch
 from viewfinder.inputs import IGNORE_INDEX, ModelInputs
 from viewfinder.train.pointing import EARLIER, NEEDED, ahead, asked_tokens, pointing_loss, pointing_targets

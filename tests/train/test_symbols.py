@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from tests.train.making import MADE, learner, metrics_of_steps, train_config
-from viewfinder.data.synth.scene import SceneStyle
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.stream import Batch, StreamConfig, make_batch
 from viewfinder.processor.processor import Processor
 from viewfinder.train.learner import Learner

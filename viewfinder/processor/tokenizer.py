@@ -114,6 +114,18 @@ class Tokenizer:
         backend.train_from_iterator(texts, trainer)
         return cls(add_special_tokens(backend))
 
+    def by_whole_words(self) -> "Tokenizer":
+        """The same tokens and ids, but a word that is no token as a whole is spelt: with "red" and "es" known, "red" is
+        one token and "rescue" six. BPE would cut it "r", "es", "c", "u", "e", and every word otherwise.
+        """
+        parts = json.loads(self.backend.to_str())
+        bytes_of = char_to_byte()
+        merges = [
+            pair for pair in parts["model"]["merges"] if _in_one_letter(bytes(bytes_of[c] for c in "".join(pair)))
+        ]
+        parts["model"] |= {"merges": merges, "ignore_merges": True}
+        return Tokenizer(Backend.from_str(json.dumps(parts)))
+
     def save(self, directory: str | Path, *, chat_template: str | None = None) -> None:
         """Write `tokenizer.json` and the small `tokenizer_config.json` that transformers wants beside it."""
         directory = Path(directory)
@@ -219,3 +231,12 @@ class TextStream:
     def finish(self) -> str:
         """What remains at the end: U+FFFD for a character that never was finished, else nothing."""
         return self._decoder.decode(b"", final=True)
+
+
+def _in_one_letter(text: bytes) -> bool:
+    """Whether these bytes are one letter, or begin one, of several bytes: those of "д" are, of "ab" not."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        return len(decoder.decode(text)) + bool(decoder.getstate()[0]) == 1
+    except UnicodeDecodeError:
+        return False

@@ -13,7 +13,8 @@ from viewfinder.data.synth.clips import clip_sample, make_clip
 from viewfinder.data.synth.dense import dense_labels
 from viewfinder.data.synth.queries import thing_label
 from viewfinder.data.synth.questions import make_turn
-from viewfinder.data.synth.scene import Scene, SceneStyle, make_scene
+from viewfinder.data.synth.scene import Scene, make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.messages import ImagePart, Message
 from viewfinder.outputs.prompts import describe_prompt, read_prompt
 from viewfinder.train.feed import Row, Source

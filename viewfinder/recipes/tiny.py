@@ -16,7 +16,8 @@ from viewfinder.data.synth.clip_questions import ClipStyle
 from viewfinder.data.synth.dense import ANSWER_HEADS, KINDS, TEXT_HEADS, TOWER_HEADS
 from viewfinder.data.synth.kind_views import KindStyle
 from viewfinder.data.synth.questions import make_turn
-from viewfinder.data.synth.scene import SceneStyle, make_scene
+from viewfinder.data.synth.scene import make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.shapes import COLOR_NAMES
 from viewfinder.data.synth.stream import StreamConfig, make_batch
 from viewfinder.data.synth.words import CHARACTERS
@@ -75,8 +76,8 @@ def model_config(processor: Processor) -> ModelConfig:
 
 
 def build_processor() -> Processor:
-    """The small vocabulary, learnt from questions and answers but not from the words that are read: so
-    what stands in a picture is spelt nearly letter by letter, and one token is one thing to look at."""
+    """The small vocabulary, learnt from questions and answers but not from the words that are read: those are spelt
+    letter by letter, so that one token is one thing to look at."""
     rng = np.random.default_rng(0)
     texts = ["system\nYou are a helpful assistant.", "user\n", "assistant\n"] * 500
     for i in range(2000):
@@ -90,7 +91,7 @@ def build_processor() -> Processor:
         if i % 20 == 0:
             texts += [prompts.describe_prompt(), prompts.parse_prompt()]
     settings = ProcessorSettings().with_(min_pixels=84 * 84, max_pixels=MAX_PIXELS)
-    return Processor(Tokenizer.train(texts, VOCAB_SIZE), settings)
+    return Processor(Tokenizer.train(texts, VOCAB_SIZE).by_whole_words(), settings)
 
 
 _ALPHABETS = ("абвгдежзийклмнопрстуфхцчшщъыьэюяё", "αβγδεζηθικλμνξοπρστυφχψωάέήίόύώς")
@@ -196,6 +197,7 @@ STYLES: dict[str, SceneStyle] = {
     "mixed": SceneStyle(things=(1, 4), lines=(0, 2)),
     "shapes": SceneStyle(things=(1, 6), lines=(0, 0)),
     "text": SceneStyle(things=(0, 0), lines=(1, 2)),
+    "sheet": SceneStyle(things=(0, 0), lines=(1, 7), max_chars=28, plain=0.75, text_size=(13, 34), block=1.0),
     "page": SceneStyle(things=(0, 1), lines=(4, 10), max_chars=24, plain=0.7, text_size=(13, 24)),
     "grid": SceneStyle(things=(0, 1), lines=(4, 10), max_chars=24, plain=0.7, text_size=(13, 24), spaced=0.8),
 }

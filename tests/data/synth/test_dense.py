@@ -2,8 +2,10 @@ import numpy as np
 from PIL import Image
 
 from viewfinder.data.synth.dense import KINDS, OFFSET_ZERO, TEXT_HEADS, TOWER_HEADS, dense_labels, place_of
-from viewfinder.data.synth.scene import Scene, SceneStyle, TextLine, Thing, make_scene
+from viewfinder.data.synth.scene import Scene, Thing, make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.shapes import COLOR_NAMES
+from viewfinder.data.synth.text_lines import TextLine
 from viewfinder.data.synth.words import CHARACTERS
 
 

@@ -6,7 +6,9 @@ import pytest
 from viewfinder.data.synth.fonts import BUILT_IN
 from viewfinder.data.synth.queries import make_query, pluralize
 from viewfinder.data.synth.questions import TASKS, make_turn
-from viewfinder.data.synth.scene import Scene, SceneStyle, make_scene
+from viewfinder.data.synth.scene import Scene, make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
+from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES, held_out_pair
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.boxes import parse_boxes
 from viewfinder.outputs.counts import parse_count
@@ -51,6 +53,18 @@ def test_queries_name_what_is_there_and_absent_ones_what_is_not() -> None:
             if f"{thing.color} {thing.shape}" == query.noun:
                 assert thing in query.things
     assert 20 < absent < 120
+
+
+@pytest.mark.parametrize(("pairs", "some"), [("train", False), ("held_out", True)])
+def test_a_pair_held_out_of_training_is_no_absent_one_there(pairs: str, some: bool) -> None:
+    style = SceneStyle(things=(1, 3), lines=(0, 0), pairs=pairs)
+    strange = {f"{color} {shape}" for color in COLOR_NAMES for shape in SHAPE_NAMES if held_out_pair(shape, color)}
+    named = set[str]()
+    for seed in range(200):
+        rng = np.random.default_rng((7, seed))
+        named.add(make_query(rng, make_scene(rng, (112, 112), style), absent=1.0).noun)
+    assert len(named) > 60
+    assert bool(named & strange) is some
 
 
 def test_a_superlative_names_the_one_it_says() -> None:

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image, ImageChops
 
 from viewfinder.data.synth.fonts import BUILT_IN
-from viewfinder.data.synth.scene import Scene, SceneStyle, make_scene
+from viewfinder.data.synth.scene import Scene, make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.shapes import COLORS, SHAPE_NAMES, held_out_pair
 
 BUILT_IN_ONLY = ((BUILT_IN, (None,)),)
@@ -84,3 +85,22 @@ def test_held_out_pairs_never_enter_training_scenes() -> None:
     things = [t for seed in range(30) for t in draw(seed, held).things]
     assert things
     assert all(held_out_pair(t.shape, t.color) for t in things)
+
+
+def test_lines_of_a_block_stand_under_one_another_in_one_size() -> None:
+    style = SceneStyle(things=(0, 0), lines=(3, 6), text_size=(13, 18), families=BUILT_IN_ONLY, block=1.0)
+    scenes = [scene for seed in range(20) if len((scene := draw(seed, style)).lines) >= 3]
+    assert len(scenes) >= 10
+    for scene in scenes:
+        middles = np.array([line.middle for line in scene.lines])
+        assert np.ptp(np.diff(middles)) == 0
+        assert np.ptp([line.box[0] for line in scene.lines]) <= 6
+        assert len({line.color for line in scene.lines}) == 1
+        assert all(line.box[2] <= 196 and line.box[3] <= 168 for line in scene.lines)
+
+
+def test_boxes_of_lines_of_a_block_are_tight_to_a_pixel() -> None:
+    style = SceneStyle(things=(0, 0), lines=(2, 4), text_size=(14, 22), plain=1.0, families=BUILT_IN_ONLY, block=1.0)
+    for scene in flat_scenes(style, 6):
+        for line in scene.lines:
+            assert np.abs(np.array(drawn_box(scene, line.box)) - line.box).max() <= 1

@@ -7,7 +7,7 @@ from viewfinder.data.synth.clip_questions import ClipStyle
 from viewfinder.data.synth.dense import ANSWER_HEADS, CHANGES, IGNORE, place_of
 from viewfinder.data.synth.fonts import BUILT_IN
 from viewfinder.data.synth.kind_views import KindStyle
-from viewfinder.data.synth.scene import SceneStyle
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.stream import StreamConfig, batches, make_batch
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.boxes import parse_boxes

@@ -26,7 +26,8 @@ from viewfinder.data.synth.documents.values import leaves
 from viewfinder.data.synth.fonts import find_families
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.photos import wall
-from viewfinder.data.synth.scene import SceneStyle, make_scene
+from viewfinder.data.synth.scene import make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.screens.screens import draw_screen
 from viewfinder.data.synth.writing.lines import draw_lines
 

@@ -13,8 +13,9 @@ from PIL import Image, ImageDraw
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.fonts import FontFamily, advances, find_families, load_font
-from viewfinder.data.synth.scene import Scene, TextLine, Thing
+from viewfinder.data.synth.scene import Scene, Thing
 from viewfinder.data.synth.shapes import COLOR_NAMES, COLORS, SHAPE_NAMES, draw_mask, held_out_pair, paint
+from viewfinder.data.synth.text_lines import TextLine
 from viewfinder.data.synth.words import make_word
 from viewfinder.messages import Message, TextPart, VideoPart, user
 from viewfinder.outputs.prompts import moments_prompt

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from viewfinder.data.synth.scene import TextLine
+from viewfinder.data.synth.text_lines import TextLine
 
 _NOTES = "inscribed"
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from viewfinder.data.synth.clip_questions import View
 from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, KINDS, place_of
-from viewfinder.data.synth.scene import Scene, TextLine
+from viewfinder.data.synth.scene import Scene
 from viewfinder.data.synth.shapes import COLOR_NAMES
+from viewfinder.data.synth.text_lines import TextLine
 from viewfinder.inputs import ModelInputs
 from viewfinder.processor.processor import Processor
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from viewfinder.data.synth.scene import Scene, Thing
-from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
+from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES, held_out_pair
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "circle": ("circle", "circle", "disc"),
@@ -71,7 +71,11 @@ def _query(rng: np.random.Generator, scene: Scene, shape: str | None, color: str
 
 
 def _absent(rng: np.random.Generator, scene: Scene) -> Query:
-    """A name that fits nothing, more often than not close to what is there."""
+    """A name that fits nothing, more often than not close to what is there.
+
+    Pairs held out of training are named only beside such pairs: always absent where a model learns, they would teach
+    it to say so.
+    """
     shapes = {t.shape for t in scene.things} | ({*_BOXES} if any(t.shape in _BOXES for t in scene.things) else set())
     colors = {t.color for t in scene.things}
     for _ in range(20):
@@ -86,6 +90,9 @@ def _absent(rng: np.random.Generator, scene: Scene) -> Query:
             color = None
         elif rng.random() < 0.15:
             shape = None
+        strange = shape is not None and color is not None and held_out_pair(shape, color)
+        if strange and not any(held_out_pair(t.shape, t.color) for t in scene.things):
+            continue
         if not (query := _query(rng, scene, shape, color)).things:
             return query
     return _query(rng, scene, next(s for s in SHAPE_NAMES if s not in shapes), None)

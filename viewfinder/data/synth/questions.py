@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from viewfinder.data.synth.queries import Query, make_query, thing_label
-from viewfinder.data.synth.scene import Scene, TextLine
+from viewfinder.data.synth.scene import Scene
+from viewfinder.data.synth.text_lines import TextLine
 from viewfinder.media.transform import Transform
 from viewfinder.outputs import prompts
 from viewfinder.outputs.boxes import Box, format_boxes

@@ -20,7 +20,8 @@ from viewfinder.data.synth.dense import changes_between, dense_labels, time_digi
 from viewfinder.data.synth.kind_views import KindStyle
 from viewfinder.data.synth.looking import look_in_clip, look_in_picture
 from viewfinder.data.synth.questions import Turn, make_turn
-from viewfinder.data.synth.scene import Scene, SceneStyle, make_scene
+from viewfinder.data.synth.scene import Scene, make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.inputs import ModelInputs, pack
 from viewfinder.messages import ImagePart, Message, TextPart, user
 from viewfinder.processor.processor import Processor

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from viewfinder.data.synth.queries import pluralize
-from viewfinder.data.synth.scene import Scene, SceneStyle, make_scene
+from viewfinder.data.synth.scene import Scene, make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
 from viewfinder.eval.builtin.drawing import builtin, picture
 from viewfinder.eval.forms import number as count_form

@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image
 
 from viewfinder.data.synth.fonts import find_families
-from viewfinder.data.synth.scene import Scene, SceneStyle, Thing, make_scene
+from viewfinder.data.synth.scene import Scene, Thing, make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
 
 SIZES = ((140, 112), (112, 140), (168, 84), (84, 168), (140, 140), (224, 168))
 

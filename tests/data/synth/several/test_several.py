@@ -3,7 +3,8 @@ import re
 import numpy as np
 
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.scene import SceneStyle, make_scene
+from viewfinder.data.synth.scene import make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.several import compare, relations
 from viewfinder.data.synth.several.relations import _ask as ask_relation
 from viewfinder.data.synth.shapes import SHAPE_NAMES, held_out_pair

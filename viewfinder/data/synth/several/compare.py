@@ -12,7 +12,8 @@ from viewfinder.data.synth.fonts import find_families
 from viewfinder.data.synth.grounding import article
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.queries import pluralize, thing_label
-from viewfinder.data.synth.scene import Scene, SceneStyle, make_scene
+from viewfinder.data.synth.scene import Scene, make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.media.transform import Transform
 from viewfinder.outputs import prompts
 from viewfinder.outputs.boxes import Box, format_boxes

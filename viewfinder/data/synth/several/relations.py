@@ -10,7 +10,8 @@ from viewfinder.data.synth.choose import chance, number, pick, weighted
 from viewfinder.data.synth.exchange import Exchange, converse
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.queries import pluralize, thing_label
-from viewfinder.data.synth.scene import Scene, SceneStyle, Thing, make_scene
+from viewfinder.data.synth.scene import Scene, Thing, make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
 
 
 def make(rng: np.random.Generator, options: Options) -> Sample:

@@ -1,0 +1,53 @@
+"""The picture that is being drawn on: its ground, its inks, and which places are taken."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from viewfinder.data.synth.shapes import COLORS
+
+Rectangle = tuple[int, int, int, int]
+"""x1, y1, x2, y2: outer corners, in pixels of the picture."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A picture with a ground of one colour; `ink` are the colours text may have, `taken` where something stands."""
+
+    image: Image.Image
+    background: str
+    ink: Sequence[str]
+    taken: list[Rectangle] = field(default_factory=list)
+
+    def contrasting(self, rng: np.random.Generator, colors: Sequence[str], least: float) -> str | None:
+        """One of the colours that differ from the ground by at least so much, in all channels together."""
+        base = np.array(COLORS[self.background], float)
+        fit = [c for c in colors if np.abs(np.array(COLORS[c]) - base).sum() >= least]
+        return fit[int(rng.integers(len(fit)))] if fit else None
+
+    def is_free(self, box: Rectangle, margin: int) -> bool:
+        x, y, right, bottom = box
+        return all(
+            right + margin <= a or c + margin <= x or bottom + margin <= b or d + margin <= y
+            for a, b, c, d in self.taken
+        )
+
+    def take_place(self, rng: np.random.Generator, size: tuple[int, int], margin: int) -> tuple[int, int] | None:
+        """A random corner where `size` fits without touching what is there; None after a few tries."""
+        for _ in range(12):
+            room = (self.image.width - size[0], self.image.height - size[1])
+            if min(room) < 0:
+                return None
+            x, y = int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1))
+            box = (x, y, x + size[0], y + size[1])
+            if self.is_free(box, margin):
+                self.taken.append(box)
+                return x, y
+        return None
+
+
+def between(rng: np.random.Generator, bounds: tuple[int, int]) -> int:
+    """A whole number from the first to the second, both included."""
+    return int(rng.integers(bounds[0], bounds[1] + 1))
