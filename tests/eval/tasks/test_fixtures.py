@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.eval.tasks import image_fixtures as image
+from tests.eval.tasks import choice_fixtures as choice
+from tests.eval.tasks import document_fixtures as document
 from tests.eval.tasks import other_fixtures as other
+from tests.eval.tasks import place_fixtures as place
 from tests.eval.tasks import video_fixtures as video
 from viewfinder.eval.baselines import Baseline
 from viewfinder.eval.question import Answer, sight_of
@@ -21,40 +23,40 @@ THIRD, QUARTER = 100 / 3, 25.0
 
 CASES: dict[str, tuple[Callable[[Path], None], float, float | None]] = {
     # name: fixture, what a blind model must get, what a guessing one gets on average (None: little, but not known)
-    "mmmu": (image.mmmu, 25.0, 3 * QUARTER / 4),
-    "mmmu_pro": (image.mmmu_pro, 25.0, 10.0),
-    "mathvista": (image.mathvista, 25.0, 25.2),
-    "mathvision": (image.mathvision, 0.0, THIRD / 2),
-    "mmbench_en": (image.mmbench("MMBench_DEV_EN.tsv"), 0.0, 100 * (1 / 27 + 1 / 4) / 2),
-    "mmbench_cn": (image.mmbench("MMBench_DEV_CN.tsv"), 0.0, 100 * (1 / 27 + 1 / 4) / 2),
-    "mmbench_v11_en": (image.mmbench("MMBench_DEV_EN_V11.tsv"), 0.0, 100 * (1 / 27 + 1 / 4) / 2),
-    "mmstar": (image.mmstar, 25.0, 25.0),
-    "realworldqa": (image.realworldqa, THIRD, 100 * (1 / 3 + 1 / 11 + 1 / 2) / 3),
-    "mme_realworld": (image.mme_realworld, 50.0, 20.0),
-    "seedbench2_plus": (image.seedbench2_plus, 50.0, 25.0),
-    "ai2d": (image.ai2d, 25.0, 25.0),
-    "muirbench": (image.muirbench, 50.0, THIRD),
-    "blink": (image.blink, 50.0, 50.0),
-    "hallusionbench": (image.hallusionbench, 25 / 3, THIRD),
-    "textvqa": (image.textvqa, 0.0, 0.0),
-    "docvqa": (image.docvqa("DocVQA"), 0.0, 0.0),
-    "infovqa": (image.docvqa("InfographicVQA"), 0.0, 0.0),
-    "chartqa": (image.chartqa, 0.0, 0.0),
-    "charxiv_rq": (image.charxiv, 0.0, 0.0),
-    "charxiv_dq": (image.charxiv, 0.0, 0.0),
-    "ocrbench": (image.ocrbench, 0.0, 0.0),
-    "ocrbench_v2": (image.ocrbench_v2, 0.0, None),
-    "cc_ocr": (image.cc_ocr, 0.0, None),
-    "vcr_en_hard": (image.vcr, 0.0, 0.0),
-    "omnidocbench": (image.omnidocbench, 1.0, None),
+    "mmmu": (choice.mmmu, 25.0, 3 * QUARTER / 4),
+    "mmmu_pro": (choice.mmmu_pro, 25.0, 10.0),
+    "mathvista": (choice.mathvista, 25.0, 25.2),
+    "mathvision": (choice.mathvision, 0.0, THIRD / 2),
+    "mmbench_en": (choice.mmbench("MMBench_DEV_EN.tsv"), 0.0, 100 * (1 / 27 + 1 / 4) / 2),
+    "mmbench_cn": (choice.mmbench("MMBench_DEV_CN.tsv"), 0.0, 100 * (1 / 27 + 1 / 4) / 2),
+    "mmbench_v11_en": (choice.mmbench("MMBench_DEV_EN_V11.tsv"), 0.0, 100 * (1 / 27 + 1 / 4) / 2),
+    "mmstar": (choice.mmstar, 25.0, 25.0),
+    "realworldqa": (choice.realworldqa, THIRD, 100 * (1 / 3 + 1 / 11 + 1 / 2) / 3),
+    "mme_realworld": (choice.mme_realworld, 50.0, 20.0),
+    "seedbench2_plus": (choice.seedbench2_plus, 50.0, 25.0),
+    "ai2d": (choice.ai2d, 25.0, 25.0),
+    "muirbench": (choice.muirbench, 50.0, THIRD),
+    "blink": (choice.blink, 50.0, 50.0),
+    "hallusionbench": (choice.hallusionbench, 25 / 3, THIRD),
+    "textvqa": (document.textvqa, 0.0, 0.0),
+    "docvqa": (document.docvqa("DocVQA"), 0.0, 0.0),
+    "infovqa": (document.docvqa("InfographicVQA"), 0.0, 0.0),
+    "chartqa": (document.chartqa, 0.0, 0.0),
+    "charxiv_rq": (document.charxiv, 0.0, 0.0),
+    "charxiv_dq": (document.charxiv, 0.0, 0.0),
+    "ocrbench": (document.ocrbench, 0.0, 0.0),
+    "ocrbench_v2": (document.ocrbench_v2, 0.0, None),
+    "cc_ocr": (document.cc_ocr, 0.0, None),
+    "vcr_en_hard": (document.vcr, 0.0, 0.0),
+    "omnidocbench": (document.omnidocbench, 1.0, None),
     **{
-        f"refcoco{k}_{s.lower()}": (image.refcoco(s), 0.0, None) for k, s in (("", "val"), ("", "testA"), ("", "testB"))
+        f"refcoco{k}_{s.lower()}": (place.refcoco(s), 0.0, None) for k, s in (("", "val"), ("", "testA"), ("", "testB"))
     },
-    **{f"refcoco+_{s.lower()}": (image.refcoco(s), 0.0, None) for s in ("val", "testA", "testB")},
-    **{f"refcocog_{s}": (image.refcoco(s), 0.0, None) for s in ("val", "test")},
-    "odinw13": (image.odinw, 0.0, None),
-    "pixmo_points": (image.pixmo_points, 0.0, 100 * 2 / 3 * 200 / (56 * 28)),
-    "countbench": (image.countbench, 0.0, 10.0),
+    **{f"refcoco+_{s.lower()}": (place.refcoco(s), 0.0, None) for s in ("val", "testA", "testB")},
+    **{f"refcocog_{s}": (place.refcoco(s), 0.0, None) for s in ("val", "test")},
+    "odinw13": (place.odinw, 0.0, None),
+    "pixmo_points": (place.pixmo_points, 0.0, 100 * 2 / 3 * 200 / (56 * 28)),
+    "countbench": (place.countbench, 0.0, 10.0),
     "videomme": (video.videomme, 50.0, 25.0),
     "videomme_subtitles": (video.videomme, 50.0, 25.0),
     "mvbench": (video.mvbench, 50.0, 25.0),
