@@ -7,12 +7,11 @@ aim: 60 simple pictures or 5 rendered pages a second. One JSON line a kind.
 """
 
 import argparse
-import os
 import tempfile
-import time
 from pathlib import Path
 
 from beside import report
+from processor_time import processor_seconds
 
 from viewfinder.data.filters.measure import Measure
 from viewfinder.data.plan import Bad
@@ -21,26 +20,6 @@ from viewfinder.data.synth.kinds import KINDS, Options, make
 from viewfinder.errors import DataError
 
 WARM, BATCH = 10, 5
-
-
-def processor_seconds() -> float:
-    """Processor time of this process and all that it started and that still runs (the browser), seconds."""
-    children: dict[int, list[int]] = {}
-    times: dict[int, float] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:  # it has just ended
-            continue
-        process = int(stat.parent.name)
-        children.setdefault(int(fields[1]), []).append(process)
-        times[process] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    total, left = time.process_time(), list(children.get(os.getpid(), []))
-    while left:
-        process = left.pop()
-        total += times[process]
-        left += children.get(process, [])
-    return total
 
 
 def measure_kind(name: str, seconds: float, max_side: int) -> dict[str, float]:

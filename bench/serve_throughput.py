@@ -10,7 +10,6 @@ its decoders, which says more where the machine has other work.
 
 import argparse
 import base64
-import contextlib
 import json
 import os
 import socket
@@ -25,17 +24,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from processor_time import processor_seconds
 
 from viewfinder.processor.processor import Processor
 
 PICTURE = Path(__file__).parent.parent / "examples" / "shapes.png"
-
-
-def children(pid: int) -> list[int]:
-    """Process ids of decode workers."""
-    with contextlib.suppress(OSError):
-        return [int(p) for t in Path(f"/proc/{pid}/task").iterdir() for p in (t / "children").read_text().split()]
-    return []
 
 
 def free_port() -> int:
@@ -62,16 +55,6 @@ def body(model: str, tokens: int, i: int) -> dict[str, Any]:
     content = [{"type": "image_url", "image_url": {"url": uri}}, {"type": "text", "text": f"Describe it, number {i}."}]
     limit = {"max_tokens": tokens, "temperature": 1.0}
     return {"model": model, "messages": [{"role": "user", "content": content}], **limit}
-
-
-def processor_seconds(pid: int) -> float:
-    """Of a server and its decode workers, those that ended included."""
-    total = 0
-    for task in (pid, *children(pid)):
-        with contextlib.suppress(OSError):
-            fields = Path(f"/proc/{task}/stat").read_text().rpartition(")")[2].split()
-            total += sum(map(int, fields[11:15]))
-    return total / os.sysconf("SC_CLK_TCK")
 
 
 def run(side: "Side", clients: int, requests: int, tokens: int) -> dict[str, float]:
