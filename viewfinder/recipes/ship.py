@@ -14,7 +14,7 @@ from viewfinder.processor.processor import Processor
 from viewfinder.recipes.sizes import export_processor
 
 SETTINGS = {
-    "min_pixels": 84 * 84,
+    "min_pixels": 140 * 140,
     "max_pixels": 336 * 336,
     "video_min_pixels": 56 * 56,
     "video_max_pixels": 112 * 112,
