@@ -67,6 +67,25 @@ def test_a_pair_held_out_of_training_is_no_absent_one_there(pairs: str, some: bo
     assert bool(named & strange) is some
 
 
+def test_text_is_boxed_pointed_at_or_not_there() -> None:
+    seen = set[tuple[str, bool]]()
+    for seed, scene in enumerate(scenes(120)):
+        if not scene.lines:
+            continue
+        turn = TASKS["locate_text"](np.random.default_rng(seed), scene)
+        frame = Transform.identity(scene.image.size)
+        there = [line for line in scene.lines if f'"{line.text}"' in turn.question]
+        assert turn.truth["boxes"] == [line.box for line in there]
+        if turn.task == "point":
+            found = [p.xy for p in parse_points(turn.answer, frame)]
+            assert len(found) == len(there)
+            for (x, y), line in zip(found, there, strict=True):
+                assert line.box[0] <= x <= line.box[2]
+                assert line.box[1] <= y <= line.box[3]
+        seen.add((turn.task, bool(there)))
+    assert seen == {(task, there) for task in ("point", "locate_text") for there in (True, False)}
+
+
 def test_a_superlative_names_the_one_it_says() -> None:
     seen = 0
     for seed, scene in enumerate(scenes(300)):

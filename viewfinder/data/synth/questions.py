@@ -12,7 +12,7 @@ import numpy as np
 
 from viewfinder.data.synth.queries import Query, make_query, thing_label
 from viewfinder.data.synth.scene import Scene
-from viewfinder.data.synth.text_lines import TextLine
+from viewfinder.data.synth.words import make_line
 from viewfinder.media.transform import Transform
 from viewfinder.outputs import prompts
 from viewfinder.outputs.boxes import Box, format_boxes
@@ -111,14 +111,23 @@ def spot(rng: np.random.Generator, scene: Scene) -> Turn:
 
 
 def locate_text(rng: np.random.Generator, scene: Scene) -> Turn:
-    """The box of a given line of text."""
+    """The box of a given line of text, or its middle; sometimes of one that is not there."""
     if not scene.lines:
         return read(rng, scene)
-    line: TextLine = scene.lines[int(rng.integers(len(scene.lines)))]
-    phrase = _pick(rng, (f'the text "{line.text}"', f'the word "{line.text}"', f'"{line.text}"'))
-    same = [Box(*map(float, other.box), label=other.text) for other in scene.lines if other.text == line.text]
+    there = [line.text for line in scene.lines]
+    text = _pick(rng, there)
+    if rng.random() < _TEXT_ABSENT and (other := make_line(rng, len(text))) not in "\n".join(there):
+        text = other
+    phrase = _pick(rng, (f'the text "{text}"', f'the word "{text}"', f'"{text}"'))
+    same = [Box(*map(float, line.box), label=line.text) for line in scene.lines if line.text == text]
     truth = {"boxes": [b.xyxy for b in same]}
+    if rng.random() < _TEXT_POINTED:
+        middles = [Point((b.x1 + b.x2) / 2, (b.y1 + b.y2) / 2, label=b.label) for b in same]
+        return Turn("point", prompts.point_prompt(phrase), format_points(middles, _frame(scene)), truth)
     return Turn("locate_text", prompts.locate_prompt(phrase), format_boxes(same, _frame(scene)), truth)
+
+
+_TEXT_ABSENT, _TEXT_POINTED = 0.12, 0.35
 
 
 def ask(rng: np.random.Generator, scene: Scene) -> Turn:
