@@ -179,7 +179,12 @@ _ALL = (
         "charts of plotly in a browser: tables, values, sums",
         "plotly, playwright and Chromium",
     ),
-    Kind("shapes", "shape_talk:make", "named shapes and text on plain grounds: locate, point, count, read, ask"),
+    Kind(
+        "shapes",
+        "shape_talk:make",
+        "named shapes and text on plain grounds: locate, point, count, read, ask",
+        version=2,
+    ),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
 
