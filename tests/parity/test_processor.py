@@ -93,3 +93,18 @@ def test_positions_with_pictures(ours: Processor):
     )
     assert positions[:, 0].tolist() == inputs.position_ids.tolist()
     assert deltas.flatten().tolist() == list(inputs.rope_deltas)
+
+
+@pytest.mark.parametrize(
+    "text", ["Rescue the red star", '{"bbox_2d": [1, 22]}', "привет, 12  km\n", "<|im_start|>user\nthe"]
+)
+def test_a_vocabulary_of_whole_words_is_read_as_saved(tmp_path: Path, text: str):
+    from transformers import AutoTokenizer
+
+    spelt = Tokenizer.train(['the red star {"bbox": [привет'] * 9, 400).by_whole_words()
+    spelt.save(tmp_path)
+    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    plain = text.removeprefix("<|im_start|>")
+    start = [spelt.token_id("<|im_start|>")] if plain != text else []
+    assert theirs.encode(text) == start + spelt.encode(plain)
+    assert len(spelt.encode("the red star")) == 3

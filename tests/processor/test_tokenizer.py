@@ -108,6 +108,9 @@ def test_spelt_words_are_spelt_after_loading_too(small: Tokenizer, tmp_path: Pat
     small.by_whole_words().save(tmp_path)
     text = "locate the unseen rest"
     assert Tokenizer.from_pretrained(tmp_path).encode(text) == small.by_whole_words().encode(text)
+    assert json.loads((tmp_path / "tokenizer_config.json").read_text())["tokenizer_class"] == "PreTrainedTokenizerFast"
+    small.save(tmp_path)
+    assert json.loads((tmp_path / "tokenizer_config.json").read_text())["tokenizer_class"] == "Qwen2Tokenizer"
 
 
 def test_digits_are_split_one_by_one(small: Tokenizer):

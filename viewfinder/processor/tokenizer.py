@@ -131,8 +131,10 @@ class Tokenizer:
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         self.backend.save(str(directory / "tokenizer.json"), pretty=False)
+        # transformers' class of the official name builds its own merges, and would spell whole words too.
+        spelt = json.loads(self.backend.to_str())["model"].get("ignore_merges", False)
         config = {
-            "tokenizer_class": "Qwen2Tokenizer",
+            "tokenizer_class": "PreTrainedTokenizerFast" if spelt else "Qwen2Tokenizer",
             "add_prefix_space": False,
             "bos_token": None,
             "eos_token": "<|im_end|>",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from viewfinder.data.synth.choose import pick
 from viewfinder.data.synth.scene import Scene, Thing
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES, held_out_pair
 
@@ -60,11 +61,11 @@ def make_query(rng: np.random.Generator, scene: Scene, absent: float = 0.2) -> Q
 
 def _query(rng: np.random.Generator, scene: Scene, shape: str | None, color: str | None) -> Query:
     if shape is None:
-        word, shapes = _pick(rng, _ANYTHING), SHAPE_NAMES
+        word, shapes = pick(rng, _ANYTHING), SHAPE_NAMES
     elif shape in _BOXES and rng.random() < 0.4:
         word, shapes = "box", _BOXES
     else:
-        word, shapes = _pick(rng, SYNONYMS.get(shape, (shape,))), (shape,)
+        word, shapes = pick(rng, SYNONYMS.get(shape, (shape,))), (shape,)
     prefix = f"{color} " if color else ""
     found = tuple(t for t in scene.things if t.shape in shapes and color in (None, t.color))
     return Query(prefix + word, prefix + pluralize(word), found)
@@ -79,13 +80,13 @@ def _absent(rng: np.random.Generator, scene: Scene) -> Query:
     shapes = {t.shape for t in scene.things} | ({*_BOXES} if any(t.shape in _BOXES for t in scene.things) else set())
     colors = {t.color for t in scene.things}
     for _ in range(20):
-        shape: str | None = _pick(rng, SHAPE_NAMES)
-        color: str | None = _pick(rng, COLOR_NAMES)
+        shape: str | None = pick(rng, SHAPE_NAMES)
+        color: str | None = pick(rng, COLOR_NAMES)
         near = rng.random()
         if near < 0.35 and shapes:
-            shape = _pick(rng, sorted(shapes))
+            shape = pick(rng, sorted(shapes))
         elif near < 0.7 and colors:
-            color = _pick(rng, sorted(colors))
+            color = pick(rng, sorted(colors))
         if rng.random() < 0.25:
             color = None
         elif rng.random() < 0.15:
@@ -111,7 +112,7 @@ _EXTREMES: dict[str, Callable[[Thing], float]] = {
 
 def _superlative(rng: np.random.Generator, scene: Scene, thing: Thing) -> Query:
     """The largest star, the leftmost shape: only where the answer is clear."""
-    word = _pick(rng, tuple(_EXTREMES))
+    word = pick(rng, tuple(_EXTREMES))
     by_shape = rng.random() < 0.4
     rivals = [t for t in scene.things if not by_shape or t.shape == thing.shape]
     measure = _EXTREMES[word]
@@ -121,8 +122,4 @@ def _superlative(rng: np.random.Generator, scene: Scene, thing: Thing) -> Query:
         clear = abs(first) > 1.35 * abs(second) or abs(second) > 1.35 * abs(first)
         if not (clear if word in ("largest", "biggest", "smallest") else abs(first - second) > 8):
             return _query(rng, scene, thing.shape, thing.color)
-    return Query(f"{word} {thing.shape if by_shape else _pick(rng, _ANYTHING)}", "", (ranked[0],))
-
-
-def _pick(rng: np.random.Generator, items: tuple[str, ...] | list[str]) -> str:
-    return items[int(rng.integers(len(items)))]
+    return Query(f"{word} {thing.shape if by_shape else pick(rng, _ANYTHING)}", "", (ranked[0],))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from viewfinder.data.synth.choose import pick
 from viewfinder.data.synth.queries import Query, make_query, thing_label
 from viewfinder.data.synth.scene import Scene
 from viewfinder.data.synth.words import make_line
@@ -45,7 +46,7 @@ def _phrase(rng: np.random.Generator, query: Query) -> str:
     if len(query.things) <= 1 and rng.random() < 0.5:
         return f"the {query.noun}"
     forms = (f"every {query.noun}", query.noun, query.plural, f"all {query.plural}", f"all the {query.plural}")
-    return _pick(rng, (forms[0], *forms))
+    return pick(rng, (forms[0], *forms))
 
 
 def locate(rng: np.random.Generator, scene: Scene) -> Turn:
@@ -82,7 +83,7 @@ def count(rng: np.random.Generator, scene: Scene) -> Turn:
     while not query.plural:
         query = make_query(rng, scene)
     noun = query.noun if len(query.things) == 1 else query.plural
-    phrase = _pick(rng, (query.plural, query.plural, f"every {query.noun}", f"all {query.plural}", query.noun))
+    phrase = pick(rng, (query.plural, query.plural, f"every {query.noun}", f"all {query.plural}", query.noun))
     answer = format_count(_points(query), noun, _frame(scene))
     if not query.things:
         answer = f"{format_points([], _frame(scene))}\n\nThere are 0 {noun} in the image."
@@ -115,10 +116,10 @@ def locate_text(rng: np.random.Generator, scene: Scene) -> Turn:
     if not scene.lines:
         return read(rng, scene)
     there = [line.text for line in scene.lines]
-    text = _pick(rng, there)
+    text = pick(rng, there)
     if rng.random() < _TEXT_ABSENT and (other := make_line(rng, len(text))) not in "\n".join(there):
         text = other
-    phrase = _pick(rng, (f'the text "{text}"', f'the word "{text}"', f'"{text}"'))
+    phrase = pick(rng, (f'the text "{text}"', f'the word "{text}"', f'"{text}"'))
     same = [Box(*map(float, line.box), label=line.text) for line in scene.lines if line.text == text]
     truth = {"boxes": [b.xyxy for b in same]}
     if rng.random() < _TEXT_POINTED:
@@ -220,7 +221,3 @@ def _frame(scene: Scene) -> Transform:
 
 def _wording(rng: np.random.Generator, main: str, *others: str) -> str:
     return main if rng.random() < 0.5 else others[int(rng.integers(len(others)))]
-
-
-def _pick(rng: np.random.Generator, items: tuple[str, ...]) -> str:
-    return items[int(rng.integers(len(items)))]

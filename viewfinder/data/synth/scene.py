@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, ImageFilter
 
+from viewfinder.data.synth.choose import number
+from viewfinder.data.synth.ground import Ground, Rectangle
 from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES, SHAPES, draw_mask, held_out_pair, paint
-from viewfinder.data.synth.sheet import Rectangle, Sheet, between
 from viewfinder.data.synth.text_lines import TextLine, draw_block, draw_line, draw_spaced_line
 
 
@@ -48,23 +49,23 @@ def make_scene(rng: np.random.Generator, size: tuple[int, int], style: SceneStyl
     """Draw a picture of `size` (width, height)."""
     plain = rng.random() < style.plain
     background = COLOR_NAMES[int(rng.integers(len(COLOR_NAMES)))] if not plain and rng.random() < 0.65 else "white"
-    sheet = Sheet(_ground(rng, size, background), background, ("black",) if plain else COLOR_NAMES)
-    lines: list[TextLine | None] = []
+    ground = Ground(_ground(rng, size, background), background, ("black",) if plain else COLOR_NAMES)
+    lines: list[TextLine] = []
     in_block = style.block > 0 and rng.random() < style.block
     if in_block:
-        lines += draw_block(rng, sheet, style)
-    for _ in range(0 if in_block else between(rng, style.lines)):
+        lines += draw_block(rng, ground, style)
+    for _ in range(0 if in_block else number(rng, *style.lines)):
         draw = draw_spaced_line if rng.random() < style.spaced else draw_line
-        lines.append(draw(rng, sheet, style))
+        if (line := draw(rng, ground, style)) is not None:
+            lines.append(line)
     things: list[Thing] = []
-    for _ in range(between(rng, style.things)):
-        if (thing := _draw_thing(rng, sheet, style, things)) is not None:
+    for _ in range(number(rng, *style.things)):
+        if (thing := _draw_thing(rng, ground, style, things)) is not None:
             things.append(thing)
-    found = [line for line in lines if line is not None]
     return Scene(
-        image=_weather(rng, sheet.image),
+        image=_weather(rng, ground.image),
         things=tuple(sorted(things, key=lambda t: (t.box[1], t.box[0]))),
-        lines=tuple(sorted(found, key=lambda t: (t.middle, t.box[0]))),
+        lines=tuple(sorted(lines, key=lambda t: (t.middle, t.box[0]))),
         background=background,
     )
 
@@ -83,9 +84,9 @@ def _ground(rng: np.random.Generator, size: tuple[int, int], color: str) -> Imag
     return Image.fromarray(mixed.astype(np.uint8))
 
 
-def _draw_thing(rng: np.random.Generator, sheet: Sheet, style: SceneStyle, earlier: Sequence[Thing]) -> Thing | None:
+def _draw_thing(rng: np.random.Generator, ground: Ground, style: SceneStyle, earlier: Sequence[Thing]) -> Thing | None:
     shape = SHAPE_NAMES[int(rng.integers(len(SHAPE_NAMES)))]
-    colors = [c for c in COLOR_NAMES if c != sheet.background]
+    colors = [c for c in COLOR_NAMES if c != ground.background]
     if earlier and rng.random() < style.repeat:
         model = earlier[int(rng.integers(len(earlier)))]
         if rng.random() < 0.6:
@@ -94,10 +95,10 @@ def _draw_thing(rng: np.random.Generator, sheet: Sheet, style: SceneStyle, earli
             colors = [model.color]
     if style.pairs != "all":
         colors = [c for c in colors if held_out_pair(shape, c) == (style.pairs == "held_out")]
-    color = sheet.contrasting(rng, colors, 110)
+    color = ground.contrasting(rng, colors, 110)
     if color is None:
         return None
-    side = min(sheet.image.size)
+    side = min(ground.image.size)
     low, high = style.thing_size
     width = int(np.exp(rng.uniform(np.log(max(14, side * low)), np.log(side * high))))
     aspect = rng.uniform(*SHAPES[shape].aspect)
@@ -105,9 +106,9 @@ def _draw_thing(rng: np.random.Generator, sheet: Sheet, style: SceneStyle, earli
     upright = rng.random() < 0.5
     wide, high = (width, round(width * aspect)) if upright else (round(width * aspect), width)
     mask = draw_mask(shape, max(wide, 8), max(high, 8), turn)
-    if (corner := sheet.take_place(rng, mask.size, margin=2)) is None:
+    if (corner := ground.take_place(rng, mask.size, margin=2)) is None:
         return None
-    sheet.image.paste(paint(rng, color), corner, mask)
+    ground.image.paste(paint(rng, color), corner, mask)
     box = (*corner, corner[0] + mask.width, corner[1] + mask.height)
     return Thing(shape, color, box, mask)
 

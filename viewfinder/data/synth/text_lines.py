@@ -1,5 +1,5 @@
-"""Lines of text on a sheet: alone anywhere, as a block, or letter by letter on the grid of patches; each with where its
-letters stand."""
+"""Lines of text on a ground: alone anywhere, as a block, or letter by letter on the grid of patches; each with where
+its letters stand."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from viewfinder.data.synth.choose import number
 from viewfinder.data.synth.fonts import advances, load_font
+from viewfinder.data.synth.ground import Ground, Rectangle
 from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.shapes import paint
-from viewfinder.data.synth.sheet import Rectangle, Sheet, between
 from viewfinder.data.synth.words import CHARACTERS, make_line
 
 
@@ -25,37 +26,37 @@ class TextLine:
     middle: float
 
 
-def draw_line(rng: np.random.Generator, sheet: Sheet, style: SceneStyle) -> TextLine | None:
+def draw_line(rng: np.random.Generator, ground: Ground, style: SceneStyle) -> TextLine | None:
     path, pixels = _draw_font(rng, style)
-    text = _draw_text(rng, path, pixels, style, sheet.image.width - 6)
-    color, font = sheet.contrasting(rng, sheet.ink, 260), load_font(path, pixels)
+    text = _draw_text(rng, path, pixels, style, ground.image.width - 6)
+    color, font = ground.contrasting(rng, ground.ink, 260), load_font(path, pixels)
     ink_mask, origin = _text_mask(text, font)
     if color is None or ink_mask is None:
         return None
-    if (corner := sheet.take_place(rng, ink_mask.size, margin=3)) is None:
+    if (corner := ground.take_place(rng, ink_mask.size, margin=3)) is None:
         return None
-    sheet.image.paste(paint(rng, color), corner, ink_mask)
+    ground.image.paste(paint(rng, color), corner, ink_mask)
     return _line_at(text, color, path, pixels, (corner[0] - origin[0], corner[1] - origin[1]), ink_mask, origin)
 
 
-def draw_block(rng: np.random.Generator, sheet: Sheet, style: SceneStyle) -> list[TextLine | None]:
+def draw_block(rng: np.random.Generator, ground: Ground, style: SceneStyle) -> list[TextLine]:
     """Lines of a page: as many as fit, one ink, one distance."""
     path, pixels = _draw_font(rng, style)
-    color, font = sheet.contrasting(rng, sheet.ink, 260), load_font(path, pixels)
+    color, font = ground.contrasting(rng, ground.ink, 260), load_font(path, pixels)
     step = round(sum(font.getmetrics()) * float(rng.uniform(0.95, 1.4)))
-    count = min(between(rng, style.lines), (sheet.image.height - 8) // step)
+    count = min(number(rng, *style.lines), (ground.image.height - 8) // step)
     if color is None or count < 1:
         return []
-    left = int(rng.integers(2, max(3, sheet.image.width // 8)))
-    top = int(rng.integers(2, sheet.image.height - 4 - step * count))
-    fill, found = paint(rng, color), list[TextLine | None]()
+    left = int(rng.integers(2, max(3, ground.image.width // 8)))
+    top = int(rng.integers(2, ground.image.height - 4 - step * count))
+    fill, found = paint(rng, color), list[TextLine]()
     for y in range(top, top + step * count, step):
-        text = _draw_text(rng, path, pixels, style, sheet.image.width - left - 4)
+        text = _draw_text(rng, path, pixels, style, ground.image.width - left - 4)
         mask, origin = _text_mask(text, font)
         if mask is not None:
-            sheet.image.paste(fill, (left + origin[0], y + origin[1]), mask)
+            ground.image.paste(fill, (left + origin[0], y + origin[1]), mask)
             found.append(_line_at(text, color, path, pixels, (left, y), mask, origin))
-            sheet.taken.append(found[-1].box)
+            ground.taken.append(found[-1].box)
     return found
 
 
@@ -105,31 +106,31 @@ def _text_mask(text: str, font: ImageFont.FreeTypeFont) -> tuple[Image.Image | N
     return frame.crop(bounds), (bounds[0] - shift[0], bounds[1] - shift[1])
 
 
-def draw_spaced_line(rng: np.random.Generator, sheet: Sheet, style: SceneStyle) -> TextLine | None:
+def draw_spaced_line(rng: np.random.Generator, ground: Ground, style: SceneStyle) -> TextLine | None:
     """One letter in the middle of each patch, all moved together by up to half a patch, mostly less."""
     _, files = style.families[int(rng.integers(len(style.families)))]
     pixels = int(rng.integers(14, 21))
     font = load_font(files[int(rng.integers(len(files)))], pixels)
     text = "".join(make_line(rng, 24).split()) + CHARACTERS[int(rng.integers(len(CHARACTERS)))]
-    columns, rows = sheet.image.width // 14, sheet.image.height // 14
+    columns, rows = ground.image.width // 14, ground.image.height // 14
     text = text[: int(rng.integers(2, columns + 1))]
     reach = 7 * rng.random() ** 2
     left = 14 * int(rng.integers(columns - len(text) + 1)) + 7 + rng.uniform(-reach, reach)
     middle = 14 * int(rng.integers(rows)) + 7 + rng.uniform(-reach, reach)
-    color = sheet.contrasting(rng, sheet.ink, 260)
+    color = ground.contrasting(rng, ground.ink, 260)
     baseline, fill = middle + 0.25 * pixels, paint(rng, color) if color else None
     centers = tuple(left + 14.0 * i for i in range(len(text)))
     edges = [font.getbbox(c, anchor="ms") for c in text]
     box = (
         max(0, int(min(x + e[0] for x, e in zip(centers, edges, strict=True)))),
         max(0, int(baseline + min(e[1] for e in edges))),
-        min(sheet.image.width, int(max(x + e[2] for x, e in zip(centers, edges, strict=True))) + 1),
-        min(sheet.image.height, int(baseline + max(e[3] for e in edges)) + 1),
+        min(ground.image.width, int(max(x + e[2] for x, e in zip(centers, edges, strict=True))) + 1),
+        min(ground.image.height, int(baseline + max(e[3] for e in edges)) + 1),
     )
-    if color is None or box[3] - box[1] < 4 or not sheet.is_free(box, margin=1):
+    if color is None or box[3] - box[1] < 4 or not ground.is_free(box, margin=1):
         return None
-    sheet.taken.append(box)
-    draw = ImageDraw.Draw(sheet.image)
+    ground.taken.append(box)
+    draw = ImageDraw.Draw(ground.image)
     for character, x in zip(text, centers, strict=True):
         draw.text((x, baseline), character, fill=fill, font=font, anchor="ms")
     return TextLine(text, color, box, centers, middle)

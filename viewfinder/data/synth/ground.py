@@ -13,7 +13,7 @@ Rectangle = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Ground:
     """A picture with a ground of one colour; `ink` are the colours text may have, `taken` where something stands."""
 
     image: Image.Image
@@ -46,8 +46,3 @@ class Sheet:
                 self.taken.append(box)
                 return x, y
         return None
-
-
-def between(rng: np.random.Generator, bounds: tuple[int, int]) -> int:
-    """A whole number from the first to the second, both included."""
-    return int(rng.integers(bounds[0], bounds[1] + 1))
