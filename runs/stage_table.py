@@ -1,0 +1,114 @@
+"""What each stage of the built-in model's training was worth: one table, one picture of curves.
+
+    python runs/stage_table.py joint:4.2:out/stages/joint sft:9.9:out/stages/sft --out docs/eval/stages
+
+Each argument is NAME:HOURS:FOLDER: the stage of `runs/tiny.sh`, hours of training by the clock at its end, and the
+folder of `viewfinder eval run builtin --model EXPORT --out FOLDER`; FOLDER#blind takes what `--beside blind` put
+there. A name in brackets, such as `[blind]:0:FOLDER#blind`, is a column of the table and no point of the curves.
+Writes OUT.md and OUT.png (which needs matplotlib).
+"""
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column: the task's score, or one of its `scores` by name; the floor and the goal that were set, if any."""
+
+    title: str
+    task: str
+    name: str = "score"
+    floor: float | None = None
+    goal: float | None = None
+
+
+MEASURES = (
+    Measure("characters wrong, Latin %", "read_latin", floor=15, goal=5),
+    Measure("characters wrong, other scripts %", "read_scripts", goal=15),
+    Measure("boxes at IoU 0.5 %", "locate", floor=75, goal=90),
+    Measure("none, at 90 % precision %", "absent", floor=70, goal=90),
+    Measure("pointed inside %", "point", floor=80, goal=92),
+    Measure("counted %", "count", floor=70, goal=90),
+    Measure("asked %", "ask", floor=65, goal=85),
+    Measure("page: edit distance", "page", floor=0.3, goal=0.1),
+    Measure("page: F1 of boxes", "page", "box F1", floor=0.5, goal=0.85),
+    Measure("table: TEDS", "table", floor=0.6, goal=0.85),
+    Measure("chart: TEDS", "chart"),
+    Measure("chart: relaxed accuracy", "chart", "relaxed accuracy", floor=0.5, goal=0.8),
+    Measure("fields: F1", "fields", floor=0.6, goal=0.85),
+    Measure("moments: temporal IoU %", "moments", floor=50, goal=75),
+    Measure("clicked inside %", "click", floor=60, goal=85),
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    hours: float
+    values: dict[str, float]
+    """By title of the measure; what was not measured is absent."""
+
+    @property
+    def drawn(self) -> bool:
+        return not self.name.startswith("[")
+
+
+def read_stage(text: str) -> Stage:
+    name, hours, place = text.split(":", 2)
+    folder, _, column = place.partition("#")
+    scores = json.loads((Path(folder) / "scores.json").read_text())["scores"]
+    values = {}
+    for measure in MEASURES:
+        results = scores.get(f"builtin_{measure.task}", {})
+        if results:
+            values[measure.title] = results[column or next(iter(results))]["scores"][measure.name]
+    return Stage(name, float(hours), values)
+
+
+def as_markdown(stages: list[Stage]) -> str:
+    """Measures as rows, stages as columns: a skill's way reads from left to right."""
+    rows = ["| | " + " | ".join(s.name for s in stages) + " | floor | goal |", "|---" * (len(stages) + 3) + "|"]
+    rows.append("| hours by the clock | " + " | ".join(f"{s.hours:.1f}" for s in stages) + " | | |")
+    for measure in MEASURES:
+        digits = 0 if "%" in measure.title else 2
+        cells = ["" if (v := s.values.get(measure.title)) is None else f"{v:.{digits}f}" for s in stages]
+        ends = ["" if end is None else f"{end:g}" for end in (measure.floor, measure.goal)]
+        rows.append(f"| {measure.title} | " + " | ".join((*cells, *ends)) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def draw(stages: list[Stage], path: Path) -> None:
+    """A panel a measure: score over hours, the floor dashed, the goal dotted."""
+    from matplotlib.figure import Figure
+
+    columns = 5
+    figure = Figure(figsize=(15, 8.4), layout="constrained")
+    panels = figure.subplots(-(-len(MEASURES) // columns), columns)
+    for measure, panel in zip(MEASURES, panels.flat, strict=True):
+        points = [(s.hours, s.values[measure.title]) for s in stages if s.drawn and measure.title in s.values]
+        panel.plot([h for h, _ in points], [v for _, v in points], "o-", color="#0b6bcb", markersize=4)
+        for end, line in ((measure.floor, "--"), (measure.goal, ":")):
+            if end is not None:
+                panel.axhline(end, color="#c4551b", linestyle=line, linewidth=1)
+        panel.set_title(measure.title, fontsize=10)
+        panel.set_ylim(bottom=0)
+    figure.supxlabel("hours of training by the clock; dashed: floor, dotted: goal", fontsize=10)
+    figure.savefig(path, dpi=80)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stages", nargs="+", metavar="NAME:HOURS:FOLDER")
+    parser.add_argument("--out", type=Path, required=True, help="without ending")
+    options = parser.parse_args()
+    stages = [read_stage(text) for text in options.stages]
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.with_suffix(".md").write_text(as_markdown(stages))
+    draw(stages, options.out.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()
