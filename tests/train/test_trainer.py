@@ -1,15 +1,28 @@
 """The trainer on a model of a few thousand parameters: learns, goes on exactly, refuses what leaps, exports."""
 
 import itertools
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tests.train.making import MADE, contrastive, fresh_model, losses, make_trainer, rows, sample, train_config
+from tests.train.making import (
+    MADE,
+    contrastive,
+    fresh_model,
+    losses,
+    make_trainer,
+    pair_rows,
+    rows,
+    sample,
+    train_config,
+)
 from viewfinder.errors import StampError
 from viewfinder.model.weights import load_model
+from viewfinder.train.batches import batch_units
 from viewfinder.train.config import ConfigError, GuardConfig, LoraConfig, RatesConfig
 from viewfinder.train.feed import SampleFeed
 from viewfinder.train.learner import Learner
@@ -26,6 +39,19 @@ def test_learns(objective: str, tmp_path: Path) -> None:
     trainer.run()
     found = losses(tmp_path)
     assert found[-1] < 0.9 * found[0]
+
+
+def test_the_chosen_answers_can_be_learnt_beside_the_preference(tmp_path: Path) -> None:
+    config = train_config(MADE, objective="preference", preference={"chosen_weight": 0.25})
+    trainer = make_trainer(config, tmp_path)
+    pairs = next(trainer.feed(None)).packs[0]
+    loss = trainer.learner(pairs).total.item() / batch_units(pairs)
+
+    maker, learner = AnswerMaker(MADE, config.model, config.length), Learner(train_config(MADE), fresh_model(config))
+    chosen = [replace(next(pair_rows(number)).make(), rejected=None) for number in pairs.numbers]
+    answers = [maker.join([maker.encode(one)], [0]) for one in chosen]
+    apart = [learner(one).total.item() / batch_units(one) for one in answers]
+    assert loss == pytest.approx(math.log(2) + 0.25 * sum(apart) / len(apart), rel=1e-4)
 
 
 def test_going_on_equals_not_having_stopped_bit_for_bit(tmp_path: Path) -> None:

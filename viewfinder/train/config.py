@@ -115,12 +115,15 @@ class PreferenceConfig(_Strict):
     Attributes:
         beta: strength of the pull towards the reference.
         label_smoothing: share of pairs taken to be the wrong way round.
+        chosen_weight: of the next-token loss of the chosen answers beside it (Pang et al. 2024); without it both
+            answers of a pair may grow unlikely as long as the rejected one does so faster.
         reference: "copy" keeps a frozen copy of the language model (or turns adapters off), "precomputed"
             computes the reference's log-probabilities once, before training, and drops it.
     """
 
     beta: float = Field(default=0.1, gt=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
+    chosen_weight: float = Field(default=0.0, ge=0)
     reference: Literal["copy", "precomputed"] = "copy"
 
 

@@ -191,6 +191,8 @@ class Learner(nn.Module):
         policy = pair_log_probs(self.model, batch, features)
         reference = batch.reference if batch.reference is not None else self.reference_log_probs(batch, features)
         losses, rewards = preference_losses(policy, reference, settings.beta, settings.label_smoothing)
+        if settings.chosen_weight:
+            losses = losses - settings.chosen_weight * policy[:, 0] / answer_tokens(batch)[:, 0]
         margin = rewards[:, 0] - rewards[:, 1]
         metrics: Metrics = {
             "preference": (losses.detach().sum(), pairs),
@@ -220,6 +222,12 @@ def pair_log_probs(model: Qwen2_5_VL, batch: PairBatch, features: Tensor | None)
     hidden = model.hidden_states(batch.inputs, features=features)
     values = token_log_probs(hidden, model.lm_head.weight, next_labels(batch.inputs))
     return sequence_sums(values, batch.inputs).view(-1, 2)
+
+
+def answer_tokens(batch: PairBatch) -> Tensor:
+    """How many tokens of each answer are learnt: (B, 2), chosen and rejected."""
+    asked = next_labels(batch.inputs) != IGNORE_INDEX
+    return sequence_sums(asked.float(), batch.inputs).view(-1, 2)
 
 
 def freeze(learner: Learner) -> None:
