@@ -191,8 +191,6 @@ class Learner(nn.Module):
         policy = pair_log_probs(self.model, batch, features)
         reference = batch.reference if batch.reference is not None else self.reference_log_probs(batch, features)
         losses, rewards = preference_losses(policy, reference, settings.beta, settings.label_smoothing)
-        if settings.chosen_weight:
-            losses = losses - settings.chosen_weight * policy[:, 0] / answer_tokens(batch)[:, 0]
         margin = rewards[:, 0] - rewards[:, 1]
         metrics: Metrics = {
             "preference": (losses.detach().sum(), pairs),
@@ -201,6 +199,8 @@ class Learner(nn.Module):
             "chosen": (policy[:, 0].detach().sum(), pairs),
             "rejected": (policy[:, 1].detach().sum(), pairs),
         }
+        if settings.chosen_weight:
+            losses = losses - settings.chosen_weight * policy[:, 0] / answer_tokens(batch)[:, 0]
         return Loss(losses.sum() if zero is None else losses.sum() + zero, metrics)
 
     def _pair_features(self, batch: PairBatch) -> tuple[Tensor | None, Tensor | None]:
