@@ -186,13 +186,14 @@ border-bottom: 1px solid #ddd; overflow-wrap: anywhere; max-width: 22rem }}
 th[data-sort] {{ cursor: pointer; text-decoration: underline }} small, i {{ color: #666 }}
 .wide {{ overflow-x: auto }} img {{ max-width: 520px }} label {{ margin-right: 1rem }}
 td[data-v], th[data-sort] {{ white-space: nowrap; overflow-wrap: normal }}
+.scores td, .scores th {{ overflow-wrap: normal }}
 summary {{ font-size: 1.3em; margin: 1rem 0; cursor: pointer }}
 </style>
 <h1>{title}</h1>
 <p>Scores are in the unit of the report, intervals are 95 % bootstrap. In pictures the truth is green and the answer
 red. A click on an underlined heading sorts; worst answers come first.</p>
-<div class="wide"><table><tr><th>task</th><th></th><th>score</th><th>95 %</th>{beside}<th>n</th><th>report</th>
-<th>more</th><th>manifest</th></tr>{summary}</table></div>
+<div class="wide"><table class="scores"><tr><th>task</th><th></th><th>score</th><th>95 %</th>{beside}<th>n</th>
+<th>report</th><th>more</th><th>manifest</th></tr>{summary}</table></div>
 <details><summary>By kind</summary>{breakdowns}</details>
 <h2>Questions</h2>
 <p><label>Task <select id="task"><option value="">all</option>{tasks}</select></label>
