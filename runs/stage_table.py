@@ -4,7 +4,7 @@
 
 Each argument is NAME:HOURS:FOLDER: the stage of `runs/tiny.sh`, hours of training by the clock at its end, and the
 folder of `viewfinder eval run builtin --model EXPORT --out FOLDER`; FOLDER#blind takes what `--beside blind` put
-there. A name in brackets, such as `[blind]:0:FOLDER#blind`, is a column of the table and no point of the curves.
+there. A name in brackets, such as `[blind]:14:FOLDER#blind`, is a column of the table and no point of the curves.
 Writes OUT.md and OUT.png (which needs matplotlib).
 """
 
@@ -47,8 +47,8 @@ MEASURES = (
 HEAD = """# The built-in model after the stages of its training
 
 Written by `runs/stages_tiny.sh`: one command for all, on held-out fonts, names, layouts and seeds, one run. In brackets
-the same model without training, and the last one on blank pictures. With sixteen questions a task a figure may be off
-by 25 points.
+the same model without training, and the shipped one (`joint-10`) on blank pictures. With sixteen questions a task a
+figure may be off by 25 points.
 
 """
 

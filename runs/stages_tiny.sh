@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What every stage of runs/tiny.sh was worth, by one command for all: each export is shipped as the built-in model is and asked
+# What the stages of runs/tiny.sh that answer from pixels were worth, by one command for all: each export is shipped as the built-in model is and asked
 # the same questions; the blindfolded and the untrained twin come from the folder that runs/eval_tiny.sh filled. Writes
 # docs/eval/stages.md and docs/eval/stages.png. OUT is the folder of runs/tiny.sh; resumes where it was stopped.
 set -euo pipefail
@@ -18,4 +18,4 @@ for stage in $STAGES; do
     "$PYTHON" -m viewfinder eval run builtin --model "$OUT/shipped/$name" --count "$COUNT" --out "$OUT/table/$name"
     rows+=("$stage:$OUT/table/$name")
 done
-"$PYTHON" runs/stage_table.py "[untrained]:0:$TWINS#untrained" "[blind]:0:$TWINS#blind" "${rows[@]}" --out "$TABLE"
+"$PYTHON" runs/stage_table.py "[untrained]:0:$TWINS#untrained" "[blind]:14.0:$TWINS#blind" "${rows[@]}" --out "$TABLE"

@@ -165,28 +165,26 @@ train tiny-joint --out "$OUT/joint-8" --init "$OUT/sft" threads=2 packs=4 rates.
 
 # 21. Answers first and the tower with them. Lines stand in blocks too, and pairs that training leaves out are no longer what
 # is absent. (Up to here words had been cut by BPE; the heads were those of stage 18, since stage 19 keeps none.)
-train tiny-joint --out "$OUT/joint-9" --init "$OUT/joint-8" threads=2 packs=4 rates.tower=0.3 rates.merger=0.5 steps=840 seed=911 \
-    optimizer.adamw_lr=0.001 optimizer.muon_lr=0.0065 optimizer.weight_decay=0.1 optimizer.warmup=15 optimizer.ema=0.98 \
-    optimizer.cooldown=0.97 optimizer.final=0.03 dense_weight=0.1 pointing_weight=0.1 naming_weight=0.05 \
-    data.patches=2048 data.min_side=84 data.max_pixels=50176 data.max_side=280 data.text_share=3.5 data.clip_share=0.12 \
-    data.kind_share=0.33 \
+ANSWERS=(threads=2 packs=4 rates.tower=0.3 rates.merger=0.5 optimizer.adamw_lr=0.001 optimizer.muon_lr=0.0065
+    optimizer.weight_decay=0.1 optimizer.warmup=15 optimizer.ema=0.98 optimizer.cooldown=0.97 optimizer.final=0.03
+    dense_weight=0.1 pointing_weight=0.1 naming_weight=0.05 data.patches=2048 data.min_side=84 data.max_pixels=50176
+    data.max_side=280 data.text_share=3.5)
+train tiny-joint --out "$OUT/joint-9" --init "$OUT/joint-8" "${ANSWERS[@]}" steps=840 seed=911 \
+    data.clip_share=0.12 data.kind_share=0.33 \
     data.kinds='{"weights":{"pages":0.9,"receipts":0.7,"forms":0.6,"tables":0.9,"charts":0.9,"screens":1.1,"grounding":1.4,"relations":0.6,"compare":0.4,"worlds":0.7,"pointing":0.7},"sides":[112,308],"difficulty":[0.0,0.4],"longest":704}' \
     data.styles='{"pair":0.5,"one":0.6,"few":0.9,"several":0.6,"crowd":0.4,"big":0.08,"short":0.5,"word":0.7,"line":1.0,"sheet":1.1,"text":0.3,"page":0.15}' \
     data.tasks='{"locate":1.6,"point":0.8,"count":0.7,"read":2.4,"spot":0.03,"locate_text":0.5,"ask":1.2}'
 
 # 22. On with it: more of several things, icons, screens and relations; lines of text are also pointed at, and asked for where
 # they are not. (The first 240 steps had their rates planned for 1,200.)
-train tiny-joint --out "$OUT/joint-10" --init "$OUT/joint-9" threads=2 packs=4 rates.tower=0.3 rates.merger=0.5 steps=1120 \
-    seed=921 optimizer.adamw_lr=0.001 optimizer.muon_lr=0.0065 optimizer.weight_decay=0.1 optimizer.warmup=15 \
-    optimizer.ema=0.98 optimizer.cooldown=0.97 optimizer.final=0.03 dense_weight=0.1 pointing_weight=0.1 naming_weight=0.05 \
-    data.patches=2048 data.min_side=84 data.max_pixels=50176 data.max_side=280 data.text_share=3.5 data.clip_share=0.14 \
-    data.kind_share=0.38 \
+train tiny-joint --out "$OUT/joint-10" --init "$OUT/joint-9" "${ANSWERS[@]}" steps=1120 seed=921 \
+    data.clip_share=0.14 data.kind_share=0.38 \
     data.kinds='{"weights":{"pages":0.9,"receipts":0.8,"forms":0.7,"tables":0.9,"charts":0.8,"screens":1.3,"grounding":1.7,"relations":0.9,"compare":0.6,"worlds":0.8,"pointing":1.0},"sides":[112,308],"difficulty":[0.0,0.4],"longest":704}' \
     data.styles='{"pair":0.5,"one":0.5,"few":1.0,"several":0.7,"crowd":0.5,"big":0.08,"short":0.4,"word":0.6,"line":1.0,"sheet":1.4,"text":0.4,"page":0.15}' \
     data.tasks='{"locate":1.5,"point":0.8,"count":0.8,"read":2.4,"spot":0.03,"locate_text":1.0,"ask":1.2}'
 
 # 23. Preferences: answers to fresh questions that the model itself gets wrong (569 of 800 become pairs) against the truth, each
-# pair once, tower and merger frozen, and the true answers learnt a little beside them.
+# pair once (27 steps), tower and merger frozen, and the true answers learnt a little beside them.
 sets data build shapes=3 grounding=1.5 screens=1.5 receipts=0.6 forms=0.6 tables=0.6 charts=0.6 relations=0.7 pages=0.4 \
     videos=0.6 --out "$OUT/sets/questions" --count 800 --seed 72 --min-side 84 --max-side 280 --difficulty 0.3
 [ -e "$OUT/shipped/joint-10" ] || "$PYTHON" -m viewfinder.recipes.ship "$OUT/joint-10" "$OUT/shipped/joint-10"

@@ -26,7 +26,7 @@ from viewfinder.train.batches import batch_units
 from viewfinder.train.config import ConfigError, GuardConfig, LoraConfig, RatesConfig
 from viewfinder.train.feed import SampleFeed
 from viewfinder.train.learner import Learner
-from viewfinder.train.makers import AnswerMaker
+from viewfinder.train.makers import AnswerMaker, PairMaker
 from viewfinder.train.trainer import Trainer
 
 
@@ -52,6 +52,8 @@ def test_the_chosen_answers_can_be_learnt_beside_the_preference(tmp_path: Path) 
     answers = [maker.join([maker.encode(one)], [0]) for one in chosen]
     apart = [learner(one).total.item() / batch_units(one) for one in answers]
     assert loss == pytest.approx(math.log(2) + 0.25 * sum(apart) / len(apart), rel=1e-4)
+    nothing = PairMaker(MADE, config.model, config.length).empty()  # what a rank without a pair left runs along
+    assert trainer.learner(nothing).total.isfinite()
 
 
 def test_going_on_equals_not_having_stopped_bit_for_bit(tmp_path: Path) -> None:

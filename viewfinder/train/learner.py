@@ -200,7 +200,7 @@ class Learner(nn.Module):
             "rejected": (policy[:, 1].detach().sum(), pairs),
         }
         if settings.chosen_weight:
-            losses = losses - settings.chosen_weight * policy[:, 0] / answer_tokens(batch)[:, 0]
+            losses = losses - settings.chosen_weight * policy[:, 0] / answer_tokens(batch)[:, 0].clamp(min=1)
         return Loss(losses.sum() if zero is None else losses.sum() + zero, metrics)
 
     def _pair_features(self, batch: PairBatch) -> tuple[Tensor | None, Tensor | None]:
