@@ -1,20 +1,32 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
 PYTHON ?= python3
 PY := .venv/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 # Where no GPU is, a pinned release keeps the install small; with one, the newest build that drives it.
 TORCH ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo 'torch>=2.6' || echo 'torch==2.13.0')
 # Extra arguments of that one install, e.g. TORCH_ARGS='--index-url URL' for another index of CPU builds.
 TORCH_ARGS ?=
 EXTRAS ?= dev,eval,serve,train,agent
+# More words for pytest, e.g. PYTEST_ARGS=--no-skips.
+PYTEST_ARGS ?=
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -q $(PYTEST_ARGS)
 
-.PHONY: setup demo check test test-agent test-playground test-slow parity bench clean
+.PHONY: setup demo check test test-agent test-playground test-slow parity bench fresh clean
 
-setup: .venv/.ready
+setup: .venv/.ready .venv/.system
 
 .venv/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "setup: $$($(PYTHON) --version) is too old; \
+	Viewfinder needs Python 3.11 or newer: make PYTHON=python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check '$(TORCH)' $(TORCH_ARGS)
-	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'
+	$(PIP) '$(TORCH)' $(TORCH_ARGS)
+	$(PIP) -e '.[$(EXTRAS)]'
+	$(PIP) --no-deps miniwob==1.1.0  # its pages are tested; what it asks for (selenium, gymnasium) is not used
+	touch $@
+
+# Programs that pip cannot bring: a browser, an X display, Tk, a C compiler.
+.venv/.system: tools/system_packages.sh | .venv/.ready
+	tools/system_packages.sh $(PY)
 	touch $@
 
 demo: setup
@@ -27,31 +39,31 @@ check: setup
 	.venv/bin/pyright
 
 test: setup
-	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2
+	$(PYTEST) -n 2
 
 # The page in a real browser; VIEWFINDER_SHOTS=FOLDER keeps pictures of each step.
 test-playground: setup
-	which chromium >/dev/null || (apt-get update && apt-get install -y chromium)
-	VIEWFINDER_SCREENS=required OMP_NUM_THREADS=1 $(PY) -m pytest -q tests/serve/test_playground.py
+	$(PYTEST) --no-skips tests/serve/test_playground.py
 
-# The agent on real screens: Chromium, an X display, Tk, MiniWoB++ (whose own requirements are not needed for its pages).
+# The agent on real screens, all worlds: half an hour.
 test-agent: setup
-	(which chromium && which Xvfb && which xdotool) >/dev/null || (apt-get update && apt-get install -y chromium xvfb xdotool python3-tk)
-	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[agent]'
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps miniwob==1.1.0
-	VIEWFINDER_SCREENS=required OMP_NUM_THREADS=1 $(PY) -m pytest -q -m 'slow or not slow' tests/agent
+	$(PYTEST) --no-skips -m 'slow or not slow' tests/agent
 
 test-slow: setup
-	$(PY) -m pytest -q -m slow
+	$(PYTEST) -m slow
 
 parity: setup
-	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[parity]'
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps lmms-eval==0.7.3
-	$(PY) -m pytest -q -m parity
+	$(PIP) -e '.[parity]'
+	$(PIP) --no-deps lmms-eval==0.7.3
+	$(PYTEST) -m parity
 
 bench: setup
-	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[parity]'
+	$(PIP) -e '.[parity]'
 	$(PY) bench/run_all.py
+
+# The README's commands on a bare Debian 12 made for the purpose (root; minutes).
+fresh:
+	tools/fresh_machine.sh
 
 clean:
 	rm -rf .venv out build *.egg-info

@@ -13,6 +13,17 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("shared machine")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run (CI, after `make setup`)")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A skip hides a program that set-up should have installed, so with `--no-skips` it fails the run."""
+    told = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("--no-skips") and told is not None and told.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def small_config(*, tied: bool = False, vocab_size: int = 300) -> ModelConfig:
     """Real structure, tiny widths: windows of 4x4 tokens, one full block, grouped heads."""
     return ModelConfig(

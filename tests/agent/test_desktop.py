@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.conftest import needs
+from tests.screens import needs
 from viewfinder.agent.desktop import DesktopEnvironment
 from viewfinder.agent.environment import Stopped
 from viewfinder.agent.loop import Agent
@@ -24,8 +24,7 @@ OPEN = Policy(apps=tuple(APPS), confirm=frozenset())
 @pytest.fixture
 def window() -> Iterator[object]:
     needs("Xvfb", "xdotool")
-    for module in ("tkinter", "mss", "Xlib"):
-        pytest.importorskip(module)
+    pytest.importorskip("tkinter", reason="this Python has no Tk; `make setup` installs it (python3-tk)")
     world = make_world("forms", "window", seed=1)
     yield world
     world.close()

@@ -1,4 +1,4 @@
-"""A person at the page, in a real browser: finds, corrects, keeps. Needs Chromium (`make test-playground` installs it).
+"""A person at the page, in a real browser: finds, corrects, keeps. Needs Chromium (`make setup` installs it).
 
 Every page must stay silent: no error in its console, no request to anywhere but its own server. With
 VIEWFINDER_SHOTS=FOLDER the pictures of each step are kept there for people to look at.
@@ -7,15 +7,17 @@ VIEWFINDER_SHOTS=FOLDER the pictures of each step are kept there for people to l
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pypdfium2
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, sync_playwright
 
 from tests.media.films import write_film
+from tests.screens import find_browser
 from tests.serve.conftest import SANDBOX, Running, serving
 from tests.serve.scripted import ANSWER, TOTAL, ScriptedEngine, about_the_receipt
 from viewfinder.data.shards import ShardReader
@@ -23,8 +25,6 @@ from viewfinder.media.transform import Transform
 from viewfinder.outputs.boxes import parse_boxes
 from viewfinder.serve.settings import ServeSettings
 
-playwright = pytest.importorskip("playwright.sync_api")
-Page = Any
 LONG = 240_000  # milliseconds; a loaded machine is slow, not wrong
 
 
@@ -40,14 +40,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    program = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), None)
-    if program is None:
-        said = "no Chromium is installed, so the playground is not tested; `make test-playground` installs it"
-        if os.environ.get("VIEWFINDER_SCREENS") == "required":
-            pytest.fail(said)
-        pytest.skip(said)
-    with playwright.sync_playwright() as tool:
-        running = tool.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+    with sync_playwright() as tool:
+        running = tool.chromium.launch(executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"])
         yield running
         running.close()
 
@@ -261,7 +255,7 @@ LOOKS = {"light": {"color_scheme": "light"}, "dark": {"color_scheme": "dark"}, "
 @pytest.mark.parametrize("look", list(LOOKS))
 def test_nothing_stands_in_the_way_of_anybody(opened: Callable[..., Page], look: str) -> None:
     """By the rules of axe-core (WCAG 2 A and AA: names, roles, contrast); and nothing is wider than the screen."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    axe = Axe()
     page = opened(**LOOKS[look])
     page.locator(".model.ready").wait_for()
     assert not axe.run(page).response["violations"]

@@ -5,11 +5,10 @@ from collections import Counter
 from typing import Any
 
 import pytest
+import schemathesis
 
 from tests.serve.conftest import SANDBOX, serving
 from viewfinder.serve.settings import ServeSettings
-
-schemathesis = pytest.importorskip("schemathesis")
 
 
 @pytest.mark.slow

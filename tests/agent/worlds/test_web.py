@@ -1,6 +1,5 @@
 """Worlds as pages in Chromium, with mouse and with fingers; MiniWoB++ where it is installed."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -49,10 +48,6 @@ def test_every_world_in_chromium(chromium: Chromium, name: str, touch: bool, see
     solve(chromium, name, seed, tmp_path, touch)
 
 
-needs_miniwob = pytest.mark.skipif(find_spec("miniwob") is None, reason="pip install miniwob==1.1.0 (make test-agent)")
-
-
-@needs_miniwob
 def test_miniwob_is_served_solved_and_repeated(chromium: Chromium) -> None:
     world = MiniWob("click-button", seed=3, chromium=chromium, scale=1.4)
     try:
@@ -66,7 +61,6 @@ def test_miniwob_is_served_solved_and_repeated(chromium: Chromium) -> None:
         world.close()
 
 
-@needs_miniwob
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CLICKS)
 def test_every_single_click_task_has_an_oracle(chromium: Chromium, name: str) -> None:
@@ -83,7 +77,6 @@ def test_every_single_click_task_has_an_oracle(chromium: Chromium, name: str) ->
         world.close()
 
 
-@needs_miniwob
 def test_only_single_click_tasks_are_played() -> None:
     with pytest.raises(ViewfinderError, match="no single-click task"):
         MiniWob("book-flight")

@@ -39,7 +39,6 @@ def test_photographs_of_a_folder_are_where_their_colour_is(folder: Path) -> None
 
 
 def test_the_splits_share_no_photograph() -> None:
-    pytest.importorskip("skimage", reason="photographs come from the extra `materials`")
     train, held = (set(find_photographs(Options(split=split))) for split in ("train", "held_out"))
     assert len(train) > 10
     assert held
