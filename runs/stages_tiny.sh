@@ -8,7 +8,7 @@ COUNT=${COUNT:-16}
 TWINS=${TWINS:-out/eval/tiny-$COUNT}
 TABLE=${TABLE:-docs/eval/stages}
 PYTHON=${PYTHON:-.venv/bin/python}
-# Stage and hours by the clock at its end, tries that were thrown away not counted (docs/log.md has the machine).
+# Stage and hours by the clock at its end, tries that were thrown away not counted (docs/notes has the machine).
 STAGES=${STAGES:-joint:3.2 joint-4:4.9 joint-6:8.3 language-2:9.2 joint-7:10.5 sft:10.7 joint-8:11.1 joint-9:12.3
     joint-10:14.0 dpo:14.1}
 rows=()
