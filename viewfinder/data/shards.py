@@ -4,9 +4,10 @@
     OUT/index.parquet           one row per sample: where it lies, and what it is
     OUT/manifest.json           counts, licences, hashes, the plan; written last: it means that the set is whole
 
-`ShardWriter` writes one shard and is then done; its bytes depend on the samples alone. `finish` joins shards into
-a set. `ShardReader` gives samples back, also from the middle: position k is reached without reading what is
-before it.
+`ShardWriter` writes one shard and is then done. Its checksum, `sha256`, is of the file; the `hash` of a set is of
+what its samples hold, drawn pictures by their pixels, so that it outlives a new version of a PNG encoder. `finish`
+joins shards into a set. `ShardReader` gives samples back, also from the middle: position k is reached without
+reading what is before it.
 """
 
 import hashlib
@@ -126,7 +127,8 @@ def side_file(shard: Path) -> Path:
 def finish(directory: Path, description: dict[str, Any] | None = None) -> dict[str, Any]:
     """Join the finished shards into a set: write the index and then the manifest, and return that."""
     sides = [json.loads(side_file(path).read_text()) for path in sorted(directory.glob("shard-*.tar"))]
-    rows = [row for side in sides for row in side["rows"]]
+    # rows of a set that was begun by an earlier version have the hash of their files instead
+    rows = [{"content": row.get("sha256", ""), **row} for side in sides for row in side["rows"]]
     _write_index(rows, directory / INDEX)
     shards = [{key: side[key] for key in ("name", "samples", "bytes", "sha256")} for side in sides]
     stamps = sorted({row["stamp"] for row in rows} - {""})

@@ -22,9 +22,7 @@ import numpy as np
 from PIL import Image
 
 _X264 = {"threads": "1", "x264-params": "cpu-independent=1"}
-_ACCURATE: Any = (
-    2 | 0x40000 | 0x80000
-)  # swscale's BILINEAR, ACCURATE_RND and BITEXACT; PyAV names the last two since 18
+_ACCURATE: Any = 2 | 0x40000 | 0x80000  # BILINEAR, ACCURATE_RND, BITEXACT of swscale; PyAV names all three since 18
 
 
 class Encoded(bytes):
