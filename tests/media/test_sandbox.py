@@ -146,7 +146,7 @@ def test_a_confined_process_reaches_nothing() -> None:
     known = platform.system() == "Linux" and platform.machine() in ("x86_64", "aarch64")
     assert calls == str(known), done.stdout + done.stderr
     assert tries[2:] == ["PermissionError"] * 3 or not known, done.stdout
-    # Landlock is missing from kernels before 5.13 and from some builds; then it is said, and calls are denied all the same
+    # Landlock is missing from kernels before 5.13 and from some builds; that is said, and calls are denied all the same
     assert tries[:2] == ["PermissionError"] * 2 or files == "False", done.stdout
 
 
