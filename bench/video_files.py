@@ -3,11 +3,14 @@
 An event is a coloured square with a black border that stands for four seconds. Kept outside git; made once.
 """
 
+import io
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+
+from viewfinder.media.encode import add_video, to_yuv
 
 WIDTH, HEIGHT = 1280, 720
 EVENT_SECONDS = 4.0
@@ -20,13 +23,12 @@ def moving(path: Path, seconds: float, fps: int) -> None:
     background = _mosaic()
     unfinished = path.with_suffix(".part.mp4")
     with av.open(str(unfinished), "w") as container:
-        stream = container.add_stream("libx264", rate=fps, options={"preset": "veryfast", "crf": "28"})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream = add_video(container, fps, (WIDTH, HEIGHT), {"preset": "veryfast", "crf": "28"})
         for i in range(int(seconds * fps)):
             pixels = background.copy()
             x, y = i * 7 % (WIDTH - 160), i * 3 % (HEIGHT - 160)
             pixels[y : y + 160, x : x + 160] = (i % 256, 255 - i % 256, i * 5 % 256)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            container.mux(stream.encode(to_yuv(pixels)))
         container.mux(stream.encode())
     unfinished.rename(path)
 
@@ -38,12 +40,11 @@ def surveillance(path: Path, seconds: float, fps: int, events: int) -> list[tupl
     seconds to make.
     """
     spans = event_spans(seconds, events)
-    scenes = [_frame(_scene(k)) for k in range(events)]
-    still = _frame(_mosaic())
+    scenes = [to_yuv(_scene(k)) for k in range(events)]
+    still = to_yuv(_mosaic())
     unfinished = path.with_suffix(".part.mp4")
     with av.open(str(unfinished), "w") as container:
-        stream = container.add_stream("libx264", rate=fps, options=_STILL)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream = add_video(container, fps, (WIDTH, HEIGHT), _STILL)
         empty: list[av.Packet] | None = None
         for start in range(0, int(seconds * fps), _GOP):
             moments = [(start + i) / fps for i in range(_GOP)]
@@ -62,25 +63,19 @@ def surveillance(path: Path, seconds: float, fps: int, events: int) -> list[tupl
 
 
 def _encode_gop(pictures: list[av.VideoFrame], fps: int) -> list[av.Packet]:
-    encoder = av.CodecContext.create("libx264", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-    encoder.framerate, encoder.time_base, encoder.options = Fraction(fps), Fraction(1, fps), _STILL
-    encoder.flags |= av.codec.context.Flags.global_header
-    packets = []
-    for i, picture in enumerate(pictures):
-        picture.pts, picture.time_base = i, Fraction(1, fps)
-        packets += encoder.encode(picture)
-    return packets + encoder.encode(None)
+    with av.open(io.BytesIO(), "w", format="mp4") as unwritten:
+        encoder = add_video(unwritten, fps, (WIDTH, HEIGHT), _STILL)
+        packets = []
+        for i, picture in enumerate(pictures):
+            picture.pts, picture.time_base = i, Fraction(1, fps)
+            packets += encoder.encode(picture)
+        return packets + encoder.encode(None)
 
 
 def event_spans(seconds: float, events: int) -> list[tuple[float, float]]:
     """(start, end) of each planted event, seconds."""
     starts = [(k + 0.37) * seconds / events for k in range(events)]
     return [(start, start + EVENT_SECONDS) for start in starts]
-
-
-def _frame(pixels: np.ndarray) -> av.VideoFrame:
-    return av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p")
 
 
 def _scene(k: int) -> np.ndarray:

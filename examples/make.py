@@ -6,8 +6,9 @@ The receipt also stands in the playground's folder, for people without a file at
 
 from pathlib import Path
 
-import av
 from PIL import Image, ImageDraw, ImageFont
+
+from viewfinder.media.encode import write_clip
 
 HERE = Path(__file__).parent
 PLAYGROUND = HERE.parent / "viewfinder" / "serve" / "static"
@@ -79,15 +80,11 @@ def page() -> Image.Image:
 
 def clip(path: Path, shown: tuple[float, float] = (3.0, 6.0), seconds: float = 10.0) -> None:
     """112 x 112 pixels at 12 frames a second, on which a red disc is seen from `shown[0]` to `shown[1]` seconds."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=12, options={"crf": "20"})
-        stream.width, stream.height, stream.pix_fmt = 112, 112, "yuv420p"
-        for i in range(round(seconds * 12)):
-            frame = Image.new("RGB", (112, 112), "#f4f1ea")
-            if shown[0] <= i / 12 < shown[1]:
-                ImageDraw.Draw(frame).ellipse((36, 30, 80, 74), fill="#cc2222")
-            container.mux(stream.encode(av.VideoFrame.from_image(frame)))
-        container.mux(stream.encode())
+    frames = [Image.new("RGB", (112, 112), "#f4f1ea") for _ in range(round(seconds * 12))]
+    for i, frame in enumerate(frames):
+        if shown[0] <= i / 12 < shown[1]:
+            ImageDraw.Draw(frame).ellipse((36, 30, 80, 74), fill="#cc2222")
+    write_clip(path, frames, 12, crf="20")
 
 
 def main() -> None:

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import torch
 from PIL import Image
@@ -28,6 +27,7 @@ import viewfinder as vf
 from viewfinder.data.synth.clips import EventClip, make_clip
 from viewfinder.data.synth.fonts import find_families
 from viewfinder.eval.metrics import temporal_iou
+from viewfinder.media.encode import write_clip
 from viewfinder.outputs.spans import Span
 
 RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -63,13 +63,8 @@ class Cell:
 
 def encode(clip: EventClip, fps: int, path: Path, *, blank: bool = False) -> Path:
     grey = Image.new("RGB", SIZE, (127, 127, 127))
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "crf": "16"})
-        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
-        for i in range(int(clip.duration * fps)):
-            frame = grey if blank else clip.frame_at(i / fps)
-            container.mux(stream.encode(av.VideoFrame.from_image(frame)))
-        container.mux(stream.encode())
+    frames = (grey if blank else clip.frame_at(i / fps) for i in range(int(clip.duration * fps)))
+    write_clip(path, frames, fps, preset="ultrafast", crf="16")
     return path
 
 

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from bench.video_files import event_spans
 from tests.doubles import ScriptedChat, small_processor
 from viewfinder.chat import Viewfinder
 from viewfinder.chat.windows import Window, cut, merged, window_seconds
 from viewfinder.engine.checkpoints import find_checkpoint
+from viewfinder.media.encode import write_clip
 from viewfinder.media.frames import VideoInfo
 from viewfinder.messages import Message
 from viewfinder.outputs.spans import Span
@@ -56,17 +56,8 @@ def test_merging_joins_one_label_and_keeps_the_best_evidence() -> None:
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """40 s at 5 fps, 64x64; white between 17 s and 22 s."""
     path = tmp_path_factory.mktemp("clip") / "event.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=5)
-        stream.width = stream.height = 64
-        stream.pix_fmt = "yuv420p"
-        for i in range(200):
-            value = 255 if 17 <= i / 5 < 22 else 0
-            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), value, np.uint8), format="rgb24")
-            for packet in stream.encode(frame):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
+    frames = (Image.new("RGB", (64, 64), "white" if 17 <= i / 5 < 22 else "black") for i in range(200))
+    write_clip(path, frames, 5)
     return path
 
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data.samples import boxed_sample
+from viewfinder.data import records
 from viewfinder.data.mixture import Mixture, open_mixture, write_mixture
 from viewfinder.data.shards import ShardReader, write_shards
 from viewfinder.errors import DataError
@@ -37,6 +38,16 @@ def test_equal_samples_give_equal_bytes(shards: Path, tmp_path: Path) -> None:
     assert again["hash"] == ShardReader(shards).manifest["hash"]
     other = write_shards((boxed_sample(i + 1) for i in range(23)), tmp_path / "other", per_shard=10)
     assert other["hash"] != again["hash"]
+
+
+def test_another_encoder_of_pictures_makes_the_same_set(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(records._SAVE, "png", {"format": "PNG", "compress_level": 9})
+    again = write_shards((boxed_sample(i) for i in range(23)), tmp_path, per_shard=10)
+    before = ShardReader(shards).manifest
+    assert again["shards"] != before["shards"]  # their checksums
+    assert again["hash"] == before["hash"]
 
 
 @settings(deadline=None)

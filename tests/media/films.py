@@ -7,6 +7,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from viewfinder.media.encode import add_video, to_yuv
+
 BITS = 10
 TICKS = 90_000
 
@@ -47,10 +49,7 @@ def write_film(
 ) -> Path:
     """A film whose frame k is shown at `times[k]` seconds (the last for 1/30 s)."""
     with av.open(str(path), "w", options=container_options or {}) as container:
-        stream = container.add_stream(
-            codec, rate=30, options=options or {"preset": "ultrafast", "g": "12", "crf": "20"}
-        )
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream = add_video(container, 30, size, options or {"preset": "ultrafast", "g": "12", "crf": "20"}, codec)
         stream.codec_context.time_base = time_base
         if rotation:
             stream.set_display_rotation(rotation)
@@ -58,7 +57,7 @@ def write_film(
             stream.sample_aspect_ratio = aspect
         audio = container.add_stream("aac", rate=16000, layout="mono") if sound else None
         for k, time in enumerate(times):
-            frame = av.VideoFrame.from_ndarray(numbered(k, *size), format="rgb24")
+            frame = to_yuv(numbered(k, *size))
             frame.pts, frame.time_base = round(time / time_base), time_base
             container.mux(stream.encode(frame))
         container.mux(stream.encode())

@@ -2,6 +2,7 @@
 
 import io
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -130,20 +131,23 @@ def test_a_confined_process_reaches_nothing() -> None:
             except Exception as error:
                 return type(error).__name__
             return "done"
-        print(held, [tried(what) for what in (
+        print(*held, *(tried(what) for what in (
             lambda: Path("/etc/passwd").read_text(),
             lambda: Path("/tmp/viewfinder-was-here").write_text("x"),
             lambda: socket.create_connection(("127.0.0.1", 1)),
             lambda: subprocess.run(["/bin/true"]),
             lambda: os.kill(os.getppid(), 0),
-        )])
+        )))
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=True
     )
-    if "(True, True)" not in done.stdout:
-        pytest.skip("this kernel has no Landlock or seccomp")
-    assert done.stdout.strip().endswith(str(["PermissionError"] * 5)), done.stdout + done.stderr
+    files, calls, *tries = done.stdout.split()
+    known = platform.system() == "Linux" and platform.machine() in ("x86_64", "aarch64")
+    assert calls == str(known), done.stdout + done.stderr
+    assert tries[2:] == ["PermissionError"] * 3 or not known, done.stdout
+    # Landlock is missing from kernels before 5.13 and from some builds; that is said, and calls are denied all the same
+    assert tries[:2] == ["PermissionError"] * 2 or files == "False", done.stdout
 
 
 def test_many_threads_share_few_workers() -> None:

@@ -5,7 +5,6 @@ import threading
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -127,7 +126,6 @@ def test_pictures_that_start_after_the_sound(tmp_path: Path) -> None:
     assert clip.duration == pytest.approx(6.0, abs=0.1)
 
 
-@pytest.mark.skipif(not hasattr(av.VideoStream, "set_display_rotation"), reason="writing a rotation needs av 18")
 @pytest.mark.parametrize(("rotation", "orientation", "turns"), [(90, 8, 1), (180, 3, 2), (-90, 6, 3)])
 def test_rotation(tmp_path: Path, rotation: int, orientation: int, turns: int) -> None:
     path = write_film(tmp_path / "phone.mp4", [k / 10 for k in range(20)], rotation=rotation)

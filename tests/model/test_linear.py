@@ -1,9 +1,15 @@
 """Narrow weights with wide activations: every way of computing it equals widening everything first."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 
 from viewfinder.model import linear, native
+
+HAS_COMPILER = any(map(shutil.which, ("cc", "gcc", "clang"))) and Path("/proc/cpuinfo").exists()
+PROCESSOR = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 9])
@@ -25,9 +31,10 @@ def test_the_kernel_equals_the_product_in_float32(rows: int, columns: int) -> No
     weight = torch.randn(rows, columns).to(torch.bfloat16)
     x = torch.randn(columns)
     found = native.narrow_matvec(weight, x)
-    if found is None:
-        pytest.skip("no C compiler here, so the kernel is not used")
-    torch.testing.assert_close(found, weight.float() @ x, atol=1e-4, rtol=1e-4)
+    if found is None:  # only where it cannot be built: the layer then takes the path that other tests force
+        assert not HAS_COMPILER
+    else:
+        torch.testing.assert_close(found, weight.float() @ x, atol=1e-4, rtol=1e-4)
 
 
 def test_the_kernel_declines_what_it_cannot_do() -> None:
@@ -53,9 +60,10 @@ def test_loading_the_kernel_leaves_tiny_numbers_alone() -> None:
 def test_the_narrow_kernel_equals_the_product_in_float32(count: int, rows: int, columns: int) -> None:
     weight, x = torch.randn(rows, columns).to(torch.bfloat16), torch.randn(count, columns).to(torch.bfloat16)
     found = native.narrow_rows(weight, x)
-    if found is None:
-        pytest.skip("this processor has no bfloat16 products, so the kernel is not used")
-    torch.testing.assert_close(found, x.float() @ weight.float().T, atol=1e-3, rtol=1e-3)
+    if found is None:  # only where it cannot be built
+        assert not (HAS_COMPILER and "avx512_bf16" in PROCESSOR)
+    else:
+        torch.testing.assert_close(found, x.float() @ weight.float().T, atol=1e-3, rtol=1e-3)
 
 
 def test_the_narrow_kernel_declines_what_it_cannot_do() -> None:

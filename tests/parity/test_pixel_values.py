@@ -28,8 +28,9 @@ def jpeg(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_against_the_pillow_processor(size: tuple[int, int]):
-    pil = pytest.importorskip("transformers.models.qwen2_vl.image_processing_pil_qwen2_vl")
-    official = pil.Qwen2VLImageProcessorPil(min_pixels=3136, max_pixels=12845056)
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    official = Qwen2VLImageProcessorPil(min_pixels=3136, max_pixels=12845056)
     data = jpeg(*size)
     theirs = official(images=[Image.open(io.BytesIO(data))], return_tensors="pt")
     picture = resize_picture(load_image(data))

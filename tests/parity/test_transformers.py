@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 
-transformers = pytest.importorskip("transformers")
-
-from tests.packed import random_inputs  # noqa: E402
-from viewfinder.config import ModelConfig, TextConfig, VisionConfig  # noqa: E402
-from viewfinder.engine.generate import generate  # noqa: E402
-from viewfinder.messages import Sampling  # noqa: E402
-from viewfinder.model import Qwen2_5_VL, load_model, save_pretrained  # noqa: E402
+from tests.packed import random_inputs
+from viewfinder.config import ModelConfig, TextConfig, VisionConfig
+from viewfinder.engine.generate import generate
+from viewfinder.messages import Sampling
+from viewfinder.model import Qwen2_5_VL, load_model, save_pretrained
 
 pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("ignore")]
 

@@ -5,7 +5,6 @@ clip stand below one another in one picture, so nothing of them is lost. Values 
 has them: tuples as lists.
 """
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import fields
@@ -17,6 +16,7 @@ from PIL import Image
 
 from viewfinder.data.sample import SCHEMA_VERSION, Sample
 from viewfinder.errors import DataError
+from viewfinder.media.encode import encode_picture
 from viewfinder.media.image import Picture, load_image
 from viewfinder.media.source import read_source
 from viewfinder.messages import ImagePart, Message, TextPart, ToolCall, VideoPart
@@ -134,9 +134,8 @@ def _image_file(source: Any, image_format: str) -> tuple[str, bytes]:
         data = read_source(source)
         return next((suffix for magic, suffix in _MAGIC if data.startswith(magic)), "webp"), data
     image = source.image if isinstance(source, Picture) else source
-    sink = io.BytesIO()
-    _to_image(image).save(sink, **_SAVE[image_format])
-    return {"jpeg": "jpg"}.get(image_format, image_format), sink.getvalue()
+    suffix = {"jpeg": "jpg"}.get(image_format, image_format)
+    return suffix, encode_picture(_to_image(image), **_SAVE[image_format])
 
 
 def _read_message(raw: Mapping[str, Any], files: Mapping[str, bytes]) -> Message:

@@ -4,9 +4,10 @@
     OUT/index.parquet           one row per sample: where it lies, and what it is
     OUT/manifest.json           counts, licences, hashes, the plan; written last: it means that the set is whole
 
-`ShardWriter` writes one shard and is then done; its bytes depend on the samples alone. `finish` joins shards into
-a set. `ShardReader` gives samples back, also from the middle: position k is reached without reading what is
-before it.
+`ShardWriter` writes one shard and is then done. Its checksum, `sha256`, is of the file; the `hash` of a set is of
+what its samples hold, drawn pictures by their pixels, so that it outlives a new version of a PNG encoder. `finish`
+joins shards into a set. `ShardReader` gives samples back, also from the middle: position k is reached without
+reading what is before it.
 """
 
 import hashlib
@@ -25,6 +26,7 @@ import numpy as np
 from viewfinder.data.records import dump, record_to_sample, sample_to_record
 from viewfinder.data.sample import SCHEMA_VERSION, Sample
 from viewfinder.errors import DataError
+from viewfinder.media.encode import content_hash
 
 MANIFEST, INDEX = "manifest.json", "index.parquet"
 _COUNTED = ("task", "language", "domain", "licence")
@@ -68,12 +70,12 @@ class ShardWriter:
         record, files = sample_to_record(sample, self._format)
         record["id"] = record["id"] or key
         start = self._tar.offset
-        digest = hashlib.sha256()
+        content = hashlib.sha256()
         for name, data in (("json", dump(record)), *files.items()):
             info = tarfile.TarInfo(f"{key}.{name}")
             info.size = len(data)
             self._tar.addfile(info, io.BytesIO(data))
-            digest.update(data)
+            content.update(content_hash(data).encode())
         self.rows.append(
             {
                 "key": key,
@@ -81,7 +83,7 @@ class ShardWriter:
                 "shard": self._number,
                 "offset": start,
                 "nbytes": self._tar.offset - start,
-                "sha256": digest.hexdigest(),
+                "content": content.hexdigest(),
                 **{name: record[name] for name in _COUNTED},
                 "media": len(files),
                 "characters": sum(len(message.text) for message in sample.messages),
@@ -125,7 +127,8 @@ def side_file(shard: Path) -> Path:
 def finish(directory: Path, description: dict[str, Any] | None = None) -> dict[str, Any]:
     """Join the finished shards into a set: write the index and then the manifest, and return that."""
     sides = [json.loads(side_file(path).read_text()) for path in sorted(directory.glob("shard-*.tar"))]
-    rows = [row for side in sides for row in side["rows"]]
+    # rows of a set that was begun by an earlier version have the hash of their files instead
+    rows = [{"content": row.get("sha256", ""), **row} for side in sides for row in side["rows"]]
     _write_index(rows, directory / INDEX)
     shards = [{key: side[key] for key in ("name", "samples", "bytes", "sha256")} for side in sides]
     stamps = sorted({row["stamp"] for row in rows} - {""})
@@ -137,7 +140,7 @@ def finish(directory: Path, description: dict[str, Any] | None = None) -> dict[s
         "tokens": sum(max(row["tokens"], 0) for row in rows),
         "counts": {name: _count(row[name] for row in rows) for name in _COUNTED},
         "shards": shards,
-        "hash": hashlib.sha256("".join(shard["sha256"] for shard in shards).encode()).hexdigest(),
+        "hash": hashlib.sha256("".join(row["content"] for row in rows).encode()).hexdigest(),
         **(description or {}),
     }
     partial = directory / f"{MANIFEST}.partial"
@@ -157,7 +160,7 @@ def _write_index(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
     kinds = {"shard": pa.int32(), "offset": pa.int64(), "nbytes": pa.int64(), "media": pa.int32()}
     kinds |= {"characters": pa.int64(), "tokens": pa.int64()}
-    names = ("key", "id", "shard", "offset", "nbytes", "sha256", *_COUNTED, "media", "characters", "tokens", "stamp")
+    names = ("key", "id", "shard", "offset", "nbytes", "content", *_COUNTED, "media", "characters", "tokens", "stamp")
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path)
 

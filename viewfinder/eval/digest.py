@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from viewfinder.media.encode import content_hash
 from viewfinder.messages import ImagePart, Message, TextPart, VideoPart
 
 _WHOLE = 8 << 20
@@ -23,11 +24,13 @@ def digest(value: Any) -> str:
 
 
 def digest_media(source: Any) -> str:
-    """Hash of a medium's bytes: of files over 8 MiB their size, first and last MiB; of pictures their pixels."""
+    """Hash of a medium's bytes: of files over 8 MiB their size, first and last MiB; of pictures their pixels; of files
+    that this program drew what was drawn, since an encoder's bytes change with its version.
+    """
     if isinstance(source, (list, tuple)):
         return digest([digest_media(frame) for frame in source])
     if isinstance(source, bytes):
-        return hashlib.sha256(source).hexdigest()[:32]
+        return content_hash(source)[:32]
     if isinstance(source, Image.Image):
         return digest([source.mode, *source.size, hashlib.sha256(source.tobytes()).hexdigest()])
     if isinstance(source, np.ndarray):

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pypdfium2
 import pytest
+from PIL import Image
 
 from tests.data.sources.reading import read_all
 from viewfinder.data.sources.pdf import group_lines
 from viewfinder.media.document import Word
+from viewfinder.media.encode import write_clip
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.boxes import parse_boxes
 from viewfinder.outputs.spans import parse_spans
@@ -73,16 +75,8 @@ def test_pages_are_read_from_their_text_layer(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import av
-
     folder = tmp_path_factory.mktemp("clips")
-    with av.open(str(folder / "v1.mp4"), "w") as container:
-        stream = container.add_stream("mpeg4", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for i in range(60):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 4 * i, np.uint8), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+    write_clip(folder / "v1.mp4", (Image.new("RGB", (64, 48), (4 * i, 4 * i, 4 * i)) for i in range(60)), 10)
     return folder
 
 

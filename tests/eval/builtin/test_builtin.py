@@ -17,6 +17,7 @@ from viewfinder.eval.digest import digest, digest_messages
 from viewfinder.eval.question import Answer, Question, sight_of
 from viewfinder.eval.runner import RunOptions, Subject, run
 from viewfinder.eval.task import Scored
+from viewfinder.media.encode import Encoded
 from viewfinder.media.image import load_image
 from viewfinder.messages import ImagePart, Reply
 
@@ -90,6 +91,12 @@ def test_question_i_is_always_the_same(name: str, asked: dict[str, list[Question
     again = list(islice(TASKS[name].questions(NOWHERE), 3))
     kept = [[q.id, digest(digest_messages(q.messages)), q.truth] for q in asked[name][:3]]
     assert [[q.id, digest(digest_messages(q.messages)), q.truth] for q in again] == kept
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_pictures_and_clips_are_known_by_what_was_drawn(name: str, asked: dict[str, list[Question]]) -> None:
+    media = [part.image if isinstance(part, ImagePart) else part.video for q in asked[name] for part in q.media]
+    assert [type(file) for file in media] == [Encoded] * len(media)  # never by the bytes of an encoder
 
 
 def test_latin_is_drawn_with_held_out_fonts_in_the_sizes_of_the_table(asked: dict[str, list[Question]]) -> None:

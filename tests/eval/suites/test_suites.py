@@ -13,7 +13,8 @@ from viewfinder.eval.runner import RunOptions, Subject, run
 from viewfinder.eval.source import Files
 from viewfinder.eval.suites import all_suites
 from viewfinder.eval.task import Scored, Task
-from viewfinder.messages import Reply
+from viewfinder.media.encode import Encoded
+from viewfinder.messages import ImagePart, Reply
 
 NOWHERE = Files(Path("nowhere"), "generated")
 SUITES = {name: task for name, task in all_suites().items() if name != "suite_needle_long"}
@@ -84,6 +85,12 @@ def test_the_same_questions_every_time(name: str, asked: dict[str, list[Question
     again = list(islice(SUITES[name].questions(NOWHERE), 6))
     kept = [[digest(digest_messages(q.messages)), q.truth] for q in asked[name][:6]]
     assert [[digest(digest_messages(q.messages)), q.truth] for q in again] == kept
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_pictures_are_known_by_what_was_drawn(name: str, asked: dict[str, list[Question]]) -> None:
+    media = [part.image for q in asked[name] for part in q.media if isinstance(part, ImagePart)]
+    assert [type(file) for file in media] == [Encoded] * len(media)  # never by the bytes of an encoder
 
 
 def test_a_model_that_always_finds_something_fails_absence() -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 
+import pandas
 import pytest
 from PIL import Image as PillowImage
 
@@ -64,7 +65,6 @@ def test_the_grid_repeats_a_cell_over_all_its_places() -> None:
 
 
 def test_pandas() -> None:
-    pandas = pytest.importorskip("pandas")
     first, last = document("checkpoint_tables").tables
     frame = first.to_pandas()
     assert list(frame.columns) == ["Item", "Price net", "Price gross"]

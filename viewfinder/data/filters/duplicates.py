@@ -20,10 +20,11 @@ from viewfinder.data.filters.fingerprints import (
 from viewfinder.data.records import sample_to_record
 from viewfinder.data.sample import Sample
 from viewfinder.errors import DataError
+from viewfinder.media.encode import content_hash
 
 
 class ExactDuplicates:
-    """Drops samples whose words and media are those of an earlier one, byte for byte."""
+    """Drops samples whose words and media are an earlier one's: files byte for byte, drawings pixel for pixel."""
 
     name, version = "exact_duplicates", 1
 
@@ -31,7 +32,7 @@ class ExactDuplicates:
         record, files = sample_to_record(sample)
         digest = hashlib.sha256(repr(record["messages"]).encode())
         for data in files.values():
-            digest.update(hashlib.sha256(data).digest())
+            digest.update(content_hash(data).encode())
         return [sample.id, digest.hexdigest()]
 
     def decide(self, summaries: Sequence[Any]) -> Mapping[int, str]:

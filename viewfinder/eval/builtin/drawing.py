@@ -1,6 +1,5 @@
 """What the pieces share: a random generator a question, held-out options of the data engine, its first turns, tasks."""
 
-import io
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -14,6 +13,7 @@ from viewfinder.data.synth import kinds
 from viewfinder.eval.forms import Form
 from viewfinder.eval.question import Question
 from viewfinder.eval.task import MediaSettings, Task
+from viewfinder.media.encode import encode_picture
 from viewfinder.messages import ImagePart, Message, Part
 
 SEED = 977_202_611
@@ -56,10 +56,8 @@ def builtin(name: str, title: str, make: Maker, form: Form, score: Any, **fields
 
 
 def picture(image: Image.Image) -> ImagePart:
-    """PNG bytes, so that requests and hashes do not depend on how Pillow keeps it."""
-    sink = io.BytesIO()
-    image.convert("RGB").save(sink, "PNG")
-    return ImagePart(image=sink.getvalue())
+    """A PNG file, so that requests do not depend on how Pillow keeps it."""
+    return ImagePart(image=encode_picture(image.convert("RGB")))
 
 
 def first_turn(sample: Sample) -> tuple[Message, str, dict[str, Any]]:

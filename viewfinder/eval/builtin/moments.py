@@ -3,10 +3,6 @@
 Clips are files (H.264 at 10 frames a second), asked as `viewfinder moments` does, in windows where they are long.
 """
 
-import io
-from typing import Any
-
-import av
 import numpy as np
 
 from viewfinder.data.synth.clips import EventClip, make_clip
@@ -15,6 +11,7 @@ from viewfinder.eval.builtin.drawing import builtin
 from viewfinder.eval.forms import span
 from viewfinder.eval.metrics import temporal_iou
 from viewfinder.eval.question import Question
+from viewfinder.media.encode import Encoded, encode_clip
 from viewfinder.messages import VideoPart, user
 from viewfinder.outputs import prompts
 
@@ -31,18 +28,10 @@ def moment(rng: np.random.Generator, number: int) -> Question:
     return Question(f"{number}", messages, truth, {"length": length, "query": clip.query})
 
 
-def encode(clip: EventClip) -> bytes:
-    """The clip as an MP4 file; one thread, so that the same clip gives the same bytes."""
-    sink = io.BytesIO()
-    with av.open(sink, "w", format="mp4") as container:
-        options = {"crf": "20", "preset": "veryfast", "threads": "1"}
-        stream: Any = container.add_stream("libx264", rate=RATE, options=options)
-        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
-        for i in range(round(clip.duration * RATE)):
-            frame = av.VideoFrame.from_image(clip.frame_at(i / RATE))
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return sink.getvalue()
+def encode(clip: EventClip) -> Encoded:
+    """The clip as an MP4 file."""
+    frames = (clip.frame_at(i / RATE) for i in range(round(clip.duration * RATE)))
+    return encode_clip(frames, RATE, crf="20", preset="veryfast")
 
 
 TASKS = (

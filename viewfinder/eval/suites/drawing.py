@@ -1,6 +1,5 @@
 """Scenes that the suites share: drawn with fonts and shape-colour pairs that were held out of training."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +8,7 @@ from PIL import Image
 from viewfinder.data.synth.fonts import find_families
 from viewfinder.data.synth.scene import Scene, Thing, make_scene
 from viewfinder.data.synth.scene_style import SceneStyle
+from viewfinder.media.encode import Encoded, encode_picture
 
 SIZES = ((140, 112), (112, 140), (168, 84), (84, 168), (140, 140), (224, 168))
 
@@ -46,8 +46,6 @@ def only_ones(things: Sequence[Thing]) -> list[Thing]:
     return [t for t in things if sum(o.shape == t.shape for o in things) == 1]
 
 
-def png(image: Image.Image) -> bytes:
-    """A picture as PNG bytes, so that requests and hashes do not depend on how Pillow keeps it."""
-    sink = io.BytesIO()
-    image.save(sink, "PNG")
-    return sink.getvalue()
+def png(image: Image.Image) -> Encoded:
+    """A picture as a PNG file, so that requests do not depend on how Pillow keeps it."""
+    return encode_picture(image)

@@ -4,7 +4,6 @@ Each corruption comes in two strengths beside the clean picture of the same scen
 corruption's alone. The truth follows what is done: a turned picture has a turned box.
 """
 
-import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,11 +16,12 @@ from viewfinder.eval.question import Question
 from viewfinder.eval.suites.drawing import png, scene
 from viewfinder.eval.suites.place import box_total, overlap
 from viewfinder.eval.task import MediaSettings, Task
+from viewfinder.media.encode import Encoded, encode_picture
 from viewfinder.messages import ImagePart, user
 from viewfinder.outputs import prompts
 
 Box = tuple[float, float, float, float]
-Corrupt = Callable[[np.random.Generator, Image.Image, Box, int], tuple[Image.Image, Box]]
+Corrupt = Callable[[np.random.Generator, Image.Image, Box, int], tuple[Image.Image | Encoded, Box]]
 EACH = 8
 
 
@@ -29,10 +29,8 @@ def _blur(rng: np.random.Generator, image: Image.Image, place: Box, level: int) 
     return image.filter(ImageFilter.GaussianBlur(1.2 * level)), place
 
 
-def _jpeg(rng: np.random.Generator, image: Image.Image, place: Box, level: int) -> tuple[Image.Image, Box]:
-    sink = io.BytesIO()
-    image.save(sink, "JPEG", quality={1: 25, 2: 6}[level])
-    return Image.open(io.BytesIO(sink.getvalue())).convert("RGB"), place
+def _jpeg(rng: np.random.Generator, image: Image.Image, place: Box, level: int) -> tuple[Encoded, Box]:
+    return encode_picture(image, "JPEG", quality={1: 25, 2: 6}[level]), place
 
 
 def _noise(rng: np.random.Generator, image: Image.Image, place: Box, level: int) -> tuple[Image.Image, Box]:
@@ -85,8 +83,9 @@ def questions(_: Any) -> Iterator[Question]:
                 )
 
 
-def _question(id: str, image: Image.Image, place: Box, label: str, name: str, level: int) -> Question:
-    messages = (user(ImagePart(image=png(image)), prompts.locate_prompt(f"the {label}")),)
+def _question(id: str, image: Image.Image | Encoded, place: Box, label: str, name: str, level: int) -> Question:
+    file = image if isinstance(image, Encoded) else png(image)
+    messages = (user(ImagePart(image=file), prompts.locate_prompt(f"the {label}")),)
     return Question(id, messages, list(place), {"corruption": f"{name} {level}" if level else name, "label": label})
 
 
