@@ -44,24 +44,35 @@ _ENDS = {(quote, key): _string_end(quote, ":" if key else r",:}\])") for quote i
 
 @dataclass(frozen=True)
 class FoundObject:
-    """One complete object and the characters `text[start:end]` it was read from."""
+    """One object and the characters `text[start:end]` it was read from.
+
+    Attributes:
+        spans: key, start and end of each value in order: `text[start:end]`; a key written twice is there twice.
+        owner: the key of the enclosing object under which it stands, also inside a list; "" at the top.
+        complete: False where the text ends inside it; the key at which it was cut is then None.
+    """
 
     fields: JsonObject
     start: int
     end: int
+    spans: list[tuple[str, int, int]]
+    owner: str = ""
+    complete: bool = True
 
 
-def find_objects(text: str) -> list[FoundObject]:
-    """Every complete JSON object in `text`, nested ones too, in order of their first character.
-
-    An object cut off by the end of the text is left out, as in the official parser; the complete
-    objects inside it are kept.
-    """
+def read_objects(text: str) -> list[FoundObject]:
+    """Every JSON object in `text`, nested and cut ones too, in order of their first character."""
     reader = _Reader(text)
     while (opening := _OPENING.search(text, reader.pos)) is not None:
         reader.pos = opening.start()
         reader.value(0)
     return sorted(reader.objects, key=lambda found: found.start)
+
+
+def find_objects(text: str) -> list[FoundObject]:
+    """Every complete object. One cut off by the end of the text is left out, as in the official parser; the
+    complete objects inside it are kept."""
+    return [found for found in read_objects(text) if found.complete]
 
 
 def outermost(objects: list[FoundObject]) -> list[FoundObject]:
@@ -89,6 +100,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.pos = 0
+        self.owner = ""
         self.objects: list[FoundObject] = []
 
     def value(self, depth: int) -> tuple[JsonValue, bool]:
@@ -137,13 +149,14 @@ class _Reader:
         return items, False
 
     def _object(self, depth: int) -> tuple[JsonValue, bool]:
-        start = self.pos
+        start, owner = self.pos, self.owner
         self.pos += 1
         fields: JsonObject = {}
+        spans: list[tuple[str, int, int]] = []
         while char := self._skip_space():
             if char in "}])" or (char in "{[" and fields):  # the last two: the brace was forgotten
                 self.pos += char == "}"
-                self.objects.append(FoundObject(fields, start, self.pos))
+                self.objects.append(FoundObject(fields, start, self.pos, spans, owner))
                 return fields, True
             if char in "{[(":
                 self.pos += 1
@@ -152,12 +165,18 @@ class _Reader:
             if self._skip_space() != ":":
                 continue
             self.pos += 1
+            fields[key] = None
             if not self._skip_space():
                 break
+            before = self.pos
+            self.owner = key
             value, complete = self.value(depth + 1)
+            self.owner = owner
             if not complete:
                 break
             fields[key] = value
+            spans.append((key, before, self.pos))
+        self.objects.append(FoundObject(fields, start, self.pos, spans, owner, complete=False))
         return fields, False
 
     def _key(self, char: str) -> str:
