@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viewfinder.outputs.places import Place, find_places
+from viewfinder.outputs.place import Place
+from viewfinder.outputs.places import find_places
 
 CAT = (20.0, 40.0, 60.0, 80.0)
 DOG = (1.0, 2.0, 3.0, 4.0)

@@ -13,8 +13,9 @@ from typing import Any
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.canonical import format_list
 from viewfinder.outputs.loose_json import JsonValue
+from viewfinder.outputs.place import Place
 from viewfinder.outputs.place_labels import label_key, read_label
-from viewfinder.outputs.places import Place, find_places
+from viewfinder.outputs.places import find_places
 
 
 @dataclass(frozen=True)

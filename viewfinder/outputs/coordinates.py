@@ -19,52 +19,67 @@ NUMBER = re.compile(r"(?<![A-Za-z_\d.])[-+−]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+
 """A number by itself: not the 1 of `x1`, nor a part of `1.2.3`."""
 _NO_SHAPE = re.compile(r"[\s\"'`\\]+|px\b")
 _GAP = re.compile(r"(?P<close>[)\]}）】]*)(?P<comma>[,，;；、]?)(?P<open>[(\[{（【]*)(?P<name>[A-Za-z]{1,6}\d?[=:])?")
-_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+\Z")
+_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+")
 _LONGEST_GAP = 40
+
+
+Span = tuple[int, int]
+Group = list[Span]
+Block = list[Group]
 
 
 @dataclass
 class Run:
-    """Numbers that belong together: blocks of groups of matches of `NUMBER`."""
+    """Numbers that belong together: blocks of groups of their characters, `text[start:end]`."""
 
-    blocks: list[list[list[re.Match[str]]]]
+    blocks: list[Block]
+
+    @property
+    def all(self) -> Group:
+        return [span for block in self.blocks for group in block for span in group]
 
     @property
     def start(self) -> int:
-        return self.blocks[0][0][0].start()
+        return self.blocks[0][0][0][0]
 
     @property
     def end(self) -> int:
-        return self.blocks[-1][-1][-1].end()
+        return self.blocks[-1][-1][-1][1]
 
 
 def find_runs(text: str, start: int = 0, end: int | None = None, *, inside: bool = False) -> Iterator[Run]:
     """The runs of `text[start:end]`. `inside`: the text is one value, so that words part groups and spaces part
     numbers, and all of it is one run."""
     run: Run | None = None
+    group: Group = []
     last = start
     for match in NUMBER.finditer(text, start, len(text) if end is None else end):
-        joint = "" if run is None else _joint(text, last, match.start(), inside)
-        last = match.end()
-        if run is None or joint == "end":
+        span = match.span()
+        joint = _joint(text, last, span[0], inside) if group else "end"
+        last = span[1]
+        if joint == "number":
+            group.append(span)
+            continue
+        group = [span]
+        if joint == "end":
             if run is not None:
                 yield run
-            run = Run([[[match]]])
-        elif joint == "number":
-            run.blocks[-1][-1].append(match)
-        elif joint == "group":
-            run.blocks[-1].append([match])
-        else:
-            run.blocks.append([[match]])
+            run = Run([[group]])
+        elif run is not None and joint == "group":
+            run.blocks[-1].append(group)
+        elif run is not None:
+            run.blocks.append([group])
     if run is not None:
         yield run
 
 
 def _joint(text: str, start: int, end: int, inside: bool) -> Literal["number", "group", "block", "end"]:
     """How the number after `text[start:end]` goes on from the one before."""
-    if end - start > _LONGEST_GAP:
-        return "group" if inside else "end"
-    raw = text[start:end]
+    raw = text[start:end] if end - start <= _LONGEST_GAP else "too long"
+    if raw == "," or raw == ", ":
+        return "number"
+    if not inside and raw[-1:].isalpha():  # words, the commonest of all
+        return "end"
     gap = _GAP.fullmatch(_NO_SHAPE.sub("", raw))
     if gap is None:
         return "group" if inside else "end"
@@ -82,12 +97,14 @@ def _bracketed_spaces(text: str, start: int, gap: str) -> bool:
     return "\n" not in gap and line.rfind("[") > line.rfind("]")
 
 
-def read_block(block: list[list[re.Match[str]]], expected: Expected) -> list[tuple[PlaceKind, list[re.Match[str]]]]:
+def read_block(text: str, block: Block, expected: Expected) -> list[tuple[PlaceKind, Group]]:
     """The places of one block; none where its numbers are none of them.
 
     Four numbers are a box, eight a quad. Pairs are points where points are expected; else two are the corners
     of a box and more are a polygon.
     """
+    if len(block) == 1 and len(block[0]) == 4 and expected in ("box", "point"):
+        return [("box", block[0])]
     numbers = [number for group in block for number in group]
     sizes = {len(group) for group in block}
     pairs = [numbers[i : i + 2] for i in range(0, len(numbers), 2)]
@@ -101,7 +118,7 @@ def read_block(block: list[list[re.Match[str]]], expected: Expected) -> list[tup
         return [("box", group) for group in block]
     if sizes == {8}:
         return [("polygon", group) for group in block]
-    if sizes == {5} and all(0 <= to_float(group[4][0]) <= 1 for group in block):
+    if sizes == {5} and all(0 <= to_float(text[slice(*group[4])]) <= 1 for group in block):
         return [("box", group[:4]) for group in block]  # the fifth is a confidence
     return []
 
@@ -113,4 +130,4 @@ def to_float(word: str) -> float:
 
 def is_grouped(text: str, run: Run) -> bool:
     """Whether the numbers may as well be one with thousands separators: `1,400`."""
-    return _GROUPED.match(text, run.start, run.end) is not None
+    return _GROUPED.fullmatch(text, run.start, run.end) is not None

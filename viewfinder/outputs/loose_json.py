@@ -17,6 +17,9 @@ _MAX_DEPTH = 48
 _SPACE = re.compile(r"[\s,;]*")
 _OPENING = re.compile(r"[\[{]")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_ORDINARY = r"-?(?:0|[1-9]\d{0,8})(?:\.\d{1,9})?"
+_NUMBERS = re.compile(rf"\[{_ORDINARY}(?:, ?{_ORDINARY})*\]", re.ASCII)
+"""A list of ordinary numbers as every encoder writes it: most of what is read, and JSON's own decoder is quicker."""
 _BARE_VALUE = re.compile(r"[^\[\](){},\n\"]*")
 _BARE_KEY = re.compile(r"[^\[\](){},:\n\"]*")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -122,12 +125,19 @@ class _Reader:
 
     def _skip_space(self) -> str:
         """Move to the next character that is neither space nor comma; "" at the end or at a fence."""
-        found = _SPACE.match(self.text, self.pos)
-        assert found is not None
-        self.pos = found.end()
-        return "" if self.text.startswith("```", self.pos) else self.text[self.pos : self.pos + 1]
+        char = self.text[self.pos : self.pos + 1]
+        if char.isspace() or char in (",", ";"):
+            found = _SPACE.match(self.text, self.pos)
+            assert found is not None
+            self.pos = found.end()
+            char = self.text[self.pos : self.pos + 1]
+        return "" if char == "`" and self.text.startswith("```", self.pos) else char
 
     def _array(self, depth: int) -> tuple[JsonValue, bool]:
+        plain = _NUMBERS.match(self.text, self.pos)
+        if plain is not None:
+            self.pos = plain.end()
+            return json.loads(plain[0]), True
         self.pos += 1
         items: list[JsonValue] = []
         while char := self._skip_space():

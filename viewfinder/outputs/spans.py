@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from viewfinder.outputs.place_labels import read_label
 from viewfinder.outputs.canonical import format_list
 from viewfinder.outputs.loose_json import JsonObject, JsonValue, find_objects, outermost
+from viewfinder.outputs.place_labels import read_label
 from viewfinder.outputs.times import CLOCK, TimeStyle, format_time, parse_time
 
 _STARTS = ("start_time", "start", "begin", "from")
