@@ -37,10 +37,8 @@ def final_value(text: str) -> str:
     if (inside := boxed(text)) is not None:
         return inside.strip()
     text = one_form(text)
-    last = None
-    for last in _STATED.finditer(text):
-        pass
-    said = text[last.end() :].split("\n", 1)[0] if last else ""
+    stated = [match.end() for match in _STATED.finditer(text)]
+    said = text[stated[-1] :].split("\n", 1)[0] if stated else ""
     if said := _SENTENCE_END.split(said, maxsplit=1)[0].strip(" \t:*$"):
         return said
     numbers = _NUMBER.findall(text)

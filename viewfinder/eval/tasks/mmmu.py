@@ -93,8 +93,8 @@ _NUMBER = re.compile(r"(?<![\d.])-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-
 
 
 def stated_answers(reply: str) -> list[str]:
-    """What a reply gives as its answers (MMMU's `get_key_subresponses`): the shortest end of each sentence behind a word
-    that announces one, in the last sentence also behind "="; the whole reply where nothing is announced.
+    """What a reply gives as its answers (MMMU's `get_key_subresponses`): the shortest end of each sentence behind a
+    word that announces one, in the last sentence also behind "="; the whole reply where nothing is announced.
 
     `stated_answers("5 apples and 3 pears, so the total is 8") == ["8"]`.
     """
