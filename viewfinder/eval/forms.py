@@ -212,7 +212,7 @@ points = Form("points/1", _read_points, _write_points, _random_point, _middle, _
 
 def _read_span(answer: Answer, question: Question) -> list[float] | None:
     duration = next((d for d in answer.sight.durations if d), None) or question.truth["duration"]
-    found = parse_spans(answer.text, duration)
+    found = [span for span in parse_spans(answer.text, duration) if span.seconds > 0]  # a moment is no answer
     return [found[0].start, found[0].end] if found else None
 
 
@@ -235,5 +235,5 @@ def _moments(question: Question, sight: Sight) -> dict[str, Any]:
     return {"grammar": grammars.moments_grammar(duration)}
 
 
-span = Form("first-span/1", _read_span, _write_span, _random_span, _whole_clip, _moments)
+span = Form("first-span/2", _read_span, _write_span, _random_span, _whole_clip, _moments)
 """When: `truth` is `{"span": [start, end], "duration": ...}` in seconds of the original."""
