@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from viewfinder.outputs.document.html_inline import plain_text
+from viewfinder.outputs.document.html_inline import plain_text, verbatim_text
 
 Rectangle = tuple[float, float, float, float]
 
@@ -39,6 +39,17 @@ class Paragraph(Element):
     @property
     def text(self) -> str:
         return plain_text(self.content)
+
+
+@dataclass(frozen=True)
+class Code(Paragraph):
+    """Text whose white space counts (`<pre>`)."""
+
+    kind: ClassVar[str] = "code"
+
+    @property
+    def text(self) -> str:
+        return verbatim_text(self.content)
 
 
 @dataclass(frozen=True)
@@ -77,11 +88,12 @@ class Address(Element):
 
 @dataclass(frozen=True)
 class ListItem:
-    """One item, with a list below it or none."""
+    """One item, with a list below it or none. `number` is its own, where it has one (`<li value="7">`)."""
 
     content: str
     box: Rectangle | None = None
     below: "ListBlock | None" = None
+    number: int | None = None
     lead: str = field(default="", repr=False, compare=False, kw_only=True)
     tail: str = field(default="", repr=False, compare=False, kw_only=True)
 
@@ -93,16 +105,25 @@ class ListItem:
 
 @dataclass(frozen=True)
 class ListBlock(Element):
-    """A list, numbered when `ordered`."""
+    """A list, numbered from `start` when `ordered`."""
 
     kind: ClassVar[str] = "list"
     items: tuple[ListItem, ...] = ()
     ordered: bool = False
+    start: int = 1
     tail: str = field(default="", repr=False, compare=False, kw_only=True)
 
     @property
     def text(self) -> str:
         return "\n".join(item.text for item in self.items)
+
+    def numbers(self) -> list[int]:
+        """The number of each item: one more than the last, or its own."""
+        numbers: list[int] = []
+        for item in self.items:
+            following = numbers[-1] + 1 if numbers else self.start
+            numbers.append(following if item.number is None else item.number)
+        return numbers
 
 
 @dataclass(frozen=True)
@@ -254,8 +275,13 @@ class Formula(Written):
 
     @property
     def latex(self) -> str:
-        """LaTeX without the dollars around it."""
-        return self.text.strip().removeprefix("$$").removesuffix("$$").strip("$ \n")
+        """LaTeX without the delimiters around it: dollars, `\\[ \\]` or `\\( \\)`."""
+        latex = self.text.strip()
+        for opening, closing in (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$")):
+            if len(latex) >= len(opening + closing) and latex.startswith(opening) and latex.endswith(closing):
+                latex = latex[len(opening) : len(latex) - len(closing)].strip()
+        latex = latex.lstrip("$ \n")  # one that the end of the text cut off
+        return latex if latex.endswith("\\$") else latex.rstrip("$ \n")
 
 
 @dataclass(frozen=True)

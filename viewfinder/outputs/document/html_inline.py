@@ -71,6 +71,11 @@ def plain_text(content: str) -> str:
     return "\n".join(lines).strip()
 
 
+def verbatim_text(content: str) -> str:
+    """As `plain_text`, with all white space as it was."""
+    return unescape(_TAG.sub(lambda tag: "\n" if tag[2].lower() == "br" else "", content))
+
+
 def unescape(text: str) -> str:
     """The inverse of `escape`. Only whole entities count: LaTeX's `&not` is not `¬`."""
     return _ENTITY.sub(lambda entity: html.unescape(entity.group()), text)
