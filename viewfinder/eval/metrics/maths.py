@@ -75,7 +75,9 @@ def maths_equal(a: str, b: str) -> bool:
     if normalize_maths(a) == normalize_maths(b):
         return True
     x, y = _as_float(_spelled(a)), _as_float(_spelled(b))
-    return x is not None and y is not None and abs(x - y) <= 1e-6 * max(1.0, abs(y))
+    if x is None or y is None or (x.is_integer() and y.is_integer()):
+        return x is not None and x == y  # 1000001 is not 1000000
+    return abs(x - y) <= 1e-6 * max(1.0, abs(y))
 
 
 def read_number(text: str) -> float | None:
