@@ -152,7 +152,7 @@ LETTERS = (
     "I would choose option {0}.", "The correct option is {0} because of the sky.", "final answer: ${0}$", "选{0}",
 )  # fmt: skip
 ASIDES = (
-    "", "A dog is running. ", "It is not {1}. ", "({1}) is wrong. ", "Option {1} is incorrect. ", "I looked for long.\n",
+    "", "A dog is running. ", "It is not {1}. ", "({1}) is wrong. ", "Option {1} is incorrect. ", "I looked long.\n",
     "<think>The answer is {1}.</think>", "A triangle has three sides. ",
 )  # fmt: skip
 
@@ -168,7 +168,7 @@ def letters(seed: int) -> None:
 
 
 @checked(100)
-def yes_or_no(seed: int) -> None:
+def yes_and_no(seed: int) -> None:
     rng = random.Random(seed)
     word = rng.choice(("yes", "no"))
     spelled = rng.choice((word, word.upper(), word.capitalize()))

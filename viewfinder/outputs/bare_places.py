@@ -45,6 +45,6 @@ class BareReader(PlaceReader):
 
     def _is_count(self, run: Run) -> bool:
         """`1,400 people` in a sentence is one number; at the beginning of a line, `38,114 cake` is a place."""
-        if self._bracketed(run) or not is_grouped(self.text, run):
+        if self.text[run.start - 1 : run.start] in ("\n", "[", "(", "") or not is_grouped(self.text, run):
             return False
         return bool(self.text[line_start(self.text, run.start) : run.start].strip(" \t-*•"))

@@ -15,8 +15,13 @@ PlaceKind = Literal["box", "point", "polygon"]
 Expected = Literal["box", "point", "points", "polygon"]
 """What the writer announced: `points` is a list of them; `point` is one, which may be given as a box."""
 
-NUMBER = re.compile(r"(?<![A-Za-z_\d.])[-+−]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+−]?\d+)?(?!\.?\d|[A-Za-z_]+\d)")
+_ONE = r"[-+−]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+−]?\d+)?"
+_RIGHT = r"(?!\.?\d|[A-Za-z_]+\d)"
+NUMBER = re.compile(rf"(?<![A-Za-z_\d.]){_ONE}{_RIGHT}")
 """A number by itself: not the 1 of `x1`, nor a part of `1.2.3`."""
+_NUMBERS = re.compile(rf"(?<![A-Za-z_\d.]){_ONE}(?:, ?{_ONE})*{_RIGHT}")
+"""Numbers with nothing but commas between."""
+_ITEM = re.compile(r"[^, ]+")
 _NO_SHAPE = re.compile(r"[\s\"'`\\]+|px\b")
 _GAP = re.compile(r"(?P<close>[)\]}）】]*)(?P<comma>[,，;；、]?)(?P<open>[(\[{（【]*)(?P<name>[A-Za-z]{1,6}\d?[=:])?")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+")
@@ -53,14 +58,15 @@ def find_runs(text: str, start: int = 0, end: int | None = None, *, inside: bool
     run: Run | None = None
     group: Group = []
     last = start
-    for match in NUMBER.finditer(text, start, len(text) if end is None else end):
-        span = match.span()
-        joint = _joint(text, last, span[0], inside) if group else "end"
-        last = span[1]
+    for match in _NUMBERS.finditer(text, start, len(text) if end is None else end):
+        begins, ends = match.span()
+        joint = _joint(text, last, begins, inside) if group else "end"
+        last = ends
+        spans = [item.span() for item in _ITEM.finditer(text, begins, ends)]
         if joint == "number":
-            group.append(span)
+            group += spans
             continue
-        group = [span]
+        group = spans
         if joint == "end":
             if run is not None:
                 yield run
@@ -76,8 +82,6 @@ def find_runs(text: str, start: int = 0, end: int | None = None, *, inside: bool
 def _joint(text: str, start: int, end: int, inside: bool) -> Literal["number", "group", "block", "end"]:
     """How the number after `text[start:end]` goes on from the one before."""
     raw = text[start:end] if end - start <= _LONGEST_GAP else "too long"
-    if raw == "," or raw == ", ":
-        return "number"
     if not inside and raw[-1:].isalpha():  # words, the commonest of all
         return "end"
     gap = _GAP.fullmatch(_NO_SHAPE.sub("", raw))

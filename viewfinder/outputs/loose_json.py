@@ -45,6 +45,14 @@ def _string_end(quote: str, followers: str) -> re.Pattern[str]:
 _ENDS = {(quote, key): _string_end(quote, ":" if key else r",:}\])") for quote in "\"'" for key in (False, True)}
 
 
+_SIMPLE_STRINGS = {
+    (quote, key): re.compile(rf"{quote}([^{quote}\\\n]*){quote}(?=\s*[{':' if key else ',:}' + chr(92) + '])'}])")
+    for quote in "\"'"
+    for key in (False, True)
+}
+"""A string without escapes whose end is plain: most of them."""
+
+
 @dataclass(frozen=True)
 class FoundObject:
     """One object and the characters `text[start:end]` it was read from.
@@ -200,6 +208,10 @@ class _Reader:
         return self.text[start : self.pos].strip()
 
     def _string(self, quote: str, is_key: bool) -> tuple[JsonValue, bool]:
+        simple = _SIMPLE_STRINGS[quote, is_key].match(self.text, self.pos)
+        if simple is not None:
+            self.pos = simple.end()
+            return simple[1], True
         start = self.pos + 1
         for end in _ENDS[quote, is_key].finditer(self.text, start):
             if not end.group().startswith("\\"):

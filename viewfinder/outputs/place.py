@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from viewfinder.outputs.coordinates import Expected, Group, PlaceKind, find_runs, read_block, to_float
 from viewfinder.outputs.loose_json import JsonObject, JsonValue
@@ -15,8 +15,7 @@ Written = tuple[PlaceKind, Group, int, int]
 """A place before its name is known: kind, numbers, start and end."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """One place.
 
     Attributes:
@@ -36,8 +35,8 @@ class Place:
     end: int
     numbers: tuple[tuple[int, int], ...]
     label: str = ""
-    fields: JsonObject = field(default_factory=dict, compare=False)
-    keys: tuple[str, ...] = field(default=(), compare=False)
+    fields: JsonObject = _NO_FIELDS
+    keys: tuple[str, ...] = ()
     marked: bool = True
     sized: bool = False
 

@@ -54,14 +54,20 @@ def line_start(text: str, at: int) -> int:
     return max(earliest, text.rfind("\n", earliest, at) + 1)
 
 
+def _behind(text: str, end: int, after: int) -> str:
+    words = text[end : min(after, end + _LONGEST)].split("\n", 1)[0].strip(_TRIM)
+    return "" if _NUMBER_ONLY.fullmatch(words) else words
+
+
 def line_label(text: str, start: int, end: int, before: int, after: int) -> str:
     """The name of the numbers `text[start:end]`, which is found before them where their line begins with words
     (`cat: [..], dog: [..]`), else behind them (`1,2,3,4 cat`); never beyond `before` and `after`, the neighbors."""
+    if start == 0 or text[start - 1] == "\n":
+        return _behind(text, end, after)
     line = line_start(text, start)
     first = _DIGIT.split(_BULLET.sub("", text[line:start]), maxsplit=1)[0]
     if not _ARGUMENT.sub("", first).strip(_TRIM):
-        behind = text[end : min(after, end + _LONGEST)].split("\n", 1)[0].strip(_TRIM)
-        return "" if _NUMBER_ONLY.fullmatch(behind) else behind
+        return _behind(text, end, after)
     words = _BULLET.sub("", text[max(line, before) : start])
     named = words.rstrip(" \t([{（【<\"'`*").endswith((":", "=", "-", "–", "—", "→", "：", "|"))
     words = _ARGUMENT.sub("", words).strip(_TRIM)

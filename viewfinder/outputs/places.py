@@ -160,8 +160,13 @@ class _MarkedReader(PlaceReader):
         numbers: dict[tuple[str, str], Span] = {}
         for attribute in found:
             start, end = attribute.span(attribute.lastindex or 0)
-            if attribute[1].lower() in ("x", "y") and (number := NUMBER.search(self.text, at + start, at + end)):
-                numbers[attribute[1].lower(), attribute[2]] = number.span()
+            name = attribute[1].lower()
+            if name not in ("x", "y"):
+                continue
+            if self.text[at + start : at + end].isdigit():
+                numbers[name, attribute[2]] = at + start, at + end
+            elif number := NUMBER.search(self.text, at + start, at + end):
+                numbers[name, attribute[2]] = number.span()
         pairs = [[span, numbers["y", i]] for (name, i), span in numbers.items() if name == "x" and ("y", i) in numbers]
         read: list[tuple[PlaceKind, Group]] = [("point", pair) for pair in pairs]
         if tag["xml"] in ("box", "bbox"):

@@ -32,7 +32,6 @@ _REJECTED = re.compile(
     re.IGNORECASE,
 )
 _CORRECT = re.compile(r"\W{0,4}is\s+(?:the\s+)?correct", re.IGNORECASE)
-_THOUGHT = re.compile(r"\A.*</think>", re.DOTALL)
 
 
 def choice_letter(prediction: str, letters: str = "ABCD") -> str | None:
@@ -40,7 +39,7 @@ def choice_letter(prediction: str, letters: str = "ABCD") -> str | None:
 
     `"B"`, `"(B) because"`, `"The answer is B."` give B; `"A triangle"`, `"not A"` and `"answer is a dog"` give none.
     """
-    text = _THOUGHT.sub("", prediction).strip()
+    text = prediction.rpartition("</think>")[2].strip()
     if (final := _final(text)) is not None and (found := _whole(final, letters)):
         return found
     if found := _whole(text, letters):
@@ -115,7 +114,7 @@ _CHINESE = re.compile(r"\W*(?:(不是|不|没有|否|错)|(是|对|有))")
 
 def yes_or_no(prediction: str) -> str | None:
     """ "Yes" or "No": what is stated as the answer, else the first of the two words; marks and quotes do not matter."""
-    text = _THOUGHT.sub("", prediction)
+    text = prediction.rpartition("</think>")[2]
     stated = _STATED.findall(_final(text) or "") or _WORD.findall(_final(text) or "") or _STATED.findall(text)
     words = stated[-1:] or _WORD.findall(text)[:1]
     if words:
