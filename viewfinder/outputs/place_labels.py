@@ -9,6 +9,7 @@ _CONTAINERS = frozenset(
     ("objects", "boxes", "bboxes", "results", "detections", "items", "answer", "predictions", "points", "arguments")
 )
 _TRIM = " \t\r\"'`()[]{}<>（）【】:;,.=-–—•*|→。，：；"
+_MARKUP = re.compile(r"</?\|?[a-z_]{1,30}\|?>")
 _LONGEST = 2000
 _DIGIT = re.compile(r"[-+]?\d")
 _NUMBER_ONLY = re.compile(r"[\d.]+")
@@ -55,7 +56,7 @@ def line_start(text: str, at: int) -> int:
 
 
 def _behind(text: str, end: int, after: int) -> str:
-    words = text[end : min(after, end + _LONGEST)].split("\n", 1)[0].strip(_TRIM)
+    words = _MARKUP.split(text[end : min(after, end + _LONGEST)].split("\n", 1)[0], maxsplit=1)[0].strip(_TRIM)
     return "" if _NUMBER_ONLY.fullmatch(words) else words
 
 
@@ -65,10 +66,10 @@ def line_label(text: str, start: int, end: int, before: int, after: int) -> str:
     if start == 0 or text[start - 1] == "\n":
         return _behind(text, end, after)
     line = line_start(text, start)
-    first = _DIGIT.split(_BULLET.sub("", text[line:start]), maxsplit=1)[0]
+    first = _DIGIT.split(_BULLET.sub("", _MARKUP.split(text[line:start])[-1]), maxsplit=1)[0]
     if not _ARGUMENT.sub("", first).strip(_TRIM):
         return _behind(text, end, after)
-    words = _BULLET.sub("", text[max(line, before) : start])
+    words = _BULLET.sub("", _MARKUP.split(text[max(line, before) : start])[-1])
     named = words.rstrip(" \t([{（【<\"'`*").endswith((":", "=", "-", "–", "—", "→", "：", "|"))
     words = _ARGUMENT.sub("", words).strip(_TRIM)
     words = _FILLER.sub("", words).strip(_TRIM)
