@@ -37,7 +37,7 @@ class BareReader(PlaceReader):
                 read = read_block(self.text, block, bare)
                 if not read and len(block[0]) > 2 and self._bracketed(run):
                     self.refuse("the list", run.start)
-                written += [(kind, numbers, numbers[0][0], numbers[-1][1]) for kind, numbers in read]
+                written.extend((kind, numbers, numbers[0][0], numbers[-1][1]) for kind, numbers in read)
         return self.labelled(written, marked=False)
 
     def _bracketed(self, run: Run) -> bool:

@@ -7,6 +7,8 @@ drivers of keyboards take other spellings (key codes, names of keysyms) that nob
 """
 
 import re
+from collections.abc import Sequence
+from typing import Any, cast
 
 from viewfinder.errors import ViewfinderError
 
@@ -57,17 +59,17 @@ _PARTS = (re.compile(r"(?<=.)\+(?=.)", re.DOTALL), re.compile(r"(?<=\S)\s+(?=\S)
 """What joins a combination: `ctrl+c`, also `ctrl++`; `ctrl c`; `ctrl-c`."""
 
 
-def read_keys(keys: object) -> tuple[str, ...]:
+def read_keys(keys: Any) -> tuple[str, ...]:
     """The names of keys given as a list or joined in one text, in order.
 
     Raises:
         ViewfinderError: a key that does not exist; the sentence can be shown to the model.
     """
-    parts = keys if isinstance(keys, list | tuple) else (keys,)
+    parts = cast(Sequence[Any], keys) if isinstance(keys, list | tuple) else (keys,)
     return tuple(name for part in parts for name in _names(part))
 
 
-def _names(written: object) -> tuple[str, ...]:
+def _names(written: Any) -> tuple[str, ...]:
     if isinstance(written, int) and not isinstance(written, bool):
         written = str(written)
     if not isinstance(written, str):

@@ -1,11 +1,13 @@
-"""How tasks read worked answers: MMMU's open questions, MathVista's values."""
+"""How tasks read worked answers: MMMU's open questions, MathVista's values, clicks and spans."""
 
 import pytest
 
-from viewfinder.eval.question import Question
+from viewfinder.eval.forms import point, span
+from viewfinder.eval.question import Answer, Question, Sight
 from viewfinder.eval.tasks.maths import mathvista_score, mathvista_value
 from viewfinder.eval.tasks.mmmu import score, stated_answers
-from viewfinder.messages import user
+from viewfinder.media.transform import Transform
+from viewfinder.messages import Reply, user
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,35 @@ def test_mmmu_open_answers(reply: str, accepted: list[str], right: bool) -> None
 def test_mathvista_values(said: str, kind: str, precision: int | None, gold: str, right: bool) -> None:
     question = Question("1", (user("?"),), {"answers": gold, "type": kind, "precision": precision})
     assert mathvista_score(mathvista_value(said, question), question) == float(right)
+
+
+SIGHT = Sight(transforms=(Transform.identity((300, 300)),), durations=(60.0,))
+
+
+@pytest.mark.parametrize(
+    ("said", "place"),
+    [
+        ("[90, 190, 110, 210]", [100, 200]),  # ScreenSpot-Pro#21
+        ('{"bbox_2d": [90, 190, 110, 210]}', [100, 200]),
+        ("<point>100 200</point>", [100, 200]),
+        (
+            '<tool_call>{"name": "computer_use", "arguments": {"action": "left_click", "coordinate": [100, 200]}}',
+            [100, 200],
+        ),
+        ('{"name": "computer_use", "arguments": {"coordinate": [90, 190, 110, 210]}}', [100, 200]),
+        ('{"name": "computer_use", "arguments": {"coordinate": ["a", 1e999]}}', None),
+        ("<|box_start|>(501,10), (995987)<|box_end|>", None),  # ScreenSpot-Pro#7
+        ("nowhere", None),
+    ],
+)
+def test_a_box_given_as_a_click_is_its_middle(said: str, place: list[float] | None) -> None:
+    assert point.read(Answer(Reply(text=said), SIGHT), Question("1", (user("?"),), None)) == place
+
+
+@pytest.mark.parametrize(
+    ("said", "times"),
+    [("12 - 12 seconds", None), ("at 12 seconds", None), ("70 - 80 seconds", None), ("12 - 18 seconds", [12, 18])],
+)
+def test_a_span_of_no_length_is_no_answer(said: str, times: list[float] | None) -> None:
+    question = Question("1", (user("?"),), {"span": [12, 18], "duration": 60})
+    assert span.read(Answer(Reply(text=said), SIGHT), question) == times
