@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from viewfinder.outputs.document.html_inline import plain_text, verbatim_text
+from viewfinder.outputs.document.html_inline import plain_text, verbatim_text, without_delimiters
 
 Rectangle = tuple[float, float, float, float]
 
@@ -119,11 +119,8 @@ class ListBlock(Element):
 
     def numbers(self) -> list[int]:
         """The number of each item: one more than the last, or its own."""
-        numbers: list[int] = []
-        for item in self.items:
-            following = numbers[-1] + 1 if numbers else self.start
-            numbers.append(following if item.number is None else item.number)
-        return numbers
+        last = self.start - 1
+        return [last := last + 1 if item.number is None else item.number for item in self.items]
 
 
 @dataclass(frozen=True)
@@ -276,12 +273,7 @@ class Formula(Written):
     @property
     def latex(self) -> str:
         """LaTeX without the delimiters around it: dollars, `\\[ \\]` or `\\( \\)`."""
-        latex = self.text.strip()
-        for opening, closing in (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$")):
-            if len(latex) >= len(opening + closing) and latex.startswith(opening) and latex.endswith(closing):
-                latex = latex[len(opening) : len(latex) - len(closing)].strip()
-        latex = latex.lstrip("$ \n")  # one that the end of the text cut off
-        return latex if latex.endswith("\\$") else latex.rstrip("$ \n")
+        return without_delimiters(self.text)
 
 
 @dataclass(frozen=True)
