@@ -1,8 +1,8 @@
 """The parts of a page, typed: one small class for each element kind of the QwenVL HTML format.
 
-Boxes are (x1, y1, x2, y2) in pixels of the original page, None where the model gave none. `content` is
-safe inline HTML (`html_inline`), as written; `text` is the same without markup. Elements stand in reading
-order. The fields that are not compared remember white space, so that a text is written back as it was.
+Boxes are (x1, y1, x2, y2) in pixels of the original page, None where the model gave none. `content` is safe inline HTML
+(`html_inline`), as written; `text` is the same without markup. Elements stand in reading order. The fields that are not
+compared remember white space, so that a text is written back as it was.
 """
 
 from collections.abc import Iterator
@@ -118,7 +118,7 @@ class ListBlock(Element):
         return "\n".join(item.text for item in self.items)
 
     def numbers(self) -> list[int]:
-        """The number of each item: one more than the last, or its own."""
+        """The number of each item: its own, or one more than that before."""
         last = self.start - 1
         return [last := last + 1 if item.number is None else item.number for item in self.items]
 
