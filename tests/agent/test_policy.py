@@ -3,12 +3,18 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from viewfinder.agent.browser.keys import shortcut
+from viewfinder.agent.desktop import keysym
 from viewfinder.agent.environment import Target
 from viewfinder.agent.policy import Policy, is_private
 from viewfinder.agent.secrets import Secret, Vault
 from viewfinder.errors import ViewfinderError
-from viewfinder.outputs.actions import Action
+from viewfinder.media.transform import Transform
+from viewfinder.messages import ToolCall
+from viewfinder.outputs.actions import Action, read_action
 
 POLICY = Policy(domains=("example.org",))
 CLICK = Action("computer", "left_click", coordinate=(1, 1))
@@ -89,6 +95,53 @@ def test_judgements(action: Action, target: Target, verdict: str, kinds: tuple[s
     decision = POLICY.judge(action, target)
     assert (decision.verdict, decision.kinds) == (verdict, kinds), decision.reason
     assert bool(decision.reason) == (verdict != "allow")
+
+
+ENTERS = ["Enter", "enter", "Return", "RETURN", "KP_Enter", "NumpadEnter", "\n", "\r", " Enter ", "Linefeed"]
+SPACES = ["space", "Space", " ", "  ", "\u00a0", "SPACE", "spacebar", "Space Bar", "KP_Space"]
+CONTROLS = ["ctrl", "Control", "CTRL", "Control_L", "ControlLeft"]
+PLACES = [
+    Target("button", "Pay now", PAGE, form=PAGE, method="post", submits=True),
+    Target("field", "Name", PAGE, form=PAGE, method="post", submits=True, editable=True),
+    Target("link", "More", PAGE, href="https://evil.net/"),
+    Target("button", "Delete", "xterm"),
+    Target("", "", "xterm"),
+]
+
+
+@given(st.sampled_from([("enter", ENTERS), ("space", SPACES)]), st.data())
+def test_one_meaning_of_keys_is_one_judgement_and_one_press(kind: tuple[str, list[str]], data: st.DataObject) -> None:
+    name, spellings = kind
+    key = data.draw(st.sampled_from(spellings))
+    control = data.draw(st.none() | st.sampled_from(CONTROLS))
+    target = data.draw(st.sampled_from(PLACES))
+    plain = Action("computer", "key", keys=("ctrl", name) if control else (name,))
+    forms = [[key], key] if control is None else [[control, key], f"{control}+{key}", [f"{control}+{key}"]]
+    call = ToolCall(name="computer_use", arguments={"action": "key", "keys": data.draw(st.sampled_from(forms))})
+    action = read_action(call, Transform.identity((100, 100)))
+    for policy in (POLICY, Policy(domains=("*",), apps=("xterm",))):
+        assert policy.judge(action, target) == policy.judge(plain, target)
+    assert POLICY.judge(action, PLACES[0]).verdict == "confirm"
+    assert action.keys == plain.keys
+    assert shortcut(action.keys) == ("Control+" if control else "") + name.capitalize()
+    assert keysym(action.keys[-1]) == {"enter": "Return", "space": "space"}[name]
+
+
+@pytest.mark.parametrize(
+    ("action", "verdict"),
+    [
+        (Action("computer", "type", text="a\nb"), "confirm"),
+        (Action("computer", "type", text="a\rb"), "confirm"),
+        (Action("computer", "type", text=" "), "confirm"),
+        (Action("computer", "type", text="ab"), "allow"),
+        (Action("computer", "type", text="a\t\n"), "refuse"),
+        (Action("computer", "key", keys=("tab", "enter")), "refuse"),
+        (Action("computer", "key", keys=("tab",)), "allow"),
+    ],
+)
+def test_text_that_presses_keys(action: Action, verdict: str) -> None:
+    button = Target("button", "Pay now", PAGE, form=PAGE, method="post", submits=True)
+    assert POLICY.judge(action, button).verdict == verdict
 
 
 FIELD = Target("password", "Password", PAGE, form=PAGE, editable=True)

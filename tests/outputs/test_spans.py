@@ -68,10 +68,33 @@ def test_spans_with_a_description(text: str) -> None:
         "Between 0:28 and 0:50.",
         "[28.0, 50.0]",
         "在28秒到50秒之间",
+        "It starts at 28.0 seconds and ends at 50.0 seconds.",
+        "The event begins at 0:28 and it ends at 0:50.",
+        "Start: 28.0\nEnd: 50.0",
+        "Start time: 00:28, end time: 00:50",
+        "start_time = 28s; end_time = 50s",
+        '{"relevant_windows": [["00:28", "00:50"]]}',
+        '{"relevant_windows": [[28, 50]]}',
+        '[["00:28", "00:50"]]',
+        "0 minutes 28 seconds to 0 minutes 50 seconds",
+        "From 0 min 28 s through 0 min 50 s",
+        "0m28s - 0m50s",
+        "(28.0, 50.0)",
+        "从0分28秒到0分50秒",
     ],
 )
 def test_spans_in_prose(text: str) -> None:
     assert parse_spans(text, 60) == [Span(28, 50)]
+
+
+def test_every_window_counts() -> None:
+    text = '{"relevant_windows": [["00:12", "00:18"], [20, 25.5]], "query": "a cat"}'
+    assert parse_spans(text, 60) == [Span(12, 18, "a cat"), Span(20, 25.5, "a cat")]
+
+
+@pytest.mark.parametrize("piece", ["start 1", "1:2 ", "1 minute ", "starts at ", "1 - ", " ", "[1, "])
+def test_long_texts_are_read_in_time_in_proportion_to_their_length(piece: str) -> None:
+    parse_spans(piece * 20_000, 60)  # a quadratic reader would need minutes
 
 
 def test_a_single_moment_and_none() -> None:

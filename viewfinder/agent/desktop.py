@@ -20,31 +20,15 @@ from viewfinder.media.transform import Transform
 from viewfinder.outputs.actions import Action, Device
 
 _BUTTONS = {"left_click": "1", "double_click": "1", "middle_click": "2", "right_click": "3"}
-_KEYS = {
-    "ctrl": "ctrl",
-    "control": "ctrl",
-    "cmd": "super",
-    "win": "super",
-    "meta": "super",
-    "option": "alt",
+_KEYSYMS = {
     "enter": "Return",
-    "return": "Return",
-    "esc": "Escape",
-    "escape": "Escape",
-    "tab": "Tab",
-    "space": "space",
     "backspace": "BackSpace",
-    "del": "Delete",
-    "delete": "Delete",
-    "home": "Home",
-    "end": "End",
-    "insert": "Insert",
     "pageup": "Prior",
     "pagedown": "Next",
-    "up": "Up",
-    "down": "Down",
-    "left": "Left",
-    "right": "Right",
+    "capslock": "Caps_Lock",
+    "printscreen": "Print",
+    "power": "XF86PowerOff",
+    **{name: name for name in ("ctrl", "alt", "shift", "super", "space")},
 }
 _NOTCH = 60.0
 """Pixels that most programs scroll for one notch of the wheel."""
@@ -150,7 +134,7 @@ class DesktopEnvironment:
         elif action.name == "type":
             self._type(action.text or "")
         elif action.name == "key":
-            self._do("key", "+".join(_KEYS.get(key.lower(), key) for key in action.keys))
+            self._do("key", "+".join(map(keysym, action.keys)))
         elif action.name == "wait":
             time.sleep(min(action.time or 0.0, _LONGEST_WAIT))
         elif action.name != "mouse_move":
@@ -201,6 +185,13 @@ class DesktopEnvironment:
     def close(self) -> None:
         self._screen.close()
         self._x.close()
+
+
+def keysym(key: str) -> str:
+    """A key (`outputs/keys.py`) for xdotool: letters and digits stay, other characters by their Unicode number."""
+    if len(key) > 1:
+        return _KEYSYMS.get(key, key.capitalize())
+    return key if key.isascii() and key.isalnum() else f"U{ord(key):04X}"
 
 
 def _class(window: Any) -> str:

@@ -44,6 +44,7 @@ WORDS: dict[Kind, tuple[str, ...]] = {
 }
 """Words on a button that tell what pressing it means."""
 
+_LINE_END = re.compile(r"[\n\r\v\f\x85\u2028\u2029]")
 _PRESSES = frozenset({"left_click", "double_click", "click", "long_press", "right_click", "middle_click"})
 _POINTS = _PRESSES | {"left_click_drag", "swipe", "mouse_move"}
 
@@ -144,7 +145,9 @@ class Policy(BaseModel):
         return Decision("allow", kinds)
 
     def _leaves(self, action: Action, target: Target) -> str:
-        """Why the action would lead outside, or ""."""
+        """Why the action would lead outside, or act on what nobody has looked at; or ""."""
+        if _moves_on(action):
+            return "a tab moves to another element, and what follows it would act there unseen; do it in two actions"
         if action.name == "open" and not self.allows_app(action.text or ""):
             return f"the app {action.text!r} is not on the policy's list"
         if "://" in target.where and not self.allows_url(target.where):
@@ -213,19 +216,27 @@ def _covers(domain: str, host: str) -> bool:
 
 
 def _is_enter(action: Action) -> bool:
-    keys = {key.lower() for key in action.keys}
-    typed = action.name == "type" and (action.text or "").endswith(("\n", "\r"))
-    return typed or bool(keys & {"enter", "return", "space", "kp_enter"}) or action.button == "Enter"
+    typed = action.name == "type" and _LINE_END.search(action.text or "") is not None
+    return typed or bool({"enter", "space"} & set(action.keys)) or action.button == "Enter"
+
+
+def _moves_on(action: Action) -> bool:
+    """Whether keys or text go on behind a tab: the target that was judged is then not the one that gets them."""
+    if "tab" in action.keys:
+        return bool({"enter", "space"} & set(action.keys))
+    return action.name == "type" and "\t" in (action.text or "")[:-1]
 
 
 def _sets_off(action: Action, target: Target) -> bool:
-    """Whether a target does what it is for: a button by a press or Enter, a field by Enter alone."""
+    """Whether a target does what it is for: a button by a press, a space or Enter, a field by Enter alone."""
+    if action.name == "type" and " " in (action.text or "") and not target.editable:
+        return True
     return _is_enter(action) or (action.name in _PRESSES and not target.editable)
 
 
 def _is_system(action: Action) -> bool:
-    keys = {key.lower() for key in action.keys}
-    return bool(keys & {"super", "meta", "win", "cmd", "power"}) or {"ctrl", "alt"} <= keys or {"alt", "f4"} <= keys
+    keys = set(action.keys)
+    return bool(keys & {"super", "power"}) or {"ctrl", "alt"} <= keys or {"alt", "f4"} <= keys
 
 
 def _has_word(label: str, words: tuple[str, ...]) -> bool:

@@ -9,16 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from viewfinder.eval.metrics.answers import choice_letter
+from viewfinder.eval.metrics.choices import choice_letter, yes_or_no
 from viewfinder.eval.question import Answer, Question, Sight
 from viewfinder.media.transform import Transform
 from viewfinder.messages import ToolCall
 from viewfinder.outputs import grammars
 from viewfinder.outputs.boxes import Box, format_boxes, parse_boxes
 from viewfinder.outputs.counts import parse_count
+from viewfinder.outputs.places import find_places
 from viewfinder.outputs.points import Point, format_points, parse_points
 from viewfinder.outputs.spans import Span, format_moments, parse_spans
-from viewfinder.outputs.tool_calls import format_tool_call, parse_tool_calls
+from viewfinder.outputs.tool_calls import format_tool_call
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -56,17 +57,17 @@ def _first_choice(question: Question, sight: Sight, rng: random.Random) -> str:
     return rng.choice(question.choices or ("A",))
 
 
-letter = Form("choice-letter/1", _read_letter, lambda q, _: str(q.truth), _first_choice)
+letter = Form("choice-letter/2", _read_letter, lambda q, _: str(q.truth), _first_choice)
 """Multiple choice; `truth` is the letter and `choices` are the letters offered."""
 
 
-def _read_yes_no(answer: Answer, question: Question) -> str | None:
-    words = answer.text.lower().replace(",", " ").replace(".", " ").split()
-    return next(({"yes": "Yes", "no": "No"}[word] for word in words if word in ("yes", "no")), None)
-
-
-yes_no = Form("yes-no/1", _read_yes_no, lambda q, _: str(q.truth), lambda q, s, rng: rng.choice(("Yes", "No")))
-"""`truth` is "Yes" or "No"; the first of the two words counts."""
+yes_no = Form(
+    "yes-no/2",
+    lambda answer, q: yes_or_no(answer.text),
+    lambda q, _: str(q.truth),
+    lambda q, s, rng: rng.choice(("Yes", "No")),
+)
+"""`truth` is "Yes" or "No"; what is stated as the answer, else the first of the two words, counts."""
 
 
 def _read_text(answer: Answer, question: Question) -> str:
@@ -153,16 +154,13 @@ boxes = Form("boxes/1", _read_boxes, _write_boxes, _random_box, _whole_picture, 
 
 
 def _read_point(answer: Answer, question: Question) -> list[float] | None:
-    """A point, the coordinate of a computer or phone call, or the middle of a box."""
+    """The first place: a point, a click, or the middle of a box."""
     frame = _frame(answer.sight)
-    for call in parse_tool_calls(answer.text):
-        place = call.arguments.get("coordinate")
-        if isinstance(place, list) and len(place) == 2:
-            return list(frame.to_original(frame.clamp_model((float(place[0]), float(place[1])))))
-    if found := parse_points(answer.text, frame):
-        return list(found[0].xy)
-    boxes_found = parse_boxes(answer.text, frame)
-    return list(boxes_found[0].center) if boxes_found else None
+    found = find_places(answer.text, "point")
+    if not found:
+        return None
+    x1, y1, x2, y2 = found[0].bounds
+    return list(frame.to_original(frame.clamp_model(((x1 + x2) / 2, (y1 + y2) / 2))))
 
 
 def _target(question: Question) -> tuple[float, float]:
@@ -183,7 +181,7 @@ def _middle(question: Question, sight: Sight) -> str:
     return format_points([Point(width / 2, height / 2, "middle")], _frame(sight))
 
 
-point = Form("first-point/1", _read_point, _write_point, _random_point, _middle, _bounded(grammars.points_grammar))
+point = Form("first-point/2", _read_point, _write_point, _random_point, _middle, _bounded(grammars.points_grammar))
 """One place: a point, a click, or the middle of a box; `truth` is the target's box."""
 
 
@@ -192,7 +190,7 @@ def _write_click(question: Question, sight: Sight) -> str:
     return format_tool_call(ToolCall(name="computer_use", arguments={"action": "left_click", "coordinate": [x, y]}))
 
 
-click = Form("click/1", _read_point, _write_click, _random_point, _middle)
+click = Form("click/2", _read_point, _write_click, _random_point, _middle)
 """As `point`, but asked as a call to `computer_use`."""
 
 
@@ -214,7 +212,7 @@ points = Form("points/1", _read_points, _write_points, _random_point, _middle, _
 
 def _read_span(answer: Answer, question: Question) -> list[float] | None:
     duration = next((d for d in answer.sight.durations if d), None) or question.truth["duration"]
-    found = parse_spans(answer.text, duration)
+    found = [span for span in parse_spans(answer.text, duration) if span.seconds > 0]  # a moment is no answer
     return [found[0].start, found[0].end] if found else None
 
 
@@ -237,5 +235,5 @@ def _moments(question: Question, sight: Sight) -> dict[str, Any]:
     return {"grammar": grammars.moments_grammar(duration)}
 
 
-span = Form("first-span/1", _read_span, _write_span, _random_span, _whole_clip, _moments)
+span = Form("first-span/2", _read_span, _write_span, _random_span, _whole_clip, _moments)
 """When: `truth` is `{"span": [start, end], "duration": ...}` in seconds of the original."""

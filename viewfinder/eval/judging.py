@@ -5,7 +5,7 @@ For benchmarks that are scored that way by their authors. The judge may be any `
 
 from typing import Any
 
-from viewfinder.eval.metrics.answers import choice_letter
+from viewfinder.eval.metrics.choices import choice_letter
 from viewfinder.eval.question import Question
 from viewfinder.messages import ChatModel, Sampling, TextPart, user
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from viewfinder.errors import ViewfinderError
 from viewfinder.media.transform import Transform
 from viewfinder.messages import ToolCall
+from viewfinder.outputs.keys import read_keys
 from viewfinder.outputs.loose_json import JsonValue, read_numbers
 from viewfinder.outputs.times import parse_time
 from viewfinder.outputs.tool_calls import format_tool_call, parse_tool_calls
@@ -56,7 +57,7 @@ class Action:
         name: the action, a key of `MOBILE` or `COMPUTER`.
         coordinate, coordinate2: pixels of the original screen; (0, 0) is its top left corner.
         text: what to type, the key event, or the app to open.
-        keys: pressed in order, released in reverse.
+        keys: pressed in order, released in reverse; by the names of `keys.py`, however they were given.
         button: one of `BUTTONS`.
         time: seconds.
         pixels: to scroll, in pixels of the original screen; positive is up.
@@ -76,6 +77,10 @@ class Action:
     status: str | None = None
     clamped: bool = False
     transform: Transform | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """One spelling of each key, before anything looks at them; raises for a key that does not exist."""
+        object.__setattr__(self, "keys", read_keys(self.keys))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, in pixels of the original screen; absent values are left out."""
@@ -119,13 +124,14 @@ def read_action(call: ToolCall, transform: Transform) -> Action:
         )
     places = {key: _place(call, key, transform) for key in ("coordinate", "coordinate2")}
     pixels = read_numbers(call.arguments.get("pixels"))
+    pressed = call.arguments.get("keys", call.arguments.get("text") if device == "computer" else None)
     action = Action(
         device=device,
         name=str(name),
         coordinate=None if places["coordinate"] is None else places["coordinate"][:2],
         coordinate2=None if places["coordinate2"] is None else places["coordinate2"][:2],
         text=_text(call.arguments.get("text")),
-        keys=_keys(call.arguments.get("keys", call.arguments.get("text") if device == "computer" else None), str(name)),
+        keys=read_keys(pressed) if name == "key" and pressed is not None else (),
         button=_text(call.arguments.get("button")),
         time=parse_time(call.arguments.get("time")),
         pixels=pixels[0] / transform.scale[1] if pixels else None,
@@ -151,13 +157,6 @@ def _place(call: ToolCall, key: str, transform: Transform) -> tuple[float, float
 
 def _text(value: JsonValue) -> str | None:
     return None if value is None else str(value)
-
-
-def _keys(value: JsonValue, name: str) -> tuple[str, ...]:
-    """A list of keys, or `ctrl+c` in one string."""
-    if name != "key" or value is None:
-        return ()
-    return tuple(map(str, value)) if isinstance(value, list) else tuple(str(value).split("+"))
 
 
 def _require(action: Action, known: dict[str, tuple[str, ...]]) -> None:

@@ -2,23 +2,20 @@
 
 The model speaks absolute pixels of the resized picture (report, section 2.1.2); callers never see those.
 `format_boxes` writes the canonical text of `canonical.py`, and `grammars.boxes_grammar` allows that text
-only. Parsing also takes what models write outside a grammar: broken JSON, numbers as strings, the plain
-form `x1,y1,x2,y2 label`, swapped corners, corners outside the picture.
+only. Parsing also takes what models write outside a grammar, as `places.py` finds it: swapped corners, corners
+outside the picture; a polygon is the box around it.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.canonical import format_list
-from viewfinder.outputs.loose_json import FoundObject, JsonObject, JsonValue, find_objects, outermost, read_numbers
-
-_KEYS = ("bbox_2d", "bbox", "box_2d", "box")
-_N = r"[-+]?\d+(?:\.\d+)?"
-_PLAIN = re.compile(rf"(?<![\d.])({_N})\s*,\s*({_N})\s*\)?\s*,\s*\(?\s*({_N})\s*,\s*({_N})(?![\d.]*\d)")
-_TRIM = " \t\r\"'`()[]{}:;,.-"
+from viewfinder.outputs.loose_json import JsonValue
+from viewfinder.outputs.place import Place
+from viewfinder.outputs.place_labels import label_key, read_label
+from viewfinder.outputs.places import find_places
 
 
 @dataclass(frozen=True)
@@ -93,57 +90,24 @@ def parse_boxes(text: str, transform: Transform) -> list[Box]:
     With a 100x100 original shown as 200x200, `{"bbox_2d": [20, 40, 60, 80], "label": "cat"}` is
     `Box(10, 20, 30, 40, "cat")`.
     """
-    found = outermost([found for found in find_objects(text) if _corners(found.fields) is not None])
-    if found:
-        return [_from_object(one, transform) for one in found]
-    return _parse_plain(text, transform)
+    return [_from_place(place, transform) for place in find_places(text, "box") if place.kind != "point"]
 
 
-def _corners(fields: JsonObject) -> list[float] | None:
-    for key in _KEYS:
-        if key in fields and len(corners := read_numbers(fields[key])) == 4:
-            return corners
-    return None
-
-
-def _from_object(found: FoundObject, transform: Transform) -> Box:
-    corners = _corners(found.fields)
-    assert corners is not None
-    text = found.fields.get("text_content")
-    known = {*_KEYS, "label", "text_content"}
+def _from_place(place: Place, transform: Transform) -> Box:
+    text = place.fields.get("text_content")
+    known = {"label", "text_content", label_key(place.fields), *place.keys}
     return _place(
-        corners,
+        place.bounds,
         transform,
-        label=read_label(found.fields.get("label")),
+        label=place.label,
         text=None if text is None else read_label(text),
-        extra={key: value for key, value in found.fields.items() if key not in known},
-        source=(found.start, found.end),
+        extra={key: value for key, value in place.fields.items() if key not in known},
+        source=(place.start, place.end),
     )
 
 
-def read_label(value: JsonValue) -> str:
-    """A label however it was typed: text as it is, nothing as "", lists joined by commas."""
-    if isinstance(value, list):
-        return ", ".join(map(read_label, value))
-    return "" if value is None else str(value)
-
-
-def _parse_plain(text: str, transform: Transform) -> list[Box]:
-    """`x1,y1,x2,y2 label` lines, and corners in prose; the label runs to the line's end or the next corners."""
-    matches = list(_PLAIN.finditer(text))
-    boxes: list[Box] = []
-    for i, match in enumerate(matches):
-        stop = matches[i + 1].start() if i + 1 < len(matches) else len(text)
-        label = text[match.end() : stop].split("\n", 1)[0].strip(_TRIM)
-        corners = [float(number) for number in match.groups()]
-        boxes.append(_place(corners, transform, label=label, source=match.span()))
-    return boxes
-
-
-def _place(corners: list[float], transform: Transform, **rest: Any) -> Box:
-    """Sort, clamp and map four numbers in model pixels."""
-    xa, ya, xb, yb = corners
-    given = (min(xa, xb), min(ya, yb), max(xa, xb), max(ya, yb))
+def _place(given: tuple[float, float, float, float], transform: Transform, **rest: Any) -> Box:
+    """Clamp and map corners in model pixels, which are in order."""
     inside = transform.clamp_box_model(given)
     return Box(*transform.box_to_original(inside), clamped=inside != given, transform=transform, **rest)
 

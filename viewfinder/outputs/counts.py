@@ -12,10 +12,9 @@ from typing import Any
 from viewfinder.media.transform import Transform
 from viewfinder.messages import Reply
 from viewfinder.outputs.boxes import Box, format_boxes
-from viewfinder.outputs.loose_json import find_objects, outermost
+from viewfinder.outputs.places import find_places
 from viewfinder.outputs.points import Point, format_points
 
-_PLACE_KEYS = {"bbox_2d", "bbox", "box_2d", "box", "point_2d", "point"}
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _ONES = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
@@ -76,11 +75,13 @@ def parse_count(text: str) -> Count | None:
     `"3"`, `"There are twelve cakes."` and a fenced list followed by such a sentence are all read. A total
     ("... 5 in total") wins over "there are", that over the last number in the prose.
     """
-    places = outermost([found for found in find_objects(text) if _PLACE_KEYS & found.fields.keys()])
+    places = find_places(text)
     has_list = bool(places) or "```" in text
     prose = _FENCE.sub(" ", text)
-    for found in reversed(places if "```" not in text else []):
-        prose = prose[: found.start] + " " + prose[found.end :]
+    if "```" not in text:
+        starts = [0, *(place.end for place in places)]
+        ends = [*(place.start for place in places), len(text)]
+        prose = " ".join(text[start:end] for start, end in zip(starts, ends, strict=True))
     stated = _stated(prose)
     listed = len(places) if has_list else None
     value = stated if stated is not None else listed

@@ -17,6 +17,9 @@ _MAX_DEPTH = 48
 _SPACE = re.compile(r"[\s,;]*")
 _OPENING = re.compile(r"[\[{]")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_ORDINARY = r"-?(?:0|[1-9]\d{0,8})(?:\.\d{1,9})?"
+_NUMBERS = re.compile(rf"\[{_ORDINARY}(?:, ?{_ORDINARY})*\]", re.ASCII)
+"""A list of ordinary numbers as every encoder writes it: most of what is read, and JSON's own decoder is quicker."""
 _BARE_VALUE = re.compile(r"[^\[\](){},\n\"]*")
 _BARE_KEY = re.compile(r"[^\[\](){},:\n\"]*")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -42,26 +45,45 @@ def _string_end(quote: str, followers: str) -> re.Pattern[str]:
 _ENDS = {(quote, key): _string_end(quote, ":" if key else r",:}\])") for quote in "\"'" for key in (False, True)}
 
 
+_SIMPLE_STRINGS = {
+    (quote, key): re.compile(rf"{quote}([^{quote}\\\n]*){quote}(?=\s*[{':' if key else ',:}' + chr(92) + '])'}])")
+    for quote in "\"'"
+    for key in (False, True)
+}
+"""A string without escapes whose end is plain: most of them."""
+
+
 @dataclass(frozen=True)
 class FoundObject:
-    """One complete object and the characters `text[start:end]` it was read from."""
+    """One object and the characters `text[start:end]` it was read from.
+
+    Attributes:
+        spans: key, start and end of each value in order: `text[start:end]`; a key written twice is there twice.
+        owner: the key of the enclosing object under which it stands, also inside a list; "" at the top.
+        complete: False where the text ends inside it; the key at which it was cut is then None.
+    """
 
     fields: JsonObject
     start: int
     end: int
+    spans: list[tuple[str, int, int]]
+    owner: str = ""
+    complete: bool = True
 
 
-def find_objects(text: str) -> list[FoundObject]:
-    """Every complete JSON object in `text`, nested ones too, in order of their first character.
-
-    An object cut off by the end of the text is left out, as in the official parser; the complete
-    objects inside it are kept.
-    """
+def read_objects(text: str) -> list[FoundObject]:
+    """Every JSON object in `text`, nested and cut ones too, in order of their first character."""
     reader = _Reader(text)
     while (opening := _OPENING.search(text, reader.pos)) is not None:
         reader.pos = opening.start()
         reader.value(0)
     return sorted(reader.objects, key=lambda found: found.start)
+
+
+def find_objects(text: str) -> list[FoundObject]:
+    """Every complete object. One cut off by the end of the text is left out, as in the official parser; the
+    complete objects inside it are kept."""
+    return [found for found in read_objects(text) if found.complete]
 
 
 def outermost(objects: list[FoundObject]) -> list[FoundObject]:
@@ -89,6 +111,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.pos = 0
+        self.owner = ""
         self.objects: list[FoundObject] = []
 
     def value(self, depth: int) -> tuple[JsonValue, bool]:
@@ -110,12 +133,19 @@ class _Reader:
 
     def _skip_space(self) -> str:
         """Move to the next character that is neither space nor comma; "" at the end or at a fence."""
-        found = _SPACE.match(self.text, self.pos)
-        assert found is not None
-        self.pos = found.end()
-        return "" if self.text.startswith("```", self.pos) else self.text[self.pos : self.pos + 1]
+        char = self.text[self.pos : self.pos + 1]
+        if char.isspace() or char in (",", ";"):
+            found = _SPACE.match(self.text, self.pos)
+            assert found is not None
+            self.pos = found.end()
+            char = self.text[self.pos : self.pos + 1]
+        return "" if char == "`" and self.text.startswith("```", self.pos) else char
 
     def _array(self, depth: int) -> tuple[JsonValue, bool]:
+        plain = _NUMBERS.match(self.text, self.pos)
+        if plain is not None:
+            self.pos = plain.end()
+            return json.loads(plain[0]), True
         self.pos += 1
         items: list[JsonValue] = []
         while char := self._skip_space():
@@ -137,13 +167,14 @@ class _Reader:
         return items, False
 
     def _object(self, depth: int) -> tuple[JsonValue, bool]:
-        start = self.pos
+        start, owner = self.pos, self.owner
         self.pos += 1
         fields: JsonObject = {}
+        spans: list[tuple[str, int, int]] = []
         while char := self._skip_space():
             if char in "}])" or (char in "{[" and fields):  # the last two: the brace was forgotten
                 self.pos += char == "}"
-                self.objects.append(FoundObject(fields, start, self.pos))
+                self.objects.append(FoundObject(fields, start, self.pos, spans, owner))
                 return fields, True
             if char in "{[(":
                 self.pos += 1
@@ -152,12 +183,18 @@ class _Reader:
             if self._skip_space() != ":":
                 continue
             self.pos += 1
+            fields[key] = None
             if not self._skip_space():
                 break
+            before = self.pos
+            self.owner = key
             value, complete = self.value(depth + 1)
+            self.owner = owner
             if not complete:
                 break
             fields[key] = value
+            spans.append((key, before, self.pos))
+        self.objects.append(FoundObject(fields, start, self.pos, spans, owner, complete=False))
         return fields, False
 
     def _key(self, char: str) -> str:
@@ -171,6 +208,10 @@ class _Reader:
         return self.text[start : self.pos].strip()
 
     def _string(self, quote: str, is_key: bool) -> tuple[JsonValue, bool]:
+        simple = _SIMPLE_STRINGS[quote, is_key].match(self.text, self.pos)
+        if simple is not None:
+            self.pos = simple.end()
+            return simple[1], True
         start = self.pos + 1
         for end in _ENDS[quote, is_key].finditer(self.text, start):
             if not end.group().startswith("\\"):

@@ -2,26 +2,17 @@
 
 Two official forms: a JSON list of `{"point_2d": [x, y], "label": ...}`, which `format_points` writes by
 default, and XML, `<points x1="38" y1="314" alt="cakes">cakes</points>`, with as many points as the tag has
-pairs. Parsing also takes `x,y label` lines and the sloppy JSON of `loose_json.py`.
+pairs. Parsing takes every spelling of `places.py`. A box is never also a point.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from html import escape, unescape
+from html import escape
 from typing import Any, Literal
 
 from viewfinder.media.transform import Transform
-from viewfinder.outputs.boxes import read_label
 from viewfinder.outputs.canonical import format_list
-from viewfinder.outputs.loose_json import FoundObject, JsonObject, find_objects, outermost, read_numbers
-
-_KEYS = ("point_2d", "point")
-_TAG = re.compile(r"<points?\b([^<>]*)(?:>([^<]*)|\Z)")
-_ATTRIBUTE = re.compile(r"([a-z_]+?)(\d*)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE)
-_N = r"[-+]?\d+(?:\.\d+)?"
-_PLAIN = re.compile(rf"(?<![\d.,])\(?\s*({_N})\s*,\s*({_N})(?!\s*,\s*\d)(?![\d.]*\d)")
-_TRIM = " \t\r\"'`()[]{}:;,.-"
+from viewfinder.outputs.places import find_places
 
 
 @dataclass(frozen=True)
@@ -68,51 +59,17 @@ def parse_points(text: str, transform: Transform) -> list[Point]:
         text: the model's words, in pixels of the resized picture.
         transform: of the picture that was asked about.
     """
-    found = outermost([one for one in find_objects(text) if _coordinates(one.fields) is not None])
-    if found:
-        return [_from_object(one, transform) for one in found]
-    if "<point" in text:
-        return _parse_xml(text, transform)
-    return _parse_plain(text, transform)
-
-
-def _coordinates(fields: JsonObject) -> list[float] | None:
-    for key in _KEYS:
-        if key in fields and len(numbers := read_numbers(fields[key])) == 2:
-            return numbers
-    return None
-
-
-def _from_object(found: FoundObject, transform: Transform) -> Point:
-    numbers = _coordinates(found.fields)
-    assert numbers is not None
-    extra = {key: value for key, value in found.fields.items() if key not in (*_KEYS, "label")}
-    label = read_label(found.fields.get("label"))
-    return _place(numbers[0], numbers[1], transform, label=label, extra=extra, source=(found.start, found.end))
-
-
-def _parse_xml(text: str, transform: Transform) -> list[Point]:
-    """`x1 y1 x2 y2 ... alt` attributes; the label is the tag's text, else `alt`. A last pair that the end of
-    the text cut off is left out."""
-    points: list[Point] = []
-    for tag in _TAG.finditer(text):
-        values = {(a[1].lower(), a[2]): a[3] or a[4] or a[5] or "" for a in _ATTRIBUTE.finditer(tag[1])}
-        label = unescape((tag[2] or "").strip() or values.get(("alt", ""), ""))
-        for (name, number), value in values.items():
-            pair = read_numbers([value, values.get(("y", number), "")]) if name == "x" else []
-            if len(pair) == 2:
-                points.append(_place(pair[0], pair[1], transform, label=label, source=tag.span()))
-    return points
-
-
-def _parse_plain(text: str, transform: Transform) -> list[Point]:
-    matches = list(_PLAIN.finditer(text))
-    points: list[Point] = []
-    for i, match in enumerate(matches):
-        stop = matches[i + 1].start() if i + 1 < len(matches) else len(text)
-        label = text[match.end() : stop].split("\n", 1)[0].strip(_TRIM)
-        points.append(_place(float(match[1]), float(match[2]), transform, label=label, source=match.span()))
-    return points
+    return [
+        _place(
+            *(place.coordinates[0], place.coordinates[1]),
+            transform,
+            label=place.label,
+            extra={key: value for key, value in place.fields.items() if key not in ("label", *place.keys)},
+            source=(place.start, place.end),
+        )
+        for place in find_places(text, "point")
+        if place.kind == "point"
+    ]
 
 
 def _place(x: float, y: float, transform: Transform, **rest: Any) -> Point:

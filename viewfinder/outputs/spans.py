@@ -1,8 +1,9 @@
 """Stretches of time: text of the model <-> `Span` in seconds of the original clip.
 
-Reads the JSON of dense captioning (`start_time`, `end_time`, `description`), the sentence of temporal
-grounding ("The given query happens in 64.0 - 72.0 seconds.") and `0:05 - 0:12 description` lines. Every
-time is clamped into the clip, and that is said. Which frames were shown is the caller's knowledge.
+Reads the JSON of dense captioning (`start_time`, `end_time`, `description`; `relevant_windows`), the sentence of
+temporal grounding ("The given query happens in 64.0 - 72.0 seconds."), "starts at ... and ends at ...", minutes and
+seconds in words, and `0:05 - 0:12 description` lines. Every time is clamped into the clip, and that is said. Which
+frames were shown is the caller's knowledge.
 """
 
 import re
@@ -10,23 +11,36 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from viewfinder.outputs.boxes import read_label
 from viewfinder.outputs.canonical import format_list
 from viewfinder.outputs.loose_json import JsonObject, JsonValue, find_objects, outermost
+from viewfinder.outputs.place_labels import line_start, read_label
 from viewfinder.outputs.times import CLOCK, TimeStyle, format_time, parse_time
 
 _STARTS = ("start_time", "start", "begin", "from")
 _ENDS = ("end_time", "end", "stop", "to")
-_PAIRS = ("timestamp", "timestamps", "time", "span", "interval", "segment")
+_PAIRS = ("timestamp", "timestamps", "time", "span", "interval", "segment", "relevant_windows", "windows", "spans")
 _LABELS = ("description", "label", "caption", "event", "text", "query")
 _UNIT = r"\s*(?:seconds?|secs?|sec|s|秒)(?![a-z])"
-_TIME = rf"(?:{CLOCK}|\d+(?:\.\d+)?)(?:{_UNIT})?"
-_RANGE = re.compile(
-    rf"(?<![\d.:])({_TIME})\s*(?:-+>?|–|—|~|to|until|till|and|到|至)\s*({_TIME})(?!\d|:\d)", re.IGNORECASE
+_LONG = (
+    r"\d+(?:\.\d+)?\s?(?:hours?|hrs?|h|minutes?|mins?|m|分钟?)(?![a-z])"
+    r"(?:,?\s?(?:and\s)?\d+(?:\.\d+)?\s?(?:minutes?|mins?|m|seconds?|secs?|s|分钟?|秒)(?![a-z])){0,2}"
 )
-_BRACKETED = re.compile(rf"\[\s*({_TIME})\s*,\s*({_TIME})\s*\]", re.IGNORECASE)
-_MOMENT = re.compile(rf"(?<![\d.:])({CLOCK}|\d+(?:\.\d+)?{_UNIT})(?!\d|:\d)", re.IGNORECASE)
+"""`1 minute 5 seconds`, `1m5s`."""
+_TIME = rf"(?:{_LONG}|(?:{CLOCK}|\d+(?:\.\d+)?)(?:{_UNIT})?)"
+_BEGINS = r"\b(?:start|begin)(?:s|ning|ing)?[ _]?(?:time)?\W{0,5}(?:at|is|from)?\W{0,5}(?:about|around)?\s?"
+_ENDS_AT = r"\b(?:end|finish|stop)(?:s|es|ing)?[ _]?(?:time)?\W{0,5}(?:at|is|by)?\W{0,5}(?:about|around)?\s?"
+_START_END = re.compile(
+    rf"{_BEGINS}(?<![\d.:])({_TIME})(?!\d|:\d)[^\d]{{0,60}}?{_ENDS_AT}(?<![\d.:])({_TIME})(?!\d|:\d)", re.IGNORECASE
+)
+_RANGE = re.compile(
+    rf"(?<![\d.:])({_TIME})\s{{0,9}}(?:-+>?|–|—|−|~|to|until|till|through|and|到|至)\s{{0,9}}({_TIME})(?!\d|:\d)",
+    re.IGNORECASE,
+)
+_QUOTED = rf"\s{{0,9}}[\"']?({_TIME})[\"']?\s{{0,9}}"
+_BRACKETED = re.compile(rf"[\[(]{_QUOTED},{_QUOTED}[\])]", re.IGNORECASE)
+_MOMENT = re.compile(rf"(?<![\d.:])({_LONG}|{CLOCK}|\d+(?:\.\d+)?{_UNIT})(?!\d|:\d)", re.IGNORECASE)
 _BULLET = re.compile(r"[\s\-*•\d.()\[\]]*\Z")
+_LONGEST = 2000
 NONE_SENTENCE = "The given query does not occur in the video."
 
 
@@ -76,20 +90,27 @@ def parse_spans(
         fps: frames per second, only to read frame numbers of hmsf times.
         frame_times: of the frames that were shown, seconds of the original; those inside a span are its evidence.
     """
-    found = [(_times(one.fields, fps), one) for one in outermost(find_objects(text))]
-    spans = [_span(times, _label(one.fields), duration, frame_times) for times, one in found if times is not None]
+    spans = [
+        _span(times, _label(one.fields), duration, frame_times)
+        for one in outermost(find_objects(text))
+        for times in _times(one.fields, fps)
+    ]
     return spans or _parse_prose(text, duration, fps, frame_times)
 
 
-def _times(fields: JsonObject, fps: float | None) -> tuple[float, float] | None:
+def _times(fields: JsonObject, fps: float | None) -> list[tuple[float, float]]:
+    """The spans of one object: its start and end, or its pairs (`relevant_windows` has any number)."""
     start = next((parse_time(fields[key], fps) for key in _STARTS if key in fields), None)
     end = next((parse_time(fields[key], fps) for key in _ENDS if key in fields), None)
     if start is not None:
-        return start, start if end is None else end
+        return [(start, start if end is None else end)]
     for key in _PAIRS:
-        if key in fields and (pair := _pair(fields[key], fps)) is not None:
-            return pair
-    return None
+        value = fields.get(key)
+        many = isinstance(value, list) and bool(value) and all(isinstance(part, list) for part in value)
+        pairs = [_pair(part, fps) for part in (value if many and isinstance(value, list) else [value])]
+        if read := [pair for pair in pairs if pair is not None]:
+            return read
+    return []
 
 
 def _pair(value: JsonValue, fps: float | None) -> tuple[float, float] | None:
@@ -108,14 +129,16 @@ def _label(fields: JsonObject) -> str:
 
 def _parse_prose(text: str, duration: float, fps: float | None, frame_times: Sequence[float]) -> list[Span]:
     text = _BRACKETED.sub(r"\1 - \2", text)
-    matches = list(_RANGE.finditer(text)) or list(_MOMENT.finditer(text))
+    matches = list(_START_END.finditer(text)) or list(_RANGE.finditer(text)) or list(_MOMENT.finditer(text))
     spans: list[Span] = []
     for match in matches:
         first, last = parse_time(match[1], fps), parse_time(match[match.lastindex or 1], fps)
         if first is None or last is None:
             continue
-        line_start = text.rfind("\n", 0, match.start()) + 1
-        rest = text[match.end() :].split("\n", 1)[0] if _BULLET.match(text[line_start : match.start()]) else ""
+        line = line_start(text, match.start())
+        end = text.find("\n", match.end())
+        behind = text[match.end() : end if end >= 0 else len(text)][:_LONGEST]
+        rest = behind if _BULLET.match(text[line : match.start()]) else ""
         rest = re.sub(rf"\A{_UNIT}", "", rest).strip(" \t\r:-–—]).,")
         spans.append(_span((first, last), rest, duration, frame_times))
     return spans

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,6 +30,10 @@ PICTURE = Image.new("RGB", (400, 200), "white")  # seen as 392x196
 class Line(BaseModel):
     name: str
     price: float
+
+
+class Price(BaseModel):
+    amount: Decimal
 
 
 class Receipt(BaseModel):
@@ -212,3 +217,31 @@ def _random_answer(schema: dict[str, Any], seed: int) -> Any:
         grammar.accept(ids[-1])
         assert len(ids) < 20_000
     return json.loads(bytes(i for i in ids if i != EOS))
+
+
+class Bill(BaseModel, strict=True):
+    tags: set[str]
+    total: Decimal
+    lines: list[Price] = []
+
+
+def test_sets_and_decimals() -> None:
+    places = {"bbox_2d": None}
+    answer = {
+        "tags": [{"value": "tea", **places}, {"value": "milk", **places}, {"value": "tea", **places}],
+        "total": {"value": "$1,234.50", **places},
+        "lines": [{"amount": {"value": "12 €", **places}}, {"amount": {"value": 0.1, **places}}],
+    }
+    bill = take(answer, Bill).value
+    assert bill == Bill(
+        tags={"tea", "milk"},
+        total=Decimal("1234.50"),
+        lines=[Price(amount=Decimal(12)), Price(amount=Decimal("0.1"))],
+    )
+    with pytest.raises(GrammarError, match="total"):
+        take({**answer, "total": {"value": "12 or 13", **places}}, Bill)
+
+
+def test_a_set_can_be_enforced() -> None:
+    schema = with_places(schema_of(Bill), [(100, 100)])
+    GrammarCompiler([bytes([i]) for i in range(256)] + [b""], [256]).json_schema(schema)

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from viewfinder.eval.metrics.answers import anls, choice_letter, contains_answer, exact_count, relaxed_accuracy
+from viewfinder.eval.metrics.answers import anls, contains_answer, exact_count, relaxed_accuracy
 from viewfinder.eval.metrics.assignment import assign
 from viewfinder.eval.metrics.pages import (
     Match,
@@ -56,24 +56,6 @@ def test_exact_count() -> None:
     assert exact_count("There are twelve.", 12) == 1
     assert exact_count("There are 11.", 12) == 0
     assert exact_count("many", 12) == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "letter"),
-    [
-        ("B", "B"),
-        ("(b", None),
-        ("(B) because it is", "B"),
-        ("B. The cat", "B"),
-        ("The answer is C.", "C"),
-        ("A cat sits; the answer is D", "D"),
-        ("I choose [B]", "B"),
-        ("Definitely A", "A"),
-        ("unknown", None),
-    ],
-)
-def test_choice_letter(text: str, letter: str | None) -> None:
-    assert choice_letter(text) == letter
 
 
 def test_vqa_score() -> None:

@@ -34,6 +34,16 @@ def test_structure_ignores_words() -> None:
     assert teds_structure(table("<td>x</td>"), table("<td rowspan=2>x</td>")) == pytest.approx(0.5)
 
 
+def test_heads_count_where_they_are_asked_for_and_never_in_the_published_score() -> None:
+    truth = table("<th>name</th><th>age</th>", "<td>Ann</td><td>5</td>")
+    wrong = table("<th>xxxx</th><th>yyy</th>", "<td>Ann</td><td>5</td>")
+    assert teds(wrong, truth) == 1
+    assert teds(wrong, truth, heads=True) == pytest.approx(1 - 2 / 6)
+    assert teds(truth, truth, heads=True) == 1
+    without = table("<td>name</td><td>age</td>", "<td>Ann</td><td>5</td>")
+    assert teds(without, truth, heads=True) == pytest.approx(1 - 2 / 6)  # a head is no plain cell
+
+
 def test_no_table_scores_nothing() -> None:
     assert teds("no table", table("<td>x</td>")) == 0
     assert teds(table("<td>x</td>"), "") == 0

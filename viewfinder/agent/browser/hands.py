@@ -111,7 +111,7 @@ class Hands:
             await self.tabs.settle(self._settle)
         elif part is not None:
             return await self._on_bar(part)
-        return None if action.name in ("type", "key") and action.keys != ("Escape",) else Outcome()
+        return None if action.name in ("type", "key") and action.keys != ("escape",) else Outcome()
 
     async def _on_bar(self, part: overlays.Part) -> Outcome:
         name, _, number = part.action.partition(" ")

@@ -117,7 +117,7 @@ class DrawnWorld(Staged):
         self._selected = False
 
     def _key(self, action: Action) -> None:
-        keys = tuple(key.lower() for key in action.keys)
+        keys = action.keys
         if keys == ("ctrl", "a"):
             self._selected = bool(self._focus)
         elif keys in (("backspace",), ("delete",)) or action.text == "clear":
@@ -125,7 +125,7 @@ class DrawnWorld(Staged):
                 whole = self._selected or action.text == "clear"
                 self.app.set(self._focus, "" if whole else widget.value[:-1])
             self._selected = False
-        elif keys in (("escape",), ("esc",)):
+        elif keys == ("escape",):
             self._list = None
 
     def _wheel(self, down: float) -> None:

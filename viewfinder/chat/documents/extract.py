@@ -4,6 +4,7 @@ The answer obeys the schema by construction. Where the PDF has a text layer each
 `Field.verified` says whether it stands there, and a value without a box gets the one of its words.
 """
 
+import copy
 import dataclasses
 import json
 import re
@@ -28,6 +29,7 @@ from viewfinder.processor.processor import Processor
 
 T = TypeVar("T")
 
+_AMOUNT = re.compile(r"[^\d.,+-]{0,5}([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)[^\d.,]{0,5}")
 MAX_NEW_TOKENS = 4096
 
 
@@ -117,14 +119,32 @@ def _instance(shape: Any, data: Any) -> Any:
     if not hasattr(shape, "model_validate"):
         return data
     try:
-        return shape.model_validate(data)
+        return shape.model_validate_json(json.dumps(data))
     except ValidationError as error:
+        wrong = [problem["loc"] for problem in error.errors() if problem["type"] == "decimal_parsing"]
+        if wrong and (plain := _plain_amounts(data, wrong)) != data:
+            return _instance(shape, plain)
         problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"]))
         raise GrammarError(
             f"the answer obeys the schema of {shape.__name__} but not its own checks ({place}: {problem['msg']}); "
             "loosen the check or extract by the plain schema"
         ) from error
+
+
+def _plain_amounts(data: Any, places: Sequence[tuple[int | str, ...]]) -> Any:
+    """The data with texts such as `$1,234.50` at these places as plain decimals; what is no amount stays."""
+    data = copy.deepcopy(data)
+    for place in places:
+        inside = data
+        try:
+            for key in place[:-1]:
+                inside = inside[key]
+            if amount := _AMOUNT.fullmatch(str(inside[place[-1]])):
+                inside[place[-1]] = amount[1].replace(",", "")
+        except (KeyError, IndexError, TypeError):  # the place runs through a union, whose branch is part of it
+            continue
+    return data
 
 
 def _descriptions(schema: dict[str, Any]) -> dict[str, str]:

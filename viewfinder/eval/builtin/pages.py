@@ -71,14 +71,18 @@ def page_total(scored: Sequence[Scored]) -> dict[str, float]:
 
 
 def table_alikeness(prediction: Any, question: Question) -> float:
-    return teds(str(prediction or ""), question.truth)
+    """TEDS in which the words of heads count."""
+    return teds(str(prediction or ""), question.truth, heads=True)
 
 
 def table_total(scored: Sequence[Scored]) -> dict[str, float]:
-    """Mean TEDS, and the share of values that are within 5 % (numbers) or equal, at their heads, 0..1."""
+    """Mean TEDS with heads and as published (without), and the share of values that are within 5 % (numbers) or equal,
+    at their heads, 0..1."""
+    published = [teds(str(s.prediction or ""), s.truth) for s in scored]
     right = [values_right(str(s.prediction or ""), s.truth) for s in scored]
     return {
         "score": sum(s.value for s in scored) / max(1, len(scored)),
+        "TEDS as published": sum(published) / max(1, len(published)),
         "relaxed accuracy": sum(right) / max(1, len(right)),
     }
 
@@ -139,7 +143,9 @@ def _tasks() -> tuple[Task, ...]:
         if has(kind):
             make = partial(_parse, kind=kind, task=task, min_side=168, max_side=336)
             how = {"total": table_total, "max_new_tokens": 768}
-            found.append(builtin(name, f"A {name} to a table, TEDS", make, page_form, table_alikeness, **how))
+            found.append(
+                builtin(name, f"A {name} to a table, TEDS with heads", make, page_form, table_alikeness, **how)
+            )
     if has("charts"):
         score: Callable[[Any, Question], float] = lambda said, q: relaxed_accuracy(str(said or ""), [q.truth])  # noqa: E731
         title = "Questions about charts, relaxed accuracy"

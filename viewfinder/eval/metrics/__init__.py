@@ -2,11 +2,11 @@
 
 from viewfinder.eval.metrics.answers import (
     anls,
-    choice_letter,
     contains_answer,
     exact_count,
     relaxed_accuracy,
 )
+from viewfinder.eval.metrics.choices import choice_letter, yes_or_no
 from viewfinder.eval.metrics.edit_distance import edit_distance, normalized_edit_distance
 from viewfinder.eval.metrics.pages import (
     formula_distance,
@@ -43,4 +43,5 @@ __all__ = [
     "temporal_iou",
     "text_distance",
     "vqa_score",
+    "yes_or_no",
 ]

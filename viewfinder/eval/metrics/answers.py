@@ -1,6 +1,6 @@
-"""Short answers against accepted ones: ANLS, relaxed accuracy, containment, exact count, letters of choices.
+"""Short answers against accepted ones: ANLS, relaxed accuracy, containment, exact count.
 
-Definitions as in the benchmarks' own evaluators (DocVQA, ChartQA, OCRBench, CountBench, multiple choice).
+Definitions as in the benchmarks' own evaluators (DocVQA, ChartQA, OCRBench, CountBench).
 """
 
 import re
@@ -67,16 +67,3 @@ def exact_count(prediction: str, count: int) -> float:
     """1 where the answer states, or else lists, exactly `count` things (CountBench)."""
     said = parse_count(prediction)
     return float(said is not None and said.value == count)
-
-
-def choice_letter(prediction: str, letters: str = "ABCD") -> str | None:
-    """The letter that a multiple-choice answer chooses; None where it names none.
-
-    `"B"`, `"(B) because"`, `"The answer is B."` give B; a letter that only begins a word does not count.
-    """
-    group = f"[{letters}]"
-    stated = re.search(rf"(?:answer|option|choice)\s*(?:is|:)?\s*[(\[*]*({group})\b", prediction, re.IGNORECASE)
-    alone = re.match(rf"\s*[(\[*]*({group})(?:[)\].:,*]|\s*\Z|\s+(?=because|since|as\b|-))", prediction)
-    marked = re.search(rf"[(\[]({group})[)\]]", prediction)
-    found = alone or stated or marked or re.search(rf"(?<![\w'])({group})(?![\w'])", prediction)
-    return found[1].upper() if found else None

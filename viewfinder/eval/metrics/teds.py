@@ -5,6 +5,9 @@
 Cells (`td`) are leaves. Renaming costs 1 where tag, colspan or rowspan differ, and between cells the
 normalised edit distance of their tokens: characters, and the tags inside them. TEDS-structure ignores words.
 Tags inside cells count as nodes of the table, as in the published code, though they are not in the tree.
+
+The published code knows `td` alone: a `th` has no words there, so that a table whose every head is wrong scores 1.
+That is kept for outside benchmarks; with `heads` (our own tables and charts) a `th` is a cell like any other.
 """
 
 import html
@@ -29,12 +32,14 @@ class TableTree:
     num_nodes: int
 
 
-def teds(predicted: str, truth: str, structure_only: bool = False) -> float:
+def teds(predicted: str, truth: str, structure_only: bool = False, heads: bool = False) -> float:
     """TEDS of two texts, 0..1, each with a `<table>` (the first counts); 0 where one has none.
+
+    `heads`: the words of `th` count, too.
 
     One of two cells read as "ab" for "ac": `teds(...) == 1 - 0.5 / 3`, for table rows are nodes too.
     """
-    a, b = read_table_tree(predicted), read_table_tree(truth)
+    a, b = read_table_tree(predicted, heads), read_table_tree(truth, heads)
     if a is None or b is None:
         return 0.0
     nodes = max(a.num_nodes, b.num_nodes)
@@ -48,28 +53,29 @@ def teds_structure(predicted: str, truth: str) -> float:
     return teds(predicted, truth, structure_only=True)
 
 
-def read_table_tree(text: str) -> TableTree | None:
-    """The first table of a text as a tree; None where there is none."""
+def read_table_tree(text: str, heads: bool = False) -> TableTree | None:
+    """The first table of a text as a tree; None where there is none. `heads`: a `th` is a cell."""
+    cells = ("td", "th") if heads else ("td",)
     table = parse_tree(text)[0].first("table")
     if table is None:
         return None
     nodes, children = [table], [list[int]()]
     for i, node in enumerate(nodes):  # grows while it is read
-        if node.tag != "td":
+        if node.tag not in cells:
             for child in node.nodes:
                 children[i].append(len(nodes))
                 nodes.append(child)
                 children.append([])
     tree, order = Tree.from_children(children, 0)
     ordered = [nodes[i] for i in order]
-    tokens = [tuple(cell_tokens(node)) if node.tag == "td" else None for node in ordered]
-    return TableTree(tree, [_label(node) for node in ordered], tokens, _count(table))
+    tokens = [tuple(cell_tokens(node)) if node.tag in cells else None for node in ordered]
+    return TableTree(tree, [_label(node, cells) for node in ordered], tokens, _count(table))
 
 
-def _label(node: Node) -> Label:
-    if node.tag != "td":
+def _label(node: Node, cells: tuple[str, ...]) -> Label:
+    if node.tag not in cells:
         return node.tag, None, None
-    return "td", _span(node, "colspan"), _span(node, "rowspan")
+    return node.tag, _span(node, "colspan"), _span(node, "rowspan")
 
 
 def _span(node: Node, name: str) -> int:

@@ -2,17 +2,19 @@
 
 MathVista's `query` column is the official prompt, hint included; integer and float answers are compared after
 rounding to the question's precision, as its `normalize_extracted_answer` does. With a judge the value is extracted by
-it (as the authors do with GPT-4); without, by rule: the boxed value, the one after "answer is", else the last number.
+it (as the authors do with GPT-4); without, by rule: the boxed value, the one after "answer is", else the last number,
+without its unit and its thousands separators.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from viewfinder.eval.forms import LETTERS, Form, letter, text
 from viewfinder.eval.judging import judge_value
-from viewfinder.eval.metrics.answers import choice_letter
-from viewfinder.eval.metrics.maths import final_value, maths_equal
+from viewfinder.eval.metrics.choices import choice_letter
+from viewfinder.eval.metrics.maths import final_value, maths_equal, read_number
 from viewfinder.eval.question import Answer, Question
 from viewfinder.eval.source import Data, Files, picture, require
 from viewfinder.eval.task import Task
@@ -42,14 +44,12 @@ def mathvista_value(said: str, question: Question) -> Any:
         found = choice_letter(said, "".join(question.choices))
         return question.options[question.choices.index(found)] if found else _nearest(said, question.options)
     value = final_value(said)
-    try:
-        if truth["type"] == "integer":
-            return str(int(float(value)))
-        if truth["type"] == "float":
-            return str(round(float(value), int(float(truth["precision"] or 0))))
-    except (ValueError, OverflowError):
+    if truth["type"] not in ("integer", "float"):
+        return value
+    number = read_number(value)
+    if number is None or not math.isfinite(number):
         return None
-    return value
+    return str(int(number) if truth["type"] == "integer" else round(number, int(float(truth["precision"] or 0))))
 
 
 def _nearest(said: str, options: tuple[str, ...]) -> str:
@@ -118,7 +118,7 @@ TASKS = (
         title="MathVista (testmini)",
         data=Data("AI4Math/MathVista", ("data/testmini-*.parquet",), "CC-BY-SA-4.0"),
         questions=mathvista_questions,
-        form=Form("mathvista/1", lambda a, q: mathvista_value(a.text, q), _mathvista_write, _guess),
+        form=Form("mathvista/2", lambda a, q: mathvista_value(a.text, q), _mathvista_write, _guess),
         score=mathvista_score,
         reported={"72B": 74.8, "7B": 68.2, "3B": 62.3},
         judge=lambda judge, q, said: mathvista_value(judge_value(judge, q, said), q),
@@ -130,7 +130,7 @@ TASKS = (
         title="MATH-Vision (full test)",
         data=Data("MathLLMs/MathVision", ("data/test-*.parquet",), "MIT"),
         questions=mathvision_questions,
-        form=Form("mathvision/1", _mathvision_read, lambda q, s: f"\\boxed{{{text.write(q, s)}}}", _guess),
+        form=Form("mathvision/2", _mathvision_read, lambda q, s: f"\\boxed{{{text.write(q, s)}}}", _guess),
         score=mathvision_score,
         reported={"72B": 38.1, "7B": 25.1, "3B": 21.2},
         judge=judge_value,

@@ -1,8 +1,9 @@
 """MMMU (validation) and MMMU-Pro: college exam questions with pictures spliced into the text.
 
 Prompt of Qwen's published evaluation (`evaluation/mmmu`), images between 1280 and 5120 tokens. Open questions are
-right where an accepted answer, normalised, stands in the reply. MMMU-Pro overall is the mean of its ten-option and
-its vision-only sets.
+right where an accepted answer, normalised, is among the stated answers, as in MMMU's `eval_open`; unlike there, a boxed
+value is the only one stated, and sentences part at full stops also after capitals are gone. MMMU-Pro overall is the
+mean of its ten-option and its vision-only sets.
 """
 
 import ast
@@ -12,6 +13,7 @@ from typing import Any
 
 from viewfinder.eval.forms import Form, letter, text
 from viewfinder.eval.judging import judge_letter
+from viewfinder.eval.metrics.maths import boxed, one_form, read_number
 from viewfinder.eval.multiple_choice import choice_text, from_parts, splice
 from viewfinder.eval.question import Answer, Question
 from viewfinder.eval.source import Data, Files, picture, require
@@ -67,17 +69,11 @@ def pro_questions(files: Files) -> Iterator[Question]:
 
 
 def _read(answer: Answer, question: Question) -> Any:
-    """The last stated letter of a worked answer, else the letter; open questions as text."""
-    if not question.choices:
-        return answer.text.strip()
-    stated = re.findall(r"answer\s*(?:is)?\s*:?\s*\**\(?([A-Z])\b", answer.text, re.IGNORECASE)
-    if stated and stated[-1].upper() in question.choices:
-        return stated[-1].upper()
-    return letter.read(answer, question)
+    return letter.read(answer, question) if question.choices else answer.text.strip()
 
 
 FORM = Form(
-    "mmmu/1",
+    "mmmu/2",
     _read,
     lambda q, sight: text.write(q, sight) if not q.choices else str(q.truth),
     letter.guess,
@@ -87,23 +83,44 @@ FORM = Form(
 def score(prediction: Any, question: Question) -> float:
     if question.choices:
         return float(prediction == question.truth)
-    return float(any(_open_equal(str(prediction), accepted) for accepted in question.truth))
+    stated = stated_answers(str(prediction or ""))
+    return float(any(_open_equal(said, accepted) for accepted in question.truth for said in stated))
+
+
+_INDICATORS = ("could be ", "so ", "is ", "thus ", "therefore ", "final ", "answer ", "result ")
+_SENTENCES = re.compile(r"\.\s+|\n")
+_NUMBER = re.compile(r"(?<![\d.])-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d{1,3})?")
+
+
+def stated_answers(reply: str) -> list[str]:
+    """What a reply gives as its answers (MMMU's `get_key_subresponses`): the shortest end of each sentence behind a
+    word that announces one, in the last sentence also behind "="; the whole reply where nothing is announced.
+
+    `stated_answers("5 apples and 3 pears, so the total is 8") == ["8"]`.
+    """
+    if (inside := boxed(reply)) is not None:
+        return [inside]
+    sentences = [part for part in _SENTENCES.split(one_form(reply).strip().strip(".").lower()) if part.strip()]
+    stated: list[str] = []
+    for sentence in sentences:
+        words = (*_INDICATORS, "=") if sentence is sentences[-1] else _INDICATORS
+        ends = [sentence.rsplit(word, 1)[1].strip() for word in words if word in sentence]
+        stated += [min(ends, key=len)] if any(ends) else []
+    return [said for said in stated if said.strip(".:,!? ")] or [reply.strip()]
 
 
 def _open_equal(said: str, accepted: str) -> bool:
-    """Numbers to two decimals anywhere in the answer, words as a substring (MMMU's `eval_open`)."""
+    """Numbers to two decimals, words as a substring."""
     number = _number(accepted)
-    if number is not None:
-        found = re.findall(r"-?\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?", said)
-        return any(round(value, 2) == round(number, 2) for value in map(_number, found) if value is not None)
-    return accepted.strip().lower() in said.strip().lower()
+    if number is None:
+        return accepted.strip().lower() in said.strip().lower()
+    found = [_number(text_) for text_ in _NUMBER.findall(said)]
+    return any(value is not None and round(value, 2) == round(number, 2) for value in found)
 
 
 def _number(text_: str) -> float | None:
-    try:
-        return float(text_.replace(",", ""))
-    except ValueError:
-        return None
+    value = read_number(text_)
+    return value if value is not None and re.fullmatch(r"[-\d.,eE+%$\s]*", one_form(text_)) else None
 
 
 def pro_total(scored: Sequence[Scored]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from viewfinder.eval.forms import Form, yes_no
 from viewfinder.eval.judging import ask_judge
-from viewfinder.eval.metrics.answers import choice_letter
+from viewfinder.eval.metrics.choices import choice_letter
 from viewfinder.eval.question import Answer, Question, Sight
 from viewfinder.eval.source import Data, Files, require
 from viewfinder.eval.task import Scored, Task

@@ -17,6 +17,7 @@ from PIL import Image as PillowImage
 from viewfinder.outputs.document.elements import (
     Address,
     Chart,
+    Code,
     Element,
     Formula,
     Heading,
@@ -99,6 +100,8 @@ def clean_element(element: Element, figure: str | None) -> str:
     match element:
         case Heading():
             return f"<h{element.level}>{element.content}</h{element.level}>"
+        case Code():
+            return f"<pre>{element.content}</pre>"
         case Paragraph():
             return f"<p>{element.content}</p>"
         case Address():

@@ -19,7 +19,10 @@ from viewfinder.outputs.document.elements import (
 if TYPE_CHECKING:
     from viewfinder.outputs.document.document import Page
 
-_NUMBER = re.compile(r"[-+(]?\s*[$€£¥]?\s*\d[\d,\s]*(?:\.\d+)?\s*\)?\s*%?")
+_NUMBER = re.compile(
+    r"[-−+(]?\s*[$€£¥]?\s*(?:(?:0|[1-9]\d{0,14})|[1-9]\d{0,2}(?:,\d{3}){1,4}|[1-9]\d{0,2}(?:\s\d{3}){1,4})(?:\.\d{1,15})?\s*\)?\s*%?"
+)
+"""An amount; not `007` or `01234`, which are names, nor digits beyond what a float holds."""
 
 
 def page_to_dict(page: "Page") -> dict[str, Any]:
@@ -47,7 +50,8 @@ def element_to_dict(element: Element) -> dict[str, Any]:
         case Paragraph() if element.role:
             result["role"] = element.role
         case ListBlock():
-            result |= {"ordered": element.ordered, "items": [_item(item) for item in element.items]}
+            start = {"start": element.start} if element.start != 1 else {}
+            result |= {"ordered": element.ordered, **start, "items": [_item(item) for item in element.items]}
         case Table():
             result |= {"rows": element.grid(), "header_rows": element.num_header_rows}
         case Chart() if element.table is not None:
@@ -64,12 +68,13 @@ def element_to_dict(element: Element) -> dict[str, Any]:
 def _item(item: ListItem) -> dict[str, Any]:
     below = [_item(inner) for inner in item.below.items] if item.below else []
     own = ListItem(item.content).text
-    return {"text": own, **({"items": below} if below else {})}
+    number = {} if item.number is None else {"number": item.number}
+    return {"text": own, **number, **({"items": below} if below else {})}
 
 
 def table_to_pandas(table: Table) -> Any:
     """A DataFrame: marked head rows become columns (several are joined), and a column in which every filled
-    cell is a number becomes numbers (`1,234`, `$5`, `12 %` as 12, `(3)` as -3)."""
+    cell is a number becomes numbers (`1,234`, `$5`, `12 %` as 12, `(3)` as -3); with leading zeros it stays text."""
     pandas: Any = import_module("pandas")
     grid, heads = table.grid(), table.num_header_rows
     names: list[Any] = list(range(table.num_columns))
@@ -88,6 +93,6 @@ def table_to_pandas(table: Table) -> Any:
 def _number(text: str) -> float | None:
     if not text:
         return None
-    negative = text.startswith(("-", "("))
+    negative = text.startswith(("-", "−", "("))
     value = float(re.sub(r"[^\d.]", "", text))
     return -value if negative else value

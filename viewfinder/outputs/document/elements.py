@@ -1,15 +1,15 @@
 """The parts of a page, typed: one small class for each element kind of the QwenVL HTML format.
 
-Boxes are (x1, y1, x2, y2) in pixels of the original page, None where the model gave none. `content` is
-safe inline HTML (`html_inline`), as written; `text` is the same without markup. Elements stand in reading
-order. The fields that are not compared remember white space, so that a text is written back as it was.
+Boxes are (x1, y1, x2, y2) in pixels of the original page, None where the model gave none. `content` is safe inline HTML
+(`html_inline`), as written; `text` is the same without markup. Elements stand in reading order. The fields that are not
+compared remember white space, so that a text is written back as it was.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from viewfinder.outputs.document.html_inline import plain_text
+from viewfinder.outputs.document.html_inline import plain_text, verbatim_text, without_delimiters
 
 Rectangle = tuple[float, float, float, float]
 
@@ -39,6 +39,17 @@ class Paragraph(Element):
     @property
     def text(self) -> str:
         return plain_text(self.content)
+
+
+@dataclass(frozen=True)
+class Code(Paragraph):
+    """Text whose white space counts (`<pre>`)."""
+
+    kind: ClassVar[str] = "code"
+
+    @property
+    def text(self) -> str:
+        return verbatim_text(self.content)
 
 
 @dataclass(frozen=True)
@@ -77,11 +88,12 @@ class Address(Element):
 
 @dataclass(frozen=True)
 class ListItem:
-    """One item, with a list below it or none."""
+    """One item, with a list below it or none. `number` is its own, where it has one (`<li value="7">`)."""
 
     content: str
     box: Rectangle | None = None
     below: "ListBlock | None" = None
+    number: int | None = None
     lead: str = field(default="", repr=False, compare=False, kw_only=True)
     tail: str = field(default="", repr=False, compare=False, kw_only=True)
 
@@ -93,16 +105,22 @@ class ListItem:
 
 @dataclass(frozen=True)
 class ListBlock(Element):
-    """A list, numbered when `ordered`."""
+    """A list, numbered from `start` when `ordered`."""
 
     kind: ClassVar[str] = "list"
     items: tuple[ListItem, ...] = ()
     ordered: bool = False
+    start: int = 1
     tail: str = field(default="", repr=False, compare=False, kw_only=True)
 
     @property
     def text(self) -> str:
         return "\n".join(item.text for item in self.items)
+
+    def numbers(self) -> list[int]:
+        """The number of each item: its own, or one more than that before."""
+        last = self.start - 1
+        return [last := last + 1 if item.number is None else item.number for item in self.items]
 
 
 @dataclass(frozen=True)
@@ -254,8 +272,8 @@ class Formula(Written):
 
     @property
     def latex(self) -> str:
-        """LaTeX without the dollars around it."""
-        return self.text.strip().removeprefix("$$").removesuffix("$$").strip("$ \n")
+        """LaTeX without the delimiters around it: dollars, `\\[ \\]` or `\\( \\)`."""
+        return without_delimiters(self.text)
 
 
 @dataclass(frozen=True)

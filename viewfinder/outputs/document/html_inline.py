@@ -71,6 +71,21 @@ def plain_text(content: str) -> str:
     return "\n".join(lines).strip()
 
 
+def verbatim_text(content: str) -> str:
+    """As `plain_text`, with all white space as it was."""
+    return unescape(_TAG.sub(lambda tag: "\n" if tag[2].lower() == "br" else "", content))
+
+
+def without_delimiters(text: str) -> str:
+    """LaTeX without the dollars, `\\[ \\]` or `\\( \\)` around it."""
+    latex = text.strip()
+    for opening, closing in (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$")):
+        if len(latex) >= len(opening + closing) and latex.startswith(opening) and latex.endswith(closing):
+            latex = latex[len(opening) : len(latex) - len(closing)].strip()
+    latex = latex.lstrip("$ \n")  # one that the end of the text cut off
+    return latex if latex.endswith("\\$") else latex.rstrip("$ \n")
+
+
 def unescape(text: str) -> str:
     """The inverse of `escape`. Only whole entities count: LaTeX's `&not` is not `¬`."""
     return _ENTITY.sub(lambda entity: html.unescape(entity.group()), text)

@@ -11,6 +11,7 @@ from viewfinder.outputs.document.elements import (
     Address,
     Break,
     Chart,
+    Code,
     Element,
     Formula,
     Heading,
@@ -21,22 +22,25 @@ from viewfinder.outputs.document.elements import (
     Table,
     Written,
 )
-from viewfinder.outputs.document.html_inline import plain_text, unescape
+from viewfinder.outputs.document.html_inline import plain_text
+from viewfinder.outputs.document.markdown_inline import fenced, inert, inline_markdown
 from viewfinder.outputs.document.write import write_elements
 
 FigureName = Callable[[Picture], str]
 
-_MARKS = {"b": "**", "strong": "**", "i": "*", "em": "*", "s": "~~", "del": "~~", "code": "`"}
-_TAG = re.compile(r"<(/?)(\w+)([^>]*)>")
-_TAG_LIKE = re.compile(r"<(?=[a-zA-Z/!?])")
-_LINE_MARK = re.compile(r"^(\s*)(#{1,6} |>|[-+*] |\d+[.)] |```|~~~|---)")
+_LINE_MARK = re.compile(r"^(\s*)(#{1,6}(?: |$)|>|[-+*](?: |$)|```|~~~|--+|==*\s*$)")
+_NUMBER_MARK = re.compile(r"^(\s*\d{1,9})([.)](?: |$))")
+_CLOSING_HASHES = re.compile(r"(?:^|(?<=\s))(#+)$")
 
 
 def element_to_markdown(element: Element, figure_name: FigureName) -> str:
     """One block of Markdown; "" for what leaves no trace."""
     match element:
         case Heading():
-            return f"{'#' * element.level} {inline_markdown(element.content, one_line=True)}"
+            words = _CLOSING_HASHES.sub(r"\\\1", inline_markdown(element.content, one_line=True))
+            return f"{'#' * element.level} {words}"
+        case Code():
+            return fenced(element.text)
         case Paragraph():
             return paragraph_markdown(element.content)
         case Address():
@@ -46,10 +50,10 @@ def element_to_markdown(element: Element, figure_name: FigureName) -> str:
         case Table():
             return table_markdown(element)
         case Formula():
-            return f"$$\n{_inert(element.latex)}\n$$" if element.latex else _figure(element, figure_name)
+            return f"$$\n{inert(element.latex)}\n$$" if element.latex else _figure(element, figure_name)
         case Written():
             fence = "abc" if element.kind == "music sheet" else "smiles"
-            written = f"```{fence}\n{element.text.replace('```', '')}\n```" if element.text else ""
+            written = fenced(element.text, fence) if element.text else ""
             return _joined(_figure(element, figure_name), written)
         case Chart():
             table = table_markdown(element.table) if element.table else ""
@@ -73,36 +77,23 @@ def _figure(element: Picture, figure_name: FigureName) -> str:
     return f"![{alternative}]({figure_name(element)})"
 
 
-def inline_markdown(content: str, one_line: bool = False) -> str:
-    """Content with Markdown's marks for bold, italic, struck and code; other tags stay, they are safe."""
-
-    def replaced(tag: re.Match[str]) -> str:
-        slash, name = tag[1], tag[2].lower()
-        if name == "br":
-            return " " if one_line else "  \n"
-        if name == "a":
-            return "" if slash else tag.group()
-        return _MARKS.get(name, tag.group() if name in ("sub", "sup", "u", "mark", "small", "ins") else "")
-
-    linked = re.sub(r'<a href="([^"]*)">(.*?)</a>', r"[\2](\1)", content, flags=re.DOTALL)
-    return re.sub(
-        r"[^\S\n]*\n[^\S\n]*" if not one_line else r"\s+", " " if one_line else "\n", _TAG.sub(replaced, linked)
-    ).strip()
-
-
 def paragraph_markdown(content: str) -> str:
-    """A paragraph whose beginning cannot be taken for a heading, list or fence."""
-    text = inline_markdown(content)
-    return "\n".join(_LINE_MARK.sub(r"\1\\\2", line) for line in text.split("\n"))
+    """A paragraph whose lines cannot be taken for headings, lists, rules or fences."""
+    return "\n".join(_plain_line(line) for line in inline_markdown(content).split("\n"))
 
 
-def list_markdown(block: ListBlock, depth: int = 0) -> str:
+def _plain_line(line: str) -> str:
+    return _NUMBER_MARK.sub(r"\1\\\2", _LINE_MARK.sub(r"\1\\\2", line))
+
+
+def list_markdown(block: ListBlock, indent: int = 0) -> str:
+    """Items with their own numbers; a list below stands under the words of its item."""
     lines: list[str] = []
-    for i, item in enumerate(block.items, 1):
-        mark = f"{i}." if block.ordered else "-"
-        lines.append(f"{'   ' * depth}{mark} {inline_markdown(item.content, one_line=True)}")
+    for number, item in zip(block.numbers(), block.items, strict=True):
+        mark = f"{number}." if block.ordered else "-"
+        lines.append(f"{' ' * indent}{mark} {_plain_line(inline_markdown(item.content, one_line=True))}")
         if item.below is not None:
-            lines.append(list_markdown(item.below, depth + 1))
+            lines.append(list_markdown(item.below, indent + max(3, len(mark) + 1)))
     return "\n".join(lines)
 
 
@@ -118,8 +109,3 @@ def table_markdown(table: Table) -> str:
     lines.insert(1, "|" + " --- |" * len(rows[0]))
     caption = plain_text(table.caption)
     return (f"{inline_markdown(table.caption)}\n\n" if caption else "") + "\n".join(lines)
-
-
-def _inert(latex: str) -> str:
-    """LaTeX in which no `<` begins a tag."""
-    return _TAG_LIKE.sub("< ", unescape(latex))

@@ -13,6 +13,7 @@ from viewfinder.media.transform import Transform
 from viewfinder.outputs.document.elements import (
     Address,
     Break,
+    Code,
     Element,
     Heading,
     Image,
@@ -152,6 +153,8 @@ class _PageReader:
         if any(child.tag in BLOCK or child.tag == "img" for child in node.nodes):
             self.repairs.append(f"unwrapped <{node.tag}>")
             self.read_blocks(node.children)
+        elif node.tag == "pre" and (content := inline_content(node.children).removeprefix("\n").rstrip()):
+            self._add(Code(self.box(node), content, role_of(node)))
         elif content := inline_content(node.children).strip():
             self.repairs.append(f"made a paragraph of <{node.tag}>")
             self._add(Paragraph(self.box(node), content, role_of(node)))
@@ -204,20 +207,23 @@ class _PageReader:
             item = child if isinstance(child, Node) and child.tag == "li" else Node("li", children=[child])
             items.append(replace(self._item(item, depth), lead=lead))
             lead = ""
-        return ListBlock(self.box(node, depth == 0), tuple(items), node.tag == "ol", tail=lead)
+        start = _number(node, "start") if node.tag == "ol" else None
+        return ListBlock(
+            self.box(node, depth == 0), tuple(items), node.tag == "ol", 1 if start is None else start, tail=lead
+        )
 
     def _item(self, node: Node, depth: int) -> ListItem:
         lists = [child for child in node.nodes if child.tag in ("ol", "ul")]
         own = [child for child in node.children if isinstance(child, str) or child not in lists]
         if not lists or depth >= 8:
-            return ListItem(inline_content(node.children), self.box(node, False))
+            return ListItem(inline_content(node.children), self.box(node, False), number=_number(node, "value"))
         last = node.children[-1]
         tail = last if isinstance(last, str) and not last.strip() else ""
         below = self._list(lists[0], depth + 1)
         for more in lists[1:]:
             below = replace(below, items=below.items + self._list(more, depth + 1).items)
         content = inline_content(own[:-1] if tail else own)
-        return ListItem(content, self.box(node, False), replace(below, lead=""), tail=tail)
+        return ListItem(content, self.box(node, False), replace(below, lead=""), _number(node, "value"), tail=tail)
 
     def _table(self, node: Node) -> Table:
         table = read_table(node, self.repairs)
@@ -237,3 +243,9 @@ class _PageReader:
             self._read_container(node)
         else:
             self._add(picture)
+
+
+def _number(node: Node, name: str) -> int | None:
+    """The number of a list or of an item."""
+    written = node.attributes.get(name, "").strip()
+    return int(written) if re.fullmatch(r"-?[0-9]{1,9}", written) else None

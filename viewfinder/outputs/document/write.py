@@ -13,6 +13,7 @@ from viewfinder.outputs.document.elements import (
     Break,
     Chart,
     ChemicalFormula,
+    Code,
     Element,
     Formula,
     Heading,
@@ -52,6 +53,8 @@ class _Writer:
         match element:
             case Break():
                 return "<p></p>"
+            case Code():
+                return f"<pre{_class(element.role)}{self.box(element.box)}>{element.content}</pre>"
             case Paragraph():
                 return f"<p{_class(element.role)}{self.box(element.box)}>{element.content}</p>"
             case Heading():
@@ -72,9 +75,11 @@ class _Writer:
         items: list[str] = []
         for item in block.items:
             below = self.list(item.below) if item.below else ""
-            items.append(f"{item.lead}<li{self.box(item.box)}>{item.content}{below}{item.tail}</li>")
+            number = "" if item.number is None else f' value="{item.number}"'
+            items.append(f"{item.lead}<li{number}{self.box(item.box)}>{item.content}{below}{item.tail}</li>")
         tag = "ol" if block.ordered else "ul"
-        return f"<{tag}{self.box(block.box)}>{''.join(items)}{block.tail}</{tag}>"
+        start = f' start="{block.start}"' if block.ordered and block.start != 1 else ""
+        return f"<{tag}{start}{self.box(block.box)}>{''.join(items)}{block.tail}</{tag}>"
 
     def table(self, table: Table) -> str:
         style = f"<style>{table.style}</style>" if table.style else ""
