@@ -19,9 +19,10 @@ from io import BytesIO
 from pathlib import Path
 
 import fontTools
+import PIL
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTCollection, TTFont
-from PIL import Image
+from PIL import Image, ImageFont
 
 from viewfinder.data.synth.objects import EmojiFont
 from viewfinder.data.synth.writing.languages import all_languages, drawn_letters
@@ -170,6 +171,7 @@ def main() -> None:
         (arguments.out / folder).mkdir(parents=True)
     entries = [write_font(font, roots[font.package], arguments.out) for font in FONTS]
     entries += [write_own(name, entries, arguments.out) for name in OWN]
+    entries.append(write_interface(arguments.out))
     pictures = write_pictures(roots["fonts-noto-color-emoji"], arguments.out)
     for name, root in roots.items():
         text = (root / "usr/share/doc" / name / "copyright").read_bytes()
@@ -239,7 +241,7 @@ def between(ranges: str) -> set[str]:
 def write_own(name: str, entries: list[dict[str, object]], out: Path) -> dict[str, object]:
     """A file under a family name that exists nowhere else."""
     entry = next(entry for entry in entries if str(entry["file"]).startswith(f"{name}."))
-    font = subset(TTFont(out / "fonts" / str(entry["file"])), between(_RANGES["latin"]))
+    font = subset(TTFont(out / "fonts" / str(entry["file"])), between("0020-017F 2010-2026 20AC 2212"))
     style = name.partition("-")[2]
     values = {1: OWN_FAMILY, 2: style, 4: f"{OWN_FAMILY} {style}", 6: f"ViewfinderSans-{style}", 3: f"core-1 {style}"}
     for record in font["name"].names:
@@ -249,6 +251,15 @@ def write_own(name: str, entries: list[dict[str, object]], out: Path) -> dict[st
     font.save(target)
     made = Font(str(entry["package"]), "", target.stem, str(entry["license"]), "latin", "charts")
     return describe(target, made)
+
+
+def write_interface(out: Path) -> dict[str, object]:
+    """The font that Pillow brings within its source, as a file."""
+    target = out / "fonts" / "Aileron-Regular.ttf"
+    opened = ImageFont.load_default(12)
+    assert isinstance(opened, ImageFont.FreeTypeFont)
+    target.write_bytes(opened.font_bytes)
+    return describe(target, Font("Pillow", "", target.stem, "CC0-1.0", _WHOLE, "interface"))
 
 
 def describe(path: Path, font: Font) -> dict[str, object]:
@@ -272,7 +283,7 @@ def describe(path: Path, font: Font) -> dict[str, object]:
         "license": font.license,
         "changes": "" if font.keep == _WHOLE else "letters left out",
         "package": font.package,
-        "package_version": PACKAGES[font.package],
+        "package_version": PACKAGES.get(font.package, PIL.__version__),
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
     }

@@ -5,7 +5,7 @@
 
 Every file is compared with the manifest once a process, so a set that was changed never draws. Which family is held
 out stands in the manifest. Roles: "text" (Latin and more), "script" (one script), "hand" (looks written by hand),
-"charts" (a family name of our own, for libraries that also look among the system's fonts).
+"charts" (a family name of our own, for libraries that also look among the system's fonts), "interface" (Pillow's own).
 """
 
 import hashlib

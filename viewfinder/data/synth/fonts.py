@@ -13,14 +13,14 @@ from PIL import ImageFont
 
 from viewfinder.data.synth.kinds import Split
 from viewfinder.errors import DataError
-from viewfinder.materials.shipped import fonts, set_name
+from viewfinder.materials.shipped import font_file, fonts, set_name
 
 BUILT_IN = "Pillow"
 HELD_OUT_FAMILIES = frozenset({"Cabin", "Cantarell", "FiraCode", "Vollkorn"})
 """Never drawn in training (one sans, one interface sans, one mono, one serif); read in the tests of the result."""
 
 FontFamily = tuple[str, tuple[Path | None, ...]]
-"""A family's name and its files; a file of None is the font that Pillow brings."""
+"""A family's name and its files; None is the font that Pillow brings too (Aileron)."""
 
 
 @lru_cache(maxsize=16)
@@ -76,10 +76,7 @@ def materials_name(folders: Sequence[str] = ()) -> str:
 @lru_cache(maxsize=2048)
 def load_font(path: Path | None, size: int) -> ImageFont.FreeTypeFont:
     """The font at `size` pixels per em."""
-    if path is None:
-        font = ImageFont.load_default(size)
-        assert isinstance(font, ImageFont.FreeTypeFont)
-        return font
+    path = path or font_file("Aileron-Regular")
     return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
 
 

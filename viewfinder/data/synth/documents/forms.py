@@ -95,7 +95,7 @@ def draw_form(rng: np.random.Generator, options: Options) -> Form:
     colours = draw_palette(rng, hard)
     sheet = Sheet(size, colours.paper, colours.ink, colours.accent)
     em = number(rng, 14 - round(3 * hard), 17 - round(4 * hard))
-    faces = draw_faces(rng, options.split)
+    faces = draw_faces(rng, options.split, options.fonts)
     label = Face(faces.bold if chance(rng, 0.4) else faces.plain, em, sheet.ink, 1.3)
     filled = label.like(path=faces.plain)
     if chance(rng, 0.15 + 0.5 * hard):
