@@ -1,7 +1,8 @@
 """Libraries of named pictures to paste: thousands of categories, one in ten of them held out by name.
 
 A library is a folder of PNG or SVG files (the file name is the name), an Iconify JSON file (`icons.json` of any
-`@iconify-json` package), or a colour emoji font. Without any, the shipped archive is used. Drawing styles whose library is named in `HELD_OUT_STYLES` never reach training.
+`@iconify-json` package), or a colour emoji font. Without any, the shipped archive is used. Drawing styles whose library
+is named in `HELD_OUT_STYLES` never reach training.
 """
 
 import io

@@ -9,7 +9,7 @@ from viewfinder.data.synth.charts.drawn import draw_chart
 from viewfinder.data.synth.charts.figures import draw_figures
 from viewfinder.data.synth.charts.questions import chart_element
 from viewfinder.data.synth.choose import chance, number, pick
-from viewfinder.data.synth.documents import blocks, notations
+from viewfinder.data.synth.documents import notations
 from viewfinder.data.synth.documents.blocks import Block, Look
 from viewfinder.data.synth.documents.lettering import Column, Face, set_line
 from viewfinder.data.synth.documents.pages import BLOCKS, SetPage, answer_html, ask, page_size, set_page

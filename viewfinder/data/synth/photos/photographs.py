@@ -82,8 +82,8 @@ def _place(package: str, file: str) -> Path:
     path = Path(spec.origin).parent / file if spec is not None and spec.origin else None
     if path is None or not path.is_file():
         raise MissingMaterial(
-            f"the photograph {file} of the package {package} is not on this machine, and with fewer photographs a seed "
-            "would draw others than elsewhere; pip install 'viewfinder[data,materials]', or name a folder with --objects"
+            f"the photograph {file} of the package {package} is not on this machine, so a seed would draw others than "
+            "elsewhere; pip install 'viewfinder[data,materials]', or name a folder with --objects"
         )
     return path
 

@@ -52,9 +52,7 @@ class Film:
         return image
 
 
-def make_film(
-    rng: np.random.Generator, size: tuple[int, int], duration: float, count: int, options: Options
-) -> Film:
+def make_film(rng: np.random.Generator, size: tuple[int, int], duration: float, count: int, options: Options) -> Film:
     """A clip of `count` events (fewer when it is too short for them), one after the other."""
     canvas, split = ground(rng, size, options.difficulty * 0.6), options.split
     count = max(1, min(count, int(duration / 2.2)))

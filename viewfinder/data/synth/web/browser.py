@@ -1,6 +1,7 @@
 """One headless Chromium per process, which shows HTML of our own and tells what it laid out.
 
-Nothing is loaded from anywhere: the network is cut off for every page, and the only fonts are the shipped ones. It lives in a thread of its own (`own_thread`).
+Nothing is loaded from anywhere: the network is cut off for every page, and the only fonts are the shipped ones. It
+lives in a thread of its own (`own_thread`).
 """
 
 import atexit
