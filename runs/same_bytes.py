@@ -18,10 +18,9 @@ from tempfile import TemporaryDirectory
 
 from fontTools.ttLib import TTFont
 
+from viewfinder.data.runner import run_plan
 from viewfinder.data.synth.kinds import KINDS
 from viewfinder.materials.shipped import FONT_FOLDER, read_manifest
-
-_BUILD = "import sys; from viewfinder.cli import main; sys.argv = ['viewfinder', *sys.argv[1:]]; main()"
 
 
 def add_fonts(folder: Path) -> int:
@@ -45,22 +44,28 @@ def add_fonts(folder: Path) -> int:
     return len(names)
 
 
-def build(kind: str, split: str, home: Path, count: int, seed: int) -> str:
-    """The hash of a set that is made in a process of its own."""
-    out = home / f"{kind}-{split}"
-    options = ["--count", str(count), "--seed", str(seed), "--out", str(out), "--measure", "none"]
+def build(kinds: list[str], home: Path, count: int, seed: int) -> dict[str, str]:
+    """Hashes of the sets by kind and split, made in a process with this home."""
     variables = {
         **os.environ,
         "HOME": str(home),
         "XDG_DATA_HOME": str(home / "share"),
         "XDG_CACHE_HOME": str(home / "c"),
     }
-    held_out = ["--held-out"] if split == "held_out" else []
-    command = [sys.executable, "-c", _BUILD, "data", "build", kind, *options, *held_out]
-    done = subprocess.run(command, env=variables, capture_output=True, text=True)
-    if done.returncode:
-        return f"failed: {done.stderr.strip().splitlines()[-1]}"
-    return str(json.loads((out / "manifest.json").read_text())["hash"])
+    command = [sys.executable, __file__, *kinds, "--count", str(count), "--seed", str(seed), "--in", str(home)]
+    process = subprocess.run(command, env=variables, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(process.stdout.splitlines()[-1])
+
+
+def build_here(kinds: list[str], folder: Path, count: int, seed: int) -> dict[str, str]:
+    """The same in this process."""
+    hashes: dict[str, str] = {}
+    for kind in kinds:
+        for split in ("train", "held_out"):
+            source = {"name": "synth", "kinds": {kind: 1.0}, "count": count, "seed": seed, "options": {"split": split}}
+            hashes[f"{kind} {split}"] = run_plan({"source": source}, folder / kind / split)["hash"]
+            print(kind, split, hashes[f"{kind} {split}"][:16], file=sys.stderr, flush=True)
+    return hashes
 
 
 def main() -> None:
@@ -68,25 +73,23 @@ def main() -> None:
     parser.add_argument("kinds", nargs="*", default=list(KINDS))
     parser.add_argument("--count", type=int, default=3)
     parser.add_argument("--seed", type=int, default=5)
-    arguments = parser.parse_args()
-    differ = 0
+    parser.add_argument("--in", dest="folder", type=Path, help="only make the sets there and print their hashes")
+    given = parser.parse_args()
+    if given.folder:
+        print(json.dumps(build_here(given.kinds, given.folder, given.count, given.seed)))
+        return
     with TemporaryDirectory() as place, ThreadPoolExecutor(2) as pool:
         homes = [Path(place) / "as-it-is", Path(place) / "with-more"]
         homes[0].mkdir()
         added = add_fonts(homes[1] / "share" / "fonts")
         (homes[1] / ".fonts").symlink_to(homes[1] / "share" / "fonts")
-        print(f"{'kind':15}{'split':10}{'fonts of the system':24}{f'and {added} more':24}")
-        for kind in arguments.kinds:
-            for split in ("train", "held_out"):
-                work = [pool.submit(build, kind, split, home, arguments.count, arguments.seed) for home in homes]
-                one, other = (each.result() for each in work)
-                same = one == other and not one.startswith("failed")
-                differ += not same
-                shown = [text if text.startswith("failed") else text[:16] for text in (one, other)]
-                print(f"{kind:15}{split:10}{shown[0]:24}{shown[1]:24}{'' if same else 'DIFFERENT'}", flush=True)
-    if differ:
-        sys.exit(f"{differ} sets are not the same")
-    print("all the same")
+        one, other = pool.map(lambda home: build(given.kinds, home, given.count, given.seed), homes)
+    print(f"{'set':26}{'fonts of the system':22}and {added} more")
+    for name in one:
+        print(f"{name:26}{one[name][:16]:22}{other[name][:16]}{'' if one[name] == other[name] else '  DIFFERENT'}")
+    differ = sum(one[name] != other[name] for name in one)
+    print(f"{differ} of {len(one)} sets differ")
+    sys.exit(differ > 0)
 
 
 if __name__ == "__main__":

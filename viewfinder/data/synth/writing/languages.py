@@ -113,7 +113,7 @@ def drawn_letters(code: str) -> frozenset[str]:
     language = all_languages()[code]
     words = "".join(language.words) + _LETTERS.get(language.script, "")
     capitals = words.upper() if language.script in ("Latin", "Cyrillic", "Greek") else ""
-    return frozenset(words + capitals + "0123456789")
+    return frozenset(words + capitals + ("0123456789" if language.joint else ""))
 
 
 @lru_cache(maxsize=1024)
