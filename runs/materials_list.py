@@ -1,4 +1,4 @@
-"""Which fonts are shipped, from which packages of Debian 12, and which letters of each: the list of `make_materials`."""
+"""Which fonts are shipped, from which packages of Debian 12, and which letters of each: for `make_materials`."""
 
 from dataclasses import dataclass
 
