@@ -4,6 +4,7 @@
     ├── MediaError            bytes that are not the picture, clip or page they were said to be
     │   └── LimitError        readable, but over a cap on bytes, pixels, pages, frames or seconds
     ├── DataError             a data set, source row or plan that cannot be used as it is
+    ├── MissingMaterial       a program, package, font or picture that drawing needs and this machine lacks
     ├── MessageError          a conversation that does not have a known shape
     ├── CheckpointError       a model directory that cannot be loaded as it is
     ├── ContextLengthError    more tokens than the model can take
@@ -29,6 +30,14 @@ class LimitError(MediaError):
 
 class DataError(ViewfinderError):
     """A data set, a row of a source, a plan or a kind of sample that cannot be used as it is."""
+
+
+class MissingMaterial(ViewfinderError):
+    """A program, package, font or picture that drawing needs and this machine lacks.
+
+    Raised before anything is drawn, with the remedy. No other draw can do better, so it ends the work: it is no
+    `DataError`, which sets one row aside.
+    """
 
 
 class MessageError(ViewfinderError):

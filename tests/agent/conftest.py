@@ -11,5 +11,5 @@ from viewfinder.agent.browser import Chromium
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Chromium]:
     """One browser program; each test opens its own context in it."""
-    with Chromium(find_browser()) as browser:
+    with Chromium(find_browser(), shipped_fonts=True) as browser:
         yield browser

@@ -95,7 +95,7 @@ def _maker(
     if miniwob or renderer == "web":
         from viewfinder.agent.browser import Chromium
 
-        browser = Chromium()
+        browser = Chromium(shipped_fonts=True)
     given = {"chromium": browser} if browser else {}
 
     def make(name: str, seed: int) -> Any:
@@ -123,6 +123,7 @@ def samples(
     from viewfinder.agent.samples import Style, pointing_samples, world_samples
     from viewfinder.agent.worlds import make_world
     from viewfinder.data.shards import write_shards
+    from viewfinder.materials.shipped import set_name
 
     if least > most:
         raise typer.BadParameter(f"--least {least} is over --most {most}, so no screen fits; lower it")
@@ -132,7 +133,7 @@ def samples(
     if web:
         from viewfinder.agent.browser import Chromium
 
-        browser = Chromium()
+        browser = Chromium(shipped_fonts=True)
 
     def make(name: str, renderer: str, *given: Any, **more: Any) -> Any:
         if renderer == "web":
@@ -143,7 +144,8 @@ def samples(
         generate = pointing_samples if pointing else world_samples
         stream = generate(count, seed=seed, split=split_of(split), style=style, make=make)  # type: ignore[arg-type]
         with working(f"writing {count} samples"):
-            manifest = write_shards(stream, directory, source="worlds", split=split, seed=seed)
+            about = {"source": "worlds", "split": split, "seed": seed, "materials": set_name()}
+            manifest = write_shards(stream, directory, **about)
     finally:
         if browser is not None:
             browser.close()

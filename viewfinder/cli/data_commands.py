@@ -51,6 +51,9 @@ def build(
     objects: Annotated[
         list[str] | None, typer.Option("--objects", help="A library of named pictures; repeatable.")
     ] = None,
+    fonts: Annotated[
+        list[str] | None, typer.Option("--fonts", help="A folder of fonts beside the shipped ones; repeatable.")
+    ] = None,
     per_shard: PerShard = 500,
     workers: Workers = 1,
     ray: Ray = None,
@@ -65,6 +68,7 @@ def build(
         "split": "held_out" if held_out else "train",
         "languages": [part for part in languages.split(",") if part],
         "objects": list(objects or []),
+        "fonts": list(fonts or []),
     }
     source = {"name": "synth", "kinds": _weights(names), "count": count, "seed": seed, "options": options}
     _run({"source": source, "operators": _measuring(measure), "per_shard": per_shard}, out, workers, ray, image_format)
@@ -177,7 +181,8 @@ def _run(spec: dict[str, Any], out: Path, workers: int, ray: str | None, image_f
         executor = RayTasks(None if ray == "local" else ray, max(2, workers))
     with _bar() as update:
         manifest = run_plan(spec, out, executor, image_format=image_format, progress=update, open_model=open_chat_model)
-    typer.echo(f"{manifest['samples']:,} samples in {out}, hash {manifest['hash'][:16]}")
+    drawn = f", materials {manifest['materials']}" if "materials" in manifest else ""
+    typer.echo(f"{manifest['samples']:,} samples in {out}, hash {manifest['hash'][:16]}{drawn}")
     if manifest["quarantined"]:
         print_warning(f"{manifest['quarantined']:,} rows set aside; {out / 'quarantine.jsonl'} says why")
 

@@ -15,13 +15,34 @@ def register(data: typer.Typer) -> None:
         data.command()(command)
 
 
-def kinds() -> None:
-    """List the kinds of samples that can be made."""
+def kinds(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+) -> None:
+    """List the kinds of samples that can be made, what each needs, and whether this machine has it."""
     from viewfinder.data.synth.kinds import KINDS
+    from viewfinder.materials.needs import NEEDS, missing
+    from viewfinder.materials.shipped import set_name
 
+    lacking = {need.name for need in missing(NEEDS)}
+    if as_json:
+        listed = [
+            {
+                "name": k.name,
+                "about": k.about,
+                "version": k.version,
+                "needs": k.needs,
+                "missing": [*lacking & {*k.needs}],
+            }
+            for k in KINDS.values()
+        ]
+        print_json({"materials": set_name(), "kinds": listed})
+        return
     for kind in KINDS.values():
-        needs = f" (needs {kind.needs})" if kind.needs else ""
-        typer.echo(f"{kind.name:12} {kind.about}{needs}")
+        needs = ", ".join(f"{name} (missing)" if name in lacking else name for name in kind.needs)
+        typer.echo(f"{kind.name:14} {kind.about}{f'; needs {needs}' if needs else ''}")
+    typer.echo(f"\nAll draw with the shipped fonts and pictures, {set_name()}; their files are whole.")
+    for name in sorted(lacking):
+        typer.echo(f"missing: {name}; {NEEDS[name].remedy}")
 
 
 def sources() -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 from viewfinder.data.sample import Sample
-from viewfinder.errors import DataError, ViewfinderError
+from viewfinder.errors import DataError, MissingMaterial, ViewfinderError
 from viewfinder.messages import ChatModel
 
 Spec = dict[str, Any]
@@ -159,6 +159,8 @@ def _apply(operators: Sequence[Operator], outcome: Outcome) -> None:
             try:
                 results += [one if isinstance(one, Bad) else _marked(one, operator) for one in operator(sample)]
                 failed = 0
+            except MissingMaterial:
+                raise
             except Exception as error:
                 failed += 1
                 if failed >= _GONE and getattr(operator, "models", ()):

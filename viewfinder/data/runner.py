@@ -82,12 +82,14 @@ def run_plan(
         open_model: gives the model of a name, for operators that ask one; sent to workers, so a plain function.
 
     Raises:
-        DataError: a plan that cannot be built, or a folder that holds another set.
+        DataError: a plan that cannot be built, a folder that holds another set, or a kind that gave no sample.
+        MissingMaterial: what a kind needs is not on this machine; nothing was drawn.
     """
     directory = Path(directory).resolve()
     text = json.dumps({**spec, "image_format": image_format})
     plan = _plan(text, open_model)
-    _claim(directory, json.loads(text))
+    materials = getattr(plan.source, "materials", "")
+    _claim(directory, {**json.loads(text), **({"materials": materials} if materials else {})})
     executor = executor or InProcess()
     everything = range(plan.num_shards)
     if plan.barrier < len(plan.operators):
@@ -98,7 +100,7 @@ def run_plan(
     missing = [i for i in everything if not side_file(directory / shard_name(i)).exists()]
     work = executor.map(MakeShard(text, str(directory), open_model), missing)
     _watch("shards", work, len(missing), plan.num_shards, progress)
-    return _complete(json.loads(text), directory, plan.num_shards)
+    return _complete(plan, directory, {"plan": json.loads(text), **({"materials": materials} if materials else {})})
 
 
 def _watch(what: str, work: Iterable[int], missing: int, total: int, progress: Progress | None) -> None:
@@ -190,11 +192,12 @@ def _report(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _complete(spec: Spec, directory: Path, num_shards: int) -> dict[str, Any]:
+def _complete(plan: Plan, directory: Path, about: dict[str, Any]) -> dict[str, Any]:
     """Quarantine, report, index, manifest and card, from what the shards left in `work`."""
     for left in (*directory.glob("shard-*.partial"), *directory.glob("work/*.partial")):
         left.unlink(missing_ok=True)  # of workers that were killed
-    reports = [json.loads(side_file(directory / shard_name(i)).read_text())["report"] for i in range(num_shards)]
+    sides = [json.loads(side_file(directory / shard_name(i)).read_text()) for i in range(plan.num_shards)]
+    reports = [side["report"] for side in sides]
     bad = [{"shard": i, **one} for i, report in enumerate(reports) for one in report["bad"]]
     lines = "".join(json.dumps(one, ensure_ascii=False, default=str) + "\n" for one in bad)
     (directory / "quarantine.jsonl").write_text(lines)
@@ -205,6 +208,9 @@ def _complete(spec: Spec, directory: Path, num_shards: int) -> dict[str, Any]:
             for key, value in count.items():
                 total[key] += value
     (directory / "report.json").write_text(json.dumps({"operators": totals, "bad": len(bad)}, indent=1) + "\n")
-    manifest = finish(directory, {"plan": spec, "quarantined": len(bad)})
+    check: Callable[[Iterable[str]], None] | None = getattr(plan.source, "check_result", None)
+    if check is not None:
+        check(row["id"] for side in sides for row in side["rows"])
+    manifest = finish(directory, {**about, "quarantined": len(bad)})
     write_card(directory, manifest, totals)
     return manifest

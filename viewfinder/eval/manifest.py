@@ -21,6 +21,7 @@ from viewfinder.eval.errors import EvaluationError
 from viewfinder.eval.metrics.intervals import Interval, bootstrap_mean, bootstrap_total
 from viewfinder.eval.question import Question
 from viewfinder.eval.task import MediaSettings, Scored, Task, mean_percent
+from viewfinder.materials.shipped import set_name
 from viewfinder.messages import Reply, Sampling, TextPart
 
 FORMAT = 1
@@ -179,7 +180,7 @@ def versions() -> dict[str, str]:
 
 def _data(task: Task) -> dict[str, Any]:
     if task.data is None:
-        return {"source": "generated"}
+        return {"source": "generated", "materials": set_name()}
     return {"source": task.data.repo, "revision": task.data.revision}
 
 

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from viewfinder.data.sample import Sample
 from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, TEXT_HEADS, TOWER_HEADS
 from viewfinder.data.synth.kind_views import KindStyle, make_view
 from viewfinder.data.synth.words import CHARACTERS
-from viewfinder.errors import DataError
+from viewfinder.errors import DataError, MissingMaterial
 from viewfinder.processor.processor import Processor
 from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.processor.tokenizer import Tokenizer
@@ -46,6 +47,19 @@ def test_every_token_has_its_labels(processor: Processor) -> None:
         assert {len(labels[name]) for name in (*TOWER_HEADS, *TEXT_HEADS)} == {seen}
         assert {len(labels[name]) for name in ANSWER_HEADS} == {len(inputs.input_ids)}
         assert len(inputs.input_ids) <= 640
+
+
+def test_missing_material_ends_the_drawing_at_once(processor: Processor) -> None:
+    drawn = 0
+
+    def lacking(*_: object) -> Sample:
+        nonlocal drawn
+        drawn += 1
+        raise MissingMaterial("a page cannot be drawn without chromium")
+
+    with pytest.raises(MissingMaterial):
+        make_view(np.random.default_rng(0), processor, KindStyle({"web": 1.0}, makers={"web": lacking}))
+    assert drawn == 1
 
 
 def test_of_what_nobody_noted_nothing_is_asked(processor: Processor) -> None:

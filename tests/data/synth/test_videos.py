@@ -19,7 +19,7 @@ def _changed(film, a: float, b: float) -> bool:  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize("split", ["train", "held_out"])
 def test_pictures_change_only_while_something_happens(split) -> None:  # type: ignore[no-untyped-def]
     for seed in range(12):
-        film = make_film(np.random.default_rng(seed), (112, 84), 12.0, 3, split, 0.2)
+        film = make_film(np.random.default_rng(seed), (112, 84), 12.0, 3, Options(split=split, difficulty=0.2))
         edges = [0.0, *(t for e in film.events for t in (e.start, e.end)), film.duration]
         for start, end in zip(edges[::2], edges[1::2], strict=True):  # between events
             if end - start > 0.1:
@@ -35,7 +35,7 @@ def test_times_of_answers_come_back() -> None:
     styles = set()
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        film = make_film(rng, (84, 84), 10.0, 3, "train", 0.2)
+        film = make_film(rng, (84, 84), 10.0, 3, Options(difficulty=0.2))
         exchange = ask(rng, film, tuple(i / 2 for i in range(20)))
         if "spans" not in exchange.truth:
             continue

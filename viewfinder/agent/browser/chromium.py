@@ -5,16 +5,17 @@ its caller, and callers may have event loops of their own (notebooks).
 """
 
 import asyncio
-import shutil
 import threading
 from collections.abc import Coroutine
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self, TypeVar
 
 from viewfinder.errors import ViewfinderError
+from viewfinder.materials.chromium import find_program, font_environment
+from viewfinder.materials.needs import require
 
 T = TypeVar("T")
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _QUIET = (
     "--disable-quic",
     "--no-first-run",
@@ -39,9 +40,12 @@ class Chromium:
         connect: address of a running browser's debugging port, `http://127.0.0.1:9222`, instead of a new one.
         profile: directory with the user's profile, for sessions that are logged in.
         sandbox: Chromium's own; off where the system does not allow it (root in a container).
+        shipped_fonts: draw with the package's fonts alone, so that samples are the same on every machine; otherwise
+            with those of the system, as a user's browser does.
 
     Raises:
-        ViewfinderError: Playwright or a browser is missing, or it does not start.
+        MissingMaterial: Playwright or a browser is not there.
+        ViewfinderError: it does not start.
     """
 
     def __init__(
@@ -52,14 +56,11 @@ class Chromium:
         connect: str | None = None,
         profile: str | Path | None = None,
         sandbox: bool | None = None,
+        shipped_fonts: bool = False,
     ) -> None:
-        try:
-            import playwright.async_api  # noqa: F401  # pyright: ignore[reportUnusedImport]
-        except ImportError:
-            raise ViewfinderError(
-                "Playwright is not installed, so no browser can be driven; pip install 'viewfinder[agent]'"
-            ) from None
-        self._executable = str(executable) if executable else next(filter(None, map(shutil.which, _NAMES)), None)
+        require("playwright", *(() if executable or connect else ("chromium",)), what="a browser's screen")
+        self._executable = str(executable) if executable else find_program()
+        self._fonts = TemporaryDirectory(prefix="viewfinder-fonts-") if shipped_fonts else None
         self._headless, self._connect, self._profile = headless, connect, profile
         self._sandbox = not _is_root() if sandbox is None else sandbox
         self._loop = asyncio.new_event_loop()
@@ -74,7 +75,7 @@ class Chromium:
             self.close()
             reason = " ".join(str(error).split())[:200]
             raise ViewfinderError(
-                f"the browser {self._executable or 'of Playwright'} does not start ({reason}); install Debian's "
+                f"the browser {self._executable} does not start ({reason}); install Debian's "
                 "chromium or run `playwright install chromium`"
             ) from None
 
@@ -92,6 +93,8 @@ class Chromium:
             "args": list(_QUIET),
             "chromium_sandbox": self._sandbox,
         }
+        if self._fonts is not None:
+            options["env"] = font_environment(Path(self._fonts.name))
         if self._profile:
             self._own = await chromium.launch_persistent_context(str(self._profile), no_viewport=True, **options)
         else:
@@ -132,6 +135,8 @@ class Chromium:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(5)
             self._loop.close()
+            if self._fonts is not None:
+                self._fonts.cleanup()
 
     async def _stop(self) -> None:
         for closing in (self._own, None if self._connect else self.browser):

@@ -96,7 +96,7 @@ def _style(skin: Skin) -> str:
     return f"""
 *{{box-sizing:border-box;font:inherit}}
 body{{margin:0;padding:{gap};display:flex;flex-direction:column;gap:{gap};background:{skin.background};color:{skin.ink};
-font:{size}px/1.3 'Liberation Sans',Arial,sans-serif}}
+font:{size}px/1.3 Arimo,'Liberation Sans',Arial,sans-serif}}
 h1{{font-size:1.35em;margin:0}} p{{margin:0}} small{{font-size:.88em}} input,select,button{{{panel};padding:.2em .7em}}
 .row{{display:flex;flex-wrap:wrap;gap:{gap};align-items:center;{right}}}
 .table{{display:grid;grid-template-columns:repeat(3,1fr)}} .item{{{panel};padding:.3em .5em;cursor:default}}

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from PIL import Image, ImageFont
+from PIL import Image
 
 from viewfinder.agent.worlds.skins import Skin
 from viewfinder.agent.worlds.widgets import Widget
+from viewfinder.data.synth.fonts import load_font
 from viewfinder.data.synth.inscribed import Pen
 from viewfinder.media.transform import Box
 
@@ -192,7 +193,7 @@ class _Painter:
 
 @lru_cache(maxsize=64)
 def _font(size: int) -> Any:
-    return ImageFont.load_default(size)
+    return load_font(None, size)
 
 
 def _cut(words: str, font: Any, width: float) -> str:

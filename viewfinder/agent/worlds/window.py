@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from viewfinder.agent.desktop import DesktopEnvironment
@@ -18,6 +20,7 @@ from viewfinder.agent.environment import Observation, Outcome, Target
 from viewfinder.agent.worlds.stage import Staged
 from viewfinder.agent.worlds.words import Split
 from viewfinder.errors import ViewfinderError
+from viewfinder.materials.chromium import font_environment
 from viewfinder.media.transform import Box
 from viewfinder.outputs.actions import Action
 
@@ -59,6 +62,7 @@ class WindowWorld(Staged):
     ) -> None:
         super().__init__(name, seed, split, size, touch=False)
         self._display = Display(size)
+        self._fonts = TemporaryDirectory(prefix="viewfinder-fonts-")
         self._program: Any = None
         try:
             self._show()
@@ -70,7 +74,7 @@ class WindowWorld(Staged):
     def _show(self) -> None:
         self._end_program()
         command = [sys.executable, "-m", "viewfinder.agent.worlds.window_program"]
-        environment = {**os.environ, "DISPLAY": self._display.name}
+        environment = {**font_environment(Path(self._fonts.name)), "DISPLAY": self._display.name}
         self._program = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
@@ -133,3 +137,4 @@ class WindowWorld(Staged):
         if hasattr(self, "desktop"):
             self.desktop.close()
         self._display.close()
+        self._fonts.cleanup()

@@ -6,14 +6,20 @@ from typing import Any, ClassVar
 
 from viewfinder.data.plan import Bad
 from viewfinder.data.sample import Sample
-from viewfinder.errors import ViewfinderError
+from viewfinder.errors import MissingMaterial, ViewfinderError
 from viewfinder.messages import Message
 
 
 def guarded(make: Callable[[], Sample], row: Any) -> Sample | Bad:
-    """The sample, or the reason for which there is none; strangers' rows may raise anything."""
+    """The sample, or the reason for which there is none; strangers' rows may raise anything.
+
+    Raises:
+        MissingMaterial: no row can be made without it.
+    """
     try:
         return make()
+    except MissingMaterial:
+        raise
     except ViewfinderError as error:
         return Bad(str(error), row)
     except Exception as error:

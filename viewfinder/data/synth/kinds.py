@@ -10,8 +10,10 @@ below; `viewfinder data build`, the gallery, the benches and the tests of all ki
 - returns a `Sample` with messages that end with an assistant turn, `task`, `truth`, `language`, `licence` of the media,
   and `forms` for each message that holds places (pixels of the original). `id`, `seed`, the first entry of `lineage`
   and the tag of the split are added here;
-- is imported only when used, so a heavy import stands at the top of its own module and is named in `needs`;
-- raises `DataError` when it cannot make that sample; the row goes to the quarantine with the reason.
+- is imported only when used, so a heavy import stands at the top of its own module and is named in `needs`, as is
+  whatever else a machine may lack (`materials.needs`); fonts and pictures are those of the shipped set;
+- raises `DataError` when it cannot make that sample; the row goes to the quarantine with the reason. What a machine
+  lacks is `MissingMaterial`, checked before the first sample, and ends the work.
 
 When what a kind draws changes, its `version` goes up by one. `viewfinder data kinds` lists them.
 """
@@ -26,6 +28,7 @@ import numpy as np
 
 from viewfinder.data.sample import Sample
 from viewfinder.errors import DataError
+from viewfinder.materials.needs import require
 
 Split = Literal["train", "held_out"]
 
@@ -39,7 +42,8 @@ class Options:
         difficulty: 0 (few, large, plain) to 1 (many, small, cluttered).
         split: "train" leaves out held-out fonts, categories, layouts and languages; "held_out" uses only those.
         languages: ISO 639-1; none means each kind's own choice.
-        objects: libraries of named pictures (see `objects`); none means what is installed.
+        objects: libraries of named pictures (see `objects`); none means the shipped one.
+        fonts: folders of fonts that Pillow draws with beside the shipped ones (see `fonts`).
     """
 
     min_side: int = 112
@@ -48,6 +52,7 @@ class Options:
     split: Split = "train"
     languages: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
+    fonts: tuple[str, ...] = ()
 
     def size(self, rng: np.random.Generator, aspect: float = 3.0) -> tuple[int, int]:
         """A (width, height), even over areas and aspects."""
@@ -68,28 +73,41 @@ Maker = Callable[[np.random.Generator, Options], Sample]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind: where its maker is, what it makes, what it needs beyond the core, and the version of its output."""
+    """A kind: where its maker is, what it makes, and the version of its output.
+
+    Attributes:
+        needs: names of `materials.needs` beyond the shipped set.
+        unless_objects: whether libraries that are named with `Options.objects` take the place of `needs`.
+    """
 
     name: str
     place: str
     about: str
-    needs: str = ""
+    needs: tuple[str, ...] = ()
     version: int = 1
+    unless_objects: bool = False
+
+    def check(self, options: "Options | None" = None) -> None:
+        """See that all is there before anything is drawn.
+
+        Raises:
+            MissingMaterial: what the kind needs is not on this machine.
+        """
+        if not (self.unless_objects and options is not None and options.objects):
+            require(*self.needs, what=f"the kind {self.name!r}")
 
     def maker(self) -> Maker:
         """The function, imported now.
 
         Raises:
-            DataError: what the kind needs is not installed.
+            MissingMaterial: what the kind needs is not on this machine.
         """
         module, _, name = self.place.partition(":")
         try:
             return getattr(import_module(f"viewfinder.data.synth.{module}"), name)
-        except ImportError as error:
-            raise DataError(
-                f"the kind {self.name!r} needs {self.needs or error.name}, which is not installed ({error}), "
-                "so it cannot be made; pip install 'viewfinder[data]'"
-            ) from error
+        except ImportError:
+            self.check()
+            raise
 
 
 _ALL = (
@@ -97,93 +115,142 @@ _ALL = (
         "grounding",
         "grounding:make",
         "named objects pasted on grounds: boxes, points, counts, referring, absent, regions",
+        version=2,
     ),
     Kind(
         "photos",
         "photos.wall:make",
         "real photographs side by side, or objects pasted on one: the tasks of grounding",
-        "scikit-image, scikit-learn or a folder of photographs",
+        ("scikit-image", "scikit-learn", "matplotlib"),
+        unless_objects=True,
+        version=2,
     ),
-    Kind("pages", "documents.pages:make", "pages of text, lists, tables and figures: QwenVL HTML, reading, parts"),
-    Kind("receipts", "documents.receipts:make", "tills' slips: values by JSON with or without places, questions"),
-    Kind("forms", "documents.forms:make", "filled forms, some by hand, with boxes to tick: values, questions, places"),
+    Kind(
+        "pages",
+        "documents.pages:make",
+        "pages of text, lists, tables and figures: QwenVL HTML, reading, parts",
+        version=2,
+    ),
+    Kind(
+        "receipts",
+        "documents.receipts:make",
+        "tills' slips: values by JSON with or without places, questions",
+        version=2,
+    ),
+    Kind(
+        "forms",
+        "documents.forms:make",
+        "filled forms, some by hand, with boxes to tick: values, questions, places",
+        version=2,
+    ),
     Kind(
         "invoices",
         "documents.invoices:make",
         "who bills whom for what: values by JSON with or without places, questions",
+        version=2,
     ),
-    Kind("tables", "documents.table_questions:make", "one table, cells merged when harder: HTML, cells, places"),
-    Kind("charts", "charts.charts:make", "bars, lines and sectors drawn plainly: tables, values, sums, places of bars"),
-    Kind("screens", "screens.talk:make", "windows and phones of widgets: finding, states, captions, the next action"),
     Kind(
-        "compare",
-        "several.compare:make",
-        "several pictures: which one, how many, what they share",
+        "tables",
+        "documents.table_questions:make",
+        "one table, cells merged when harder: HTML, cells, places",
+        version=2,
     ),
+    Kind(
+        "charts",
+        "charts.charts:make",
+        "bars, lines and sectors drawn plainly: tables, values, sums, places of bars",
+        version=2,
+    ),
+    Kind(
+        "screens",
+        "screens.talk:make",
+        "windows and phones of widgets: finding, states, captions, the next action",
+        version=2,
+    ),
+    Kind("compare", "several.compare:make", "several pictures: which one, how many, what they share", version=2),
     Kind("relations", "several.relations:make", "shapes and how they stand: sides, sizes, order, sameness, counts"),
-    Kind("scripts", "writing.lines:make", "straight lines in many languages: reading, spotting, naming the language"),
-    Kind("signs", "writing.wild:make", "signs in perspective on backgrounds in many languages: reading, spotting"),
+    Kind(
+        "scripts",
+        "writing.lines:make",
+        "straight lines in many languages: reading, spotting, naming the language",
+        ("shaping",),
+        version=2,
+    ),
+    Kind(
+        "signs",
+        "writing.wild:make",
+        "signs in perspective on backgrounds in many languages: reading, spotting",
+        ("shaping",),
+        version=2,
+    ),
     Kind(
         "documents",
         "documents.rich:make",
         "pages with formulas, music, molecules, charts, pictures and stamps: QwenVL HTML",
-        "matplotlib, verovio, rdkit and resvg-py",
-        version=2,
+        ("matplotlib", "verovio", "rdkit", "resvg-py"),
+        version=3,
     ),
     Kind(
         "notations",
         "documents.rich:make_notation",
         "formulas, tunes and molecules alone: LaTeX, ABC, SMILES",
-        "matplotlib, verovio, rdkit and resvg-py",
+        ("matplotlib", "verovio", "rdkit", "resvg-py"),
+        version=3,
+    ),
+    Kind(
+        "videos",
+        "videos.talk:make",
+        "clips of events at many rates: moments in seconds, dense captions, order",
         version=2,
     ),
-    Kind("videos", "videos.talk:make", "clips of events at many rates: moments in seconds, dense captions, order"),
-    Kind("maths", "several.maths:make", "figures with labelled parts, answers worked out step by step"),
+    Kind("maths", "several.maths:make", "figures with labelled parts, answers worked out step by step", version=2),
     Kind("text", "several.texts:make", "words alone: sums, orders, letters, data, small programs"),
     Kind(
         "web_pages",
         "web.pages:make",
         "pages laid out by a browser: QwenVL HTML, reading, parts",
-        "playwright and Chromium",
-        version=2,
+        ("playwright", "chromium"),
+        version=3,
     ),
     Kind(
         "web_screens",
         "web.forms:make",
         "forms of real controls in a browser: finding, actions",
-        "playwright and Chromium",
-        version=2,
+        ("playwright", "chromium"),
+        version=3,
     ),
     Kind(
         "kit_screens",
         "web.kits:make",
         "screens of a UI kit (Bootstrap in 24 themes) in a browser: finding, states, actions",
-        "playwright, Chromium and Bootstrap-Flask",
+        ("playwright", "chromium", "Bootstrap-Flask"),
+        version=2,
     ),
     Kind(
         "plots",
         "charts.libraries:make",
         "charts of plotting libraries: tables, values, sums",
-        "matplotlib, vl-convert-python, pygal and resvg-py",
-        version=2,
+        ("matplotlib", "vl-convert-python", "pygal", "resvg-py"),
+        version=3,
     ),
     Kind(
         "plots_seaborn",
         "charts.seaborn_plots:make",
         "charts of seaborn: tables, values, sums",
-        "seaborn",
+        ("seaborn",),
     ),
     Kind(
         "plots_plotly",
         "charts.plotly_plots:make",
         "charts of plotly in a browser: tables, values, sums",
-        "plotly, playwright and Chromium",
+        ("plotly", "playwright", "chromium"),
+        version=2,
     ),
     Kind(
         "shapes",
         "shape_talk:make",
         "named shapes and text on plain grounds: locate, point, count, read, ask",
-        version=2,
+        version=3,
     ),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
@@ -201,10 +268,11 @@ def find_kind(name: str) -> Kind:
 
 
 def make(name: str, seed: int, number: int, options: Options) -> Sample:
-    """Sample `number` of a kind; the same for the same arguments, on any machine with the same fonts.
+    """Sample `number` of a kind; the same for the same arguments, on any machine.
 
     Raises:
-        DataError: no such kind, or what it needs is not installed.
+        DataError: no such kind, or this sample cannot be made.
+        MissingMaterial: what the kind needs is not on this machine.
     """
     kind = find_kind(name)
     rng = np.random.default_rng((seed, zlib.crc32(name.encode()), number))

@@ -1,14 +1,15 @@
 """Libraries of named pictures to paste: thousands of categories, one in ten of them held out by name.
 
 A library is a folder of PNG or SVG files (the file name is the name), an Iconify JSON file (`icons.json` of any
-`@iconify-json` package), or a colour emoji font. Without any, what is installed is used, at least the emoji font;
-`find_libraries` says which. Drawing styles whose library is named in `HELD_OUT_STYLES` never reach training.
+`@iconify-json` package), or a colour emoji font. Without any, the shipped archive is used. Drawing styles whose library
+is named in `HELD_OUT_STYLES` never reach training.
 """
 
 import io
 import json
 import re
 import unicodedata
+import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,9 +21,10 @@ from PIL import Image, ImageFont
 
 from viewfinder.data.synth.kinds import Split
 from viewfinder.errors import DataError
+from viewfinder.materials.needs import require
+from viewfinder.materials.shipped import FONT_FOLDER, picture_archive
 
 HELD_OUT_STYLES = frozenset({"openmoji", "fluent-emoji", "fluent-emoji-flat"})
-EMOJI_FONTS = (Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"), Path("/usr/share/fonts/NotoColorEmoji.ttf"))
 _EMOJI_SIZE, _DRAWN = 109, 128
 _DULL = re.compile(
     r"\b(modifier|squared|circled|keycap|regional|ideograph|negative|arrow|button|symbol|sign|letter|digit|number"
@@ -56,6 +58,23 @@ class Library(Protocol):
 def held_out_name(name: str) -> bool:
     """Whether a category is kept out of training (one in ten, by its name alone, in every library alike)."""
     return zlib.crc32(name.encode()) % 10 == 3
+
+
+class Archive:
+    """A zip of PNG files; the file name is the name."""
+
+    licence = "OFL-1.1"
+    style = "noto-emoji"
+
+    def __init__(self, path: Path) -> None:
+        with zipfile.ZipFile(path) as archive:
+            self._files = {name.removesuffix(".png"): archive.read(name) for name in archive.namelist()}
+
+    def names(self) -> Sequence[str]:
+        return sorted(self._files)
+
+    def draw(self, name: str) -> Image.Image:
+        return Image.open(io.BytesIO(self._files[name])).convert("RGBA")
 
 
 class EmojiFont:
@@ -142,16 +161,21 @@ class Folder:
 
 
 def draw_svg(text: str) -> Image.Image:
-    """An SVG as RGBA.
+    """An SVG as RGBA; its words in the shipped DejaVu Sans, whatever it asks for.
 
     Raises:
-        DataError: no renderer is installed.
+        MissingMaterial: no renderer is installed.
     """
-    try:
-        import resvg_py
-    except ImportError as error:
-        raise DataError("SVG pictures need resvg-py, which is not installed; pip install 'viewfinder[data]'") from error
-    return Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=text)))).convert("RGBA")
+    require("resvg-py")
+    import resvg_py
+
+    drawn = resvg_py.svg_to_bytes(svg_string=text, skip_system_fonts=True, font_files=_SVG_FONTS, **_SVG_FAMILIES)
+    return Image.open(io.BytesIO(bytes(drawn))).convert("RGBA")
+
+
+_SVG_FONTS = [str(FONT_FOLDER / f"DejaVuSans-{style}.ttf") for style in ("Regular", "Bold")]
+_GENERIC = ("font_family", "serif_family", "sans_serif_family", "cursive_family", "fantasy_family", "monospace_family")
+_SVG_FAMILIES: Any = dict.fromkeys(_GENERIC, "DejaVu Sans")
 
 
 @lru_cache(maxsize=16)
@@ -167,6 +191,8 @@ def open_library(path: str) -> Library:
         return Iconify(icons) if icons.is_file() else Folder(place)
     if place.suffix == ".json" and place.is_file():
         return Iconify(place)
+    if place.suffix == ".zip" and place.is_file():
+        return Archive(place)
     if place.suffix in (".ttf", ".otf") and place.is_file():
         return EmojiFont(place)
     raise DataError(
@@ -176,18 +202,17 @@ def open_library(path: str) -> Library:
 
 
 def find_libraries(paths: Sequence[str], split: Split) -> tuple[Library, ...]:
-    """The libraries at `paths`, or those installed; without the held-out styles for training.
+    """The libraries at `paths`, or the shipped one; without the held-out styles for training.
 
     Raises:
         DataError: a path that is no library, or none is left.
     """
-    chosen = list(paths) or [str(path) for path in EMOJI_FONTS if path.is_file()][:1]
-    libraries = [open_library(path) for path in chosen]
+    libraries = [open_library(path) for path in paths or (str(picture_archive()),)]
     fit = [one for one in libraries if split == "held_out" or one.style not in HELD_OUT_STYLES]
     if not fit:
         raise DataError(
-            "there are no named pictures to paste; install a colour emoji font (Debian: fonts-noto-color-emoji) or "
-            "name libraries with --objects"
+            f"every library of {', '.join(paths)} is of a style that is held out of training, so nothing can be "
+            "pasted; name others with --objects, or ask for --held-out"
         )
     return tuple(fit)
 

@@ -22,7 +22,7 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
         lines=(0, 1 + round(3 * hard)),
         thing_size=(0.24 - 0.16 * hard, 0.5),
         pairs="train" if options.split == "train" else "held_out",
-        families=find_families(held_out=options.split == "held_out"),
+        families=find_families(options.fonts, held_out=options.split == "held_out"),
     )
     scene = make_scene(rng, options.size(rng), style)
     turns: dict[str, Turn] = {}

@@ -11,7 +11,6 @@ import numpy as np
 
 from viewfinder.data.synth import kinds
 from viewfinder.data.synth.collage import make_collage
-from viewfinder.data.synth.objects import EMOJI_FONTS
 from viewfinder.data.synth.queries import thing_label
 from viewfinder.data.synth.scene import Scene
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
@@ -29,13 +28,12 @@ Target = tuple[Any, str, tuple[int, int, int, int], str]
 _PRECISION = 0.9
 
 
-def _subjects() -> tuple[str, ...]:
-    return ("shape", "word", *(("icon",) if any(path.is_file() for path in EMOJI_FONTS) else ()))
+_SUBJECTS = ("shape", "word", "icon")
 
 
 def target(rng: np.random.Generator, number: int) -> Target | None:
     """A picture with one thing of the name asked for; shapes, words and icons by turns."""
-    kind = _subjects()[number % len(_subjects())]
+    kind = _SUBJECTS[number % len(_SUBJECTS)]
     if kind == "icon":
         return _icon(rng)
     made = scene(
@@ -60,17 +58,13 @@ def _word(rng: np.random.Generator, made: Scene) -> Target | None:
 
 
 def _icon(rng: np.random.Generator) -> Target | None:
-    options = kinds.Options(split="held_out", difficulty=0.25, objects=_font())
+    options = kinds.Options(split="held_out", difficulty=0.25)
     made = make_collage(rng, options, size_of(rng))
     alone = [one for one in made.objects if len(made.named(one.name)) == 1]
     if not alone:
         return None
     one = alone[int(rng.integers(len(alone)))]
     return made.image, f"the {one.name}", one.box, "icon"
-
-
-def _font() -> tuple[str, ...]:
-    return tuple(str(path) for path in EMOJI_FONTS if path.is_file())[:1]
 
 
 def locate(rng: np.random.Generator, number: int) -> Question | None:

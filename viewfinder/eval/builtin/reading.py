@@ -1,43 +1,41 @@
 """Reading printed text: Latin in one to six lines, and other scripts; character error rate in percent.
 
-Latin is drawn with held-out families. Words of other scripts are made of their letters, so that none can be guessed;
-a script whose font is not installed is left out, and a task without fonts is not there.
+Latin is drawn with held-out families. Words of other scripts are made of their letters, so that none can be guessed.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from viewfinder.data.synth.fonts import FONT_DIRECTORIES, find_families, load_font
+from viewfinder.data.synth.fonts import find_families, load_font
 from viewfinder.data.synth.words import make_line
 from viewfinder.eval.builtin.drawing import builtin, picture
 from viewfinder.eval.forms import text
 from viewfinder.eval.metrics import character_error_rate, edit_distance
 from viewfinder.eval.question import Question
 from viewfinder.eval.task import Scored, Task
+from viewfinder.materials.shipped import font_file
 from viewfinder.messages import user
 from viewfinder.outputs import prompts
 
 LINES, PIXELS = (1, 6), (14, 32)
 WIDTHS, TALLEST = (112, 140, 168, 196, 224, 280), 280
 
-ALPHABETS: dict[str, tuple[tuple[str, ...], str]] = {
-    "Cyrillic": (("NotoSans-Regular", "DejaVuSans"), "абвгдежзиклмнопрстуфхцчшщыьэюя"),
-    "Greek": (("NotoSans-Regular", "DejaVuSans"), "αβγδεζηθικλμνξοπρσςτυφχψω"),
+ALPHABETS: dict[str, tuple[str, str]] = {
+    "Cyrillic": ("NotoSans-Regular", "абвгдежзиклмнопрстуфхцчшщыьэюя"),
+    "Greek": ("NotoSans-Regular", "αβγδεζηθικλμνξοπρσςτυφχψω"),
     "Chinese": (
-        ("wqy-microhei", "NotoSansCJK-Regular"),
+        "WenQuanYiMicroHei-Regular",
         "人大中国上下天地水火山石田土木日月年明星文字书门车马牛羊鱼鸟花草",
     ),
     "Japanese": (
-        ("ipag", "NotoSansCJK-Regular"),
+        "NotoSansJP-Regular",
         "あいうえおかきくけこさしすせそたちつてとなにぬねのはひふへほまみむめも",
     ),
     "Korean": (
-        ("NanumGothic", "NotoSansCJK-Regular"),
+        "NotoSansKR-Regular",
         "가나다라마바사아자차카타파하거너더러머버서어저처커터퍼허고노도로",
     ),
 }
@@ -58,11 +56,11 @@ def read_latin(rng: np.random.Generator, number: int) -> Question | None:
 
 def read_scripts(rng: np.random.Generator, number: int) -> Question | None:
     """Another script, one or two lines of one to three words."""
-    scripts = installed_scripts()
+    scripts = list(ALPHABETS)
     script = scripts[number % len(scripts)]
-    letters = ALPHABETS[script][1]
+    file, letters = ALPHABETS[script]
     size = int(rng.integers(16, PIXELS[1] + 1))
-    font = ImageFont.truetype(str(_font_of(script)), size)
+    font = ImageFont.truetype(str(font_file(file)), size)
     longest = 4 if script in ("Chinese", "Japanese", "Korean") else 7
     lines = []
     for _ in range(int(rng.integers(1, 3))):
@@ -78,23 +76,6 @@ def read_scripts(rng: np.random.Generator, number: int) -> Question | None:
 
 def _band(size: int) -> str:
     return next(f"{low}-{high}" for low, high in ((14, 18), (19, 24), (25, 32)) if size <= high)
-
-
-@lru_cache(maxsize=1)
-def _files() -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for directory in FONT_DIRECTORIES:
-        for path in sorted(directory.rglob("*.[ot]t[fc]")):
-            found.setdefault(path.stem, path)
-    return found
-
-
-def _font_of(script: str) -> Path | None:
-    return next((_files()[name] for name in ALPHABETS[script][0] if name in _files()), None)
-
-
-def installed_scripts() -> list[str]:
-    return [script for script in ALPHABETS if _font_of(script) is not None]
 
 
 def _question(
@@ -141,8 +122,5 @@ TASKS: tuple[Task, ...] = (
     builtin(
         "read_latin", "Read 1-6 lines of 14-32 pixels, character error rate", read_latin, text, read_right, **_FIELDS
     ),
+    builtin("read_scripts", "Read other scripts, character error rate", read_scripts, text, read_right, **_FIELDS),
 )
-if installed_scripts():
-    TASKS += (
-        builtin("read_scripts", "Read other scripts, character error rate", read_scripts, text, read_right, **_FIELDS),
-    )

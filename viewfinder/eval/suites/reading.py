@@ -1,49 +1,36 @@
-"""Reading: words by script and by size of letters; 1 - character error rate.
-
-Scripts whose fonts are not installed are left out, so the data's hash says which machine's fonts were used.
-"""
+"""Reading: words by script and by size of letters; 1 - character error rate."""
 
 from collections.abc import Iterator
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, features
+from PIL import Image, ImageDraw, ImageFont
 
-from viewfinder.data.synth.fonts import FONT_DIRECTORIES, find_families, load_font
+from viewfinder.data.synth.fonts import find_families, load_font
 from viewfinder.data.synth.words import make_word
 from viewfinder.eval.forms import text
 from viewfinder.eval.metrics import character_error_rate
 from viewfinder.eval.question import Question
 from viewfinder.eval.suites.drawing import png
 from viewfinder.eval.task import MediaSettings, Task
+from viewfinder.materials.needs import require
+from viewfinder.materials.shipped import font_file
 from viewfinder.messages import ImagePart, user
 from viewfinder.outputs import prompts
 
 SIZES = (12, 16, 24, 36)
 EACH = 3
-WORDS: dict[str, tuple[tuple[str, ...], str]] = {
-    "Cyrillic": (("NotoSans-Regular", "DejaVuSans"), "город вода книга светлый пример улица"),
-    "Greek": (("NotoSans-Regular", "DejaVuSans"), "νερό πόλη βιβλίο δρόμος φως καλημέρα"),
-    "Chinese": (("NotoSansCJK-Regular", "wqy-microhei", "wqy-zenhei"), "城市 图书馆 你好 天气 火车站 春天"),
-    "Japanese": (("NotoSansCJK-Regular", "fonts-japanese-gothic", "ipag"), "こんにちは 図書館 電車 さくら 東京 みず"),
-    "Korean": (("NotoSansCJK-Regular", "NanumGothic"), "도서관 안녕 기차역 봄 날씨 물"),
-    "Arabic": (("NotoSansArabic-Regular", "NotoNaskhArabic-Regular", "DejaVuSans"), "مدينة كتاب ماء شارع نور صباح"),
-    "Devanagari": (("NotoSansDevanagari-Regular", "Lohit-Devanagari"), "नगर पुस्तक पानी सड़क प्रकाश सुबह"),
-    "Thai": (("NotoSansThai-Regular", "Garuda"), "เมือง หนังสือ น้ำ ถนน แสง เช้า"),
-    "Hebrew": (("NotoSansHebrew-Regular", "DejaVuSans"), "עיר ספר מים רחוב אור בוקר"),
+WORDS: dict[str, tuple[str, str]] = {
+    "Cyrillic": ("NotoSans-Regular", "город вода книга светлый пример улица"),
+    "Greek": ("NotoSans-Regular", "νερό πόλη βιβλίο δρόμος φως καλημέρα"),
+    "Chinese": ("NotoSansSC-Regular", "城市 图书馆 你好 天气 火车站 春天"),
+    "Japanese": ("NotoSansJP-Regular", "こんにちは 図書館 電車 さくら 東京 みず"),
+    "Korean": ("NotoSansKR-Regular", "도서관 안녕 기차역 봄 날씨 물"),
+    "Arabic": ("NotoSansArabic-Regular", "مدينة كتاب ماء شارع نور صباح"),
+    "Devanagari": ("NotoSansDevanagari-Regular", "नगर पुस्तक पानी सड़क प्रकाश सुबह"),
+    "Thai": ("NotoSansThai-Regular", "เมือง หนังสือ น้ำ ถนน แสง เช้า"),
+    "Hebrew": ("NotoSansHebrew-Regular", "עיר ספר מים רחוב אור בוקר"),
 }
-_SHAPED = {"Arabic", "Devanagari", "Thai", "Hebrew"}
-
-
-@lru_cache(maxsize=1)
-def _installed() -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for directory in FONT_DIRECTORIES:
-        for path in sorted(directory.rglob("*.[ot]t[fc]")):
-            found.setdefault(path.stem, path)
-    return found
 
 
 def questions(_: Any) -> Iterator[Question]:
@@ -59,13 +46,11 @@ def questions(_: Any) -> Iterator[Question]:
                 load_font(files[0], size),
                 {"script": "Latin", "size": str(size), "font": family},
             )
-    for script, (names, words) in WORDS.items():
-        path = next((_installed()[n] for n in names if n in _installed()), None)
-        if path is None or (script in _SHAPED and not features.check("raqm")):
-            continue
+    require("shaping", what="the suite of reading")
+    for script, (file, words) in WORDS.items():
         chosen = words.split()
         for i, size in enumerate((16, 24, 36)):
-            font = ImageFont.truetype(str(path), size)
+            font = ImageFont.truetype(str(font_file(file)), size)
             word = chosen[int(rng.integers(len(chosen)))]
             yield _question(f"{script}/{size}/{i}", rng, word, font, {"script": script, "size": str(size)})
 

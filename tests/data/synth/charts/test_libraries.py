@@ -1,14 +1,9 @@
 from dataclasses import replace
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from viewfinder.data.synth.charts.figures import draw_figures
-
-if missing := [n for n in ("matplotlib", "pygal", "resvg_py", "vl_convert") if find_spec(n) is None]:
-    pytest.skip(f"{', '.join(missing)} is not installed; pip install 'viewfinder[data]'", allow_module_level=True)
-
 from viewfinder.data.synth.charts.libraries import DRAWERS, FORMS, HELD_OUT_LIBRARIES, LIBRARIES
 
 
@@ -26,7 +21,6 @@ def test_one_library_is_held_out() -> None:
 
 
 def test_seaborn_draws_every_form_of_its_own() -> None:
-    pytest.importorskip("seaborn", reason="seaborn comes with the extra `materials`")
     from viewfinder.data.synth.charts import seaborn_plots
 
     rng = np.random.default_rng(2)
@@ -39,7 +33,6 @@ def test_seaborn_draws_every_form_of_its_own() -> None:
 
 
 def test_bars_of_seaborn_stand_as_high_as_their_values() -> None:
-    pytest.importorskip("seaborn", reason="seaborn comes with the extra `materials`")
     from viewfinder.data.synth.charts import seaborn_plots
 
     figures = replace(

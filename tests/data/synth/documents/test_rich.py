@@ -4,18 +4,12 @@ import numpy as np
 import pytest
 
 from tests.data.synth.pixels import background, measured, off_by
+from viewfinder.data.synth.documents import notations
 from viewfinder.data.synth.documents.pages import answer_html, set_page
+from viewfinder.data.synth.documents.rich import ALONE, RICH
 from viewfinder.data.synth.kinds import Options
 from viewfinder.outputs.document.document import Document
 from viewfinder.outputs.document.elements import Picture
-
-pytest.importorskip("matplotlib")
-pytest.importorskip("verovio")
-pytest.importorskip("rdkit")
-pytest.importorskip("resvg_py")
-
-from viewfinder.data.synth.documents import notations
-from viewfinder.data.synth.documents.rich import ALONE, RICH
 
 HARD = Options(min_side=300, max_side=700, difficulty=1.0)
 

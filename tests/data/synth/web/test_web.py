@@ -1,4 +1,3 @@
-import shutil
 from collections.abc import Callable
 
 import numpy as np
@@ -10,15 +9,11 @@ from viewfinder.data.synth.documents.pages import answer_html
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.web import browser as browser_module
 from viewfinder.data.synth.web import forms, kits, pages
-from viewfinder.data.synth.web.browser import PROGRAMS, close
+from viewfinder.data.synth.web.browser import close
 from viewfinder.data.synth.web.forms import render_form
 from viewfinder.data.synth.web.pages import render_page
 from viewfinder.outputs.document.document import Document
 
-pytest.importorskip("playwright")
-pytestmark = pytest.mark.skipif(
-    not any(map(shutil.which, PROGRAMS)), reason="pages are rendered by Chromium (Debian: chromium), which is missing"
-)
 Drawn = tuple[Image.Image, list[Rectangle]]
 OPTIONS = Options(max_side=420, difficulty=0.3)
 
@@ -77,8 +72,6 @@ def _page(seed: int) -> Drawn:
 
 @pytest.mark.parametrize("draw", [_form, _kit("flatly"), _kit("cosmo"), _page], ids=["form", "flatly", "cosmo", "page"])
 def test_boxes_are_those_of_what_vanishes_with_the_element(draw: Callable[[int], Drawn]) -> None:
-    if draw not in (_form, _page):
-        pytest.importorskip("flask_bootstrap", reason="style sheets of Bootstrap come with the extra `materials`")
     compared = 0
     for seed in (1, 2):
         image, boxes = draw(seed)

@@ -56,7 +56,7 @@ def test_languages_and_fonts_of_the_splits_share_nothing() -> None:
     for code in train:
         assert all_languages()[code].split == "train"
         assert not set(find_fonts(code, "train")) & set(find_fonts(code, "held_out"))
-    with pytest.raises(DataError, match="no language"):
+    with pytest.raises(DataError, match="held out of training"):
         find_languages(("pl",), "train")
     with pytest.raises(DataError, match="no words of the language 'xx'"):
         find_languages(("xx",), "train")

@@ -34,7 +34,7 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     em = min(number(rng, 14 - round(4 * options.difficulty), 15), max(10, size[0] // (4 + 3 * len(figures.categories))))
     edge = number(rng, 4, 10)
     area = (edge, edge, size[0] - edge, size[1] - edge)
-    chart = draw_chart(rng, sheet, area, figures, draw_faces(rng, options.split), em)
+    chart = draw_chart(rng, sheet, area, figures, draw_faces(rng, options.split, options.fonts), em)
     exchanges = one_or_two(rng, lambda: ask_chart(rng, figures, chart.box, size, chart.marks))
     image = camera(rng, sheet.image, options.difficulty * 0.6)
     return converse(exchanges, image, lineage=("charts.drawn",))

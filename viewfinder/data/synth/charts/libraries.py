@@ -4,6 +4,7 @@ import io
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from viewfinder.data.synth.documents.sheet import Colour, Sheet
 from viewfinder.data.synth.exchange import converse, one_or_two
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
+from viewfinder.materials.shipped import CHART_FAMILY, FONT_FOLDER
 
 _STYLES = ("default", "ggplot", "bmh", "seaborn-v0_8-whitegrid", "fivethirtyeight")
 FORMS = ("bar", "hbar", "line", "pie")
@@ -58,7 +60,7 @@ def draw_matplotlib(rng: np.random.Generator, figures: Figures, size: tuple[int,
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with style.context(pick(rng, _STYLES)):
+    with style.context([pick(rng, _STYLES), {"font.family": "DejaVu Sans"}]):  # matplotlib's own file comes first
         canvas = FigureCanvasAgg(Figure(figsize=(size[0] / 100, size[1] / 100), dpi=100, layout="tight"))
         axes = canvas.figure.add_subplot()
         small = number(rng, 7, 9)
@@ -123,10 +125,18 @@ def slant(axes: Any, figures: Figures, width: int, small: int) -> None:
         axes.tick_params(axis="x", rotation=45)
 
 
-def draw_vega(rng: np.random.Generator, figures: Figures, size: tuple[int, int]) -> Image.Image:
-    """Vega-Lite, laid out to fit the size."""
+@lru_cache(maxsize=1)
+def _open_vega() -> Any:
+    """vl-convert with a family that no system has: it looks among the system's fonts too, and takes theirs first."""
     import vl_convert
 
+    vl_convert.register_font_directory(str(FONT_FOLDER))
+    return vl_convert
+
+
+def draw_vega(rng: np.random.Generator, figures: Figures, size: tuple[int, int]) -> Image.Image:
+    """Vega-Lite, laid out to fit the size."""
+    vl_convert = _open_vega()
     rows = [
         {"c": name, "s": figures.series[s] or "Value", "v": row[c], "t": figures.written(row[c])}
         for s, row in enumerate(figures.values)
@@ -144,6 +154,7 @@ def draw_vega(rng: np.random.Generator, figures: Figures, size: tuple[int, int])
         "title": figures.title,
         "data": {"values": rows},
         "background": pick(rng, ("white", "#fbfbf4", "#f4f6fb")),
+        "config": {"font": CHART_FAMILY},
     }
     colour = {"field": "s", "type": "nominal", "title": None} if figures.series != ("",) else {"value": "#4c78a8"}
     if figures.form == "pie":

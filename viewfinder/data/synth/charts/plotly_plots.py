@@ -18,7 +18,7 @@ from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.web.browser import run
 
 TEMPLATES, HELD_OUT_TEMPLATES = ("plotly", "plotly_white", "simple_white", "plotly_dark"), ("ggplot2",)
-_FONTS, _HELD_OUT_FONTS = ("DejaVu Sans", "Liberation Sans", "Lato", "Open Sans"), ("Cantarell", "Cabin")
+_FONTS, _HELD_OUT_FONTS = ("DejaVu Sans", "Arimo", "Roboto", "Open Sans"), ("Cantarell", "Cabin")
 _SHOW = "(node, [data, layout]) => Plotly.newPlot(node, data, layout, {staticPlot: true})"
 
 
@@ -44,7 +44,7 @@ def draw_plotly(
     """Bars, lines or sectors in a template of plotly's.
 
     Raises:
-        DataError: there is no browser.
+        MissingMaterial: there is no browser.
     """
     small = number(rng, 9, 12)
     if figures.form == "pie":  # the legend takes 19 pixels a line, whatever its letters

@@ -95,12 +95,12 @@ def draw_form(rng: np.random.Generator, options: Options) -> Form:
     colours = draw_palette(rng, hard)
     sheet = Sheet(size, colours.paper, colours.ink, colours.accent)
     em = number(rng, 14 - round(3 * hard), 17 - round(4 * hard))
-    faces = draw_faces(rng, options.split)
+    faces = draw_faces(rng, options.split, options.fonts)
     label = Face(faces.bold if chance(rng, 0.4) else faces.plain, em, sheet.ink, 1.3)
     filled = label.like(path=faces.plain)
-    if chance(rng, 0.15 + 0.5 * hard) and (hand := draw_hand(rng, options.split)) is not None:
+    if chance(rng, 0.15 + 0.5 * hard):
         blue = (20, 40, 140) if sum(sheet.paper) > 380 else (150, 190, 255)
-        filled = Face(hand, round(em * 1.25), blue, 1.2)
+        filled = Face(draw_hand(rng, options.split), round(em * 1.25), blue, 1.2)
     margin = number(rng, 8, 8 + em)
     column = Column(margin, margin, size[0] - 2 * margin, size[1] - margin)
     form = Form(sheet.image, {}, (), {})

@@ -58,7 +58,7 @@ def draw_invoice(rng: np.random.Generator, options: Options) -> Invoice:
     sheet = Sheet(size, colours.paper, colours.ink, colours.accent)
     em = min(number(rng, 13 - round(3 * hard), 15 - round(4 * hard)), size[0] // 15, size[1] // 17)
     layout = pick(rng, HELD_OUT_LAYOUTS if options.split == "held_out" else LAYOUTS)
-    bill = _Bill(rng, sheet, draw_faces(rng, options.split), em, hard, layout == "reversed")
+    bill = _Bill(rng, sheet, draw_faces(rng, options.split, options.fonts), em, hard, layout == "reversed")
     bill.head(layout)
     bill.items(number(rng, 1, 2 + round(9 * hard)))
     bill.totals()

@@ -131,9 +131,9 @@ class Faces:
     head: Path | None
 
 
-def draw_faces(rng: np.random.Generator, split: Split) -> Faces:
-    """Font files of one or two families of the split."""
-    families = [f for f in find_families(held_out=split == "held_out") if f[0] not in _TOO_FINE]
+def draw_faces(rng: np.random.Generator, split: Split, folders: tuple[str, ...] = ()) -> Faces:
+    """Font files of one or two families of the split; `folders` hold more (`fonts.find_families`)."""
+    families = [f for f in find_families(folders, held_out=split == "held_out") if f[0] not in _TOO_FINE]
     _, files = pick(rng, families)
     plain = [file for file in files if file is None or not _style(file)] or list(files)
     bold = [file for file in files if file is not None and _style(file) in BOLD] or plain

@@ -1,15 +1,11 @@
 """Formulas, music and molecules: made up by rule, drawn by the libraries of their field, truth in their notation.
 
-LaTeX by matplotlib's mathtext, ABC by verovio (and by abcm2ps, which is held out), SMILES by RDKit. Each is drawn as
+LaTeX by matplotlib's mathtext, ABC by verovio (one of its music fonts is held out), SMILES by RDKit. Each is drawn as
 ink on nothing and pasted in the page's colour.
 """
 
 import io
-import shutil
-import subprocess
 from functools import lru_cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -21,10 +17,10 @@ from viewfinder.data.synth.documents.blocks import Look
 from viewfinder.data.synth.documents.lettering import Column
 from viewfinder.data.synth.documents.sheet import Sheet
 from viewfinder.data.synth.kinds import Split
-from viewfinder.errors import DataError
 from viewfinder.outputs.document.elements import ChemicalFormula, Element, Formula, MusicSheet
 from viewfinder.outputs.document.html_inline import escape
 
+MUSIC_FONT, HELD_OUT_MUSIC_FONT = "Leipzig", "Petaluma"
 MATH_FONTS, HELD_OUT_MATH_FONTS = ("cm", "stix", "dejavusans", "dejavuserif"), ("stixsans",)
 _VARIABLES = "abcdhkmnpqrstuvwxyz"
 _GREEK = (r"\alpha", r"\beta", r"\gamma", r"\theta", r"\lambda", r"\mu", r"\pi", r"\sigma", r"\omega", r"\phi")
@@ -152,8 +148,8 @@ def make_tune(rng: np.random.Generator, bars: int) -> str:
     return f"X:1\nM:{beats}/4\nL:1/8\nK:{pick(rng, _KEYS)}\n{' | '.join(written)} |]"
 
 
-@lru_cache(maxsize=1)
-def _engraver() -> Any:
+@lru_cache(maxsize=2)
+def _engraver(font: str) -> Any:
     import verovio
 
     verovio.enableLog(verovio.LOG_OFF)
@@ -162,6 +158,7 @@ def _engraver() -> Any:
     kit.setOptions(
         {
             "inputFrom": "abc",
+            "font": font,
             "pageWidth": 1200,
             "adjustPageHeight": True,
             "adjustPageWidth": True,
@@ -175,36 +172,16 @@ def _engraver() -> Any:
 
 
 def draw_tune(abc: str, split: Split) -> PillowImage.Image:
-    """Ink of a tune.
-
-    Raises:
-        DataError: the held-out engraver is not installed.
-    """
+    """Ink of a tune."""
     from viewfinder.data.synth.objects import draw_svg
 
-    if split == "held_out":
-        svg = _abcm2ps(abc)
-    else:
-        kit = _engraver()
-        kit.loadData(abc + "\n")
-        svg = kit.renderToSVG(1)
-    drawn = draw_svg(svg)
+    kit = _engraver(HELD_OUT_MUSIC_FONT if split == "held_out" else MUSIC_FONT)
+    kit.loadData(abc + "\n")
+    drawn = draw_svg(kit.renderToSVG(1))
     white = PillowImage.new("RGBA", drawn.size, (255, 255, 255, 255))
     ink = ImageOps.invert(PillowImage.alpha_composite(white, drawn).convert("L"))
     bounds = ink.getbbox()
     return ink.crop(bounds) if bounds else ink
-
-
-def _abcm2ps(abc: str) -> str:
-    program = shutil.which("abcm2ps")
-    if program is None:
-        raise DataError("held-out music is engraved by abcm2ps, which is not installed (Debian: abcm2ps); install it")
-    with TemporaryDirectory() as folder:
-        source, target = Path(folder) / "tune.abc", Path(folder) / "tune.svg"
-        source.write_text(abc + "\n")
-        arguments = [program, "-g", "-s", "0.6", "-w", "400", "-O", str(target), str(source)]
-        subprocess.run(arguments, capture_output=True, check=True, timeout=20)
-        return next(Path(folder).glob("*.svg")).read_text()
 
 
 _MOLECULES = (

@@ -82,7 +82,7 @@ def set_page(
     smallest = 14 - round(4 * hard)
     em = number(rng, smallest, max(smallest, min(20 - round(7 * hard), round(size[0] / 11))))
     look = Look(
-        faces=draw_faces(rng, options.split),
+        faces=draw_faces(rng, options.split, options.fonts),
         size=em,
         split=options.split,
         difficulty=hard,

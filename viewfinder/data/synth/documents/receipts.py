@@ -82,7 +82,7 @@ class _Slip:
         self.sheet = Sheet((width, options.max_side), (shade, shade, shade - number(rng, 0, 8)), (ink, ink, ink))
         margin = number(rng, 4, em)
         self.column = Column(margin, number(rng, 4, em), width - 2 * margin, options.max_side - 4)
-        self.faces: Faces = draw_faces(rng, options.split)
+        self.faces: Faces = draw_faces(rng, options.split, options.fonts)
         self.face = Face(self.faces.plain, em, self.sheet.ink, float(rng.uniform(1.1, 1.35)))
         self.bold = self.face.like(path=self.faces.bold)
         self.sign = currency(rng)

@@ -9,7 +9,7 @@ from viewfinder.data.synth.charts.drawn import draw_chart
 from viewfinder.data.synth.charts.figures import draw_figures
 from viewfinder.data.synth.charts.questions import chart_element
 from viewfinder.data.synth.choose import chance, number, pick
-from viewfinder.data.synth.documents import blocks, notations
+from viewfinder.data.synth.documents import notations
 from viewfinder.data.synth.documents.blocks import Block, Look
 from viewfinder.data.synth.documents.lettering import Column, Face, set_line
 from viewfinder.data.synth.documents.pages import BLOCKS, SetPage, answer_html, ask, page_size, set_page
@@ -19,7 +19,6 @@ from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.objects import cutout, find_libraries, split_names
 from viewfinder.data.synth.phrases import title
-from viewfinder.errors import DataError
 from viewfinder.outputs import prompts
 from viewfinder.outputs.document.elements import Element, Image
 from viewfinder.outputs.document.html_inline import escape
@@ -39,11 +38,8 @@ def chart(rng: np.random.Generator, sheet: Sheet, column: Column, look: Look) ->
 
 
 def drawing(rng: np.random.Generator, sheet: Sheet, column: Column, look: Look) -> Element | None:
-    """A named picture with its description; a shape where no pictures are installed."""
-    try:
-        library = pick(rng, find_libraries((), look.split))
-    except DataError:
-        return blocks.figure(rng, sheet, column, look)
+    """A named picture with its description."""
+    library = pick(rng, find_libraries((), look.split))
     names = split_names(library, look.split)
     cut = cutout(library, pick(rng, names))
     side = min(column.width, number(rng, 3 * look.size, 7 * look.size))

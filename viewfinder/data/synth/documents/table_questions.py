@@ -34,7 +34,7 @@ def draw_one_table(rng: np.random.Generator, options: Options) -> tuple[Sheet, D
         colours = draw_palette(rng, hard)
         sheet = Sheet((width, height), colours.paper, colours.ink, colours.accent)
         em = number(rng, 14 - round(4 * hard), 17 - round(4 * hard))
-        faces = draw_faces(rng, options.split)
+        faces = draw_faces(rng, options.split, options.fonts)
         face = Face(faces.plain, em, sheet.ink, 1.1)
         style = draw_style(rng, sheet, face, face.like(path=faces.bold), options.split, tight=width < 300)
         columns = min(number(rng, 2, 3 + round(4 * hard)), max(2, width // (5 * em)))

@@ -14,7 +14,7 @@ from PIL import Image
 
 from viewfinder.data.synth.kinds import Options, Split
 from viewfinder.data.synth.objects import held_out_name, open_library
-from viewfinder.errors import DataError
+from viewfinder.errors import DataError, MissingMaterial
 
 _LARGEST = 640
 """Pixels of the longer side that are kept."""
@@ -54,21 +54,16 @@ class Photograph:
 
 
 def find_photographs(options: Options) -> tuple[str, ...]:
-    """Names of the photographs of a split, sorted: those of the folders in `options.objects`, or what is installed.
+    """Names of the photographs of a split, sorted: those of the folders in `options.objects`, or of the packages.
 
     Raises:
-        DataError: there are none.
+        DataError: the folders hold none of the split.
     """
     names = _names(options.objects, options.split)
     if not names:
-        remedy = (
-            "the folders named with --objects hold none of it"
-            if options.objects
-            else "scikit-image, which brings them, is not installed; pip install 'viewfinder[materials]' or name a "
-            "folder with --objects"
-        )
         raise DataError(
-            f"there are no photographs of the split {options.split!r} to show, so none can be drawn: {remedy}"
+            f"the folders named with --objects hold no photographs of the split {options.split!r}, so none can be "
+            "drawn; name more, or leave --objects out for those of the packages"
         )
     return names
 
@@ -79,16 +74,18 @@ def _names(folders: tuple[str, ...], split: Split) -> tuple[str, ...]:
     if folders:
         names = {name for folder in folders for name in open_library(folder).names()}
         return tuple(sorted(name for name in names if held_out_name(name) == held))
-    there = (name for name, package, file, _ in _SHIPPED if _place(package, file) is not None)
-    return tuple(sorted(name for name in there if (name in HELD_OUT) == held))
+    return tuple(sorted(name for name, *_ in _SHIPPED if (name in HELD_OUT) == held))
 
 
-def _place(package: str, file: str) -> Path | None:
+def _place(package: str, file: str) -> Path:
     spec = find_spec(package)
-    if spec is None or not spec.origin:
-        return None
-    path = Path(spec.origin).parent / file
-    return path if path.is_file() else None
+    path = Path(spec.origin).parent / file if spec is not None and spec.origin else None
+    if path is None or not path.is_file():
+        raise MissingMaterial(
+            f"the photograph {file} of the package {package} is not on this machine, so a seed would draw others than "
+            "elsewhere; pip install 'viewfinder[data,materials]', or name a folder with --objects"
+        )
+    return path
 
 
 @lru_cache(maxsize=64)
@@ -96,16 +93,17 @@ def open_photograph(name: str, folders: tuple[str, ...] = ()) -> Photograph:
     """The photograph of that name, RGB, its longer side at most 640 pixels.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none of that name.
+        MissingMaterial: the package that brings it is not installed.
     """
     for library in map(open_library, folders):
         if name in library.names():
             return Photograph(name, library.licence, _fit(library.draw(name)))
     for shown, package, file, licence in _SHIPPED:
-        if shown == name and (path := _place(package, file)) is not None:
-            with Image.open(path) as image:
+        if shown == name:
+            with Image.open(_place(package, file)) as image:
                 return Photograph(name, licence, _fit(image))
-    raise DataError(f"there is no photograph {name!r} here; install the packages that bring it or give its folder")
+    raise DataError(f"there is no photograph {name!r}; give the folder that holds it with --objects")
 
 
 def _fit(image: Image.Image) -> Image.Image:

@@ -12,23 +12,13 @@ from viewfinder.data.synth.collage import Collage, Placed, Rectangle, make_colla
 from viewfinder.data.synth.grounding import article, converse_about
 from viewfinder.data.synth.grounds import camera, ground
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.objects import find_libraries
 from viewfinder.data.synth.photos.photographs import Photograph, find_photographs, open_photograph
-from viewfinder.errors import DataError
 
 
 def make(rng: np.random.Generator, options: Options) -> Sample:
     """A wall of photographs, or a photograph with things on it, and one to three exchanges."""
-    collage = hang(rng, options) if chance(rng, 0.6) or not _objects(options) else cover(rng, options)
+    collage = hang(rng, options) if chance(rng, 0.6) or options.objects else cover(rng, options)
     return converse_about(rng, collage)
-
-
-def _objects(options: Options) -> bool:
-    """Whether there are objects to paste; folders that were named hold photographs."""
-    try:
-        return not options.objects and bool(find_libraries((), options.split))
-    except DataError:
-        return False
 
 
 def hang(rng: np.random.Generator, options: Options) -> Collage:

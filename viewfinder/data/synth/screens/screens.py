@@ -85,7 +85,7 @@ def draw_screen(rng: np.random.Generator, options: Options) -> Screen:
     size = _size(rng, options, mobile)
     theme = draw_theme(rng, options.split)
     sheet = Sheet(size, theme.back, theme.ink, theme.accent)
-    faces = draw_faces(rng, options.split)
+    faces = draw_faces(rng, options.split, options.fonts)
     em = shuffled_size(rng, options.difficulty)
     kit = Kit(sheet, theme, Face(faces.plain, em, theme.ink, 1.15))
     maker = _Maker(rng, kit, options, Column(8, 0, size[0] - 16, size[1] - 4))

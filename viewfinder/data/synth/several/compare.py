@@ -45,7 +45,7 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
         text_size=(13, 20),
         max_chars=10,
         pairs="train" if options.split == "train" else "held_out",
-        families=find_families(held_out=options.split == "held_out"),
+        families=find_families(options.fonts, held_out=options.split == "held_out"),
     )
     top = max(options.min_side, round(options.max_side / (1.4 if count < 4 else 1.8)))
     side = 28 * max(3, round(number(rng, min(options.min_side, top), top) / 28))

@@ -61,7 +61,7 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     colours = draw_palette(rng, options.difficulty)
     sheet = Sheet((max(112, size[0]), max(112, size[1])), colours.paper, colours.ink, colours.accent)
     em = number(rng, 14 - round(2 * options.difficulty), 17)
-    face = Face(draw_faces(rng, options.split).plain, em, sheet.ink)
+    face = Face(draw_faces(rng, options.split, options.fonts).plain, em, sheet.ink)
     makers = HELD_OUT_PROBLEMS if options.split == "held_out" else PROBLEMS
     question, steps, result = pick(rng, makers)(rng, Board(sheet, face, options.difficulty))
     told = "\n".join(f"{i}. {step}" for i, step in enumerate(steps, 1))

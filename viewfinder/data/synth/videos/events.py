@@ -14,7 +14,7 @@ from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.documents.sheet import Colour
 from viewfinder.data.synth.fonts import FontFamily, find_families, load_font
 from viewfinder.data.synth.grounds import ground
-from viewfinder.data.synth.kinds import Split
+from viewfinder.data.synth.kinds import Options, Split
 from viewfinder.data.synth.shapes import COLOR_NAMES, COLORS, SHAPE_NAMES, draw_mask, held_out_pair, paint
 from viewfinder.data.synth.words import make_word
 
@@ -52,14 +52,12 @@ class Film:
         return image
 
 
-def make_film(
-    rng: np.random.Generator, size: tuple[int, int], duration: float, count: int, split: Split, difficulty: float
-) -> Film:
+def make_film(rng: np.random.Generator, size: tuple[int, int], duration: float, count: int, options: Options) -> Film:
     """A clip of `count` events (fewer when it is too short for them), one after the other."""
-    canvas = ground(rng, size, difficulty * 0.6)
+    canvas, split = ground(rng, size, options.difficulty * 0.6), options.split
     count = max(1, min(count, int(duration / 2.2)))
     spans = _spans(rng, duration, count)
-    families = find_families(held_out=split == "held_out")
+    families = find_families(options.fonts, held_out=split == "held_out")
     used: set[str] = set()
     events: list[Event] = []
     for i, (start, end) in enumerate(spans):

@@ -24,7 +24,7 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     low = min(options.min_side, options.max_side)
     side = 28 * max(3, round(number(rng, low, max(low, options.max_side // 2)) / 28))
     size = (side, 28 * max(3, round(side * float(rng.uniform(0.7, 1.1)) / 28)))
-    film = make_film(rng, size, duration, number(rng, 1, 2 + round(4 * hard)), options.split, hard)
+    film = make_film(rng, size, duration, number(rng, 1, 2 + round(4 * hard)), options)
     count = max(2, int(duration * fps) // 2 * 2)
     times = tuple(i / fps for i in range(count))
     video = VideoPart(video=[film.frame_at(t) for t in times], frame_times=times)

@@ -1,24 +1,26 @@
 """One headless Chromium per process, which shows HTML of our own and tells what it laid out.
 
-Nothing is loaded from anywhere: the network is cut off for every page. It lives in a thread of its own (`own_thread`).
+Nothing is loaded from anywhere: the network is cut off for every page, and the only fonts are the shipped ones. It
+lives in a thread of its own (`own_thread`).
 """
 
 import atexit
 import base64
 import io
-import shutil
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from PIL import Image
 
 from viewfinder.data.synth.documents.sheet import Colour, Rectangle, Sheet
 from viewfinder.data.synth.web.own_thread import OwnThread
-from viewfinder.errors import DataError
+from viewfinder.errors import MissingMaterial
+from viewfinder.materials.chromium import find_program, font_environment
+from viewfinder.materials.needs import NEEDS, require
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _FLAGS = ("--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-lcd-text")
 _WALK = """[...document.querySelectorAll('[data-kind]')].map(node => {
   const range = document.createRange(); range.selectNodeContents(node);
@@ -70,21 +72,23 @@ def _thread() -> OwnThread:
 
 @lru_cache(maxsize=1)
 def _open() -> Any:
+    require("playwright", "chromium", what="a page")
     from playwright.sync_api import Error, sync_playwright
 
-    program = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+    folder = TemporaryDirectory(prefix="viewfinder-fonts-")
+    variables: Any = font_environment(Path(folder.name))
     driver = sync_playwright().start()
     atexit.register(close)
     try:
-        browser = driver.chromium.launch(executable_path=program, args=list(_FLAGS))
+        browser = driver.chromium.launch(executable_path=find_program(), args=list(_FLAGS), env=variables)
     except Error as error:
         driver.stop()
+        folder.cleanup()
         reason = str(error).splitlines()[0]
-        raise DataError(
-            f"no browser could be started ({reason}), so pages cannot be rendered; install Chromium "
-            "(Debian: chromium) or run `playwright install chromium`"
+        raise MissingMaterial(
+            f"{find_program()} does not start ({reason}), so pages cannot be drawn; {NEEDS['chromium'].remedy}"
         ) from error
-    return driver, browser, browser.new_context(offline=True)
+    return driver, browser, browser.new_context(offline=True), folder
 
 
 @lru_cache(maxsize=4)
@@ -101,7 +105,7 @@ def show(html: str, size: tuple[int, int]) -> Shown:
     """Lay out and photograph an HTML document (with a `<head>`) as if the window had `size` pixels.
 
     Raises:
-        DataError: there is no browser.
+        MissingMaterial: there is no browser.
     """
     return _thread().call(_show, html, size)
 
@@ -122,7 +126,7 @@ def run(script: Path, code: str, argument: Any, size: tuple[int, int]) -> Image.
         code: a JavaScript function that is given the page's one element and `argument`; it may return a promise.
 
     Raises:
-        DataError: there is no browser.
+        MissingMaterial: there is no browser.
     """
     return _thread().call(_run, script, code, argument, size)
 
@@ -159,8 +163,9 @@ def close() -> None:
 
 def _close() -> None:
     if _open.cache_info().currsize:
-        driver, browser, _ = _open()
+        driver, browser, _, folder = _open()
         _page.cache_clear()
         _open.cache_clear()
         browser.close()
         driver.stop()
+        folder.cleanup()

@@ -23,7 +23,7 @@ from viewfinder.data.synth.screens.talk import ask_screen
 from viewfinder.data.synth.web.browser import show
 from viewfinder.data.synth.web.forms import widgets_of
 from viewfinder.data.synth.web.pages import FONTS, HELD_OUT_FONTS
-from viewfinder.errors import DataError
+from viewfinder.materials.needs import require
 
 HELD_OUT_THEMES = frozenset({"sketchy", "superhero", "minty", "lux"})
 _SHADED = frozenset({"quartz", "vapor", "morph"})
@@ -51,16 +51,13 @@ def _sheets() -> dict[str, Path]:
     """Style sheets of Bootstrap 5 by theme.
 
     Raises:
-        DataError: the package is not installed.
+        MissingMaterial: the package is not installed.
     """
+    require("Bootstrap-Flask", what="the kind 'kit_screens'")
     spec = find_spec("flask_bootstrap")
-    folder = Path(spec.origin or "").parent / "static/bootstrap5/css" if spec else Path()
+    assert spec is not None
+    folder = Path(spec.origin or "").parent / "static/bootstrap5/css"
     files = {path.parent.name: path for path in sorted(folder.glob("bootswatch/*/bootstrap.min.css"))}
-    if not files:
-        raise DataError(
-            "the kind 'kit_screens' draws with the style sheets of Bootstrap-Flask, which is not installed, so it "
-            "cannot be made; pip install 'viewfinder[materials]'"
-        )
     return {"plain": folder / "bootstrap.min.css", **files}
 
 

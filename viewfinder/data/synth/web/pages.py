@@ -31,9 +31,9 @@ from viewfinder.outputs.document.html_inline import escape
 FONTS = (
     "DejaVu Sans",
     "DejaVu Serif",
-    "Liberation Sans",
-    "Liberation Serif",
-    "Lato",
+    "Arimo",
+    "Tinos",
+    "Karla",
     "Open Sans",
     "Roboto",
     "Noto Sans",
@@ -53,7 +53,8 @@ def render_page(rng: np.random.Generator, options: Options) -> SetPage:
     """Write HTML at random, lay it out, and keep what is wholly inside the picture; where nothing is, again.
 
     Raises:
-        DataError: there is no browser, or pictures are too small for anything.
+        MissingMaterial: there is no browser.
+        DataError: pictures are too small for anything.
     """
     for _ in range(TRIES):
         if (page := _render(rng, options)) is not None:

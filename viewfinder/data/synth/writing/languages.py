@@ -1,8 +1,8 @@
 """Languages: words, script, names, and the fonts that can write them.
 
 The first word of each line of `languages.txt` is the language, the second its split; some languages are held out
-whole. Whether a font has the letters is tried with the font itself, so any set of installed fonts works; a language
-that none can write is left out.
+whole. Which of the shipped fonts write a language stands in their manifest; of a folder that is asked for, each font is
+tried.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,14 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from PIL import ImageFont, features
+from PIL import ImageFont
 
 from viewfinder.data.synth.choose import chance, number, pick
-from viewfinder.data.synth.fonts import FONT_DIRECTORIES
+from viewfinder.data.synth.fonts import added_files
 from viewfinder.data.synth.kinds import Split
 from viewfinder.errors import DataError
+from viewfinder.materials.needs import require
+from viewfinder.materials.shipped import fonts
 
 NAMES = dict(
     [
@@ -30,36 +32,6 @@ _SHAPED = ("ar", "hi", "th")
 """Written rightly only by a layout engine that shapes letters."""
 _UNSPACED = ("ja", "zh", "th")
 
-_FONTS: dict[str, tuple[str, ...]] = {
-    "Latin": ("DejaVuSans", "DejaVuSerif", "NotoSans-", "NotoSerif-", "LiberationSans-", "LiberationSerif-", "Lato-"),
-    "Cyrillic": ("DejaVuSans", "DejaVuSerif", "NotoSans-", "NotoSerif-", "LiberationSans-", "OpenSans-", "PTS55F"),
-    "Greek": (
-        "DejaVuSans",
-        "DejaVuSerif",
-        "NotoSans-",
-        "NotoSerif-",
-        "LiberationSans-",
-        "LiberationSerif-",
-        "FreeSans",
-    ),
-    "Kana": ("ipag", "wqy-microhei", "NotoSansCJK", "fonts-japanese-gothic", "VL-Gothic"),
-    "Han": ("wqy-microhei", "NotoSansCJK", "NotoSerifCJK", "ukai", "uming"),
-    "Hangul": ("Nanum", "NotoSansCJK", "baekmuk"),
-    "Arabic": ("DejaVuSans", "NotoNaskhArabic-", "NotoSansArabic-", "NotoKufiArabic-", "Kacst"),
-    "Devanagari": ("NotoSansDevanagari-", "NotoSerifDevanagari-", "gargi", "nakula"),
-    "Thai": ("NotoSansThai-", "NotoSerifThai-", "Loma", "Waree"),
-}
-_HELD_OUT_FONTS: dict[str, tuple[str, ...]] = {
-    "Latin": ("FreeSerif", "Cantarell-", "Cabin-"),
-    "Cyrillic": ("FreeSerif", "FreeSans"),
-    "Greek": ("FreeSerif", "GFSArtemisia", "GFSNeohellenic"),
-    "Kana": ("ipam",),
-    "Han": ("wqy-zenhei",),
-    "Hangul": ("UnBatang", "UnDotum"),
-    "Arabic": ("amiri", "Amiri"),
-    "Devanagari": ("Lohit-Devanagari",),
-    "Thai": ("Garuda",),
-}
 _SCRIPTS = {"ru": "Cyrillic", "uk": "Cyrillic", "el": "Greek", "ja": "Kana", "zh": "Han", "ko": "Hangul"}
 _SCRIPTS |= {"ar": "Arabic", "hi": "Devanagari", "th": "Thai"}
 _LETTERS = {
@@ -98,12 +70,12 @@ def all_languages() -> dict[str, Language]:
 
 
 def find_languages(wanted: tuple[str, ...], split: Split) -> tuple[Language, ...]:
-    """Languages of a split that can be written here, or of those the wanted ones.
+    """Languages of a split, or of those the wanted ones.
 
     Held-out data may also be asked for in a language of training; its fonts are held out all the same.
 
     Raises:
-        DataError: an unknown language, a held-out one for training, or one that no font here can write.
+        DataError: an unknown language, or only held-out ones for training.
     """
     known = all_languages()
     for code in wanted:
@@ -113,30 +85,35 @@ def find_languages(wanted: tuple[str, ...], split: Split) -> tuple[Language, ...
         fit = [known[code] for code in wanted if split == "held_out" or known[code].split == "train"]
     else:
         fit = [one for one in known.values() if one.split == split]
-    found = tuple(one for one in fit if find_fonts(one.code, split))
-    if not found:
+    if not fit:
         raise DataError(
-            f"no language of {', '.join(wanted) or 'all'} is of the split {split!r} and has an installed font; "
-            "install fonts (Debian: fonts-noto-core, fonts-wqy-microhei, fonts-ipafont-gothic, fonts-nanum)"
+            f"{', '.join(wanted)} are held out of training, so the split {split!r} has nothing to write; "
+            "ask for other --languages, or for --held-out"
         )
-    return found
+    return tuple(fit)
 
 
-@lru_cache(maxsize=64)
-def find_fonts(code: str, split: Split, directories: tuple[Path, ...] = FONT_DIRECTORIES) -> tuple[Path, ...]:
-    """Font files of a split that have all letters of a language, sorted."""
+@lru_cache(maxsize=256)
+def find_fonts(code: str, split: Split, folders: tuple[str, ...] = ()) -> tuple[Path, ...]:
+    """Font files of a split that have all letters of a language, sorted: shipped ones, and those of `folders`.
+
+    Raises:
+        MissingMaterial: the language needs a layout engine that is not there.
+    """
+    if code in _SHAPED:
+        require("shaping")
+    shipped = [font.path for font in fonts("text", split) + fonts("script", split) if code in font.languages]
+    letters = "".join(sorted(drawn_letters(code)))
+    return (*shipped, *(path for path in added_files(folders, split) if has_letters(path, letters)))
+
+
+@lru_cache(maxsize=32)
+def drawn_letters(code: str) -> frozenset[str]:
+    """Every letter and digit that `some_words` may draw in a language."""
     language = all_languages()[code]
-    if code in _SHAPED and not features.check("raqm"):
-        return ()
-    starts = (_HELD_OUT_FONTS if split == "held_out" else _FONTS)[language.script]
-    paths = sorted(path for directory in directories for path in directory.rglob("*.[ot]t[fc]"))
-    named = [path for path in paths if path.stem.startswith(starts) and not _is_odd(path.stem)]
-    letters = "".join(sorted(set("".join(language.words))))
-    return tuple(path for path in named if has_letters(path, letters))
-
-
-def _is_odd(stem: str) -> bool:
-    return any(word in stem for word in ("Condensed", "ExtraLight", "Thin", "Light", "Symbols", "Mono", "Math", "Pen"))
+    words = "".join(language.words) + _LETTERS.get(language.script, "")
+    capitals = words.upper() if language.script in ("Latin", "Cyrillic", "Greek") else ""
+    return frozenset(words + capitals + ("0123456789" if language.joint else ""))
 
 
 @lru_cache(maxsize=1024)

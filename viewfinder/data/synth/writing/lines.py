@@ -71,7 +71,7 @@ def draw_lines(rng: np.random.Generator, options: Options) -> tuple[PillowImage.
 def _line(
     rng: np.random.Generator, sheet: Sheet, language: Language, y: int, size: int, options: Options
 ) -> Written | None:
-    font = open_font(pick(rng, find_fonts(language.code, options.split)), size, language.code)
+    font = open_font(pick(rng, find_fonts(language.code, options.split, options.fonts)), size, language.code)
     text = fitting(rng, language, font.getlength, sheet.size[0] - 12)
     left, top, right, bottom = (int(v) for v in font.getbbox(text))
     if y + bottom - top > sheet.size[1] - 4:

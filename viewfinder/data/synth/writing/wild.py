@@ -53,7 +53,7 @@ def _sign(rng: np.random.Generator, image: Image.Image, area: Rectangle, options
     languages = choose_languages(rng, options)
     for _ in range(number(rng, 1, min(3, max(1, high // (2 * size))))):
         language = pick(rng, languages)
-        font = open_font(pick(rng, find_fonts(language.code, options.split)), size, language.code)
+        font = open_font(pick(rng, find_fonts(language.code, options.split, options.fonts)), size, language.code)
         words.append((fitting(rng, language, font.getlength, wide - 3 * size), language, font))
     step = round(size * 1.6)
     board = (min(wide, round(max(f.getlength(t) for t, _, f in words)) + 2 * size), min(high, step * len(words) + size))
