@@ -5,13 +5,10 @@
 """
 
 import shutil
-from functools import lru_cache
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+from viewfinder.materials.chromium import find_program
 
 
 def needs(*programs: str) -> None:
@@ -20,13 +17,9 @@ def needs(*programs: str) -> None:
         pytest.skip(f"{', '.join(missing)} not found; `make setup` installs what these tests need")
 
 
-@lru_cache(maxsize=1)
 def find_browser() -> str:
     """The path of a Chromium: of the system, else the build that Playwright installs. Without one: skip."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    found = find_program()
     if found is None:
-        with sync_playwright() as tool:
-            found = tool.chromium.executable_path
-    if not Path(found).exists():
         pytest.skip("no Chromium found; `make setup` installs what these tests need")
     return found

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the system programs that the default tests use and that pip cannot bring: a browser, an X display, a
-# mouse and keyboard for it, Tk, a C compiler, and the engraver of held-out music. Nothing is installed that is there already.
+# mouse and keyboard for it, Tk, a C compiler, and the library that Pillow needs to shape Arabic, Hindi and Thai. Nothing is
+# installed that is there already.
 #
 #   tools/system_packages.sh [PYTHON]     PYTHON: the interpreter whose Tk is asked for
 #
@@ -24,7 +25,7 @@ CODE
 has_browser || packages+=(chromium)
 has Xvfb || packages+=(xvfb)
 has xdotool || packages+=(xdotool)
-has abcm2ps || packages+=(abcm2ps)
+"$python" -c 'import ctypes; ctypes.CDLL("libfribidi.so.0")' 2>/dev/null || packages+=(libfribidi0)
 has cc || packages+=(gcc libc6-dev)
 "$python" -c 'import tkinter' 2>/dev/null || packages+=(python3-tk)
 [ ${#packages[@]} -eq 0 ] && exit 0

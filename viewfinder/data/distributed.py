@@ -1,7 +1,8 @@
 """The same plan on a Ray cluster: each shard is one task, so a killed worker costs one shard's work and nothing else.
 
 Only the number of a shard travels; its samples go from the worker straight to the set's folder, which every machine of
-the cluster must see under the same path. Why Ray's tasks and not Ray Data or Daft: see docs/notes/2026-11-25-cluster-engine.md.
+the cluster must see under the same path. Why tasks of Ray and not Ray Data or Daft:
+docs/notes/2026-11-25-cluster-engine.md.
 """
 
 import os
