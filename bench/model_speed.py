@@ -15,7 +15,7 @@ from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl as peer_module
 from viewfinder.config import OFFICIAL_SIZES, ModelConfig
 from viewfinder.model import KVCache
 from viewfinder.model.linear import compute_dtype
-from viewfinder.model.text import TextModel
+from viewfinder.model.qwen2_5_vl import TextModel
 from viewfinder.model.vision import VisionTower
 
 CASES = ("vision-504", "vision-1036", "prefill-1024", "decode")
