@@ -83,7 +83,7 @@ def serve(
 ) -> None:
     """Serve the model: OpenAI's API, the task endpoints, and the playground page."""
     _need_extra()
-    from viewfinder.engine.scheduler import Limits
+    from viewfinder.engine.scheduler import EngineConfig
     from viewfinder.media.sandbox import SandboxLimits
     from viewfinder.media.source import UrlPolicy
     from viewfinder.serve.run import run
@@ -109,8 +109,7 @@ def serve(
     run(
         viewfinder.model,  # type: ignore[arg-type]
         settings,
-        limits=Limits(max_running=max_running, max_waiting=max_waiting),
-        cache_bytes=int(cache_gb * 2**30),
+        config=EngineConfig(max_num_seqs=max_running, max_waiting=max_waiting, cache_bytes=int(cache_gb * 2**30)),
         certificate=tls_certificate,
         key=tls_key,
     )

@@ -8,7 +8,6 @@ import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from viewfinder.inputs import ModelInputs
@@ -78,7 +77,7 @@ def pieces_of(inputs: ModelInputs, hashes: list[bytes], tenant: str, most: int, 
     return pieces
 
 
-class FeatureCache:
+class EncoderCache:
     """Features by piece; the one not asked for longest goes first when `max_bytes` are full."""
 
     def __init__(self, max_bytes: int) -> None:
@@ -112,10 +111,3 @@ class FeatureCache:
     def clear(self) -> None:
         self._items.clear()
         self.num_bytes = 0
-
-
-def run_tower(visual: torch.nn.Module, inputs: ModelInputs, piece: Piece, device: torch.device) -> Tensor:
-    """Features of one piece."""
-    assert inputs.pixel_values is not None
-    pixels = inputs.pixel_values[piece.patches].to(device)
-    return visual(pixels, torch.tensor([piece.grid]))

@@ -1,181 +1,185 @@
-"""One step of many requests: blocks, features, one pass of the model, one token for each that is ready.
+"""One step of the model for many sequences: features, one pass, one token for each that is read to its end.
 
-Owns the cache's memory. A request that cannot go on (no valid token, a broken input) fails alone: when a joint
-pass fails, each request is tried by itself. Run by one thread.
+Owns the memory of the caches. A sequence that cannot go on (no valid token, a broken input) fails alone: when a joint
+pass fails, each sequence is tried by itself. Run by one thread.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from viewfinder.engine.blocks import BlockPool
-from viewfinder.engine.features import FeatureCache, run_tower
-from viewfinder.engine.paged_cache import PagedStore, StepCaches, Stretch
-from viewfinder.engine.request import Running
-from viewfinder.engine.scheduler import Limits
-from viewfinder.errors import CheckpointError
+from viewfinder.engine.encoder_cache import EncoderCache, media_hashes, pieces_of
+from viewfinder.engine.sampler import Sampler, Token
+from viewfinder.engine.scheduler import EngineConfig, Scheduled
+from viewfinder.engine.sequence import Sequence
+from viewfinder.errors import ContextLengthError
 from viewfinder.inputs import ModelInputs
-from viewfinder.messages import Reply
-from viewfinder.model import Qwen2_5_VL
-
-Share = tuple[Running, int]
+from viewfinder.model import Chunk, KVCache, Qwen2_5_VL
 
 
-class Runner:
-    """A model with its block pool and its feature cache."""
+@dataclass(frozen=True)
+class StepOutput:
+    """What a step did for one sequence: tokens read, and the token chosen after them or what went wrong, if any."""
 
-    def __init__(
-        self, model: Qwen2_5_VL, limits: Limits, *, cache_bytes: int, feature_bytes: int, block_size: int = 16
-    ) -> None:
-        config = model.config.text
-        block_bytes = PagedStore.block_bytes(config, block_size, model.compute_dtype)
-        useful = limits.max_running * -(-config.max_position_embeddings // block_size)
-        num_blocks = max(1, min(cache_bytes // block_bytes, useful))
-        self.model, self.limits = model, limits
-        self.pool = BlockPool(num_blocks, block_size)
-        self.store = PagedStore(config, num_blocks, block_size, model.compute_dtype, model.device)
-        self.features = FeatureCache(feature_bytes)
+    sequence: Sequence
+    num_tokens: int = 0
+    token: Token | None = None
+    error: Exception | None = None
+
+
+class ModelRunner:
+    """A model with its key-value cache and its cache of features."""
+
+    def __init__(self, model: Qwen2_5_VL, config: EngineConfig) -> None:
+        text, size = model.config.text, config.block_size
+        useful = config.max_num_seqs * -(-text.max_position_embeddings // size)
+        affordable = config.cache_bytes // KVCache.block_bytes(text, size, model.compute_dtype)
+        num_blocks = max(1, min(affordable, useful))
+        self.model, self.config = model, config
+        self.kv_cache = KVCache(text, num_blocks, size, dtype=model.compute_dtype, device=model.device)
+        self.encoder_cache = EncoderCache(config.encoder_cache_bytes)
 
     @property
     def capacity(self) -> int:
         """Tokens that the cache holds in all."""
-        return self.pool.num_blocks * self.pool.block_size
+        return self.kv_cache.num_blocks * self.kv_cache.block_size
 
-    def begin(self, request: Running) -> None:
-        """Give a request the cached beginning of its prompt. The last token is always read: it says what follows."""
-        size = self.pool.block_size
-        keys = request.block_keys(len(request.ids) - 1, size)
-        request.table = self.pool.match(keys)
-        request.published = len(request.table)
-        request.filled = request.reused = len(request.table) * size
+    def make_sequence(self, inputs: ModelInputs, sampler: Sampler, tenant: str = "") -> Sequence:
+        """What the scheduler takes. Any thread may call this.
 
-    def end(self, request: Running) -> None:
-        """Give back what a request holds; its full blocks stay findable."""
-        self._publish(request)
-        self.pool.release(request.table)
-        request.table, request.filled, request.published = [], 0, 0
-        request.features.clear()
-
-    def reserve(self, request: Running, count: int) -> bool:
-        """Blocks for `count` more tokens; False when there are not enough."""
-        needed = -(-(request.filled + count) // self.pool.block_size) - len(request.table)
-        if needed > self.pool.num_available:
-            return False
-        if needed > 0:
-            given = [block for _ in range(needed) if (block := self.pool.allocate()) is not None]
-            assert len(given) == needed
-            self.store.clear(given)
-            request.table += given
-        return True
+        Raises:
+            ContextLengthError: the cache cannot hold prompt and answer.
+        """
+        if sampler.max_length > self.capacity:
+            raise ContextLengthError(
+                f"prompt and answer may take {sampler.max_length} tokens and the cache holds {self.capacity}, so the "
+                f"request cannot be served; ask for under {max(1, self.capacity - len(inputs.input_ids))} answer "
+                "tokens or send less"
+            )
+        config = self.model.config
+        hashes = media_hashes(inputs) if self.config.enable_prefix_caching else [b""] * len(inputs.media_kinds)
+        pieces = pieces_of(inputs, hashes, tenant, self.config.max_num_patches, config.vision.spatial_merge_size)
+        is_media = (inputs.input_ids == config.image_token_id) | (inputs.input_ids == config.video_token_id)
+        return Sequence(
+            inputs=inputs,
+            sampler=sampler,
+            tenant=tenant,
+            pieces=pieces,
+            media_rows=torch.cat([torch.zeros(1, dtype=torch.int64), is_media.cumsum(0)]),
+            token_ids=inputs.input_ids.tolist(),
+        )
 
     @torch.inference_mode()
-    def step(self, shares: Sequence[Share]) -> list[tuple[Running, Reply | Exception]]:
-        """Read `shares`, for which blocks are reserved; the requests that ended, each with how."""
-        ended: list[tuple[Running, Reply | Exception]] = []
-        ready = self._see(shares, ended)
+    def run(self, scheduled: list[Scheduled]) -> list[StepOutput]:
+        """Read what was scheduled, and choose the next token of each sequence that is read to its end."""
+        self.kv_cache.clear([block for part in scheduled for block in part.new_blocks])
+        return list(self._run(scheduled))
+
+    def _run(self, scheduled: list[Scheduled]) -> Iterator[StepOutput]:
+        ready, failed = self._encode(scheduled)
+        yield from failed
         try:
             logits = self._forward(ready)
         except Exception as error:
-            if len(ready) <= 1:
-                return ended + [(request, error) for request, _ in ready]
-            for share in ready:  # one of them is broken, and the others must not pay for it
-                ended += self.step([share])
-            return ended
+            if len(ready) > 1:
+                for part in ready:  # one of them is broken, and the others must not pay for it
+                    yield from self._run([part])
+            else:
+                yield StepOutput(ready[0].sequence, error=error)
+            return
         rows = iter(logits)
-        for request, count in ready:
-            request.filled += count
-            self._publish(request)
-            if request.pending == 0:
-                self._pick(request, next(rows), ended)
-        return ended
+        for part in ready:
+            sequence = part.sequence
+            read_to_end = sequence.num_pending_tokens == part.num_tokens
+            yield self._sample(part, next(rows)) if read_to_end else StepOutput(sequence, part.num_tokens)
 
-    def _see(self, shares: Sequence[Share], ended: list[tuple[Running, Reply | Exception]]) -> list[Share]:
-        """Features for the shares, as many as one step may take; shares end before what is not yet seen."""
-        left = self.limits.step_patches
-        ready: list[Share] = []
-        for request, count in shares:
-            upto = request.filled + count
+    def _encode(self, scheduled: list[Scheduled]) -> tuple[list[Scheduled], list[StepOutput]]:
+        """Features for the step, as many as one may take; a part ends before what is not yet seen."""
+        left = self.config.max_num_patches
+        ready: list[Scheduled] = []
+        failed: list[StepOutput] = []
+        for part in scheduled:
+            sequence, start = part.sequence, part.sequence.num_computed_tokens
+            end = start + part.num_tokens
             try:
-                for i in request.pieces_at(request.filled, upto):
-                    piece = request.pieces[i]
-                    if i in request.features:
+                missing: list[int] = []
+                for i in sequence.pieces_at(start, end):
+                    piece = sequence.pieces[i]
+                    if i in sequence.features or self._find(sequence, i):
                         continue
-                    found = self.features.get(piece)
-                    if found is None and left < piece.num_patches and left < self.limits.step_patches:
-                        upto = int(torch.searchsorted(request.media_rows, piece.features.start, right=True)) - 1
+                    if left < piece.num_patches and left < self.config.max_num_patches:
+                        end = int(torch.searchsorted(sequence.media_rows, piece.features.start, right=True)) - 1
                         break
-                    if found is None:
-                        found = run_tower(self.model.visual, request.inputs, piece, self.model.device)
-                        self.features.put(piece, found)
-                        left -= piece.num_patches
-                    request.features[i] = found
-            except Exception as error:  # whatever is wrong with these pixels concerns this request only
-                ended.append((request, error))
+                    missing.append(i)
+                    left -= piece.num_patches
+                self._run_tower(sequence, missing)
+            except Exception as error:  # whatever is wrong with these pixels concerns this sequence only
+                failed.append(StepOutput(sequence, error=error))
                 continue
-            if upto > request.filled:
-                ready.append((request, upto - request.filled))
-        return ready
+            if end > start:
+                ready.append(Scheduled(sequence, end - start))
+        return ready, failed
 
-    def _forward(self, ready: Sequence[Share]) -> Tensor:
-        """Logits (requests whose input is read to its end, V)."""
+    def _find(self, sequence: Sequence, i: int) -> bool:
+        """Take the features of a piece from the cache, if they are there."""
+        found = self.encoder_cache.get(sequence.pieces[i]) if self.config.enable_prefix_caching else None
+        if found is not None:
+            sequence.features[i] = found
+        return found is not None
+
+    def _run_tower(self, sequence: Sequence, missing: list[int]) -> None:
+        """Features of some pieces of one sequence, packed."""
+        if not missing:
+            return
+        pixels = sequence.inputs.pixel_values
+        assert pixels is not None
+        pieces = [sequence.pieces[i] for i in missing]
+        patches = pixels if len(pieces) == len(sequence.pieces) else torch.cat([pixels[p.patches] for p in pieces])
+        features = self.model.visual(patches.to(self.model.device), torch.tensor([p.grid for p in pieces]))
+        sizes = [p.features.stop - p.features.start for p in pieces]
+        for i, piece, part in zip(missing, pieces, features.split(sizes), strict=True):
+            sequence.features[i] = part
+            if self.config.enable_prefix_caching:
+                self.encoder_cache.put(piece, part)
+
+    def _forward(self, ready: list[Scheduled]) -> Tensor:
+        """Logits (sequences that are read to their end, V)."""
         if not ready:
             return torch.empty(0)
         device = self.model.device
         ids: list[int] = []
-        positions, features, stretches, last = [], [], [], []
-        starts = [0]
-        for request, count in ready:
-            start, end = request.filled, request.filled + count
-            ids += request.ids[start:end]
-            positions.append(request.positions(start, end))
-            features += _features(request, start, end)
-            stretches.append(Stretch(request.table, start, count))
-            starts.append(len(ids))
-            if end == len(request.ids):
+        positions, features, chunks, last = [], [], [], []
+        bounds = [0]
+        for part in ready:
+            sequence, start = part.sequence, part.sequence.num_computed_tokens
+            end = start + part.num_tokens
+            ids += sequence.token_ids[start:end]
+            positions.append(sequence.positions(start, end))
+            features += sequence.features_at(start, end)
+            chunks.append(Chunk(sequence.block_table, start, part.num_tokens))
+            bounds.append(len(ids))
+            if end == len(sequence.token_ids):
                 last.append(len(ids) - 1)
         inputs = ModelInputs(
             input_ids=torch.tensor(ids, device=device),
             position_ids=torch.cat(positions, dim=1).to(device),
-            cu_seqlens=torch.tensor(starts, dtype=torch.int32),
+            cu_seqlens=torch.tensor(bounds, dtype=torch.int32),
             rope_deltas=(0,) * len(ready),
             media_per_sequence=(0,) * len(ready),
         )
         return self.model(
             inputs,
-            StepCaches(self.store, stretches),
+            self.kv_cache.view(chunks),
             features=torch.cat(features) if features else None,
             logits_at=torch.tensor(last, dtype=torch.int64, device=device),
         )
 
-    def _publish(self, request: Running) -> None:
-        keys = request.block_keys(request.filled, self.pool.block_size)
-        for i in range(request.published, len(keys)):
-            self.pool.publish(request.table[i], keys[i])
-        request.published = max(request.published, len(keys))
-
-    def _pick(self, request: Running, logits: Tensor, ended: list[tuple[Running, Reply | Exception]]) -> None:
+    def _sample(self, part: Scheduled, logits: Tensor) -> StepOutput:
+        sequence = part.sequence
         try:
-            if bool(logits.isnan().any()):  # token 0 without end would be the answer
-                raise CheckpointError(
-                    "the model's output for this request is no number (NaN), so no token can be chosen; the weights "
-                    "may be broken or too large for their dtype: load them as float32"
-                )
-            reply = request.take(request.picker.pick(logits))
+            token = sequence.sampler.sample(logits, sequence.token_ids)
         except Exception as error:
-            ended.append((request, error))
-            return
-        request.features.clear()
-        if reply is not None:
-            ended.append((request, reply))
-
-
-def _features(request: Running, start: int, end: int) -> list[Tensor]:
-    """The request's features at tokens `start:end`, in order."""
-    low, high = request.rows(start, end)
-    found: list[Tensor] = []
-    for i in request.pieces_at(start, end):
-        piece = request.pieces[i]
-        first = piece.features.start
-        found.append(request.features[i][max(low - first, 0) : high - first])
-    return found
+            return StepOutput(sequence, part.num_tokens, error=error)
+        return StepOutput(sequence, part.num_tokens, token)

@@ -39,7 +39,6 @@ class Prepared:
     inputs: ModelInputs
     media: tuple[MediaInfo, ...]
     transforms: tuple[Transform, ...]
-    prompt_text: str
 
 
 class Processor:
@@ -173,7 +172,7 @@ class Processor:
             labels=input_ids.masked_fill(~torch.tensor(mask), IGNORE_INDEX) if train else None,
             stamp=self.stamp.hash,
         )
-        return Prepared(inputs, infos, tuple(item.transform for item in loaded), rendered.text)
+        return Prepared(inputs, infos, tuple(item.transform for item in loaded))
 
     def _pixel_values(self, loaded: Sequence[Loaded]) -> Tensor | None:
         settings = self.settings

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from viewfinder.data.sample import Sample
-from viewfinder.engine.generate import generate
+from viewfinder.engine.engine import generate
 from viewfinder.errors import ViewfinderError
 from viewfinder.messages import Sampling
 from viewfinder.model.linear import compute_dtype
