@@ -8,7 +8,7 @@ import numpy as np
 import pypdfium2
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -16,6 +16,8 @@ from viewfinder.errors import CheckpointError, LimitError, MediaError
 from viewfinder.inputs import IGNORE_INDEX, pack, unpack
 from viewfinder.media.source import Limits
 from viewfinder.media.video import load_video
+from viewfinder.messages import ImagePart, parse_messages
+from viewfinder.processor.loading import fit_image, load_part
 from viewfinder.processor.patchify import patchify, patchify_video
 from viewfinder.processor.processor import Prepared, Processor
 from viewfinder.processor.tokenizer import Tokenizer
@@ -257,3 +259,28 @@ def test_what_is_packed_comes_apart_again(conversations: list):
         assert (single.pixel_values is None) == (again.pixel_values is None)
         assert single.pixel_values is None or torch.equal(single.pixel_values, again.pixel_values)
         assert single.media_kinds == again.media_kinds
+
+
+@example(size=(5600, 28), budget=4 * 28 * 28)  # the rule, applied to its own result, shrinks this strip twice
+@given(
+    size=st.tuples(st.integers(1, 900), st.integers(1, 900)).filter(lambda s: max(s) <= 200 * min(s)),
+    budget=st.integers(28 * 28, 300 * 300),
+)
+def test_a_picture_made_ready_once_is_what_the_model_sees(size: tuple[int, int], budget: int):
+    part = ImagePart(image=Image.new("RGB", size, "red"), max_pixels=budget)
+    ready = fit_image(part, SMALL.settings)
+    once, twice = load_part(part, SMALL.settings, Limits()), load_part(ready, SMALL.settings, Limits())
+    assert twice.info == once.info
+    assert ready.image.size == once.info.resized_size
+    assert ready.image.transform == once.transform == twice.transform
+
+
+def test_media_loaded_before_are_taken_as_they_are():
+    messages = ask({"image": picture(90, 60)}, {"text": "What?"}, {"video": frames(4)})
+    conversation = parse_messages(messages)
+    loaded = SMALL.load_media(conversation)
+    expected, found = SMALL.prepare(conversation), SMALL.prepare(conversation, loaded=loaded)
+    assert [medium.transform for medium in loaded] == list(expected.transforms)
+    assert found.media == expected.media
+    assert torch.equal(found.inputs.input_ids, expected.inputs.input_ids)
+    assert torch.equal(found.inputs.pixel_values, expected.inputs.pixel_values)

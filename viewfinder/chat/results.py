@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
-from viewfinder.messages import MediaInfo, Reply
+from viewfinder.media.transform import Transform
+from viewfinder.messages import ImagePart, MediaInfo, Reply
 
 T = TypeVar("T")
 
@@ -37,6 +38,15 @@ class Answer(str):
         answer.reply = reply
         answer.confidence = confidence
         return answer
+
+
+def transform_of(reply: Reply, part: ImagePart, index: int = 0) -> Transform:
+    """From the original to what the model saw, of a picture that `Processor.fit` made ready; as the reply says where
+    another engine saw it in another size."""
+    told = reply.media[index] if len(reply.media) > index else None
+    if told is None or told.resized_size == part.image.size:
+        return part.image.transform
+    return Transform.from_dict(told.transform)
 
 
 def provenance(reply: Reply) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from viewfinder.messages import (
     TextPart,
     VideoPart,
 )
-from viewfinder.processor.loading import image_budget, video_options
+from viewfinder.processor.loading import fitted, image_budget, video_options
 from viewfinder.processor.settings import ProcessorSettings
 
 
@@ -123,7 +123,7 @@ class Intake:
             return part
         picture = self.sandbox.image(self.fetch(part.image), self.limits, image_budget(part, settings))
         room.take(picture.size[0] * picture.size[1] // settings.factor**2)
-        return part.model_copy(update={"image": picture})
+        return fitted(picture)
 
     def _document(self, part: DocumentPart, settings: ProcessorSettings, room: "_Room") -> Iterator[ImagePart]:
         budget = min(part.max_pixels or settings.max_pixels, self.context * settings.factor**2)
