@@ -14,7 +14,7 @@ from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl as peer_module
 
 from viewfinder.config import OFFICIAL_SIZES, ModelConfig
 from viewfinder.model import KVCache
-from viewfinder.model.linear import compute_dtype
+from viewfinder.model.layers import compute_dtype
 from viewfinder.model.qwen2_5_vl import TextModel
 from viewfinder.model.vision import VisionTower
 

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from viewfinder.chat.documents import ChartReading, Extraction, extract, parse_document, read_chart
 from viewfinder.chat.documents.parse import ParseOptions
 from viewfinder.chat.moments import describe_question, find_spans, moments_question
-from viewfinder.chat.results import Answer, Found, transform_of
 from viewfinder.engine.engine import Engine
 from viewfinder.media.image import Picture, load_image
 from viewfinder.messages import (
@@ -29,10 +28,10 @@ from viewfinder.messages import (
 )
 from viewfinder.outputs import grammars, prompts
 from viewfinder.outputs.boxes import Box, parse_boxes
-from viewfinder.outputs.confidence import confidence
 from viewfinder.outputs.counts import Count, parse_count
 from viewfinder.outputs.document import Document
 from viewfinder.outputs.points import Point, parse_points
+from viewfinder.outputs.results import Answer, Found, confidence, transform_of
 from viewfinder.outputs.spans import Span
 from viewfinder.processor.processor import Processor
 

@@ -22,7 +22,7 @@ from viewfinder.engine.scheduler import Counters, EngineConfig, Scheduler
 from viewfinder.inputs import ModelInputs
 from viewfinder.messages import ChatModel, ChatOptions, Message, Reply, Sampling
 from viewfinder.model import KVCache, Qwen2_5_VL, load_model
-from viewfinder.model.linear import compute_dtype
+from viewfinder.model.layers import compute_dtype
 from viewfinder.processor.processor import Processor
 
 

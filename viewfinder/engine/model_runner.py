@@ -4,16 +4,16 @@ Owns the memory of the caches. A sequence that cannot go on (no valid token, a b
 pass fails, each sequence is tried by itself. Run by one thread.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from viewfinder.engine.encoder_cache import EncoderCache, media_hashes, pieces_of
 from viewfinder.engine.sampler import Sampler, Token
 from viewfinder.engine.scheduler import EngineConfig, Scheduled
-from viewfinder.engine.sequence import Sequence
+from viewfinder.engine.sequence import Piece, PieceKey, Sequence, media_hashes, pieces_of
 from viewfinder.errors import ContextLengthError
 from viewfinder.inputs import ModelInputs
 from viewfinder.model import Chunk, KVCache, Qwen2_5_VL
@@ -183,3 +183,40 @@ class ModelRunner:
         except Exception as error:
             return StepOutput(sequence, part.num_tokens, error=error)
         return StepOutput(sequence, part.num_tokens, token)
+
+
+class EncoderCache:
+    """What the tower made of media, for the next request that shows the same; the one not asked for longest goes first
+    when `max_bytes` are full."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.num_bytes = 0
+        self.hits = 0
+        self.misses = 0
+        self._items: OrderedDict[tuple[PieceKey, int], Tensor] = OrderedDict()
+
+    def get(self, piece: Piece) -> Tensor | None:
+        found = self._items.get((piece.key, piece.grid[0]))
+        if found is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        self._items.move_to_end((piece.key, piece.grid[0]))
+        return found
+
+    def put(self, piece: Piece, features: Tensor) -> None:
+        size = features.numel() * features.element_size()
+        key = (piece.key, piece.grid[0])
+        if size > self.max_bytes or key in self._items:
+            return
+        while self.num_bytes + size > self.max_bytes:
+            _, old = self._items.popitem(last=False)
+            self.num_bytes -= old.numel() * old.element_size()
+        # a copy of its own: a slice would keep all that was computed with it alive
+        self._items[key] = features.clone()
+        self.num_bytes += size
+
+    def clear(self) -> None:
+        self._items.clear()
+        self.num_bytes = 0

@@ -1,8 +1,11 @@
 """One sequence while it is generated: ids in, ids out, and how far the model has read them.
 
-Knows token ids, positions and pieces of media; text is the business of `request`.
+Knows token ids, positions and pieces of media; text is the business of `request`. Media are known by the full SHA-256
+of their patches and grid, per tenant. A clip is cut into pieces of whole frames, so that one long clip never holds up
+other requests for long; nothing attends across frames.
 """
 
+import hashlib
 import itertools
 import time
 from dataclasses import dataclass, field
@@ -11,11 +14,33 @@ import torch
 from torch import Tensor
 
 from viewfinder.engine.block_manager import BlockHash, hash_block, root_hash
-from viewfinder.engine.encoder_cache import Piece
 from viewfinder.engine.sampler import Sampler
 from viewfinder.inputs import ModelInputs
 
 _ORDER = itertools.count()
+PieceKey = tuple[str, bytes, int]
+"""Tenant, hash of the medium, first frame pair."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some frames of one medium of a request, the unit of work of the tower.
+
+    Attributes:
+        key: for the cache.
+        grid: frame pairs, rows and columns of patches.
+        patches: rows of `pixel_values`.
+        features: rows of the request's features, in the order of its placeholders.
+    """
+
+    key: PieceKey
+    grid: tuple[int, int, int]
+    patches: slice
+    features: slice
+
+    @property
+    def num_patches(self) -> int:
+        return self.patches.stop - self.patches.start
 
 
 @dataclass(eq=False)
@@ -107,3 +132,43 @@ class Sequence:
                 )
             )
         return self.block_hashes[: num_tokens // block_size]
+
+
+def media_hashes(inputs: ModelInputs) -> list[bytes]:
+    """The hash of each medium of one request."""
+    hashes: list[bytes] = []
+    at = 0
+    if inputs.grid_thw is None or inputs.pixel_values is None:
+        return hashes
+    for grid in inputs.grid_thw.tolist():
+        count = grid[0] * grid[1] * grid[2]
+        digest = hashlib.sha256(repr(grid).encode())
+        digest.update(inputs.pixel_values[at : at + count].contiguous().numpy().data)
+        hashes.append(digest.digest())
+        at += count
+    return hashes
+
+
+def pieces_of(inputs: ModelInputs, hashes: list[bytes], tenant: str, most: int, merge: int) -> list[Piece]:
+    """Cut the media of a request into pieces of at most `most` patches, but never a frame pair.
+
+    A clip of 5 frame pairs of 100 patches is cut into 2 + 2 + 1 where `most` is 250.
+    """
+    pieces: list[Piece] = []
+    patch = feature = 0
+    grids = [] if inputs.grid_thw is None else inputs.grid_thw.tolist()
+    for (frames, height, width), digest in zip(grids, hashes, strict=True):
+        step = max(1, most // (height * width))
+        for first in range(0, frames, step):
+            count = min(step, frames - first)
+            patches, tokens = count * height * width, count * height * width // merge**2
+            pieces.append(
+                Piece(
+                    (tenant, digest, first),
+                    (count, height, width),
+                    slice(patch, patch + patches),
+                    slice(feature, feature + tokens),
+                )
+            )
+            patch, feature = patch + patches, feature + tokens
+    return pieces

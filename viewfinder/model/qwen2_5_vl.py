@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from viewfinder.config import ModelConfig, TextConfig
 from viewfinder.inputs import ModelInputs
 from viewfinder.model.attention import LayerView, causal_attention
-from viewfinder.model.layers import RMSNorm, SwiGLU, multimodal_rope, rotate
-from viewfinder.model.linear import Linear, compute_dtype
+from viewfinder.model.layers import Linear, RMSNorm, SwiGLU, compute_dtype, multimodal_rope, rotate
 from viewfinder.model.vision import VisionTower
 
 

@@ -22,8 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from viewfinder.config import VisionConfig
-from viewfinder.model.layers import RMSNorm, SwiGLU, rotate, vision_rope
-from viewfinder.model.linear import Linear, compute_dtype
+from viewfinder.model.layers import Linear, RMSNorm, SwiGLU, compute_dtype, rotate, vision_rope
 
 
 @dataclass(frozen=True)

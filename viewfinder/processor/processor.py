@@ -26,8 +26,7 @@ from viewfinder.processor.loading import Loaded, expand_documents, fit_image, lo
 from viewfinder.processor.mrope import rope_index
 from viewfinder.processor.official_template import OFFICIAL_TEMPLATE
 from viewfinder.processor.patchify import patchify, patchify_video
-from viewfinder.processor.settings import ProcessorSettings
-from viewfinder.processor.stamp import Stamp
+from viewfinder.processor.settings import ProcessorSettings, Stamp
 from viewfinder.processor.tokenizer import Tokenizer
 
 

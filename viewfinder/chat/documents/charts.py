@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from viewfinder.chat.documents.asking import model_sampling, worth_keeping
-from viewfinder.chat.results import transform_of
 from viewfinder.messages import ChatModel, Reply, Sampling, user
 from viewfinder.outputs import prompts
-from viewfinder.outputs.confidence import words_confidence
 from viewfinder.outputs.document import Chart, Page, Table
 from viewfinder.outputs.document.grammar import chart_html_grammar
+from viewfinder.outputs.results import transform_of, words_confidence
 from viewfinder.processor.processor import Processor
 
 MAX_NEW_TOKENS = 4096

@@ -18,14 +18,13 @@ from viewfinder.chat.documents.asking import model_sampling
 from viewfinder.chat.documents.fields import Field, example_of, schema_of, unwrap, with_places
 from viewfinder.chat.documents.lookup import look_up
 from viewfinder.chat.documents.sources import open_pages, page_numbers
-from viewfinder.chat.results import transform_of
 from viewfinder.errors import GrammarError
 from viewfinder.media.source import DEFAULT_LIMITS, Limits
 from viewfinder.messages import ChatModel, Reply, Sampling, user
 from viewfinder.outputs import prompts
 from viewfinder.outputs.boxes import Box
-from viewfinder.outputs.confidence import confidence
 from viewfinder.outputs.json_schema import closed
+from viewfinder.outputs.results import confidence, transform_of
 from viewfinder.processor.processor import Processor
 
 T = TypeVar("T")

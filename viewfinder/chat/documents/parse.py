@@ -16,18 +16,18 @@ from viewfinder.chat.documents.asking import model_sampling, worth_keeping
 from viewfinder.chat.documents.ink import Ink
 from viewfinder.chat.documents.sources import Pages, open_pages, page_numbers
 from viewfinder.chat.journal import append_to_journal, read_journal
-from viewfinder.chat.results import transform_of
 from viewfinder.errors import ViewfinderError
 from viewfinder.media.document import Word
 from viewfinder.media.image import Picture
 from viewfinder.media.source import DEFAULT_LIMITS, Limits
 from viewfinder.messages import ChatModel, Reply, Sampling, user
-from viewfinder.outputs import grammars, prompts
-from viewfinder.outputs.confidence import words_confidence
+from viewfinder.outputs import prompts
 from viewfinder.outputs.document import Break, Document, Page
 from viewfinder.outputs.document import Picture as Drawn
 from viewfinder.outputs.document.convert import page_to_dict
+from viewfinder.outputs.document.grammar import qwenvl_html_grammar
 from viewfinder.outputs.document.truth import Check, check_elements, correct_elements, layer_is_sound
+from viewfinder.outputs.results import transform_of, words_confidence
 from viewfinder.processor.processor import Processor
 
 MAX_PIXELS = 2048 * 28 * 28
@@ -164,7 +164,7 @@ def finished_pages(journal: Path | None, key: dict[str, Any]) -> dict[int, Page]
 
 def _ask(model: ChatModel, processor: Processor, picture: Picture, options: ParseOptions) -> Page:
     part = processor.fit(picture, min(options.max_pixels or MAX_PIXELS, processor.settings.max_pixels))
-    grammar = grammars.qwenvl_html_grammar(*part.image.size)
+    grammar = qwenvl_html_grammar(*part.image.size)
     sampling = model_sampling(model, options.sampling, MAX_NEW_TOKENS)
 
     def ask(how: Sampling) -> Reply:
