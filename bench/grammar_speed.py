@@ -22,7 +22,7 @@ from viewfinder.engine.sampler import Constraint
 from viewfinder.messages import Sampling, user
 from viewfinder.outputs.document.grammar import qwenvl_html_grammar
 from viewfinder.outputs.grammars import boxes_grammar, spans_grammar
-from viewfinder.processor.vocabulary import official_backend
+from viewfinder.processor.tokenizer import official_backend
 
 TOKENS = 200
 LINE = {

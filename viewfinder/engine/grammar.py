@@ -21,7 +21,7 @@ from torch import Tensor
 
 from viewfinder.engine.schema import bounded
 from viewfinder.errors import GrammarError
-from viewfinder.processor.vocabulary import char_to_byte
+from viewfinder.processor.tokenizer import char_to_byte
 
 _SLICES = (r'[^<"\\.\x00-\x1F\x7F]{1,10}', r'[^<"\\.\x00-\x1F\x7F]{1,30}')
 """Tokens that every kind of free text allows at once (in JSON strings, in HTML, before a full stop), so that
