@@ -13,7 +13,7 @@ import torch
 import uvicorn
 from PIL import Image, ImageDraw
 
-from tests.engine.test_batching import engine_of
+from tests.engine.test_async_engine import engine_of
 from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.media.sandbox import SandboxLimits
 from viewfinder.serve.app import Server, create_app

@@ -7,7 +7,7 @@ gives values in pixels of the original picture. Knows no tensors.
 import dataclasses
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from viewfinder.chat.documents import ChartReading, Extraction, extract, parse_document, read_chart
 from viewfinder.chat.documents.parse import ParseOptions
@@ -16,6 +16,7 @@ from viewfinder.engine.engine import Engine
 from viewfinder.media.image import Picture, load_image
 from viewfinder.messages import (
     ChatModel,
+    ChatOptions,
     DocumentPart,
     ImagePart,
     Message,
@@ -61,7 +62,7 @@ class Viewfinder:
         """As `ask`: pieces of text as they come, then the `Reply`."""
         return self.model.stream([user(*to_parts(media), question)], sampling=sampling)
 
-    def chat(self, messages: Sequence[Any], **options: Any) -> Reply:
+    def chat(self, messages: Sequence[Any], **options: Unpack[ChatOptions]) -> Reply:
         """Continue a conversation in OpenAI's or the official shape; options as in `ChatModel.chat`."""
         conversation: tuple[Message, ...] = parse_messages(messages)
         return self.model.chat(conversation, **options)

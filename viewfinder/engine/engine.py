@@ -30,7 +30,6 @@ class EngineCore:
     """Scheduler and runner of one model, for one thread."""
 
     def __init__(self, model: Qwen2_5_VL, config: EngineConfig, counters: Counters | None = None) -> None:
-        self.model, self.config = model, config
         self.runner = ModelRunner(model, config)
         self.scheduler = Scheduler(config, self.runner.kv_cache.num_blocks, counters or Counters())
 

@@ -193,13 +193,11 @@ class EncoderCache:
         self.max_bytes = max_bytes
         self.num_bytes = 0
         self.hits = 0
-        self.misses = 0
         self._items: OrderedDict[tuple[PieceKey, int], Tensor] = OrderedDict()
 
     def get(self, piece: Piece) -> Tensor | None:
         found = self._items.get((piece.key, piece.grid[0]))
         if found is None:
-            self.misses += 1
             return None
         self.hits += 1
         self._items.move_to_end((piece.key, piece.grid[0]))
@@ -216,7 +214,3 @@ class EncoderCache:
         # a copy of its own: a slice would keep all that was computed with it alive
         self._items[key] = features.clone()
         self.num_bytes += size
-
-    def clear(self) -> None:
-        self._items.clear()
-        self.num_bytes = 0

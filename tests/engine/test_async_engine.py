@@ -299,6 +299,49 @@ def test_as_a_chat_model_it_streams_what_the_engine_says() -> None:
     batching.stop()
 
 
+def test_a_stop_string_ends_a_request_and_gives_its_blocks_back() -> None:
+    """The core knows ids only, so it goes on until it is told that the text is at its end."""
+    batching = engine_of()
+    inputs = prepared(random_inputs(batching.engine.model.config, []))
+    free = batching.submit(EngineRequest(inputs, Sampling(max_new_tokens=40)))
+    while batching.step():
+        pass
+    whole = finished(free)
+    stop = next(piece for piece in whole.token_texts if piece.isprintable() and piece.strip())
+    ticket = batching.submit(EngineRequest(inputs, Sampling(max_new_tokens=40, stop=(stop,))))
+    while batching.step():
+        pass
+    reply = finished(ticket)
+    assert (reply.text, reply.finish_reason) == (whole.text.partition(stop)[0], "stop")
+    assert reply.tokens == whole.tokens[: len(reply.tokens)]
+    assert len(reply.tokens) < len(whole.tokens)
+    assert batching.is_idle
+    blocks = batching.core.scheduler.block_manager
+    assert blocks.num_available == blocks.num_blocks
+    assert batching.counters.finished == 2
+
+
+def test_a_listener_that_breaks_costs_its_own_request_only() -> None:
+    batching = engine_of()
+    inputs = prepared(random_inputs(batching.engine.model.config, []))
+    seen: list[object] = []
+
+    def listen(event: object) -> None:
+        seen.append(event)
+        if isinstance(event, Delta):
+            raise RuntimeError("the asker is gone")
+
+    batching.submit(EngineRequest(inputs, Sampling(max_new_tokens=5)), listen)
+    work = EngineRequest(inputs, Sampling(max_new_tokens=5), tenant="other")
+    ticket = batching.submit(work)
+    while batching.step():
+        pass
+    assert list(finished(ticket).tokens) == oracle(batching, work)
+    assert [type(event) for event in seen] == [Delta, RuntimeError]
+    assert batching.counters.failed == 1
+    assert batching.is_idle
+
+
 def test_closing_a_stream_calls_the_request_off() -> None:
     batching = engine_of(dtype=torch.float32)
     batching.start()
