@@ -16,13 +16,13 @@ from collections.abc import Callable
 import torch
 from beside import arguments, beside, report
 
-from viewfinder.engine.engine import Engine
-from viewfinder.engine.generate import Constraint, generate
+from viewfinder.engine.engine import Engine, generate
 from viewfinder.engine.grammar import GrammarCompiler, TokenGrammar
+from viewfinder.engine.sampler import Constraint
 from viewfinder.messages import Sampling, user
 from viewfinder.outputs.document.grammar import qwenvl_html_grammar
 from viewfinder.outputs.grammars import boxes_grammar, spans_grammar
-from viewfinder.processor.vocabulary import official_backend
+from viewfinder.processor.tokenizer import official_backend
 
 TOKENS = 200
 LINE = {

@@ -13,9 +13,9 @@ from transformers import Qwen2_5_VLConfig
 from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl as peer_module
 
 from viewfinder.config import OFFICIAL_SIZES, ModelConfig
-from viewfinder.model import KVCache
-from viewfinder.model.linear import compute_dtype
-from viewfinder.model.text import TextModel
+from viewfinder.model import Chunk, KVCache
+from viewfinder.model.layers import compute_dtype
+from viewfinder.model.qwen2_5_vl import TextModel
 from viewfinder.model.vision import VisionTower
 
 CASES = ("vision-504", "vision-1036", "prefill-1024", "decode")
@@ -85,13 +85,12 @@ def decode(dtype: torch.dtype):
     wide = torch.float32 if _widens(dtype) else dtype
     prompt, token = torch.randn(512, 2048).to(dtype), torch.randn(1, 2048).to(dtype)
     positions = torch.arange(513).expand(3, -1)
-    cache = KVCache(ours.config, capacity=600, dtype=wide)
-    ours(prompt.to(wide), positions[:, :512], [512], [cache])
+    cache = KVCache(ours.config, num_blocks=33, dtype=wide)
+    ours(prompt.to(wide), positions[:, :512], [512], cache.view([Chunk(range(33), 0, 512)]))
     peer_cache = peer(inputs_embeds=prompt[None], position_ids=positions[:, None, :512], use_cache=True).past_key_values
 
     def ours_step():
-        cache.truncate(512)
-        ours(token.to(wide), positions[:, 512:], [1], [cache])
+        ours(token.to(wide), positions[:, 512:], [1], cache.view([Chunk(range(33), 512, 1)]))
 
     def peer_step():
         if peer_cache.get_seq_length() > 512:

@@ -22,7 +22,7 @@ from viewfinder.data.synth.fonts import find_families
 from viewfinder.data.synth.questions import TASKS, Turn, make_turn
 from viewfinder.data.synth.scene import Scene, make_scene
 from viewfinder.data.synth.scene_style import SceneStyle
-from viewfinder.engine.generate import generate
+from viewfinder.engine.engine import generate
 from viewfinder.media.transform import Transform
 from viewfinder.messages import ImagePart, Sampling, user
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL

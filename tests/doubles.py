@@ -1,9 +1,9 @@
 """A model that says what it is told to, so that jobs can be tested without weights."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Unpack
 
-from viewfinder.messages import Message, Reply, Sampling
+from viewfinder.messages import ChatOptions, Message, Reply
 from viewfinder.processor.processor import Processor
 from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.processor.tokenizer import Tokenizer
@@ -22,16 +22,8 @@ class ScriptedChat:
         self.answer = answer
         self.requests: list[tuple[Sequence[Message], str | None]] = []
 
-    def chat(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[dict[str, Any]] = (),
-        schema: dict[str, Any] | None = None,
-        grammar: str | None = None,
-        sampling: Sampling | None = None,
-    ) -> Reply:
-        self.requests.append((messages, grammar))
+    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Reply:
+        self.requests.append((messages, options.get("grammar")))
         prepared = self.processor.plan(messages)
         text = self.answer(messages)
         return Reply(

@@ -7,7 +7,7 @@ talk to any model: in process, our server, or another engine's.
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypedDict, TypeVar, Unpack, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -142,31 +142,35 @@ class Reply(BaseModel):
     stamp: str = ""
 
 
+class ChatOptions(TypedDict, total=False):
+    """What may be said beside the messages.
+
+    Attributes:
+        tools: signatures (JSON schema) of functions that the model may call.
+        schema: JSON schema, or grammar: Lark text, that constrains the answer's text; not both.
+        sampling: the model's own when absent or None.
+    """
+
+    tools: Sequence[dict[str, Any]]
+    schema: dict[str, Any] | None
+    grammar: str | None
+    sampling: Sampling | None
+
+
 @runtime_checkable
 class ChatModel(Protocol):
-    """Anything that answers messages. All of evaluation, agents and filters is written against this."""
+    """Anything that answers messages. All of evaluation, agents and filters is written against this.
 
-    def chat(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[dict[str, Any]] = (),
-        schema: dict[str, Any] | None = None,
-        grammar: str | None = None,
-        sampling: Sampling | None = None,
-    ) -> Reply:
-        """Answer; `schema` (JSON schema) or `grammar` (Lark) constrains the answer's text."""
-        ...
+    Classes that inherit from it need `stream` only.
+    """
 
-    def stream(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[dict[str, Any]] = (),
-        schema: dict[str, Any] | None = None,
-        grammar: str | None = None,
-        sampling: Sampling | None = None,
-    ) -> Iterator[str | Reply]:
+    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Reply:
+        """Answer a conversation, whole."""
+        *_, last = self.stream(messages, **options)
+        assert isinstance(last, Reply)
+        return last
+
+    def stream(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Iterator[str | Reply]:
         """Pieces of the answer's text as they come, then the whole `Reply`; joined pieces equal its text."""
         ...
 

@@ -20,7 +20,7 @@ from viewfinder.outputs.points import Point, format_points, parse_points
 from viewfinder.outputs.spans import Span, format_moments, format_spans, parse_spans
 from viewfinder.outputs.times import TimeStyle
 from viewfinder.outputs.tool_calls import tool_call_grammar
-from viewfinder.processor.vocabulary import official_backend
+from viewfinder.processor.tokenizer import official_backend
 
 EOS = 256
 SAME = Transform.identity((504, 364))

@@ -10,7 +10,7 @@ from tests.conftest import random_model, small_config
 from tests.packed import random_inputs
 from viewfinder.config import OFFICIAL_SIZES, ModelConfig
 from viewfinder.inputs import pack, unpack
-from viewfinder.model import KVCache, Qwen2_5_VL
+from viewfinder.model import Chunk, KVCache, Qwen2_5_VL
 
 REQUESTS = [[(1, 4, 6)], [], [(2, 6, 4), (1, 18, 10)]]
 
@@ -53,21 +53,43 @@ def test_packed_equals_separate_loss_and_gradients(config: ModelConfig) -> None:
         torch.testing.assert_close(gradients[1][name], expected, atol=2e-3, rtol=2e-3, msg=name)
 
 
-def test_pieces_with_a_cache_equal_the_whole(model: Qwen2_5_VL, config: ModelConfig) -> None:
+@pytest.mark.parametrize("table", [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [5, 2, 9, 0, 1, 7, 3, 8, 4, 6]])
+def test_pieces_with_a_cache_equal_the_whole(model: Qwen2_5_VL, config: ModelConfig, table: list[int]) -> None:
+    """With blocks that follow one another, which are read in place, and with others, which are gathered."""
     whole = random_inputs(config, [(1, 4, 6)], num_text=9)
     expected = model(whole)
     bounds = [0, 20, 21, 24, len(whole.input_ids)]
-    cache = KVCache(config.text, capacity=2)
+    assert bounds[-1] <= 40
+    cache = KVCache(config.text, num_blocks=10, block_size=4)
     features = model.visual(whole.pixel_values, whole.grid_thw)
     found = []
     for start, end in itertools.pairwise(bounds):
-        hidden = model.model(
-            model.embed(whole.input_ids, features)[start:end], whole.position_ids[:, start:end], [end - start], [cache]
-        )
-        found.append(model.lm_head(hidden))
+        view = cache.view([Chunk(table, start, end - start)])
+        embeddings = model.embed(whole.input_ids, features)[start:end]
+        found.append(model.lm_head(model.model(embeddings, whole.position_ids[:, start:end], [end - start], view)))
     torch.testing.assert_close(torch.cat(found), expected, atol=1e-4, rtol=1e-4)
-    cache.truncate(21)
-    assert cache.length == 21
+
+
+def test_sequences_in_one_cache_equal_each_alone(model: Qwen2_5_VL, config: ModelConfig) -> None:
+    """Prompts read in one step, then decoded together: two of similar length as a group, a longer one beside."""
+    items = [random_inputs(config, [], num_text=length, seed=length) for length in (5, 7, 33)]
+    cache = KVCache(config.text, num_blocks=60, block_size=4)
+    free = iter(torch.randperm(60, generator=torch.Generator().manual_seed(0)).tolist())
+    tables = [[next(free) for _ in range(-(-len(item.input_ids) // 4))] for item in items]
+    cache.clear(range(60))
+    found = []
+    for start, end in ((0, -1), (-1, None)):
+        parts = [item.input_ids[start:end] for item in items]
+        chunks = [
+            Chunk(table, 0 if start == 0 else len(item.input_ids) - 1, len(part))
+            for table, item, part in zip(tables, items, parts, strict=True)
+        ]
+        positions = torch.cat([item.position_ids[:, start:end] for item in items], dim=1)
+        hidden = model.model(model.embed(torch.cat(parts), None), positions, list(map(len, parts)), cache.view(chunks))
+        found.append(model.lm_head(hidden))
+    expected = [model(item) for item in items]
+    torch.testing.assert_close(found[0], torch.cat([logits[:-1] for logits in expected]), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found[1], torch.cat([logits[-1:] for logits in expected]), atol=1e-4, rtol=1e-4)
 
 
 def test_logits_at_selects(model: Qwen2_5_VL, config: ModelConfig) -> None:

@@ -4,8 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from viewfinder.model import Qwen2_5_VL
-from viewfinder.model.attention import frame_attention
-from viewfinder.model.windows import vision_layout
+from viewfinder.model.vision import frame_attention, vision_layout
 
 
 def test_window_attention_equals_masked_attention_over_everything(model: Qwen2_5_VL) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from viewfinder.config import VisionConfig
-from viewfinder.model.windows import WindowGroup, vision_layout
+from viewfinder.model.vision import WindowGroup, vision_layout
 
 OFFICIAL = VisionConfig(out_hidden_size=2048)
 SMALL_WINDOWS = VisionConfig(out_hidden_size=2048, window_size=56)  # windows of 2x2 tokens

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viewfinder.outputs.ranges import clock_up_to
+from viewfinder.outputs.grammars import clock_up_to
 from viewfinder.outputs.spans import Span, format_moments, format_spans, parse_spans, to_webvtt
 from viewfinder.outputs.times import TimeStyle, format_time, parse_time
 

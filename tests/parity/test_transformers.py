@@ -12,7 +12,7 @@ import transformers
 
 from tests.packed import random_inputs
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
-from viewfinder.engine.generate import generate
+from viewfinder.engine.engine import generate
 from viewfinder.messages import Sampling
 from viewfinder.model import Qwen2_5_VL, load_model, save_pretrained
 

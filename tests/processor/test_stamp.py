@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from viewfinder.errors import StampError
 from viewfinder.processor.processor import Processor
-from viewfinder.processor.stamp import Stamp
+from viewfinder.processor.settings import Stamp
 from viewfinder.processor.tokenizer import Tokenizer
 
 values = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=3))

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viewfinder.errors import CheckpointError
-from viewfinder.processor.tokenizer import Tokenizer
-from viewfinder.processor.vocabulary import SPECIAL_TOKENS, printable_bytes
+from viewfinder.processor.tokenizer import Tokenizer, printable_bytes
+from viewfinder.processor.vocabulary import SPECIAL_TOKENS
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "golden" / "tokenizer.json").read_text())["rows"]
 

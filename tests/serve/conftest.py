@@ -9,12 +9,12 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 
 import pytest
+import torch
 import uvicorn
 from PIL import Image, ImageDraw
 
-from tests.engine.test_batching import engine_of
-from viewfinder.engine.batching import BatchingEngine
-from viewfinder.engine.scheduler import Limits
+from tests.engine.test_async_engine import engine_of
+from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.media.sandbox import SandboxLimits
 from viewfinder.serve.app import Server, create_app
 from viewfinder.serve.settings import ServeSettings
@@ -25,13 +25,8 @@ SANDBOX = SandboxLimits(workers=1, memory_bytes=2 * 2**30, cpu_seconds=20, secon
 class Running:
     """A server that listens; `url` is its address, `server` its insides."""
 
-    def __init__(
-        self, settings: ServeSettings, limits: Limits | None = None, engine: BatchingEngine | None = None
-    ) -> None:
-        import torch
-
-        batching = engine or engine_of(limits or Limits(max_running=8), cache_tokens=16384, dtype=torch.float32)
-        app = create_app(batching, settings)
+    def __init__(self, settings: ServeSettings, engine: AsyncEngine | None = None) -> None:
+        app = create_app(engine or small_engine(), settings)
         self.server: Server = app.state.server
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -51,12 +46,14 @@ class Running:
         self._thread.join(30)
 
 
+def small_engine(max_num_seqs: int = 8, **bounds: int) -> AsyncEngine:
+    return engine_of(max_num_seqs=max_num_seqs, cache_tokens=16384, dtype=torch.float32, **bounds)
+
+
 @contextlib.contextmanager
-def serving(
-    settings: ServeSettings | None = None, limits: Limits | None = None, engine: BatchingEngine | None = None
-) -> Iterator[Running]:
+def serving(settings: ServeSettings | None = None, engine: AsyncEngine | None = None) -> Iterator[Running]:
     settings = settings or ServeSettings(model_name="small", sandbox=SANDBOX, drain_seconds=1)
-    running = Running(settings, limits, engine).start()
+    running = Running(settings, engine).start()
     try:
         yield running
     finally:

@@ -11,15 +11,17 @@ from typing import Any
 import torch
 
 from tests.conftest import random_model, small_config
-from viewfinder.engine.batching import BatchingEngine
+from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.engine.engine import Engine
-from viewfinder.engine.request import Work
+from viewfinder.engine.request import EngineRequest
+from viewfinder.engine.scheduler import EngineConfig
 from viewfinder.outputs import prompts
 from viewfinder.processor.processor import Prepared, Processor
 from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.processor.tokenizer import Tokenizer
 
-Script = Callable[[Prepared], str]
+Script = Callable[[str, Prepared], str]
+"""From a prompt's words and the prepared request (`media` has its sizes) to the answer."""
 
 
 class Forced:
@@ -42,8 +44,8 @@ class Forced:
         return self.at == len(self.ids)
 
 
-class ScriptedEngine(BatchingEngine):
-    """Answers by a function of the prepared request; `prepared.prompt_text` has its words, `media` its sizes."""
+class ScriptedEngine(AsyncEngine):
+    """Answers by a function of the prepared request."""
 
     def __init__(self, script: Script) -> None:
         settings = ProcessorSettings(max_pixels=1000 * 1000, video_min_pixels=56 * 56, video_max_pixels=112 * 112)
@@ -59,12 +61,14 @@ class ScriptedEngine(BatchingEngine):
                 "eos_token_id": token("<|im_end|>"),
             }
         )
-        super().__init__(Engine(random_model(config, 0).float(), processor), cache_bytes=2**26)
+        super().__init__(Engine(random_model(config, 0).float(), processor), EngineConfig(cache_bytes=2**26))
         self.script = script
 
-    def submit(self, work: Work, listener: Any = None) -> Any:
-        ids = self.engine.processor.tokenizer.encode(self.script(work.prepared))
-        return super().submit(dataclasses.replace(work, constraint=Forced(ids)), listener)
+    def submit(self, request: EngineRequest, listener: Any = None) -> Any:
+        tokenizer = self.engine.processor.tokenizer
+        words = tokenizer.decode(request.prepared.inputs.input_ids.tolist(), skip_special=False)
+        ids = tokenizer.encode(self.script(words, request.prepared))
+        return super().submit(dataclasses.replace(request, constraint=Forced(ids)), listener)
 
 
 ANSWER = "The total is EUR 21.20, paid by card. It stands below the subtotal, above the payment."
@@ -96,9 +100,8 @@ ELEMENTS = (
 )
 
 
-def about_the_receipt(prepared: Prepared) -> str:
+def about_the_receipt(words: str, prepared: Prepared) -> str:
     """What a good model would say of the receipt, or of a clip of any kind, in its own pixels."""
-    words = prepared.prompt_text
     if any(info.kind == "video" for info in prepared.media):
         return HAPPENS
     seen, original = prepared.media[-1].resized_size, prepared.media[-1].original_size

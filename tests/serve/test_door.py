@@ -11,8 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.serve.conftest import SANDBOX, Running, picture_bytes, serving, uri
-from viewfinder.engine.scheduler import Limits
+from tests.serve.conftest import SANDBOX, Running, picture_bytes, serving, small_engine, uri
 from viewfinder.serve.settings import ServeError, ServeSettings
 
 CHAT = "/v1/chat/completions"
@@ -101,8 +100,7 @@ def test_bodies_too_large_too_complex_or_too_slow() -> None:
 
 
 def test_too_many_at_once_are_told_when_to_come_back() -> None:
-    limits = Limits(max_running=1, max_waiting=1)
-    with serving(limits=limits) as running:
+    with serving(engine=small_engine(max_num_seqs=1, max_waiting=1)) as running:
         statuses: list[httpx.Response] = []
 
         def ask() -> None:
@@ -143,7 +141,7 @@ def test_a_crash_of_the_engine_is_503_and_the_next_request_is_answered(
     small_server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"{small_server.url}{CHAT}"
-    monkeypatch.setattr(small_server.server.engine.runner, "step", lambda shares: 1 / 0)
+    monkeypatch.setattr(small_server.server.engine.core.runner, "run", lambda scheduled: 1 / 0)
     lost = httpx.post(url, json=body(), timeout=60)
     assert lost.status_code == 503
     assert lost.headers["retry-after"] == "1"
@@ -173,7 +171,7 @@ def test_stopping_lets_what_runs_finish() -> None:
         url = f"{running.url}{CHAT}"
         thread = threading.Thread(target=lambda: answers.append(httpx.post(url, json=body(max_tokens=200), timeout=60)))
         thread.start()
-        while not running.server.engine.queues.running:
+        while not running.server.engine.core.scheduler.running:
             time.sleep(0.005)
         running.stop()
         thread.join()

@@ -285,7 +285,7 @@ def test_a_key_is_asked_for_and_a_refusal_is_told(opened: Callable[..., Page]) -
 
 def test_the_answer_cannot_bring_code_along(opened: Callable[..., Page]) -> None:
     evil = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
-    with serving(engine=ScriptedEngine(lambda _: evil)) as running:
+    with serving(engine=ScriptedEngine(lambda *_: evil)) as running:
         page = opened(running.url)
         page.locator(".model.ready").wait_for()
         assert send(page, "Ask", "hi").locator(".said").inner_text() == evil

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from viewfinder.chat.journal import append_to_journal, read_journal
-from viewfinder.chat.results import Found
 from viewfinder.chat.windows import Window, cut, merged, window_seconds
 from viewfinder.media.video import Clip, probe_video
 from viewfinder.messages import ChatModel, Reply, Sampling, VideoPart, user
 from viewfinder.outputs import grammars, prompts
-from viewfinder.outputs.confidence import confidence
+from viewfinder.outputs.results import Found, confidence
 from viewfinder.outputs.spans import Span, parse_spans
 from viewfinder.processor.processor import Processor
 

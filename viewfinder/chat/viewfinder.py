@@ -7,18 +7,16 @@ gives values in pixels of the original picture. Knows no tensors.
 import dataclasses
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from viewfinder.chat.documents import ChartReading, Extraction, extract, parse_document, read_chart
 from viewfinder.chat.documents.parse import ParseOptions
 from viewfinder.chat.moments import describe_question, find_spans, moments_question
-from viewfinder.chat.results import Answer, Found
 from viewfinder.engine.engine import Engine
 from viewfinder.media.image import Picture, load_image
-from viewfinder.media.resize import smart_resize
-from viewfinder.media.transform import Transform
 from viewfinder.messages import (
     ChatModel,
+    ChatOptions,
     DocumentPart,
     ImagePart,
     Message,
@@ -31,10 +29,10 @@ from viewfinder.messages import (
 )
 from viewfinder.outputs import grammars, prompts
 from viewfinder.outputs.boxes import Box, parse_boxes
-from viewfinder.outputs.confidence import confidence
 from viewfinder.outputs.counts import Count, parse_count
 from viewfinder.outputs.document import Document
 from viewfinder.outputs.points import Point, parse_points
+from viewfinder.outputs.results import Answer, Found, confidence, transform_of
 from viewfinder.outputs.spans import Span
 from viewfinder.processor.processor import Processor
 
@@ -47,8 +45,8 @@ class Viewfinder:
 
     Args:
         model: anything that answers messages.
-        processor: tells sizes before the model is asked, so that grammars can be bounded; the official
-            settings when None, as other engines use.
+        processor: brings pictures to the model's size before it is asked, so that grammars can be bounded; the
+            official settings when None, as other engines use.
     """
 
     def __init__(self, model: ChatModel, processor: Processor | None = None) -> None:
@@ -64,7 +62,7 @@ class Viewfinder:
         """As `ask`: pieces of text as they come, then the `Reply`."""
         return self.model.stream([user(*to_parts(media), question)], sampling=sampling)
 
-    def chat(self, messages: Sequence[Any], **options: Any) -> Reply:
+    def chat(self, messages: Sequence[Any], **options: Unpack[ChatOptions]) -> Reply:
         """Continue a conversation in OpenAI's or the official shape; options as in `ChatModel.chat`."""
         conversation: tuple[Message, ...] = parse_messages(messages)
         return self.model.chat(conversation, **options)
@@ -79,42 +77,44 @@ class Viewfinder:
             max_items: longest list that may be answered.
         """
         picture = load_image(image)
-        grammar = grammars.boxes_grammar(*self._seen_size(picture), max_items=max_items)
-        reply = self._look(picture, prompts.locate_prompt(query), grammar, sampling)
-        boxes = [_with_confidence(box, reply) for box in parse_boxes(reply.text, _transform(reply))]
+        part = self.processor.fit(picture)
+        grammar = grammars.boxes_grammar(*part.image.size, max_items=max_items)
+        reply = self._look(part, prompts.locate_prompt(query), grammar, sampling)
+        boxes = [_with_confidence(box, reply) for box in parse_boxes(reply.text, transform_of(reply, part))]
         if verify:
             boxes = [dataclasses.replace(box, verified=self._holds(picture, box, query, sampling)) for box in boxes]
         return Found(boxes, reply)
 
     def point(self, image: Any, query: str, *, max_items: int = 100, sampling: Sampling | None = None) -> Found[Point]:
         """Points on everything that fits `query`, in pixels of the original picture."""
-        picture = load_image(image)
-        grammar = grammars.points_grammar(*self._seen_size(picture), max_items=max_items)
-        reply = self._look(picture, prompts.point_prompt(query), grammar, sampling)
-        points = parse_points(reply.text, _transform(reply))
+        part = self.processor.fit(image)
+        grammar = grammars.points_grammar(*part.image.size, max_items=max_items)
+        reply = self._look(part, prompts.point_prompt(query), grammar, sampling)
+        points = parse_points(reply.text, transform_of(reply, part))
         return Found((_with_confidence(point, reply) for point in points), reply)
 
     def count(self, image: Any, query: str, *, max_items: int = 100, sampling: Sampling | None = None) -> Count:
         """How many things fit `query`: the model first points at each, then says the number."""
-        picture = load_image(image)
-        grammar = grammars.count_grammar(*self._seen_size(picture), max_items=max_items, places="points")
-        reply = self._look(picture, prompts.count_prompt(query), grammar, sampling)
+        part = self.processor.fit(image)
+        grammar = grammars.count_grammar(*part.image.size, max_items=max_items, places="points")
+        reply = self._look(part, prompts.count_prompt(query), grammar, sampling)
         count = parse_count(reply.text) or Count(0)
-        points = tuple(_with_confidence(point, reply) for point in parse_points(reply.text, _transform(reply)))
+        points = tuple(_with_confidence(point, reply) for point in parse_points(reply.text, transform_of(reply, part)))
         return dataclasses.replace(count, points=points, reply=reply, confidence=confidence(reply))
 
     def read(self, image: Any, *, sampling: Sampling | None = None) -> Answer:
         """All text in a picture, in lines."""
-        reply = self._look(load_image(image), prompts.read_prompt(), None, sampling)
+        reply = self._look(ImagePart(image=image), prompts.read_prompt(), None, sampling)
         return Answer(reply.text, reply, confidence(reply))
 
     def spot(self, image: Any, *, max_items: int = 100, sampling: Sampling | None = None) -> Found[Box]:
         """Each line of text (`Box.text`) with its box in pixels of the original picture."""
-        picture = load_image(image)
-        size = self._seen_size(picture)
-        grammar = grammars.boxes_grammar(*size, max_items=max_items, key="text_content")
-        reply = self._look(picture, prompts.spotting_prompt(), grammar, sampling)
-        return Found((_with_confidence(box, reply) for box in parse_boxes(reply.text, _transform(reply))), reply)
+        part = self.processor.fit(image)
+        grammar = grammars.boxes_grammar(*part.image.size, max_items=max_items, key="text_content")
+        reply = self._look(part, prompts.spotting_prompt(), grammar, sampling)
+        return Found(
+            (_with_confidence(box, reply) for box in parse_boxes(reply.text, transform_of(reply, part))), reply
+        )
 
     def moments(self, video: Any, query: str, **options: Any) -> Found[Span]:
         """When `query` happens, in seconds of the original clip, however long it is.
@@ -155,15 +155,8 @@ class Viewfinder:
         """The values of a chart as a table; `to_pandas()` gives a DataFrame."""
         return read_chart(self.model, self.processor, image, **options)
 
-    def _look(self, picture: Picture, prompt: str, grammar: str | None, sampling: Sampling | None) -> Reply:
-        return self.model.chat([user(ImagePart(image=picture), prompt)], grammar=grammar, sampling=sampling)
-
-    def _seen_size(self, picture: Picture) -> tuple[int, int]:
-        """(width, height) in which the model will see the picture."""
-        settings = self.processor.settings
-        width, height = picture.size
-        seen = smart_resize(height, width, settings.factor, settings.min_pixels, settings.max_pixels)
-        return seen[1], seen[0]
+    def _look(self, part: ImagePart, prompt: str, grammar: str | None, sampling: Sampling | None) -> Reply:
+        return self.model.chat([user(part, prompt)], grammar=grammar, sampling=sampling)
 
     def _holds(self, picture: Picture, box: Box, query: str, sampling: Sampling | None) -> bool:
         """Whether a closer look at the box and as much around it finds the same thing in the same place."""
@@ -213,10 +206,6 @@ def to_parts(
         else:
             parts.append(ImagePart(image=item, **(image_options or {})))
     return parts
-
-
-def _transform(reply: Reply) -> Transform:
-    return Transform.from_dict(reply.media[0].transform)
 
 
 def _with_confidence(place: _Place, reply: Reply) -> _Place:

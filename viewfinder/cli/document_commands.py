@@ -16,7 +16,6 @@ from rich.progress import Progress
 from viewfinder.chat.documents.extract import Extraction, field_boxes
 from viewfinder.chat.documents.files import FORMATS, parse_files, text_of, write_document
 from viewfinder.chat.documents.sources import PageImages, find_documents, open_pages
-from viewfinder.chat.results import provenance
 from viewfinder.cli import options
 from viewfinder.cli.show import print_json, print_warning, save_plot, working
 from viewfinder.media.image import load_image
@@ -24,6 +23,7 @@ from viewfinder.outputs.boxes import Box
 from viewfinder.outputs.document import Document
 from viewfinder.outputs.document.markdown import table_markdown
 from viewfinder.outputs.draw import draw
+from viewfinder.outputs.results import provenance
 
 Sources = Annotated[list[str], typer.Argument(help="PDFs, pictures, folders or URLs.", metavar="DOCUMENT...")]
 Source = Annotated[str, typer.Argument(help="A PDF, picture or URL.", metavar="DOCUMENT")]

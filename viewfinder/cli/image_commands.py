@@ -8,12 +8,12 @@ import typer
 
 from viewfinder.chat import Viewfinder
 from viewfinder.chat.batch import find_images, run_many
-from viewfinder.chat.results import provenance
 from viewfinder.cli import options
 from viewfinder.cli.show import print_json, print_warning, save_plot, working
 from viewfinder.media.image import load_image
 from viewfinder.messages import Reply
 from viewfinder.outputs.draw import draw
+from viewfinder.outputs.results import provenance
 
 Images = Annotated[
     list[str], typer.Argument(help="Picture files, folders or URLs, then the query.", metavar="IMAGE... QUERY")

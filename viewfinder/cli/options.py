@@ -34,6 +34,18 @@ Out = Annotated[
 ]
 
 
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        envvar="VIEWFINDER_SERVER",
+        help="Ask this OpenAI-compatible server (ours, vLLM, SGLang) instead of loading a model; the key is taken "
+        "from VIEWFINDER_API_KEY.",
+        metavar="URL",
+    ),
+]
+
+
 def sampling_of(model: Any, max_new_tokens: int | None) -> Sampling | None:
     """The model's own sampling with another longest answer; None where nothing is asked."""
     if max_new_tokens is None:
@@ -43,6 +55,11 @@ def sampling_of(model: Any, max_new_tokens: int | None) -> Sampling | None:
 
 SERVER: ContextVar[str | None] = ContextVar("server", default=None)
 """What `--server` before the command says."""
+
+
+def choose_server(server: Server = None) -> None:
+    """What stands before the command."""
+    SERVER.set(server)
 
 
 def open_model(name: str, dtype: str | None = None, **settings: Any) -> Viewfinder:

@@ -12,16 +12,6 @@ from viewfinder.cli import options
 from viewfinder.cli.show import working
 from viewfinder.errors import ViewfinderError
 
-Server = Annotated[
-    str | None,
-    typer.Option(
-        "--server",
-        envvar="VIEWFINDER_SERVER",
-        help="Ask this OpenAI-compatible server (ours, vLLM, SGLang) instead of loading a model; the key is taken "
-        "from VIEWFINDER_API_KEY.",
-        metavar="URL",
-    ),
-]
 Host = Annotated[str, typer.Option("--host", help="Address to listen on; others than loopback need a key.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535)]
 Keys = Annotated[list[str] | None, typer.Option("--api-key", help="Accepted key, repeatable; each is a tenant.")]
@@ -48,13 +38,9 @@ Into = Annotated[Path, typer.Argument(help="Folder to write.")]
 
 
 def register(app: typer.Typer) -> None:
-    app.callback()(root)
+    app.callback()(options.choose_server)
     app.command()(serve)
     app.command()(export)
-
-
-def root(server: Server = None) -> None:
-    options.SERVER.set(server)
 
 
 def serve(
@@ -83,7 +69,7 @@ def serve(
 ) -> None:
     """Serve the model: OpenAI's API, the task endpoints, and the playground page."""
     _need_extra()
-    from viewfinder.engine.scheduler import Limits
+    from viewfinder.engine.scheduler import EngineConfig
     from viewfinder.media.sandbox import SandboxLimits
     from viewfinder.media.source import UrlPolicy
     from viewfinder.serve.run import run
@@ -109,8 +95,7 @@ def serve(
     run(
         viewfinder.model,  # type: ignore[arg-type]
         settings,
-        limits=Limits(max_running=max_running, max_waiting=max_waiting),
-        cache_bytes=int(cache_gb * 2**30),
+        config=EngineConfig(max_num_seqs=max_running, max_waiting=max_waiting, cache_bytes=int(cache_gb * 2**30)),
         certificate=tls_certificate,
         key=tls_key,
     )

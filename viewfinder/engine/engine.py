@@ -1,28 +1,92 @@
-"""The engine: messages in, replies out, for one model in this process. It is a `ChatModel`.
+"""The engine: messages in, replies out, for one model in this process. `Engine` is a `ChatModel`.
 
-Puts processor, model, grammar and loop guard together, one request at a time. Nothing of a request is
-kept on the engine, so requests cannot disturb each other.
+`EngineCore` is the loop below it, ids in and ids out: a scheduler and a runner, and a step of both. An `Engine` gives
+each request a core of its own, with a batch of one, so requests cannot disturb each other; `async_engine` keeps one
+core for all. `engine.reference` says what the tokens must be.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import torch
 
 from viewfinder.engine.checkpoints import eos_token_ids, find_checkpoint, generation_defaults
-from viewfinder.engine.generate import Constraint, Token, generate
 from viewfinder.engine.grammar import GrammarCompiler
 from viewfinder.engine.loop_guard import LoopGuard
-from viewfinder.engine.text import AnswerText
-from viewfinder.messages import Message, Reply, Sampling, Usage
-from viewfinder.model import Qwen2_5_VL, load_model
-from viewfinder.model.linear import compute_dtype
-from viewfinder.processor.processor import Prepared, Processor
+from viewfinder.engine.model_runner import ModelRunner, StepOutput
+from viewfinder.engine.request import EngineRequest, RequestOutput
+from viewfinder.engine.sampler import Constraint, LoopDetector, Sampler, Token
+from viewfinder.engine.scheduler import Counters, EngineConfig, Scheduler
+from viewfinder.inputs import ModelInputs
+from viewfinder.messages import ChatModel, ChatOptions, Message, Reply, Sampling
+from viewfinder.model import KVCache, Qwen2_5_VL, load_model
+from viewfinder.model.layers import compute_dtype
+from viewfinder.processor.processor import Processor
 
 
-class Engine:
+class EngineCore:
+    """Scheduler and runner of one model, for one thread."""
+
+    def __init__(self, model: Qwen2_5_VL, config: EngineConfig, counters: Counters | None = None) -> None:
+        self.runner = ModelRunner(model, config)
+        self.scheduler = Scheduler(config, self.runner.kv_cache.num_blocks, counters or Counters())
+
+    def step(self) -> list[StepOutput]:
+        """One step; nothing where no sequence can be read. Sequences that ended have left the scheduler."""
+        outputs = self.runner.run(self.scheduler.schedule())
+        for output in outputs:
+            self.scheduler.update(output.sequence, output.num_tokens)
+            if output.token is not None:
+                output.sequence.token_ids.append(output.token.id)
+            if output.error is not None or (output.token is not None and output.token.finish_reason is not None):
+                self.scheduler.finish(output.sequence)
+        return outputs
+
+
+def generate(
+    model: Qwen2_5_VL,
+    inputs: ModelInputs,
+    sampling: Sampling,
+    *,
+    eos_token_ids: Collection[int],
+    constraint: Constraint | None = None,
+    guard: LoopDetector | None = None,
+) -> Iterator[Token]:
+    """Generate after one packed sequence; the last token yielded has a `finish_reason`.
+
+    Raises:
+        ContextLengthError: the prompt leaves no room for an answer.
+    """
+    yield from _generate(model, inputs, Sampler(model.config, inputs, sampling, eos_token_ids, constraint, guard))
+
+
+def _generate(model: Qwen2_5_VL, inputs: ModelInputs, sampler: Sampler) -> Iterator[Token]:
+    core = EngineCore(model, _batch_of_one(model, sampler.max_length))
+    core.scheduler.add(core.runner.make_sequence(inputs, sampler))
+    while not core.scheduler.is_idle:
+        for output in core.step():
+            if output.error is not None:
+                raise output.error
+            if output.token is not None:
+                yield output.token
+
+
+def _batch_of_one(model: Qwen2_5_VL, length: int) -> EngineConfig:
+    """The prompt is read in one step, and the cache holds just one sequence of `length` tokens."""
+    size = EngineConfig.block_size
+    block = KVCache.block_bytes(model.config.text, size, model.compute_dtype)
+    return EngineConfig(
+        max_num_seqs=1,
+        max_num_batched_tokens=length,
+        max_num_patches=2**62,
+        cache_bytes=-(-length // size) * block,
+        enable_prefix_caching=False,
+    )
+
+
+class Engine(ChatModel):
     """A model with its processor."""
 
     def __init__(
@@ -69,75 +133,50 @@ class Engine:
         """Compiles grammars for this vocabulary; made when first needed."""
         return GrammarCompiler(self.processor.tokenizer.backend, self.eos_token_ids)
 
-    def chat(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[dict[str, Any]] = (),
-        schema: dict[str, Any] | None = None,
-        grammar: str | None = None,
-        sampling: Sampling | None = None,
-    ) -> Reply:
-        """Answer a conversation, whole."""
-        *_, last = self.stream(messages, tools=tools, schema=schema, grammar=grammar, sampling=sampling)
-        assert isinstance(last, Reply)
-        return last
-
-    def stream(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[dict[str, Any]] = (),
-        schema: dict[str, Any] | None = None,
-        grammar: str | None = None,
-        sampling: Sampling | None = None,
-    ) -> Iterator[str | Reply]:
+    def stream(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Iterator[str | Reply]:
         """Pieces of text as they come, then the `Reply`.
 
         Raises:
             MessageError, MediaError, ContextLengthError, GrammarError: before the first piece.
         """
-        prepared = self.processor.prepare(messages, tools=tools)
-        sampling = sampling or self.sampling
-        answer = AnswerText(self.processor.tokenizer, sampling.stop)
-        tokens: list[Token] = []
-        for token in generate(
-            self.model,
-            prepared.inputs,
-            sampling,
-            eos_token_ids=self.eos_token_ids,
-            constraint=self._constraint(schema, grammar),
-            guard=LoopGuard(self.processor.tokenizer.token_bytes),
-        ):
-            tokens.append(token)
-            if piece := answer.push(token.id):
-                yield piece
-            if answer.stopped:
+        request = self.request(messages, **options)
+        output = RequestOutput(request, self.processor.tokenizer)
+        for token in _generate(self.model, request.prepared.inputs, self.sampler(request)):
+            delta = output.push(token)
+            if delta.text:
+                yield delta.text
+            if output.finished:
                 break
-        if piece := answer.finish():
-            yield piece
-        yield _reply(prepared, answer, tokens)
+        yield output.reply()
 
-    def _constraint(self, schema: dict[str, Any] | None, grammar: str | None) -> Constraint | None:
+    def request(
+        self,
+        messages: Sequence[Message],
+        *,
+        processor: Processor | None = None,
+        tenant: str = "",
+        **options: Unpack[ChatOptions],
+    ) -> EngineRequest:
+        """Prepare a conversation; `processor` sets other budgets than the engine's. Errors as in `stream`."""
+        prepared = (processor or self.processor).prepare(messages, tools=options.get("tools", ()))
+        constraint = self.constraint(options.get("schema"), options.get("grammar"))
+        return EngineRequest(prepared, options.get("sampling") or self.sampling, constraint, tenant)
+
+    def constraint(self, schema: dict[str, Any] | None, grammar: str | None) -> Constraint | None:
+        """Compile what the answer must obey; raises `GrammarError`."""
         assert schema is None or grammar is None, "a schema or a grammar, not both"
         if schema is not None:
             return self.grammars.json_schema(schema)
         return None if grammar is None else self.grammars.lark(grammar)
 
-
-def _reply(prepared: Prepared, answer: AnswerText, tokens: Sequence[Token]) -> Reply:
-    reason = tokens[-1].finish_reason
-    return Reply(
-        text=answer.text,
-        finish_reason="stop" if answer.stopped or reason is None else reason,
-        tokens=tuple(token.id for token in tokens),
-        token_texts=tuple(answer.pieces),
-        logprobs=tuple(token.logprob for token in tokens),
-        usage=Usage(
-            prompt_tokens=len(prepared.inputs.input_ids),
-            completion_tokens=len(tokens),
-            media_tokens=sum(info.tokens for info in prepared.media),
-        ),
-        media=prepared.media,
-        stamp=prepared.inputs.stamp,
-    )
+    def sampler(self, request: EngineRequest) -> Sampler:
+        """Chooses the tokens of a request; raises `ContextLengthError`."""
+        return Sampler(
+            self.model.config,
+            request.prepared.inputs,
+            request.sampling,
+            self.eos_token_ids,
+            request.constraint,
+            LoopGuard(self.processor.tokenizer.token_bytes),
+            request.top_logprobs,
+        )

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 
 import torch
 
-from viewfinder.engine.generate import Constraint, Guard, Picker, Token
+from viewfinder.engine.sampler import Constraint, LoopDetector, Sampler, Token
 from viewfinder.inputs import ModelInputs
 from viewfinder.messages import Sampling
 from viewfinder.model import Qwen2_5_VL
@@ -22,12 +22,12 @@ def generate(
     *,
     eos_token_ids: Collection[int],
     constraint: Constraint | None = None,
-    guard: Guard | None = None,
+    guard: LoopDetector | None = None,
 ) -> Iterator[Token]:
-    """As `viewfinder.engine.generate.generate`, by the definition."""
-    picker = Picker(model, inputs, sampling, eos_token_ids, constraint, guard)
+    """As `viewfinder.engine.engine.generate`, by the definition."""
+    sampler = Sampler(model.config, inputs, sampling, eos_token_ids, constraint, guard)
     while True:
-        token = picker.pick(model(inputs)[-1])
+        token = sampler.sample(model(inputs)[-1], inputs.input_ids.tolist())
         yield token
         if token.finish_reason is not None:
             return

@@ -1,38 +1,20 @@
-"""One request while it is served: what was asked, how far it is, and the ticket its asker holds."""
+"""One request in text: what is asked of the engine, and its tokens on the way back to a `Reply`.
 
-import itertools
-import queue
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+Text ends before a stop string, and pieces shown earlier are never taken back: text that might be the beginning of a
+stop string waits until it is known not to be.
+"""
 
-import torch
-from torch import Tensor
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from viewfinder.engine.blocks import Key, first_key, next_key
-from viewfinder.engine.features import Piece
-from viewfinder.engine.generate import Constraint, Picker, Token
-from viewfinder.engine.text import AnswerText
-from viewfinder.errors import ViewfinderError
-from viewfinder.inputs import ModelInputs
+from viewfinder.engine.sampler import Constraint, Token
 from viewfinder.messages import Reply, Sampling, Usage
 from viewfinder.processor.processor import Prepared
-
-
-class BusyError(ViewfinderError):
-    """The engine takes no more for now; `retry_after` seconds from now it may."""
-
-    def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class EngineStoppedError(ViewfinderError):
-    """The engine lost this request through no fault of it: it was restarted, or it is shutting down."""
+from viewfinder.processor.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
+class EngineRequest:
     """What is asked of the engine.
 
     Attributes:
@@ -57,154 +39,96 @@ class Delta:
     piece: str
 
 
-Event = Delta | Reply | Exception
+class RequestOutput:
+    """The answer to one request as it grows; `finished` once nothing more is to come."""
 
+    def __init__(self, request: EngineRequest, tokenizer: Tokenizer) -> None:
+        self.request = request
+        self.finished = False
+        self._detokenizer = Detokenizer(tokenizer, request.sampling.stop)
+        self._tokens: list[Token] = []
 
-class Ticket:
-    """The asker's end of a request: events as they come, and a way to call it off.
+    def push(self, token: Token) -> Delta:
+        """Add a token; a stop string may finish the answer before the engine does."""
+        self._tokens.append(token)
+        shown = self._detokenizer.push(token.id)
+        self.finished = token.finish_reason is not None or self._detokenizer.stopped
+        if self.finished:
+            shown += self._detokenizer.finish()
+        return Delta(shown, token, self._detokenizer.pieces[len(self._tokens) - 1])
 
-    Events are `Delta`s and, last, a `Reply` or an exception. `listener`, when given, gets each in the engine's
-    thread instead of the queue.
-    """
-
-    def __init__(self, listener: Callable[[Event], None] | None = None) -> None:
-        self._queue: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._listener = listener
-        self.cancelled = False
-
-    def emit(self, event: Event) -> None:
-        if self._listener is not None:
-            self._listener(event)
-        else:
-            self._queue.put(event)
-
-    def cancel(self) -> None:
-        """The engine drops the request before its next step; its last event is a `Reply` with what there is."""
-        self.cancelled = True
-
-    def events(self) -> Iterator[Delta | Reply]:
-        """Until the `Reply`; raises what ended the request otherwise."""
-        while True:
-            event = self._queue.get()
-            if isinstance(event, Exception):
-                raise event
-            yield event
-            if isinstance(event, Reply):
-                return
-
-
-_ORDER = itertools.count()
-
-
-@dataclass(eq=False)
-class Running:
-    """A request on its way. Owned by the engine's thread.
-
-    Attributes:
-        ids: prompt and answer; the first `filled` of them are in the cache, in the blocks of `table`.
-        pieces: work for the tower; `features` what it gave so far, by piece.
-        media_rows: for each token of the prompt, how many media tokens stand before it (one more entry than tokens).
-    """
-
-    work: Work
-    ticket: Ticket
-    picker: Picker
-    answer: AnswerText
-    pieces: list[Piece]
-    hashes: list[bytes]
-    ids: list[int]
-    media_rows: Tensor
-    order: int = field(default_factory=lambda: next(_ORDER))
-    arrived: float = field(default_factory=time.monotonic)
-    first_token_at: float | None = None
-    filled: int = 0
-    table: list[int] = field(default_factory=list)
-    keys: list[Key] = field(default_factory=list)
-    published: int = 0
-    reused: int = 0
-    features: dict[int, Tensor] = field(default_factory=dict)
-    tokens: list[Token] = field(default_factory=list)
-
-    @property
-    def inputs(self) -> ModelInputs:
-        return self.work.prepared.inputs
-
-    @property
-    def prompt_length(self) -> int:
-        return len(self.inputs.input_ids)
-
-    @property
-    def pending(self) -> int:
-        """Tokens that the model has yet to read; one while decoding."""
-        return len(self.ids) - self.filled
-
-    @property
-    def is_decoding(self) -> bool:
-        return self.pending == 1 and self.filled >= self.prompt_length
-
-    def positions(self, start: int, end: int) -> Tensor:
-        """Position ids (3, end - start), those of the answer going on from the prompt's."""
-        prompt = self.inputs.position_ids[:, start : min(end, self.prompt_length)]
-        if end <= self.prompt_length:
-            return prompt
-        first = max(start, self.prompt_length)
-        further = torch.arange(first, end)[None].expand(3, -1) + self.inputs.rope_deltas[0]
-        return torch.cat([prompt, further], dim=1) if prompt.shape[1] else further
-
-    def rows(self, start: int, end: int) -> tuple[int, int]:
-        """Which of the request's features stand at tokens `start:end`."""
-        last = len(self.media_rows) - 1
-        return int(self.media_rows[min(start, last)]), int(self.media_rows[min(end, last)])
-
-    def pieces_at(self, start: int, end: int) -> list[int]:
-        """Which pieces have features at tokens `start:end`."""
-        low, high = self.rows(start, end)
-        return [i for i, piece in enumerate(self.pieces) if piece.features.start < high and piece.features.stop > low]
-
-    def block_keys(self, upto: int, size: int) -> list[Key]:
-        """Keys of the full blocks among the first `upto` tokens."""
-        while (len(self.keys) + 1) * size <= upto:
-            start = len(self.keys) * size
-            end = start + size
-            media = dict.fromkeys(self.pieces[i].key[1] for i in self.pieces_at(start, end))
-            self.keys.append(
-                next_key(
-                    self.keys[-1] if self.keys else first_key(self.work.tenant),
-                    torch.tensor(self.ids[start:end]).numpy().tobytes(),
-                    self.positions(start, end).contiguous().numpy().tobytes(),
-                    list(media),
-                )
-            )
-        return self.keys[: upto // size]
-
-    def take(self, token: Token) -> Reply | None:
-        """Note a token and tell the asker; the `Reply` when it was the last."""
-        self.tokens.append(token)
-        self.ids.append(token.id)
-        if self.first_token_at is None:
-            self.first_token_at = time.monotonic()
-        shown = self.answer.push(token.id)
-        ended = token.finish_reason is not None or self.answer.stopped
-        if ended:
-            shown += self.answer.finish()
-        self.ticket.emit(Delta(shown, token, self.answer.pieces[len(self.tokens) - 1]))
-        return self.reply() if ended else None
-
-    def reply(self, reason: str | None = None) -> Reply:
+    def reply(self, *, cancelled: bool = False) -> Reply:
         """The answer as it stands."""
-        last = self.tokens[-1].finish_reason if self.tokens else None
-        prepared = self.work.prepared
+        prepared, tokens, text = self.request.prepared, self._tokens, self._detokenizer
+        last = tokens[-1].finish_reason if tokens else None
         return Reply(
-            text=self.answer.text,
-            finish_reason=reason or ("stop" if self.answer.stopped or last is None else last),  # type: ignore[arg-type]
-            tokens=tuple(token.id for token in self.tokens),
-            token_texts=tuple(self.answer.pieces),
-            logprobs=tuple(token.logprob for token in self.tokens),
+            text=text.text,
+            finish_reason="cancelled" if cancelled else "stop" if text.stopped or last is None else last,
+            tokens=tuple(token.id for token in tokens),
+            token_texts=tuple(text.pieces),
+            logprobs=tuple(token.logprob for token in tokens),
             usage=Usage(
-                prompt_tokens=self.prompt_length,
-                completion_tokens=len(self.tokens),
+                prompt_tokens=len(prepared.inputs.input_ids),
+                completion_tokens=len(tokens),
                 media_tokens=sum(info.tokens for info in prepared.media),
             ),
             media=prepared.media,
             stamp=prepared.inputs.stamp,
         )
+
+
+class Detokenizer:
+    """Collects one answer. `pieces` has the text of each token; `shown` is what was given out so far."""
+
+    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = ()) -> None:
+        self._stream = tokenizer.stream()
+        self._stop = tuple(s for s in stop if s)
+        self._whole = ""
+        self._given = 0
+        self.pieces: list[str] = []
+        self.stopped = False
+
+    @property
+    def text(self) -> str:
+        """The answer so far, without a stop string."""
+        return self._whole
+
+    def push(self, token_id: int) -> str:
+        """Add a token; the text that may now be shown."""
+        piece = self._stream.push(token_id)
+        self.pieces.append(piece)
+        return self._extend(piece)
+
+    def finish(self) -> str:
+        """No more tokens: the rest of the text."""
+        shown = ""
+        if not self.stopped:
+            rest = self._stream.finish()
+            if rest:
+                self.pieces.append(rest)
+            shown = self._extend(rest)
+        return shown + self._give(len(self._whole))
+
+    def _extend(self, piece: str) -> str:
+        searched_from = max(0, len(self._whole) - max(map(len, self._stop), default=0))
+        self._whole += piece
+        places = [at for s in self._stop if (at := self._whole.find(s, searched_from)) >= 0]
+        if places:
+            self.stopped = True
+            self._whole = self._whole[: min(places)]
+        return self._give(len(self._whole) - self._held())
+
+    def _held(self) -> int:
+        """Characters at the end that may begin a stop string."""
+        if self.stopped:
+            return 0
+        longest = 0
+        for s in self._stop:
+            sizes = range(min(len(s) - 1, len(self._whole)), 0, -1)
+            longest = max(longest, next((n for n in sizes if self._whole.endswith(s[:n])), 0))
+        return longest
+
+    def _give(self, until: int) -> str:
+        piece = self._whole[self._given : until]
+        self._given = max(self._given, until)
+        return piece

@@ -1,116 +1,221 @@
-"""Who is served in the next step, and how much of whose prompt is read. Knows requests as numbers of tokens.
+"""Which sequences are read in the next step, how many tokens of each, and whose blocks of the cache are given up.
 
-Every decoding request gets its token in every step. What is left of the step's budget goes to prompts in equal
-shares, so that a short one overtakes a long one. Waiting requests come in as places are free, the tenant with
-the fewest running first, then the one that came first.
+Every decoding sequence gets its token in every step. What is left of the step's budget goes to prompts in equal
+shares, so that a short one overtakes a long one. Waiting sequences come in as places are free, the tenant with the
+fewest running first, then the one that came first. Where blocks run out, the youngest sequences wait until others are
+done. Knows numbers of tokens and blocks, no tensors.
 """
 
 from collections import Counter, deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from viewfinder.engine.request import BusyError, Running
+from viewfinder.engine.block_manager import BlockManager
+from viewfinder.engine.sequence import Sequence
+from viewfinder.errors import ViewfinderError
+
+
+class BusyError(ViewfinderError):
+    """The engine takes no more for now; `retry_after` seconds from now it may."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
-class Limits:
+class EngineConfig:
     """Bounds of the engine.
 
     Attributes:
-        max_running: requests served at once.
+        max_num_seqs: sequences generated at once.
         max_waiting: requests of one tenant that may wait; four times as many in all.
-        step_tokens: tokens read in one step; a longer prompt is read in several.
-        least_share: no prompt is read in smaller pieces than this.
-        step_patches: patches the tower takes at once (a single frame may have more).
+        max_num_batched_tokens: tokens read in one step; a longer prompt is read in several.
+        min_chunk_tokens: no prompt is read in smaller pieces than this.
+        max_num_patches: patches the tower takes at once (a single frame may have more).
+        block_size: tokens in a block of the cache.
+        cache_bytes: memory for keys and values; encoder_cache_bytes: for features of media seen before.
+        enable_prefix_caching: whether sequences and media are looked up among earlier ones.
     """
 
-    max_running: int = 16
+    max_num_seqs: int = 16
     max_waiting: int = 64
-    step_tokens: int = 512
-    least_share: int = 64
-    step_patches: int = 4096
+    max_num_batched_tokens: int = 512
+    min_chunk_tokens: int = 64
+    max_num_patches: int = 4096
+    block_size: int = 16
+    cache_bytes: int = 2**30
+    encoder_cache_bytes: int = 2**28
+    enable_prefix_caching: bool = True
 
 
 @dataclass
-class Queues:
-    """Requests that wait, by tenant, and those that run, in the order of their arrival."""
+class Counters:
+    """What was done since the start, for metrics."""
 
-    limits: Limits
-    waiting: dict[str, deque[Running]] = field(default_factory=dict)
-    running: list[Running] = field(default_factory=list)
+    steps: int = 0
+    prompt_tokens: int = 0
+    reused_tokens: int = 0
+    completion_tokens: int = 0
+    finished: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    preempted: int = 0
+    restarts: int = 0
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A sequence's part of a step: its next `num_tokens`, and the blocks it was given for them."""
+
+    sequence: Sequence
+    num_tokens: int
+    new_blocks: list[int] = field(default_factory=list)
+
+
+class Scheduler:
+    """Sequences that wait, by tenant, and those that run, in the order of their arrival."""
+
+    def __init__(self, config: EngineConfig, num_blocks: int, counters: Counters) -> None:
+        self.config, self.counters = config, counters
+        self.block_manager = BlockManager(num_blocks, config.block_size)
+        self.waiting: dict[str, deque[Sequence]] = {}
+        self.running: list[Sequence] = []
 
     @property
     def num_waiting(self) -> int:
         return sum(map(len, self.waiting.values()))
 
-    def check_room(self, tenant: str, more: int, seconds_each: float) -> None:
+    @property
+    def is_idle(self) -> bool:
+        return not self.running and not self.num_waiting
+
+    def check_waiting(self, tenant: str, more: int, seconds_each: float) -> None:
         """Raises `BusyError` when `more` requests of a tenant are too many to wait."""
-        most = self.limits.max_waiting
+        most = self.config.max_waiting
         own, all_ = len(self.waiting.get(tenant, ())), self.num_waiting
         if own + more > most or all_ + more > 4 * most:
-            retry = min(60.0, max(1.0, seconds_each * (all_ + 1) / self.limits.max_running))
+            retry = min(60.0, max(1.0, seconds_each * (all_ + 1) / self.config.max_num_seqs))
             raise BusyError(
                 f"{own} requests of yours and {all_} in all are waiting already, so this one is not taken; "
                 f"try again in {retry:.0f} s",
                 retry,
             )
 
-    def add(self, request: Running) -> None:
-        self.waiting.setdefault(request.work.tenant, deque()).append(request)
+    def add(self, sequence: Sequence) -> None:
+        self.waiting.setdefault(sequence.tenant, deque()).append(sequence)
 
-    def put_back(self, request: Running) -> None:
-        """A running request gives up its place for now and waits in front."""
-        self.running.remove(request)
-        self.waiting.setdefault(request.work.tenant, deque()).appendleft(request)
+    def schedule(self) -> list[Scheduled]:
+        """The next step: places filled from the queue, tokens shared out, blocks reserved."""
+        while (sequence := self._admit()) is not None:
+            self._find_cached(sequence)
+        scheduled: list[Scheduled] = []
+        for sequence, count in sorted(share_out(self.running, self.config), key=lambda share: share[0].order):
+            blocks = None
+            while sequence in self.running and (blocks := self._reserve(sequence, count)) is None:
+                youngest = self.running[-1]
+                self._preempt(youngest)
+                scheduled = [part for part in scheduled if part.sequence is not youngest]
+            if blocks is not None:
+                scheduled.append(Scheduled(sequence, count, blocks))
+        return scheduled
 
-    def admit(self) -> Running | None:
-        """Move the next waiting request to the running ones; None when none waits or no place is free."""
-        if len(self.running) >= self.limits.max_running or not self.num_waiting:
-            return None
-        served = Counter(request.work.tenant for request in self.running)
-        tenant = min(
-            (t for t, line in self.waiting.items() if line), key=lambda t: (served[t], self.waiting[t][0].order)
-        )
-        request = self.waiting[tenant].popleft()
-        if not self.waiting[tenant]:
-            del self.waiting[tenant]
-        self.running.append(request)
-        self.running.sort(key=lambda r: r.order)
-        return request
+    def update(self, sequence: Sequence, num_tokens: int) -> None:
+        """Note that the model has read `num_tokens` more; full blocks may be found by others from now on."""
+        sequence.num_computed_tokens += num_tokens
+        if sequence.num_computed_tokens >= sequence.num_prompt_tokens:
+            sequence.features.clear()
+        self._publish(sequence)
 
-    def drop_cancelled(self) -> list[Running]:
-        """Take out all requests that were called off."""
-        dropped = [
-            r for r in [*self.running, *(r for line in self.waiting.values() for r in line)] if r.ticket.cancelled
-        ]
+    def finish(self, sequence: Sequence) -> None:
+        """Take a running sequence out and its blocks back; full blocks stay findable."""
+        self.running.remove(sequence)
+        self._release(sequence)
+
+    def drop_cancelled(self) -> list[Sequence]:
+        """Take out all sequences that were called off."""
+        dropped = [sequence for sequence in self._all() if sequence.cancelled]
         if dropped:
-            gone = set(map(id, dropped))
-            self.running = [r for r in self.running if id(r) not in gone]
-            self.waiting = {t: deque(r for r in line if id(r) not in gone) for t, line in self.waiting.items()}
-            self.waiting = {t: line for t, line in self.waiting.items() if line}
+            self.running = [sequence for sequence in self.running if not sequence.cancelled]
+            for tenant, line in list(self.waiting.items()):
+                self._queue(tenant, deque(sequence for sequence in line if not sequence.cancelled))
+        for sequence in dropped:
+            self._release(sequence)
         return dropped
 
-    def clear(self) -> list[Running]:
-        """Take out everything."""
-        everything = [*self.running, *(r for line in self.waiting.values() for r in line)]
-        self.running, self.waiting = [], {}
-        return everything
+    def _all(self) -> list[Sequence]:
+        return [*self.running, *(sequence for line in self.waiting.values() for sequence in line)]
+
+    def _queue(self, tenant: str, line: deque[Sequence]) -> None:
+        self.waiting[tenant] = line
+        if not line:
+            del self.waiting[tenant]
+
+    def _admit(self) -> Sequence | None:
+        """Move the next waiting sequence to the running ones; None when none waits or no place is free."""
+        if len(self.running) >= self.config.max_num_seqs or not self.waiting:
+            return None
+        served = Counter(sequence.tenant for sequence in self.running)
+        tenant = min(self.waiting, key=lambda t: (served[t], self.waiting[t][0].order))
+        line = self.waiting[tenant]
+        sequence = line.popleft()
+        self._queue(tenant, line)
+        self.running.append(sequence)
+        self.running.sort(key=lambda s: s.order)
+        return sequence
+
+    def _preempt(self, sequence: Sequence) -> None:
+        """A running sequence gives up its place and blocks for now, and waits in front."""
+        self.finish(sequence)
+        self.waiting.setdefault(sequence.tenant, deque()).appendleft(sequence)
+        self.counters.preempted += 1
+
+    def _find_cached(self, sequence: Sequence) -> None:
+        """Give a sequence the cached beginning of its prompt. The last token is always read: it says what follows."""
+        if self.config.enable_prefix_caching:
+            size = self.config.block_size
+            hashes = sequence.hashes_of(len(sequence.token_ids) - 1, size)
+            sequence.block_table = self.block_manager.match(hashes)
+            sequence.num_published_blocks = len(sequence.block_table)
+            sequence.num_computed_tokens = len(sequence.block_table) * size
+            self.counters.reused_tokens += sequence.num_computed_tokens
+
+    def _reserve(self, sequence: Sequence, count: int) -> list[int] | None:
+        """New blocks for `count` more tokens; None when there are not enough."""
+        needed = -(-(sequence.num_computed_tokens + count) // self.config.block_size) - len(sequence.block_table)
+        if needed > self.block_manager.num_available:
+            return None
+        given = [block for _ in range(needed) if (block := self.block_manager.allocate()) is not None]
+        sequence.block_table += given
+        return given
+
+    def _release(self, sequence: Sequence) -> None:
+        self._publish(sequence)
+        self.block_manager.release(sequence.block_table)
+        sequence.block_table, sequence.num_computed_tokens, sequence.num_published_blocks = [], 0, 0
+        sequence.features.clear()
+
+    def _publish(self, sequence: Sequence) -> None:
+        if self.config.enable_prefix_caching:
+            hashes = sequence.hashes_of(sequence.num_computed_tokens, self.config.block_size)
+            for i in range(sequence.num_published_blocks, len(hashes)):
+                self.block_manager.publish(sequence.block_table[i], hashes[i])
+            sequence.num_published_blocks = max(sequence.num_published_blocks, len(hashes))
 
 
-def shares(running: Sequence[Running], limits: Limits) -> list[tuple[Running, int]]:
-    """How many tokens each running request gets to read in the next step.
+def share_out(running: list[Sequence], config: EngineConfig) -> list[tuple[Sequence, int]]:
+    """How many tokens each running sequence gets to read in the next step.
 
-    With a budget of 100 and two requests decoding, prompts of 20 and 500 tokens get 20 and 78.
+    With a budget of 100 and two sequences decoding, prompts of 20 and 500 tokens get 20 and 78.
     """
-    decoding = [(request, 1) for request in running if request.is_decoding]
-    prompts = sorted((r for r in running if not r.is_decoding), key=lambda r: r.order)
-    prompts[1:] = sorted(prompts[1:], key=lambda r: r.pending)  # the oldest is never overtaken by all
-    left = max(limits.step_tokens - len(decoding), limits.least_share)
-    chosen: list[tuple[Running, int]] = []
-    for i, request in enumerate(prompts):
+    decoding = [(sequence, 1) for sequence in running if sequence.is_decoding]
+    prompts = sorted((s for s in running if not s.is_decoding), key=lambda s: s.order)
+    prompts[1:] = sorted(prompts[1:], key=lambda s: s.num_pending_tokens)  # the oldest is never overtaken by all
+    left = max(config.max_num_batched_tokens - len(decoding), config.min_chunk_tokens)
+    chosen: list[tuple[Sequence, int]] = []
+    for i, sequence in enumerate(prompts):
         if left <= 0:
             break
-        share = min(request.pending, left, max(limits.least_share, left // (len(prompts) - i)))
-        chosen.append((request, share))
+        share = min(sequence.num_pending_tokens, left, max(config.min_chunk_tokens, left // (len(prompts) - i)))
+        chosen.append((sequence, share))
         left -= share
     return decoding + chosen

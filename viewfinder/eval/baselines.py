@@ -6,12 +6,12 @@ is worth (blind and random are its floor). Each is a `ChatModel`.
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from viewfinder.eval.digest import digest, digest_messages
 from viewfinder.eval.question import Question, Sight, sight_of
 from viewfinder.eval.task import Task
-from viewfinder.messages import ImagePart, MediaInfo, Message, Reply, Sampling
+from viewfinder.messages import ChatOptions, ImagePart, MediaInfo, Message, Reply
 
 NAMES = ("perfect", "blind", "random")
 
@@ -28,15 +28,7 @@ class Baseline:
             known = self.questions.setdefault(key, question)
             assert known.truth == question.truth, f"{known.id} and {question.id} ask the same of two truths"
 
-    def chat(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[dict[str, Any]] = (),
-        schema: dict[str, Any] | None = None,
-        grammar: str | None = None,
-        sampling: Sampling | None = None,
-    ) -> Reply:
+    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Reply:
         """The baseline's answer to a question it knows (the runner's budgets on its media do not matter)."""
         key = digest(digest_messages(_bare(messages)))
         question = self.questions.get(key) or self.questions[digest(digest_messages(messages))]

@@ -4,13 +4,13 @@ What it still gets right can be guessed from the question, so it stands beside a
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Unpack
 
 from PIL import Image
 
 from viewfinder.media.image import load_image
 from viewfinder.media.video import load_video
-from viewfinder.messages import ChatModel, ImagePart, Message, Part, Reply, VideoPart
+from viewfinder.messages import ChatModel, ChatOptions, ImagePart, Message, Part, Reply, VideoPart
 
 GREY = (127, 127, 127)
 _CHOICE = ("fps", "nframes", "min_frames", "max_frames", "video_start", "video_end")
@@ -23,10 +23,10 @@ class Blindfold:
     def __init__(self, model: ChatModel) -> None:
         self.model = model
 
-    def chat(self, messages: Sequence[Message], **options: Any) -> Reply:
+    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Reply:
         return self.model.chat(blanked(messages), **options)
 
-    def stream(self, messages: Sequence[Message], **options: Any) -> Iterator[str | Reply]:
+    def stream(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Iterator[str | Reply]:
         return self.model.stream(blanked(messages), **options)
 
 

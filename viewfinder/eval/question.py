@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from viewfinder.media.image import load_image
-from viewfinder.media.resize import smart_resize
+from viewfinder.media.resize import model_size
 from viewfinder.media.transform import Transform
 from viewfinder.messages import ImagePart, MediaInfo, Message, Part, Reply, VideoPart
 
@@ -88,11 +88,11 @@ def sight_from(seen: Sequence[MediaInfo]) -> Sight:
 
 def expected_transform(part: ImagePart) -> Transform:
     """The transform that the official processor has for a picture."""
-    width, height = load_image(part.image).size
-    if part.resized_width and part.resized_height:
-        seen = smart_resize(part.resized_height, part.resized_width, FACTOR, OFFICIAL_MIN_PIXELS, OFFICIAL_MAX_PIXELS)
-    else:
-        seen = smart_resize(
-            height, width, FACTOR, part.min_pixels or OFFICIAL_MIN_PIXELS, part.max_pixels or OFFICIAL_MAX_PIXELS
-        )
-    return Transform.identity((width, height)).then_resize((seen[1], seen[0]))
+    size = load_image(part.image).size
+    budget = {
+        "min_pixels": part.min_pixels or OFFICIAL_MIN_PIXELS,
+        "max_pixels": part.max_pixels or OFFICIAL_MAX_PIXELS,
+        "resized_height": part.resized_height,
+        "resized_width": part.resized_width,
+    }
+    return Transform.identity(size).then_resize(model_size(size, factor=FACTOR, **budget))

@@ -23,7 +23,7 @@ from viewfinder.eval.replies import ReplyStore
 from viewfinder.eval.source import Files
 from viewfinder.eval.task import MediaSettings, Scored, Task
 from viewfinder.messages import ChatModel, MediaInfo, Message, Reply, Sampling
-from viewfinder.outputs.confidence import confidence
+from viewfinder.outputs.results import confidence
 
 AHEAD = 4
 """Requests prepared beyond those under way, per thread."""

@@ -55,16 +55,16 @@ def smart_resize(
     return new_height, new_width
 
 
-def resize_picture(
-    picture: Picture,
+def model_size(
+    size: tuple[int, int],
     *,
     min_pixels: int = MIN_PIXELS,
     max_pixels: int = MAX_PIXELS,
     factor: int = 28,
     resized_height: int | None = None,
     resized_width: int | None = None,
-) -> Picture:
-    """The picture at the model's size, resampled bicubically, with its transform carried on.
+) -> tuple[int, int]:
+    """(width, height) in which the model sees a picture of `size` (width, height).
 
     `resized_height` and `resized_width` (both, or none) replace the picture's own size in the rule; the
     budgets then do not apply, as in the official code.
@@ -72,7 +72,6 @@ def resize_picture(
     Raises:
         MediaError: a size or budget that cannot be met (see `smart_resize`).
     """
-    width, height = picture.size
     if (resized_height is None) != (resized_width is None):
         raise MediaError(
             "only one of resized_height and resized_width is given; give both, or min_pixels and max_pixels"
@@ -80,8 +79,16 @@ def resize_picture(
     if resized_height is not None and resized_width is not None:
         height, width = smart_resize(resized_height, resized_width, factor, 4 * factor**2, 16384 * factor**2)
     else:
-        height, width = smart_resize(height, width, factor, min_pixels, max_pixels)
-    size = (width, height)
+        height, width = smart_resize(size[1], size[0], factor, min_pixels, max_pixels)
+    return width, height
+
+
+def resize_picture(picture: Picture, **budget: int | None) -> Picture:
+    """The picture at the model's size, resampled bicubically, with its transform carried on.
+
+    `budget` and errors as in `model_size`.
+    """
+    size = model_size(picture.size, **budget)  # type: ignore[arg-type]
     if size == picture.size:
         return picture
     return replace(picture, image=resample(picture.image, size), transform=picture.transform.then_resize(size))

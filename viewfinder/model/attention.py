@@ -1,53 +1,20 @@
-"""Attention over packed tokens, for the tower (frames and windows) and the language model (causal).
+"""Causal attention of packed sequences, alone or after what a paged cache of keys and values holds of them.
 
-No padding is ever attended and none is made. Needs nothing but PyTorch's own scaled-dot-product
-attention; equal windows form one batch, sequences of a pack are visited in turn.
+`KVCache` holds blocks of `block_size` tokens for every layer. `KVCache.view(chunks)` is what the layers of the model
+get for one step: it writes the new keys and values and attends to all that each sequence has. Sequences that decode
+(one new token each) are attended together, in groups of similar length; prompts one by one. Nothing is padded but
+the tables of a group. Whose blocks they are is the business of `engine.block_manager`.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from viewfinder.model.kv_cache import JointLayer, LayerCache
-from viewfinder.model.windows import FrameRun
-
-
-def frame_attention(
-    q: Float[Tensor, "P N H"],
-    k: Float[Tensor, "P N H"],
-    v: Float[Tensor, "P N H"],
-    runs: Sequence[FrameRun],
-    *,
-    windowed: bool,
-) -> Float[Tensor, "P D"]:
-    """Attention of every patch to its window (`windowed`) or to its whole frame."""
-    return (
-        torch.cat([_run_attention(q, k, v, run, windowed) for run in runs])
-        if len(runs) > 1
-        else _run_attention(q, k, v, runs[0], windowed)
-    )
-
-
-def _run_attention(q: Tensor, k: Tensor, v: Tensor, run: FrameRun, windowed: bool) -> Tensor:
-    frames, patches = run.num_frames, run.patches_per_frame
-    parts = [x[run.start : run.stop].unflatten(0, (frames, patches)) for x in (q, k, v)]
-    if not windowed:
-        return _attend(*parts).flatten(0, 1)
-    out = []
-    for group in run.groups:
-        batch = (x[:, group.start : group.stop].reshape(-1, group.length, *x.shape[2:]) for x in parts)
-        out.append(_attend(*batch).reshape(frames, -1, q.shape[1] * q.shape[2]))
-    return (torch.cat(out, dim=1) if len(out) > 1 else out[0]).flatten(0, 1)
-
-
-def _attend(
-    q: Float[Tensor, "B L N H"], k: Float[Tensor, "B L N H"], v: Float[Tensor, "B L N H"]
-) -> Float[Tensor, "B L D"]:
-    out = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
-    return out.transpose(1, 2).flatten(2)
+from viewfinder.config import TextConfig
 
 
 def causal_attention(
@@ -55,41 +22,237 @@ def causal_attention(
     k: Float[Tensor, "T G H"],
     v: Float[Tensor, "T G H"],
     seqlens: Sequence[int],
-    caches: Sequence[LayerCache] | JointLayer | None = None,
+    cache: "LayerView | None" = None,
 ) -> Float[Tensor, "T D"]:
-    """Causal attention within each sequence, over its cache too when there is one.
-
-    N query heads share G key heads, N / G in a row each. With a cache holding 5 tokens and 2 new ones,
-    the first new token sees 6 keys and the second 7.
-    """
-    if isinstance(caches, JointLayer):
-        return caches.attend(q, k, v)
+    """Causal attention within each of the packed sequences, and over what `cache` holds of them."""
+    if cache is not None:
+        return cache.attend(q, k, v)
     # split, not sliced: the gradient of a slice is a zero as large as the pack, once a sequence
-    out = []
-    for i, (query, key, value) in enumerate(zip(*(x.split(list(seqlens)) for x in (q, k, v)), strict=True)):
-        keys, values = key.transpose(0, 1), value.transpose(0, 1)
-        if caches is not None:
-            keys, values = caches[i].append(keys, values)
-        out.append(_causal(query, keys, values))
+    parts = zip(*(x.split(list(seqlens)) for x in (q, k, v)), strict=True)
+    out = [_attend_causal(query, key.transpose(0, 1), value.transpose(0, 1)) for query, key, value in parts]
     return torch.cat(out) if len(out) > 1 else out[0]
 
 
-def _causal(
+def _attend_causal(
     q: Float[Tensor, "L N H"], keys: Float[Tensor, "G S H"], values: Float[Tensor, "G S H"]
 ) -> Float[Tensor, "L D"]:
+    """Causal attention of the last L of S tokens of one sequence.
+
+    N query heads share G key heads, N / G in a row each. With 7 keys and 2 queries, the first query sees 6 keys and
+    the second 7.
+    """
     length, num_heads, head_dim = q.shape
     groups, seen = keys.shape[:2]
     if length == 1:  # the heads of a group stand as rows of one query matrix: keys are read once
         rows = q.reshape(1, groups, num_heads // groups, head_dim)
         return F.scaled_dot_product_attention(rows, keys[None], values[None]).reshape(1, -1)
     query = q.transpose(0, 1)[None]
+    is_grouped = groups != num_heads
     if seen == length:
-        out = F.scaled_dot_product_attention(
-            query, keys[None], values[None], is_causal=True, enable_gqa=groups != num_heads
-        )
+        out = F.scaled_dot_product_attention(query, keys[None], values[None], is_causal=True, enable_gqa=is_grouped)
     else:
         mask = torch.ones(length, seen, dtype=torch.bool, device=q.device).tril(seen - length)
-        out = F.scaled_dot_product_attention(
-            query, keys[None], values[None], attn_mask=mask, enable_gqa=groups != num_heads
-        )
+        out = F.scaled_dot_product_attention(query, keys[None], values[None], attn_mask=mask, enable_gqa=is_grouped)
     return out[0].transpose(0, 1).flatten(1)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """New tokens of one sequence: `num_new_tokens` after the `num_computed_tokens` that the cache holds already.
+
+    `block_table` has the blocks of both. With blocks of 4 tokens, a table [7, 2] and 3 computed tokens, two new ones
+    are written to the last place of block 7 and the first of block 2.
+    """
+
+    block_table: Sequence[int]
+    num_computed_tokens: int
+    num_new_tokens: int
+
+    @property
+    def length(self) -> int:
+        """Tokens that the sequence has with the new ones."""
+        return self.num_computed_tokens + self.num_new_tokens
+
+
+class KVCache:
+    """The memory of all blocks: per layer (2, G, blocks, block size, H), keys before values.
+
+    One block more than asked for is always zero. It stands behind the last block of a sequence that is read together
+    with longer ones. Such places have weight 0, but 0 x NaN is NaN, so none may hold what memory happened to hold:
+    `clear` is called for each block that is given out.
+    """
+
+    def __init__(
+        self,
+        config: TextConfig,
+        num_blocks: int,
+        block_size: int = 16,
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        shape = (2, config.num_key_value_heads, num_blocks + 1, block_size, config.head_dim)
+        self.num_blocks, self.block_size = num_blocks, block_size
+        self.layers = [torch.empty(shape, dtype=dtype, device=device) for _ in range(config.num_hidden_layers)]
+        self.clear([num_blocks])
+
+    @staticmethod
+    def block_bytes(config: TextConfig, block_size: int, dtype: torch.dtype) -> int:
+        """Memory of one block in all layers."""
+        values = 2 * config.num_key_value_heads * config.head_dim * config.num_hidden_layers
+        return values * block_size * dtype.itemsize
+
+    def clear(self, blocks: Sequence[int]) -> None:
+        """Fill blocks with zeros."""
+        if blocks:
+            numbers = torch.tensor(blocks, device=self.layers[0].device)
+            for layer in self.layers:
+                layer.index_fill_(2, numbers, 0.0)
+
+    def view(self, chunks: Sequence[Chunk]) -> list["LayerView"]:
+        """What each layer needs for one step, `chunks` in the order of the packed tokens."""
+        metadata = _Metadata.of(chunks, self)
+        return [LayerView(metadata, layer) for layer in self.layers]
+
+
+class LayerView:
+    """One layer's keys and values as the tokens of one step see them."""
+
+    def __init__(self, metadata: "_Metadata", memory: Tensor) -> None:
+        self._metadata, self._memory = metadata, memory
+
+    def attend(
+        self, q: Float[Tensor, "T N H"], k: Float[Tensor, "T G H"], v: Float[Tensor, "T G H"]
+    ) -> Float[Tensor, "T D"]:
+        """Write the new keys and values, then attend to everything that each sequence has."""
+        metadata = self._metadata
+        k, v = k.transpose(0, 1).to(self._memory.dtype), v.transpose(0, 1).to(self._memory.dtype)
+        self._write(k, v)
+        if metadata.alone is not None:  # one sequence: nothing to gather and scatter among the rows
+            return self._attend(metadata.alone, q, k, v)
+        out = q.new_empty(q.shape[0], q.shape[1] * q.shape[2])
+        for group in metadata.groups:
+            out[group.rows] = self._decode(q[group.rows], group)
+        for past in metadata.singles:
+            rows = slice(past.start, past.start + past.count)
+            out[rows] = self._attend(past, q[rows], k[:, rows], v[:, rows])
+        return out
+
+    def _write(self, k: Float[Tensor, "G T H"], v: Float[Tensor, "G T H"]) -> None:
+        slots = self._metadata.slots
+        keys, values = self._memory.flatten(2, 3)
+        if isinstance(slots, slice):
+            keys[:, slots], values[:, slots] = k, v
+        else:
+            keys.index_copy_(1, slots, k)
+            values.index_copy_(1, slots, v)
+
+    def _attend(
+        self, past: "_Single", q: Float[Tensor, "L N H"], k: Float[Tensor, "G L H"], v: Float[Tensor, "G L H"]
+    ) -> Float[Tensor, "L D"]:
+        """One sequence, whose past is read where it stands when its blocks follow one another."""
+        if past.length == past.count:
+            return _attend_causal(q, k, v)
+        if isinstance(past.blocks, slice):
+            keys, values = self._memory.flatten(2, 3)[:, :, past.blocks]
+        else:
+            keys, values = self._gather(past.blocks)[:, :, : past.length]
+        return _attend_causal(q, keys, values)
+
+    def _decode(self, q: Float[Tensor, "R N H"], group: "_Group") -> Float[Tensor, "R D"]:
+        """The heads of a group of heads stand as rows of one query matrix, so that keys are read once."""
+        count, num_heads, head_dim = q.shape
+        keys, values = self._gather(group.blocks).transpose(1, 2)  # (R, G, S, H) each
+        rows = q.reshape(count, keys.shape[1], num_heads // keys.shape[1], head_dim)
+        return F.scaled_dot_product_attention(rows, keys, values, attn_mask=group.mask).reshape(count, -1)
+
+    def _gather(self, blocks: Tensor) -> Tensor:
+        """Blocks (..., B) to keys and values (2, G, ..., tokens, H)."""
+        found = self._memory.index_select(2, blocks.flatten())
+        return found.unflatten(2, blocks.shape).flatten(-3, -2)
+
+
+@dataclass(frozen=True)
+class _Single:
+    """A sequence that is attended by itself: `count` rows from `start` on, `length` tokens in all.
+
+    `blocks` are the places of its tokens when its blocks follow one another, else the numbers of its blocks.
+    """
+
+    start: int
+    count: int
+    length: int
+    blocks: slice | Tensor
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Decoding sequences of similar length: their rows among the new tokens, their blocks, which places are theirs."""
+
+    rows: Tensor
+    blocks: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class _Metadata:
+    """One step for all layers: where new tokens are written, and who attends to what."""
+
+    slots: slice | Tensor
+    singles: list[_Single]
+    groups: list[_Group]
+
+    @property
+    def alone(self) -> _Single | None:
+        return self.singles[0] if len(self.singles) == 1 and not self.groups else None
+
+    @classmethod
+    def of(cls, chunks: Sequence[Chunk], cache: KVCache) -> "_Metadata":
+        singles: list[_Single] = []
+        decoding: dict[int, list[tuple[int, Chunk]]] = {}  # no sequence is read at more than about twice its length
+        start = 0
+        for chunk in chunks:
+            if chunk.num_new_tokens == 1 and len(chunks) > 1:
+                blocks = -(-chunk.length // cache.block_size)
+                decoding.setdefault(blocks.bit_length(), []).append((start, chunk))
+            else:
+                singles.append(_single(start, chunk, cache))
+            start += chunk.num_new_tokens
+        return cls(_slots(chunks, cache), singles, [_group(members, cache) for members in decoding.values()])
+
+
+def _slots(chunks: Sequence[Chunk], cache: KVCache) -> slice | Tensor:
+    """Places of the new tokens: token t of a sequence stands at `block_table[t // size] * size + t % size`."""
+    size = cache.block_size
+    slots = [
+        chunk.block_table[at // size] * size + at % size
+        for chunk in chunks
+        for at in range(chunk.num_computed_tokens, chunk.length)
+    ]
+    first, end = slots[0], slots[-1] + 1
+    if slots == list(range(first, end)):
+        return slice(first, end)
+    return torch.tensor(slots, device=cache.layers[0].device)
+
+
+def _single(start: int, chunk: Chunk, cache: KVCache) -> _Single:
+    size = cache.block_size
+    table = list(chunk.block_table[: -(-chunk.length // size)])
+    if table == list(range(table[0], table[0] + len(table))):
+        blocks: slice | Tensor = slice(table[0] * size, table[0] * size + chunk.length)
+    else:
+        blocks = torch.tensor(table, device=cache.layers[0].device)
+    return _Single(start, chunk.num_new_tokens, chunk.length, blocks)
+
+
+def _group(members: list[tuple[int, Chunk]], cache: KVCache) -> _Group:
+    size, device = cache.block_size, cache.layers[0].device
+    width = max(-(-chunk.length // size) for _, chunk in members)
+    tables = torch.full((len(members), width), cache.num_blocks)
+    for row, (_, chunk) in zip(tables, members, strict=True):
+        needed = -(-chunk.length // size)
+        row[:needed] = torch.tensor(chunk.block_table[:needed])
+    lengths = torch.tensor([chunk.length for _, chunk in members])
+    mask = torch.arange(width * size)[None] < lengths[:, None]
+    rows = torch.tensor([start for start, _ in members], device=device)
+    return _Group(rows, tables.to(device), mask[:, None, None].to(device))

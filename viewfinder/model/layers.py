@@ -1,11 +1,76 @@
-"""The two small layers that the tower and the language model share."""
+"""What the tower and the language model share: linear layer, norm, gated feed-forward layer, rotary embeddings.
+
+The linear layer is quick where the processor cannot multiply its weights' dtype. Many CPUs have no 16-bit arithmetic; a
+matrix product of bfloat16 then runs many times slower than one of float32. There, weights stay in 16 bits (half the
+memory), activations are float32, and each product widens one block of weights at a time. A single token is a pure read
+of the weights, which stay narrow.
+
+Rotary embeddings are two-dimensional in the tower, three-axis (MRoPE) in the language model. They know only position
+ids; who computes them is `viewfinder.processor.mrope`. Cosines and sines are kept for half of a head, since both halves
+share them (report section 2.1.2; rotate-half form).
+"""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from viewfinder.model.linear import Linear
+from viewfinder.model.native import narrow_matvec, narrow_rows
+
+_BLOCK = 1 << 24
+"""Weights widened at a time: 64 MiB of float32, small beside any model that needs this."""
+_FEW_ROWS = 2
+"""Up to so many tokens, reading narrow weights once a token beats widening them."""
+_FEW_NARROW_ROWS = 4
+"""Up to so many tokens in bfloat16, our product beats PyTorch's (twice as fast for one, equal for eight)."""
+
+
+def compute_dtype(weight_dtype: torch.dtype, device: torch.device) -> torch.dtype:
+    """The dtype in which activations are kept for weights of `weight_dtype` on `device`."""
+    if device.type != "cpu" or weight_dtype not in (torch.bfloat16, torch.float16):
+        return weight_dtype
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return weight_dtype if native and weight_dtype == torch.bfloat16 else torch.float32
+
+
+class Linear(nn.Linear):
+    """`nn.Linear` for input in the weights' dtype, in float32 with narrower weights, or under autocast."""
+
+    def forward(self, x: Float[Tensor, "... I"]) -> Float[Tensor, "... O"]:
+        if x.dtype == self.weight.dtype or torch.is_autocast_enabled(x.device.type):
+            return F.linear(x, self.weight, self.bias)
+        return widened_linear(x, self.weight, self.bias)
+
+
+def _few_rows(x: Float[Tensor, "... I"], weight: Float[Tensor, "O I"]) -> Float[Tensor, "... O"] | None:
+    """The product for a few tokens in bfloat16 on a CPU, outside of training; None where PyTorch's serves."""
+    if x.dtype != torch.bfloat16 or x.device.type != "cpu" or torch.is_grad_enabled():
+        return None
+    if x.numel() > _FEW_NARROW_ROWS * x.shape[-1]:
+        return None
+    out = narrow_rows(weight, x.reshape(-1, x.shape[-1]))
+    return None if out is None else out.to(x.dtype).view(*x.shape[:-1], -1)
+
+
+def widened_linear(
+    x: Float[Tensor, "... I"], weight: Float[Tensor, "O I"], bias: Float[Tensor, " O"] | None
+) -> Float[Tensor, "... O"]:
+    """`x @ weight.T + bias` in the dtype of `x`, for narrower weights."""
+    wide_bias = None if bias is None else bias.to(x.dtype)
+    if x.numel() <= _FEW_ROWS * x.shape[-1]:
+        out = torch.stack([_read_once(row, weight) for row in x.view(-1, x.shape[-1])]).view(*x.shape[:-1], -1)
+        return out if wide_bias is None else out + wide_bias
+    rows = max(1, _BLOCK // weight.shape[1])
+    if rows >= weight.shape[0]:
+        return F.linear(x, weight.to(x.dtype), wide_bias)
+    blocks = [F.linear(x, block.to(x.dtype)) for block in weight.split(rows)]
+    out = torch.cat(blocks, dim=-1)
+    return out if wide_bias is None else out.add_(wide_bias)
+
+
+def _read_once(x: Float[Tensor, " I"], weight: Float[Tensor, "O I"]) -> Float[Tensor, " O"]:
+    out = narrow_matvec(weight, x)
+    return F.linear(x.to(weight.dtype), weight).to(x.dtype) if out is None else out
 
 
 class RMSNorm(nn.Module):
@@ -31,3 +96,41 @@ class SwiGLU(nn.Module):
 
     def forward(self, x: Float[Tensor, "T D"]) -> Float[Tensor, "T D"]:
         return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+def inverse_frequencies(dim: int, theta: float, device: torch.device | None = None) -> Float[Tensor, " half"]:
+    """`theta ** -(0, 2, 4, ... dim-2)/dim`, in float32."""
+    return 1.0 / theta ** (torch.arange(0, dim, 2, dtype=torch.float32, device=device) / dim)
+
+
+def vision_rope(
+    rows_cols: Int[Tensor, "P 2"], head_dim: int
+) -> tuple[Float[Tensor, "P half"], Float[Tensor, "P half"]]:
+    """Cosine and sine for patches at (row, column) of their full grid.
+
+    The first half of the angles turns with the row, the second with the column. For a head of 8 the
+    frequencies are f = [1, 0.01] and the patch at row 2, column 5 gets angles [2, 0.02, 5, 0.05].
+    """
+    inv_freq = inverse_frequencies(head_dim // 2, 10000.0, rows_cols.device)
+    angles = (rows_cols[:, :, None].float() * inv_freq).flatten(1)
+    return angles.cos(), angles.sin()
+
+
+def multimodal_rope(
+    position_ids: Int[Tensor, "3 T"], head_dim: int, theta: float, mrope_section: tuple[int, int, int]
+) -> tuple[Float[Tensor, "T half"], Float[Tensor, "T half"]]:
+    """Cosine and sine where blocks of frequencies follow the temporal, height and width id.
+
+    With sections (16, 24, 24), frequencies 0-15 turn with the temporal id, 16-39 with the height id,
+    40-63 with the width id. Where the three ids are equal (text) this is one-dimensional RoPE.
+    """
+    inv_freq = inverse_frequencies(head_dim, theta, position_ids.device)
+    axis = torch.repeat_interleave(torch.arange(3), torch.tensor(mrope_section)).to(position_ids.device)
+    angles = position_ids[axis].T.float() * inv_freq
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Float[Tensor, "... half2"], cos: Float[Tensor, "... half"], sin: Float[Tensor, "... half"]) -> Tensor:
+    """Turn pairs (x[i], x[i + half]) by their angles, in float32, giving back the dtype of `x`."""
+    first, second = x.float().chunk(2, dim=-1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)

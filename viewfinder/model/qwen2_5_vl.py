@@ -1,7 +1,8 @@
 """Qwen2.5-VL: the tower's features stand among the token embeddings of the language model.
 
-`model(inputs) -> logits` on packed `ModelInputs`. No state is kept between calls: positions come with
-the inputs, caches with the caller.
+The language model is Qwen2.5, a causal decoder with grouped-query attention and MRoPE. `model(inputs) -> logits` on
+packed `ModelInputs`; no state is kept between calls: positions come with the inputs, the cache with the caller.
+Parameter names are the checkpoint's.
 """
 
 from collections.abc import Sequence
@@ -10,11 +11,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from viewfinder.config import ModelConfig
+from viewfinder.config import ModelConfig, TextConfig
 from viewfinder.inputs import ModelInputs
-from viewfinder.model.kv_cache import JointCaches, KVCache
-from viewfinder.model.linear import Linear, compute_dtype
-from viewfinder.model.text import TextModel
+from viewfinder.model.attention import LayerView, causal_attention
+from viewfinder.model.layers import Linear, RMSNorm, SwiGLU, compute_dtype, multimodal_rope, rotate
 from viewfinder.model.vision import VisionTower
 
 
@@ -37,7 +37,7 @@ class Qwen2_5_VL(nn.Module):
     def forward(
         self,
         inputs: ModelInputs,
-        caches: Sequence[KVCache] | JointCaches | None = None,
+        cache: Sequence[LayerView] | None = None,
         *,
         features: Float[Tensor, "M D"] | None = None,
         logits_at: Int[Tensor, " K"] | None = None,
@@ -46,17 +46,17 @@ class Qwen2_5_VL(nn.Module):
 
         Args:
             inputs: packed sequences.
-            caches: one per sequence, holding what came before; extended in place.
+            cache: `KVCache.view` of what came before; the new tokens are added to it.
             features: the tower's output for these inputs, if it was computed already.
             logits_at: indices into the packed tokens.
         """
-        hidden = self.hidden_states(inputs, caches, features=features)
+        hidden = self.hidden_states(inputs, cache, features=features)
         return self.lm_head(hidden if logits_at is None else hidden[logits_at])
 
     def hidden_states(
         self,
         inputs: ModelInputs,
-        caches: Sequence[KVCache] | JointCaches | None = None,
+        cache: Sequence[LayerView] | None = None,
         *,
         features: Float[Tensor, "M D"] | None = None,
     ) -> Float[Tensor, "T D"]:
@@ -64,7 +64,7 @@ class Qwen2_5_VL(nn.Module):
         if features is None and inputs.pixel_values is not None:
             assert inputs.grid_thw is not None
             features = self.visual(inputs.pixel_values, inputs.grid_thw)
-        return self.model(self.embed(inputs.input_ids, features), inputs.position_ids, inputs.seqlens, caches)
+        return self.model(self.embed(inputs.input_ids, features), inputs.position_ids, inputs.seqlens, cache)
 
     def embed(self, input_ids: Int[Tensor, " T"], features: Float[Tensor, "M D"] | None) -> Float[Tensor, "T D"]:
         """Token embeddings, with the tower's features at image and video places, in order."""
@@ -97,3 +97,70 @@ class Qwen2_5_VL(nn.Module):
     def compute_dtype(self) -> torch.dtype:
         """Of activations and caches: float32 where the processor cannot multiply the weights' dtype."""
         return compute_dtype(self.dtype, self.device)
+
+
+class TextAttention(nn.Module):
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.head_dim = config.head_dim
+        width, kv_width = config.hidden_size, config.num_key_value_heads * config.head_dim
+        self.q_proj = Linear(width, width)
+        self.k_proj = Linear(width, kv_width)
+        self.v_proj = Linear(width, kv_width)
+        self.o_proj = Linear(width, width, bias=False)
+
+    def forward(
+        self,
+        x: Float[Tensor, "T D"],
+        rope: tuple[Tensor, Tensor],
+        seqlens: Sequence[int],
+        cache: LayerView | None,
+    ) -> Float[Tensor, "T D"]:
+        q, k, v = (p(x).unflatten(-1, (-1, self.head_dim)) for p in (self.q_proj, self.k_proj, self.v_proj))
+        return self.o_proj(causal_attention(rotate(q, *rope), rotate(k, *rope), v, seqlens, cache))
+
+
+class TextLayer(nn.Module):
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.self_attn = TextAttention(config)
+        self.mlp = SwiGLU(config.hidden_size, config.intermediate_size, bias=False)
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+    def forward(
+        self,
+        x: Float[Tensor, "T D"],
+        rope: tuple[Tensor, Tensor],
+        seqlens: Sequence[int],
+        cache: LayerView | None,
+    ) -> Float[Tensor, "T D"]:
+        x = x + self.self_attn(self.input_layernorm(x), rope, seqlens, cache)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class TextModel(nn.Module):
+    """Embeddings in, normalised hidden states out."""
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(TextLayer(config) for _ in range(config.num_hidden_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+    def forward(
+        self,
+        embeddings: Float[Tensor, "T D"],
+        position_ids: Int[Tensor, "3 T"],
+        seqlens: Sequence[int],
+        cache: Sequence[LayerView] | None = None,
+    ) -> Float[Tensor, "T D"]:
+        """Run packed sequences; with `cache` (one view a layer), after the tokens that it holds already."""
+        config = self.config
+        cos, sin = multimodal_rope(position_ids, config.head_dim, config.rope_theta, config.mrope_section)
+        rope = (cos[:, None], sin[:, None])
+        hidden = embeddings
+        for i, layer in enumerate(self.layers):
+            hidden = layer(hidden, rope, seqlens, None if cache is None else cache[i])
+        return self.norm(hidden)

@@ -1,23 +1,151 @@
 """The vision tower: a transformer over patches at native resolution, and the merger behind it.
 
-Patches come flattened (1176 values: channel, frame, row, column) in merge-block order, so four rows are
-one language-model token. Four blocks attend to a whole frame, the others to windows of 112 x 112 pixels;
-nothing attends across time. Parameter names are the checkpoint's. Report section 2.1.1.
+Patches come flattened (1176 values: channel, frame, row, column) in merge-block order, so four rows are one
+language-model token. Four blocks attend to a whole frame, the others to windows of 112 x 112 pixels; nothing attends
+across time. Parameter names are the checkpoint's. Report section 2.1.1.
+
+Attention inside a window does not depend on where the window stands, so windows of equal size are put side by side
+(`vision_layout`): a batch of them is then a plain slice of the packed tensor, and no window is ever padded or visited
+one by one. A frame of 3x5 merged tokens with windows of 2x2 has windows of 4, 4, 2 / 2, 2, 1 tokens. They stand as
+
+    size 4: [0 1 5 6] [2 3 7 8]   size 2: [4 9] [10 11] [12 13]   size 1: [14]
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from viewfinder.config import VisionConfig
-from viewfinder.model.attention import frame_attention
-from viewfinder.model.layers import RMSNorm, SwiGLU
-from viewfinder.model.linear import Linear, compute_dtype
-from viewfinder.model.rope import rotate, vision_rope
-from viewfinder.model.windows import FrameRun, vision_layout
+from viewfinder.model.layers import Linear, RMSNorm, SwiGLU, compute_dtype, rotate, vision_rope
+
+
+@dataclass(frozen=True)
+class WindowGroup:
+    """`count` windows of `length` patches each, standing at `start` inside every frame."""
+
+    start: int
+    count: int
+    length: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.count * self.length
+
+
+@dataclass(frozen=True)
+class FrameRun:
+    """Frames (pairs of video frames) of one size standing one after another in the packed patches."""
+
+    start: int
+    num_frames: int
+    patches_per_frame: int
+    groups: tuple[WindowGroup, ...]
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.num_frames * self.patches_per_frame
+
+
+@dataclass(frozen=True)
+class VisionLayout:
+    """Everything the tower needs to know about shapes.
+
+    Attributes:
+        order: merged token standing at each place of the tower's order (M = P / 4 entries).
+        rows_cols: row and column of each patch in its full grid, in the tower's order.
+        runs: where frames and windows stand.
+    """
+
+    order: Int[Tensor, " M"]
+    rows_cols: Int[Tensor, "P 2"]
+    runs: tuple[FrameRun, ...]
+
+
+def vision_layout(grid_thw: Int[Tensor, "N 3"], config: VisionConfig) -> VisionLayout:
+    """Lay out all frames of all media items; attention never crosses frames."""
+    merge = config.spatial_merge_size
+    side = config.window_size // config.patch_size // merge
+    orders, places, runs = [], [], []
+    token_at = patch_at = 0
+    for (h, w), frames in _frame_runs(grid_thw):
+        order, groups = _window_order(h // merge, w // merge, side, merge**2)
+        tokens = len(order)
+        orders.append((np.arange(frames)[:, None] * tokens + order + token_at).ravel())
+        places.append(np.tile(_patch_places(order, w // merge, merge), (frames, 1)))
+        runs.append(FrameRun(patch_at, frames, tokens * merge**2, groups))
+        token_at += frames * tokens
+        patch_at = runs[-1].stop
+    return VisionLayout(torch.from_numpy(np.concatenate(orders)), torch.from_numpy(np.concatenate(places)), tuple(runs))
+
+
+def _frame_runs(grid_thw: Tensor) -> Iterator[tuple[tuple[int, int], int]]:
+    rows: list[list[int]] = grid_thw.tolist()
+    for size, items in groupby(rows, key=lambda row: (row[1], row[2])):
+        yield size, sum(t for t, _, _ in items)
+
+
+def _window_order(
+    height: int, width: int, side: int, patches_per_token: int
+) -> tuple[np.ndarray, tuple[WindowGroup, ...]]:
+    """Order of the merged tokens of one frame, largest windows first, and the groups in patches."""
+    raster = np.arange(height * width)
+    window = raster // width // side * -(-width // side) + raster % width // side
+    sizes = np.bincount(window)
+    order = np.lexsort((raster, window, -sizes[window]))
+    groups, start = [], 0
+    for size in np.unique(sizes)[::-1]:
+        count = int((sizes == size).sum())
+        groups.append(WindowGroup(start, count, int(size) * patches_per_token))
+        start = groups[-1].stop
+    return order, tuple(groups)
+
+
+def _patch_places(order: np.ndarray, width: int, merge: int) -> np.ndarray:
+    """(row, column) of the merge x merge patches of each token, row-major within the token."""
+    corner = np.stack((order // width, order % width), axis=-1) * merge
+    inside = np.stack(np.meshgrid(range(merge), range(merge), indexing="ij"), axis=-1).reshape(-1, 2)
+    return (corner[:, None] + inside).reshape(-1, 2)
+
+
+def frame_attention(
+    q: Float[Tensor, "P N H"],
+    k: Float[Tensor, "P N H"],
+    v: Float[Tensor, "P N H"],
+    runs: Sequence[FrameRun],
+    *,
+    windowed: bool,
+) -> Float[Tensor, "P D"]:
+    """Attention of every patch to its window (`windowed`) or to its whole frame."""
+    return (
+        torch.cat([_run_attention(q, k, v, run, windowed) for run in runs])
+        if len(runs) > 1
+        else _run_attention(q, k, v, runs[0], windowed)
+    )
+
+
+def _run_attention(q: Tensor, k: Tensor, v: Tensor, run: FrameRun, windowed: bool) -> Tensor:
+    frames, patches = run.num_frames, run.patches_per_frame
+    parts = [x[run.start : run.stop].unflatten(0, (frames, patches)) for x in (q, k, v)]
+    if not windowed:
+        return _attend(*parts).flatten(0, 1)
+    out = []
+    for group in run.groups:
+        batch = (x[:, group.start : group.stop].reshape(-1, group.length, *x.shape[2:]) for x in parts)
+        out.append(_attend(*batch).reshape(frames, -1, q.shape[1] * q.shape[2]))
+    return (torch.cat(out, dim=1) if len(out) > 1 else out[0]).flatten(0, 1)
+
+
+def _attend(
+    q: Float[Tensor, "B L N H"], k: Float[Tensor, "B L N H"], v: Float[Tensor, "B L N H"]
+) -> Float[Tensor, "B L D"]:
+    out = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
+    return out.transpose(1, 2).flatten(2)
 
 
 class PatchEmbed(nn.Module):

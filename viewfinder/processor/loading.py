@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from viewfinder.media.document import DEFAULT_DPI, open_document
-from viewfinder.media.image import load_image
+from viewfinder.media.image import Picture, load_image
 from viewfinder.media.opening import open_video
 from viewfinder.media.plan import VideoPlan, VideoSettings, plan_video
-from viewfinder.media.resize import resize_picture
-from viewfinder.media.source import Limits
+from viewfinder.media.resize import model_size, resize_picture
+from viewfinder.media.source import DEFAULT_LIMITS, Limits
 from viewfinder.media.transform import Transform
 from viewfinder.media.video import Clip, read_clip
 from viewfinder.messages import DocumentPart, ImagePart, MediaInfo, Message, VideoPart
-from viewfinder.processor.measure import measure_image, model_size
+from viewfinder.processor.measure import measure_image
 from viewfinder.processor.settings import ProcessorSettings
 
 
@@ -81,8 +81,27 @@ def load_part(
     return _picture(picture.transform, settings, picture.notes, picture.image if pixels else None)
 
 
+def fit_image(part: ImagePart, settings: ProcessorSettings, limits: Limits = DEFAULT_LIMITS) -> ImagePart:
+    """The part with its picture loaded and at the size the model sees, which `load_part` then leaves as it is.
+
+    A job asks for this once: `part.image` is a `Picture` whose `size` bounds the grammar and whose `transform` reads
+    the answer.
+
+    Raises:
+        MediaError: as in `load_part`.
+    """
+    return fitted(resize_picture(load_image(part.image, limits), **image_budget(part, settings)))
+
+
+def fitted(picture: Picture) -> ImagePart:
+    """A part of a picture at the model's size, bounded to just that size: the rule, applied to its own result, may
+    give another one (1 x 200 tokens, made of a thin strip, are over a budget of 100)."""
+    area = picture.size[0] * picture.size[1]
+    return ImagePart(image=picture, min_pixels=area, max_pixels=area)
+
+
 def image_budget(part: ImagePart, settings: ProcessorSettings) -> dict[str, Any]:
-    """Arguments of `resize_picture` for a picture, its own bounds before the settings'."""
+    """Arguments of `model_size` for a picture, its own bounds before the settings'."""
     return {
         **pixel_bounds(part, settings.min_pixels, settings.max_pixels),
         "factor": settings.factor,

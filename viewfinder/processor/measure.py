@@ -11,7 +11,6 @@ from typing import Any
 from PIL import Image
 
 from viewfinder.media.image import Picture
-from viewfinder.media.resize import smart_resize
 from viewfinder.media.source import Limits, read_source
 from viewfinder.media.transform import Transform
 
@@ -48,21 +47,3 @@ def measure_image(source: Any, limits: Limits) -> Transform | None:
 
 def _is_upright_png(image: Image.Image, data: bytes) -> bool:
     return image.format == "PNG" and not any(mark in data for mark in _PNG_METADATA)
-
-
-def model_size(
-    size: tuple[int, int],
-    *,
-    min_pixels: int,
-    max_pixels: int,
-    factor: int,
-    resized_height: int | None,
-    resized_width: int | None,
-) -> tuple[int, int]:
-    """(width, height) that `resize_picture` would give a picture of `size`, by the same arguments."""
-    width, height = size
-    if resized_height is not None and resized_width is not None:
-        height, width = smart_resize(resized_height, resized_width, factor, 4 * factor**2, 16384 * factor**2)
-    else:
-        height, width = smart_resize(height, width, factor, min_pixels, max_pixels)
-    return width, height

@@ -20,14 +20,13 @@ from viewfinder.errors import CheckpointError
 from viewfinder.inputs import IGNORE_INDEX, ModelInputs
 from viewfinder.media.source import DEFAULT_LIMITS, Limits
 from viewfinder.media.transform import Transform
-from viewfinder.messages import MediaInfo, parse_messages
+from viewfinder.messages import ImagePart, MediaInfo, Message, VideoPart, parse_messages
 from viewfinder.processor import chat_template
-from viewfinder.processor.loading import Loaded, expand_documents, load_part
+from viewfinder.processor.loading import Loaded, expand_documents, fit_image, load_part
 from viewfinder.processor.mrope import rope_index
 from viewfinder.processor.official_template import OFFICIAL_TEMPLATE
 from viewfinder.processor.patchify import patchify, patchify_video
-from viewfinder.processor.settings import ProcessorSettings
-from viewfinder.processor.stamp import Stamp
+from viewfinder.processor.settings import ProcessorSettings, Stamp
 from viewfinder.processor.tokenizer import Tokenizer
 
 
@@ -39,7 +38,6 @@ class Prepared:
     inputs: ModelInputs
     media: tuple[MediaInfo, ...]
     transforms: tuple[Transform, ...]
-    prompt_text: str
 
 
 class Processor:
@@ -117,6 +115,7 @@ class Processor:
         train: bool = False,
         limits: Limits = DEFAULT_LIMITS,
         pixels: bool = True,
+        loaded: Sequence[Loaded] | None = None,
     ) -> Prepared:
         """Make the inputs of one conversation.
 
@@ -128,6 +127,7 @@ class Processor:
             train: no generation prompt, and `labels` on the assistant turns.
             limits: caps on what media may cost, and whether paths and URLs may be read.
             pixels: False leaves `pixel_values` out (see `plan`).
+            loaded: its media, from `load_media`, where they were needed before.
 
         Raises:
             MessageError: a conversation of no known shape.
@@ -141,8 +141,21 @@ class Processor:
             tools=tools,
             train=train,
         )
-        loaded = [load_part(part, self.settings, limits, pixels=pixels) for part in rendered.media]
+        if loaded is None:
+            loaded = [load_part(part, self.settings, limits, pixels=pixels) for part in rendered.media]
         return self._assemble(rendered, loaded, train)
+
+    def load_media(
+        self, messages: Sequence[Message], *, limits: Limits = DEFAULT_LIMITS, pixels: bool = True
+    ) -> list[Loaded]:
+        """The media of a conversation without documents, in order, at the model's size: for callers that write text
+        by their sizes and transforms before they `prepare(..., loaded=)`. Errors as in `prepare`."""
+        media = [part for message in messages for part in message.parts if isinstance(part, ImagePart | VideoPart)]
+        return [load_part(part, self.settings, limits, pixels=pixels) for part in media]
+
+    def fit(self, image: Any, max_pixels: int | None = None) -> ImagePart:
+        """A picture at the size that the model sees, as a part that keeps it; see `loading.fit_image`."""
+        return fit_image(ImagePart(image=image, max_pixels=max_pixels), self.settings)
 
     def _assemble(self, rendered: chat_template.Rendered, loaded: Sequence[Loaded], train: bool) -> Prepared:
         infos = tuple(item.info for item in loaded)
@@ -173,7 +186,7 @@ class Processor:
             labels=input_ids.masked_fill(~torch.tensor(mask), IGNORE_INDEX) if train else None,
             stamp=self.stamp.hash,
         )
-        return Prepared(inputs, infos, tuple(item.transform for item in loaded), rendered.text)
+        return Prepared(inputs, infos, tuple(item.transform for item in loaded))
 
     def _pixel_values(self, loaded: Sequence[Loaded]) -> Tensor | None:
         settings = self.settings

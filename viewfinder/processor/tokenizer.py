@@ -7,10 +7,13 @@ asks `token_id` gets the real one. Decoding goes by bytes, so a stream joined is
 import codecs
 import hashlib
 import json
+import lzma
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 from tokenizers import Tokenizer as Backend
 from tokenizers import models, pre_tokenizers, trainers
 
@@ -20,8 +23,6 @@ from viewfinder.processor.vocabulary import (
     SPECIAL_TOKENS,
     add_special_tokens,
     byte_level,
-    char_to_byte,
-    official_backend,
 )
 
 _NEEDED = (
@@ -242,3 +243,41 @@ def _in_one_letter(text: bytes) -> bool:
         return len(decoder.decode(text)) + bool(decoder.getstate()[0]) == 1
     except UnicodeDecodeError:
         return False
+
+
+def official_backend() -> Backend:
+    """The exact Qwen2.5 tokenizer, rebuilt from the shipped merges (about half a second).
+
+    A byte-level BPE is given wholly by its merges: ids 0-255 are the bytes in their printable order, and the k-th merge
+    makes id 256 + k. So the 151,643 official tokens are shipped as 151,387 pairs of ids (`weights/qwen2_5/NOTICE`,
+    `runs/build_vocabulary.py`).
+    """
+    packed = (files("viewfinder") / "weights" / "qwen2_5" / "merges.bin.xz").read_bytes()
+    pairs = np.frombuffer(lzma.decompress(packed), dtype="<u4").reshape(-1, 2)
+    tokens = printable_bytes()
+    merges: list[tuple[str, str]] = []
+    for left, right in pairs.tolist():
+        merges.append((tokens[left], tokens[right]))
+        tokens.append(tokens[left] + tokens[right])
+    return add_special_tokens(byte_level(models.BPE({token: i for i, token in enumerate(tokens)}, merges)))
+
+
+def printable_bytes() -> list[str]:
+    """One visible character for each id 0-255, the convention of byte-level BPE files.
+
+    Bytes that are printable in Latin-1 come first and stand for themselves; the other 68 follow as U+0100
+    and up, so a space (the 33rd of them) is U+0120.
+    """
+    return [chr(code) for code in _byte_order()[1]]
+
+
+def char_to_byte() -> dict[str, int]:
+    """The byte that each visible character of `printable_bytes` stands for."""
+    order, codes = _byte_order()
+    return {chr(code): byte for byte, code in zip(order, codes, strict=True)}
+
+
+def _byte_order() -> tuple[list[int], list[int]]:
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in set(printable)]
+    return printable + others, printable + [0x100 + k for k in range(len(others))]

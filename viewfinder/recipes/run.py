@@ -15,10 +15,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from viewfinder.data.sample import Sample
-from viewfinder.engine.generate import generate
+from viewfinder.engine.engine import generate
 from viewfinder.errors import ViewfinderError
 from viewfinder.messages import Sampling
-from viewfinder.model.linear import compute_dtype
+from viewfinder.model.layers import compute_dtype
 from viewfinder.model.lora import add_adapters, load_adapter
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.processor.processor import Processor

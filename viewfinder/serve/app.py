@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
 import viewfinder
-from viewfinder.engine.batching import BatchingEngine
+from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.media.sandbox import Sandbox
 from viewfinder.serve import tasks
 from viewfinder.serve.completions import Completion
@@ -36,12 +36,15 @@ _LOG = logging.getLogger(__name__)
 class Server:
     """What the routes share."""
 
-    def __init__(self, engine: BatchingEngine, settings: ServeSettings) -> None:
+    def __init__(self, engine: AsyncEngine, settings: ServeSettings) -> None:
         self.engine, self.settings = engine, settings
         self.sandbox = Sandbox(settings.sandbox)
         context = engine.engine.model.config.text.max_position_embeddings
         self.intake = Intake(
-            self.sandbox, settings.limits, context=min(context, engine.runner.capacity), max_media=settings.max_media
+            self.sandbox,
+            settings.limits,
+            context=min(context, engine.core.runner.capacity),
+            max_media=settings.max_media,
         )
         self.metrics = Metrics(engine, self.sandbox)
         self.held: dict[str, Any] = {}
@@ -83,7 +86,7 @@ class Server:
         }
 
 
-def create_app(engine: BatchingEngine, settings: ServeSettings | None = None) -> FastAPI:
+def create_app(engine: AsyncEngine, settings: ServeSettings | None = None) -> FastAPI:
     """The whole application. Starting it starts the engine's loop and the decode workers."""
     server = Server(engine, settings or ServeSettings())
     app = FastAPI(

@@ -10,12 +10,23 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Unpack
 
 from PIL import Image
 
 from viewfinder.media.source import DEFAULT_LIMITS
-from viewfinder.messages import ImagePart, Message, Reply, Sampling, TextPart, ToolCall, Usage, VideoPart
+from viewfinder.messages import (
+    ChatModel,
+    ChatOptions,
+    ImagePart,
+    Message,
+    Reply,
+    Sampling,
+    TextPart,
+    ToolCall,
+    Usage,
+    VideoPart,
+)
 from viewfinder.outputs.tool_calls import format_tool_calls
 from viewfinder.processor.loading import Loaded, expand_documents, load_part
 from viewfinder.processor.processor import Processor
@@ -23,7 +34,7 @@ from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.serve.connection import Connection, ServerError
 
 
-class OpenAIChat:
+class OpenAIChat(ChatModel):
     """One model of one server.
 
     Args:
@@ -86,31 +97,15 @@ class OpenAIChat:
         """What is taken when nothing is said."""
         return Sampling(**self.card["viewfinder"]["sampling"]) if self.is_viewfinder else Sampling()
 
-    def chat(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[dict[str, Any]] = (),
-        schema: dict[str, Any] | None = None,
-        grammar: str | None = None,
-        sampling: Sampling | None = None,
-    ) -> Reply:
+    def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Reply:
         """Answer a conversation, whole. A `grammar` binds our server only; others' answers are read tolerantly."""
-        loaded, body = self._body(messages, tools, schema, grammar, sampling)
+        loaded, body = self._body(messages, options)
         raw = self._server.send("POST", "/chat/completions", body).json()
         return self._reply(raw, raw["choices"][0], loaded)
 
-    def stream(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[dict[str, Any]] = (),
-        schema: dict[str, Any] | None = None,
-        grammar: str | None = None,
-        sampling: Sampling | None = None,
-    ) -> Iterator[str | Reply]:
+    def stream(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Iterator[str | Reply]:
         """Pieces of text as they come, then the `Reply`."""
-        loaded, body = self._body(messages, tools, schema, grammar, sampling)
+        loaded, body = self._body(messages, options)
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         whole = _Joined()
         given = ""
@@ -124,23 +119,16 @@ class OpenAIChat:
             yield reply.text[len(given) :]
         yield reply
 
-    def _body(
-        self,
-        messages: Sequence[Message],
-        tools: Sequence[dict[str, Any]],
-        schema: dict[str, Any] | None,
-        grammar: str | None,
-        sampling: Sampling | None,
-    ) -> tuple[list[Loaded], dict[str, Any]]:
+    def _body(self, messages: Sequence[Message], options: ChatOptions) -> tuple[list[Loaded], dict[str, Any]]:
         loaded: list[Loaded] = []
         raw = [self._message(m, loaded) for m in expand_documents(messages, DEFAULT_LIMITS)]
-        body = {"model": self.card["id"], "messages": raw, **self._settings(sampling or self.sampling)}
-        if tools:
+        body = {"model": self.card["id"], "messages": raw, **self._settings(options.get("sampling") or self.sampling)}
+        if tools := options.get("tools"):
             body["tools"] = [tool if "function" in tool else {"type": "function", "function": tool} for tool in tools]
-        if schema is not None:
+        if (schema := options.get("schema")) is not None:
             body["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
-        if grammar is not None and self.is_viewfinder:
-            body["grammar"] = grammar
+        if self.is_viewfinder and options.get("grammar") is not None:
+            body["grammar"] = options["grammar"]
         if self._server.gives_logprobs:
             body["logprobs"] = True
         return loaded, body

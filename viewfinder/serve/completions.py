@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from viewfinder.engine.batching import BatchingEngine, TenantChat
-from viewfinder.engine.generate import Token
-from viewfinder.engine.request import Delta, Event, Ticket, Work
+from viewfinder.engine.async_engine import AsyncEngine, Event, Ticket
+from viewfinder.engine.request import Delta, EngineRequest
+from viewfinder.engine.sampler import Constraint, Token
 from viewfinder.errors import LimitError
 from viewfinder.media.transform import Transform
 from viewfinder.messages import MediaInfo, Reply, Sampling, parse_messages
@@ -38,7 +38,7 @@ class Choice:
 class Completion:
     """One request under way. `begin` in a worker thread, then `whole` or `chunks` in the event loop."""
 
-    def __init__(self, request: ChatRequest, engine: BatchingEngine, intake: Intake, tenant: str) -> None:
+    def __init__(self, request: ChatRequest, engine: AsyncEngine, intake: Intake, tenant: str) -> None:
         self.request, self.engine, self.intake, self.tenant = request, engine, intake, tenant
         self.id = f"chatcmpl-{uuid.uuid4().hex}"
         self.created = int(time.time())
@@ -66,15 +66,15 @@ class Completion:
         sampling = self._sampling()
         for i in range(request.n):
             seed = None if sampling.seed is None else sampling.seed + i
-            work = Work(
+            asked = EngineRequest(
                 prepared,
                 sampling.model_copy(update={"seed": seed}),
-                self._constraint(chat),
+                self._constraint(),
                 self.tenant,
                 request.top_logprobs or 0,
             )
             try:
-                self.choices.append(Choice(i, self.engine.submit(work, self._listener(loop, i))))
+                self.choices.append(Choice(i, self.engine.submit(asked, self._listener(loop, i))))
             except Exception:
                 self.cancel()
                 raise
@@ -141,14 +141,14 @@ class Completion:
         known = {name: value for name, value in given.items() if value is not None}
         return Sampling(**{**self.engine.engine.sampling.model_dump(), **known})
 
-    def _constraint(self, chat: TenantChat) -> Any:
+    def _constraint(self) -> Constraint | None:
         request = self.request
         if self._forced:
             wanted = request.tool_choice.function.name if isinstance(request.tool_choice, NamedTool) else None
             tools = [tool for tool in self._tools if wanted in (None, tool["function"]["name"])]
-            return chat.constraint(None, tool_call_grammar(tools, thought=False))
+            return self.engine.engine.constraint(None, tool_call_grammar(tools, thought=False))
         schema = request.response_format.schema_for_engine if request.response_format else None
-        return chat.constraint(schema, request.grammar)
+        return self.engine.engine.constraint(schema, request.grammar)
 
     def _listener(self, loop: asyncio.AbstractEventLoop, index: int) -> Callable[[Event], None]:
         def listen(event: Event) -> None:

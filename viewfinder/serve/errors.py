@@ -3,7 +3,8 @@
 import logging
 from typing import Any
 
-from viewfinder.engine.request import BusyError, EngineStoppedError
+from viewfinder.engine.async_engine import EngineStoppedError
+from viewfinder.engine.scheduler import BusyError
 from viewfinder.errors import CheckpointError, ContextLengthError, LimitError, MediaError, ViewfinderError
 from viewfinder.media.sandbox import WorkerLostError
 

@@ -6,12 +6,12 @@ take at most, so that no request can ask for more memory than the longest honest
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from PIL import Image
 
-from viewfinder.engine.batching import TenantChat
+from viewfinder.engine.async_engine import TenantChat
 from viewfinder.errors import ContextLengthError, LimitError, MediaError
 from viewfinder.media.document import DEFAULT_DPI, Word
 from viewfinder.media.frames import VideoInfo
@@ -19,8 +19,19 @@ from viewfinder.media.image import Picture
 from viewfinder.media.sandbox import SafePage, Sandbox
 from viewfinder.media.source import Limits, read_source
 from viewfinder.media.video import Clip
-from viewfinder.messages import DocumentPart, ImagePart, Message, Part, Reply, Sampling, TextPart, VideoPart
-from viewfinder.processor.loading import image_budget, video_options
+from viewfinder.messages import (
+    ChatModel,
+    ChatOptions,
+    DocumentPart,
+    ImagePart,
+    Message,
+    Part,
+    Reply,
+    Sampling,
+    TextPart,
+    VideoPart,
+)
+from viewfinder.processor.loading import fitted, image_budget, video_options
 from viewfinder.processor.settings import ProcessorSettings
 
 
@@ -112,7 +123,7 @@ class Intake:
             return part
         picture = self.sandbox.image(self.fetch(part.image), self.limits, image_budget(part, settings))
         room.take(picture.size[0] * picture.size[1] // settings.factor**2)
-        return part.model_copy(update={"image": picture})
+        return fitted(picture)
 
     def _document(self, part: DocumentPart, settings: ProcessorSettings, room: "_Room") -> Iterator[ImagePart]:
         budget = min(part.max_pixels or settings.max_pixels, self.context * settings.factor**2)
@@ -224,7 +235,7 @@ class SafeVideo:
         raise MediaError("the frames of this clip are decoded elsewhere")
 
 
-class ContainedChat:
+class ContainedChat(ChatModel):
     """A tenant's `ChatModel` for media of strangers: they pass the intake first."""
 
     def __init__(self, chat: TenantChat, intake: Intake, note: Callable[[Reply], None] | None = None) -> None:
@@ -234,12 +245,7 @@ class ContainedChat:
     def sampling(self) -> Sampling:
         return self.chat_model.sampling
 
-    def chat(self, messages: Sequence[Message], **options: Any) -> Reply:
-        *_, last = self.stream(messages, **options)
-        assert isinstance(last, Reply)
-        return last
-
-    def stream(self, messages: Sequence[Message], **options: Any) -> Iterator[str | Reply]:
+    def stream(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Iterator[str | Reply]:
         safe = self.intake.resolve(messages, self.chat_model.processor.settings)
         for event in self.chat_model.stream(safe, **options):
             if isinstance(event, Reply) and self._note is not None:

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from viewfinder.engine.batching import BatchingEngine
+from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.media.sandbox import Sandbox
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
@@ -15,7 +15,7 @@ _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 class Metrics:
     """A registry of its own, so that two servers in one process do not mix."""
 
-    def __init__(self, engine: BatchingEngine, sandbox: Sandbox) -> None:
+    def __init__(self, engine: AsyncEngine, sandbox: Sandbox) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "viewfinder_requests", "Requests by path and status", ("path", "status"), registry=self.registry
@@ -39,26 +39,27 @@ class Metrics:
 
 
 class _Engine(Collector):
-    def __init__(self, engine: BatchingEngine, sandbox: Sandbox) -> None:
+    def __init__(self, engine: AsyncEngine, sandbox: Sandbox) -> None:
         self._engine, self._sandbox = engine, sandbox
 
     def describe(self) -> list[GaugeMetricFamily]:
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        counters, runner, queues = self._engine.counters, self._engine.runner, self._engine.queues
+        counters, core = self._engine.counters, self._engine.core
+        scheduler, blocks, features = core.scheduler, core.scheduler.block_manager, core.runner.encoder_cache
         for name, value in vars(counters).items():
             yield CounterMetricFamily(f"viewfinder_engine_{name}", name.replace("_", " "), value=value)
-        used = 1 - runner.pool.num_available / runner.pool.num_blocks
+        used = 1 - blocks.num_available / blocks.num_blocks
         for name, value, text in (
-            ("requests_running", len(queues.running), "Requests being answered"),
-            ("requests_waiting", queues.num_waiting, "Requests in the queue"),
+            ("requests_running", len(scheduler.running), "Requests being answered"),
+            ("requests_waiting", scheduler.num_waiting, "Requests in the queue"),
             ("kv_cache_used", used, "Share of the cache's blocks in use"),
-            ("feature_cache_bytes", runner.features.num_bytes, "Bytes of the vision-feature cache"),
+            ("feature_cache_bytes", features.num_bytes, "Bytes of the vision-feature cache"),
         ):
             yield GaugeMetricFamily(f"viewfinder_{name}", text, value=value)
         for name, value, text in (
-            ("feature_cache_hits", runner.features.hits, "Media whose features were known"),
+            ("feature_cache_hits", features.hits, "Media whose features were known"),
             ("decode_jobs", self._sandbox.jobs, "Files decoded"),
             ("decode_workers_lost", self._sandbox.lost, "Decode workers that died or were stopped"),
         ):

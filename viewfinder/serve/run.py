@@ -3,9 +3,9 @@
 import logging
 from pathlib import Path
 
-from viewfinder.engine.batching import BatchingEngine
+from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.engine.engine import Engine
-from viewfinder.engine.scheduler import Limits
+from viewfinder.engine.scheduler import EngineConfig
 from viewfinder.serve.settings import ServeError, ServeSettings
 
 
@@ -13,9 +13,7 @@ def run(
     engine: Engine,
     settings: ServeSettings,
     *,
-    limits: Limits | None = None,
-    cache_bytes: int = 2**30,
-    feature_bytes: int = 2**28,
+    config: EngineConfig | None = None,
     certificate: Path | None = None,
     key: Path | None = None,
 ) -> None:
@@ -34,9 +32,8 @@ def run(
     if (certificate is None) != (key is None):
         raise ServeError("TLS needs a certificate and its key; give --tls-certificate and --tls-key")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    batching = BatchingEngine(engine, limits, cache_bytes=cache_bytes, feature_bytes=feature_bytes)
-    config = uvicorn.Config(
-        create_app(batching, settings),
+    server = uvicorn.Config(
+        create_app(AsyncEngine(engine, config), settings),
         host=settings.host,
         port=settings.port,
         log_level="warning",
@@ -46,4 +43,4 @@ def run(
         h11_max_incomplete_event_size=64 * 1024,
         server_header=False,
     )
-    uvicorn.Server(config).run()
+    uvicorn.Server(server).run()

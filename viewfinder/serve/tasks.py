@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from viewfinder.chat.viewfinder import Viewfinder
-from viewfinder.engine.batching import BatchingEngine
+from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.errors import LimitError
 from viewfinder.media.transform import Transform
 from viewfinder.messages import Reply, Sampling, Usage
@@ -81,7 +81,7 @@ class MomentsRequest(TaskRequest):
 class Tasks:
     """Runs tasks for a tenant; blocking. `cancel` stops what is under way."""
 
-    def __init__(self, engine: BatchingEngine, intake: Intake, tenant: str, request: TaskRequest) -> None:
+    def __init__(self, engine: AsyncEngine, intake: Intake, tenant: str, request: TaskRequest) -> None:
         settings = engine.engine.processor.settings
         most = intake.context * settings.factor**2
         if request.min_pixels is not None and request.min_pixels > most:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from viewfinder.inputs import IGNORE_INDEX, ModelInputs
+from viewfinder.model.layers import multimodal_rope
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
-from viewfinder.model.rope import multimodal_rope
 from viewfinder.train.naming import WordHeads, naming_loss
 from viewfinder.train.pointing import NAMED, asked_tokens, pointing_loss, pointing_targets
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from viewfinder.model.text import TextModel
+from viewfinder.model.qwen2_5_vl import TextModel
 from viewfinder.train.batches import ContrastiveBatch
 from viewfinder.train.config import ContrastiveConfig
 from viewfinder.train.losses import contrastive_loss

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from viewfinder.inputs import IGNORE_INDEX, ModelInputs
-from viewfinder.model.rope import rotate
+from viewfinder.model.layers import rotate
 
 NEEDED = ("next_rows", "next_columns", "next_steps")
 """Labels of all tokens that say where: rows of 14 pixels, columns of 28, pairs of frames."""

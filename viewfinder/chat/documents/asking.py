@@ -1,41 +1,12 @@
-"""What every job on a page needs: its size as the model will see it, the question, the transform of the answer,
-and the part of an answer that is worth reading."""
+"""What every job on a page needs of an answer: the part that is worth reading, and room to write it."""
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from viewfinder.engine.loop_guard import LoopGuard
-from viewfinder.media.image import Picture
-from viewfinder.media.resize import smart_resize
-from viewfinder.media.transform import Transform
-from viewfinder.messages import ChatModel, ImagePart, Reply, Sampling, user
-from viewfinder.processor.processor import Processor
+from viewfinder.messages import ChatModel, Reply, Sampling
 
 _PIECE = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
-
-
-def seen_size(processor: Processor, picture: Picture, max_pixels: int | None = None) -> tuple[int, int]:
-    """(width, height) in which the model will see the picture."""
-    settings = processor.settings
-    limit = min(max_pixels or settings.max_pixels, settings.max_pixels)
-    width, height = picture.size
-    seen = smart_resize(height, width, settings.factor, min(settings.min_pixels, limit), limit)
-    return seen[1], seen[0]
-
-
-def asked(model: ChatModel, picture: Picture, prompt: str, *, max_pixels: int | None = None, **options: Any) -> Reply:
-    """One question about one picture; options as in `ChatModel.chat`."""
-    return model.chat([user(ImagePart(image=picture, max_pixels=max_pixels), prompt)], **options)
-
-
-def transform_of(
-    reply: Reply, processor: Processor, picture: Picture, max_pixels: int | None = None, index: int = 0
-) -> Transform:
-    """From the original to what the model saw: as the reply says, else as our own processor would have it."""
-    if len(reply.media) > index:
-        return Transform.from_dict(reply.media[index].transform)
-    return picture.transform.then_resize(seen_size(processor, picture, max_pixels))
 
 
 def worth_keeping(reply: Reply) -> tuple[str, bool]:

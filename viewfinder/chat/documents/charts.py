@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from viewfinder.chat.documents.asking import asked, model_sampling, seen_size, transform_of, worth_keeping
-from viewfinder.media.image import load_image
-from viewfinder.messages import ChatModel, Reply, Sampling
+from viewfinder.chat.documents.asking import model_sampling, worth_keeping
+from viewfinder.messages import ChatModel, Reply, Sampling, user
 from viewfinder.outputs import prompts
-from viewfinder.outputs.confidence import words_confidence
 from viewfinder.outputs.document import Chart, Page, Table
 from viewfinder.outputs.document.grammar import chart_html_grammar
+from viewfinder.outputs.results import transform_of, words_confidence
 from viewfinder.processor.processor import Processor
 
 MAX_NEW_TOKENS = 4096
@@ -43,13 +42,12 @@ def read_chart(
     sampling: Sampling | None = None,
 ) -> ChartReading:
     """Read the values of the chart in a picture; its box is in pixels of the original."""
-    picture = load_image(image)
-    limit = min(max_pixels or processor.settings.max_pixels, processor.settings.max_pixels)
-    grammar = chart_html_grammar(*seen_size(processor, picture, limit))
+    part = processor.fit(image, min(max_pixels or processor.settings.max_pixels, processor.settings.max_pixels))
+    grammar = chart_html_grammar(*part.image.size)
     how = model_sampling(model, sampling, MAX_NEW_TOKENS)
-    reply = asked(model, picture, prompts.parse_prompt(), max_pixels=limit, grammar=grammar, sampling=how)
+    reply = model.chat([user(part, prompts.parse_prompt())], grammar=grammar, sampling=how)
     text, cut = worth_keeping(reply)
-    page = Page.from_html(text, transform_of(reply, processor, picture, limit))
+    page = Page.from_html(text, transform_of(reply, part))
     chart = next((element for element in page.elements if isinstance(element, Chart)), None)
     if chart is None:  # a server without grammars may have written the table alone
         table = next((element for element in page.elements if isinstance(element, Table)), None)

@@ -14,17 +14,17 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from viewfinder.chat.documents.asking import model_sampling, seen_size, transform_of
+from viewfinder.chat.documents.asking import model_sampling
 from viewfinder.chat.documents.fields import Field, example_of, schema_of, unwrap, with_places
 from viewfinder.chat.documents.lookup import look_up
 from viewfinder.chat.documents.sources import open_pages, page_numbers
 from viewfinder.errors import GrammarError
 from viewfinder.media.source import DEFAULT_LIMITS, Limits
-from viewfinder.messages import ChatModel, ImagePart, Reply, Sampling, user
+from viewfinder.messages import ChatModel, Reply, Sampling, user
 from viewfinder.outputs import prompts
 from viewfinder.outputs.boxes import Box
-from viewfinder.outputs.confidence import confidence
 from viewfinder.outputs.json_schema import closed
+from viewfinder.outputs.results import confidence, transform_of
 from viewfinder.processor.processor import Processor
 
 T = TypeVar("T")
@@ -89,14 +89,13 @@ def extract(
         pictures = [opened.picture(number) for number in numbers]
         layers = [opened.words(number, picture) for number, picture in zip(numbers, pictures, strict=True)]
     limit = min(max_pixels or processor.settings.max_pixels, processor.settings.max_pixels)
-    sizes = [seen_size(processor, picture, limit) for picture in pictures]
-    asked_schema = with_places(schema, sizes) if places else schema
+    parts = [processor.fit(picture, limit) for picture in pictures]
+    asked_schema = with_places(schema, [part.image.size for part in parts]) if places else schema
     prompt = prompts.extract_prompt(json.dumps(example_of(asked_schema), ensure_ascii=False), _descriptions(schema))
-    parts = [ImagePart(image=picture, max_pixels=limit) for picture in pictures]
     reply = model.chat(
         [user(*parts, prompt)], schema=asked_schema, sampling=model_sampling(model, sampling, MAX_NEW_TOKENS)
     )
-    transforms = [transform_of(reply, processor, picture, limit, i) for i, picture in enumerate(pictures)]
+    transforms = [transform_of(reply, part, i) for i, part in enumerate(parts)]
     data, fields = unwrap(_read(reply), transforms)
     fields = [_numbered(field, numbers) for field in _with_confidence(look_up(fields, layers), reply)]
     return Extraction(_instance(shape, data), data, tuple(fields), reply)

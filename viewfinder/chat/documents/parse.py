@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from viewfinder.chat.documents.asking import asked, model_sampling, seen_size, transform_of, worth_keeping
+from viewfinder.chat.documents.asking import model_sampling, worth_keeping
 from viewfinder.chat.documents.ink import Ink
 from viewfinder.chat.documents.sources import Pages, open_pages, page_numbers
 from viewfinder.chat.journal import append_to_journal, read_journal
@@ -20,13 +20,14 @@ from viewfinder.errors import ViewfinderError
 from viewfinder.media.document import Word
 from viewfinder.media.image import Picture
 from viewfinder.media.source import DEFAULT_LIMITS, Limits
-from viewfinder.messages import ChatModel, Reply, Sampling
-from viewfinder.outputs import grammars, prompts
-from viewfinder.outputs.confidence import words_confidence
+from viewfinder.messages import ChatModel, Reply, Sampling, user
+from viewfinder.outputs import prompts
 from viewfinder.outputs.document import Break, Document, Page
 from viewfinder.outputs.document import Picture as Drawn
 from viewfinder.outputs.document.convert import page_to_dict
+from viewfinder.outputs.document.grammar import qwenvl_html_grammar
 from viewfinder.outputs.document.truth import Check, check_elements, correct_elements, layer_is_sound
+from viewfinder.outputs.results import transform_of, words_confidence
 from viewfinder.processor.processor import Processor
 
 MAX_PIXELS = 2048 * 28 * 28
@@ -162,12 +163,12 @@ def finished_pages(journal: Path | None, key: dict[str, Any]) -> dict[int, Page]
 
 
 def _ask(model: ChatModel, processor: Processor, picture: Picture, options: ParseOptions) -> Page:
-    limit = min(options.max_pixels or MAX_PIXELS, processor.settings.max_pixels)
-    grammar = grammars.qwenvl_html_grammar(*seen_size(processor, picture, limit))
+    part = processor.fit(picture, min(options.max_pixels or MAX_PIXELS, processor.settings.max_pixels))
+    grammar = qwenvl_html_grammar(*part.image.size)
     sampling = model_sampling(model, options.sampling, MAX_NEW_TOKENS)
 
     def ask(how: Sampling) -> Reply:
-        return asked(model, picture, prompts.parse_prompt(), max_pixels=limit, grammar=grammar, sampling=how)
+        return model.chat([user(part, prompts.parse_prompt())], grammar=grammar, sampling=how)
 
     reply, notes = ask(sampling), ()
     text, cut = worth_keeping(reply)
@@ -179,7 +180,7 @@ def _ask(model: ChatModel, processor: Processor, picture: Picture, options: Pars
             notes = ("the answer ran in circles and was cut where that began",)
     elif reply.finish_reason != "stop":
         notes = (f"the answer was cut ({reply.finish_reason})",)
-    page = Page.from_html(text, transform_of(reply, processor, picture, limit), confidence=words_confidence(reply))
+    page = Page.from_html(text, transform_of(reply, part), confidence=words_confidence(reply))
     return dataclasses.replace(page, repairs=(*notes, *page.repairs))
 
 

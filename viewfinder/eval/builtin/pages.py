@@ -13,9 +13,9 @@ from viewfinder.eval.forms import Form, text
 from viewfinder.eval.metrics import F1, box_f1, relaxed_accuracy, teds, text_distance
 from viewfinder.eval.question import Answer, Question, Sight
 from viewfinder.eval.task import Scored, Task
-from viewfinder.outputs import grammars
 from viewfinder.outputs.document.document import Document, Page
 from viewfinder.outputs.document.elements import Chart, Table
+from viewfinder.outputs.document.grammar import qwenvl_html_grammar
 from viewfinder.outputs.prompts import parse_prompt
 
 
@@ -44,7 +44,7 @@ def _nothing(question: Question, sight: Sight, rng: random.Random | None = None)
 
 
 def _grammar(question: Question, sight: Sight) -> dict[str, Any]:
-    return {"grammar": grammars.qwenvl_html_grammar(*sight.transforms[0].resized_size)}
+    return {"grammar": qwenvl_html_grammar(*sight.transforms[0].resized_size)}
 
 
 page_form = Form("qwenvl-html/1", _read, _write, _nothing, _nothing, _grammar)

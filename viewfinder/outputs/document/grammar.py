@@ -6,7 +6,7 @@ tags deep, lists two lists deep. No literal is the beginning of another that may
 lexer takes the longest it sees.
 """
 
-from viewfinder.outputs.ranges import integer_up_to, quote
+from viewfinder.outputs.grammars import integer_up_to, quote
 
 _RULES = r"""
 element: paragraph | break | heading | list | table | chart | formula | image | music | molecule | address

@@ -2,7 +2,7 @@
 
 import torch
 
-from viewfinder.engine.sampling import choose, distribution, penalise_repetition
+from viewfinder.engine.sampler import choose, distribution, penalize_repetition
 from viewfinder.messages import Sampling
 
 LOGITS = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
@@ -25,7 +25,7 @@ def test_temperature_sharpens() -> None:
 
 
 def test_penalty_divides_positive_and_multiplies_negative_logits_once() -> None:
-    found = penalise_repetition(torch.tensor([2.0, -2.0, 3.0]), [0, 1, 1, 0], 2.0)
+    found = penalize_repetition(torch.tensor([2.0, -2.0, 3.0]), [0, 1, 1, 0], 2.0)
     assert found.tolist() == [1.0, -4.0, 3.0]
 
 

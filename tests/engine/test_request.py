@@ -4,14 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.doubles import small_processor
-from viewfinder.engine.text import AnswerText
+from viewfinder.engine.request import Detokenizer
 from viewfinder.processor.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer.train(["a small vocabulary, so that one character is several tokens"], 300)
 
 
-def _run(text: str, stop: tuple[str, ...]) -> tuple[str, AnswerText]:
-    answer = AnswerText(TOKENIZER, stop)
+def _run(text: str, stop: tuple[str, ...]) -> tuple[str, Detokenizer]:
+    answer = Detokenizer(TOKENIZER, stop)
     shown = ""
     for token in TOKENIZER.encode(text):
         shown += answer.push(token)
@@ -34,14 +34,14 @@ def test_pieces_joined_are_the_text_before_the_first_stop_string(text: str, stop
 
 
 def test_a_beginning_of_a_stop_string_waits_and_is_shown_when_it_is_none() -> None:
-    answer = AnswerText(TOKENIZER, ("END",))
+    answer = Detokenizer(TOKENIZER, ("END",))
     shown = [answer.push(token) for token in TOKENIZER.encode("EN")]
     assert "".join(shown) == ""
     assert "".join(answer.push(token) for token in TOKENIZER.encode("X")) == "ENX"
 
 
 def test_half_a_character_is_never_shown() -> None:
-    answer = AnswerText(TOKENIZER)
+    answer = Detokenizer(TOKENIZER)
     tokens = TOKENIZER.encode("漢")
     assert len(tokens) == 3
     assert [answer.push(token) for token in tokens] == ["", "", "漢"]
@@ -49,7 +49,7 @@ def test_half_a_character_is_never_shown() -> None:
 
 def test_half_a_character_at_the_end_is_shown_as_it_is_kept() -> None:
     tokenizer = small_processor().tokenizer
-    answer = AnswerText(tokenizer)
+    answer = Detokenizer(tokenizer)
     first = tokenizer.encode("\u00e9")[0]  # the first of its two bytes
     shown = answer.push(first) + answer.finish()
     assert shown == answer.text == "\ufffd"

@@ -12,10 +12,10 @@ from tests.doubles import small_processor
 from tests.packed import random_inputs
 from viewfinder.config import ModelConfig
 from viewfinder.engine import reference
-from viewfinder.engine.batching import BatchingEngine
+from viewfinder.engine.async_engine import AsyncEngine, EngineStoppedError, Ticket
 from viewfinder.engine.engine import Engine
-from viewfinder.engine.request import BusyError, Delta, EngineStoppedError, Ticket, Work
-from viewfinder.engine.scheduler import Limits
+from viewfinder.engine.request import Delta, EngineRequest
+from viewfinder.engine.scheduler import BusyError, EngineConfig
 from viewfinder.errors import CheckpointError, ContextLengthError
 from viewfinder.inputs import ModelInputs
 from viewfinder.messages import Reply, Sampling, user
@@ -24,7 +24,7 @@ from viewfinder.processor.processor import Prepared, Processor
 GRIDS = ([], [(1, 4, 6)], [(3, 4, 4)], [(1, 4, 4), (2, 8, 4)], [(1, 18, 10)])
 
 
-def engine_of(limits: Limits | None = None, *, cache_tokens: int = 4096, seed: int = 0, dtype=torch.float64, **more):
+def engine_of(*, cache_tokens: int = 4096, seed: int = 0, dtype: torch.dtype = torch.float64, **bounds: int):
     """Double precision: the order of a sum must not decide between two tokens."""
     processor = small_processor(max_pixels=112 * 112)
     token = processor.tokenizer.token_id
@@ -38,15 +38,15 @@ def engine_of(limits: Limits | None = None, *, cache_tokens: int = 4096, seed: i
         }
     )
     engine = Engine(random_model(config, seed).to(dtype), processor)
-    per_token = 2 * 2 * 16 * 2 * torch.empty(0, dtype=dtype).element_size()
-    return BatchingEngine(engine, limits, cache_bytes=cache_tokens * per_token, block_size=4, **more)
+    per_token = 2 * 2 * 16 * 2 * dtype.itemsize
+    return AsyncEngine(engine, EngineConfig(cache_bytes=cache_tokens * per_token, block_size=4, **bounds))
 
 
 def prepared(inputs: ModelInputs) -> Prepared:
-    return Prepared(inputs, (), (), "")
+    return Prepared(inputs, (), ())
 
 
-def random_work(config: ModelConfig, chance: random.Random) -> Work:
+def random_work(config: ModelConfig, chance: random.Random) -> EngineRequest:
     """Few different beginnings, so that prefixes are shared; all ways of choosing."""
     inputs = random_inputs(config, chance.choice(GRIDS), num_text=chance.choice((3, 9, 40)), seed=chance.randrange(3))
     sampling = Sampling(
@@ -57,10 +57,10 @@ def random_work(config: ModelConfig, chance: random.Random) -> Work:
         repetition_penalty=chance.choice((1.0, 1.2)),
         seed=chance.randrange(100),
     )
-    return Work(prepared(inputs), sampling, tenant=chance.choice("abc"))
+    return EngineRequest(prepared(inputs), sampling, tenant=chance.choice("abc"))
 
 
-def oracle(batching: BatchingEngine, work: Work) -> list[int]:
+def oracle(batching: AsyncEngine, work: EngineRequest) -> list[int]:
     engine = batching.engine
     tokens = reference.generate(engine.model, work.prepared.inputs, work.sampling, eos_token_ids=engine.eos_token_ids)
     return [token.id for token in tokens]
@@ -75,11 +75,11 @@ def finished(ticket: Ticket) -> Reply:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_tokens_equal_the_oracle_under_a_random_schedule_with_cancellations(seed: int) -> None:
     """200 requests in all: a cache too small for all, short steps, one in five called off at a random step."""
-    limits = Limits(max_running=8, max_waiting=300, step_tokens=24, least_share=3, step_patches=40)
-    batching = engine_of(limits, cache_tokens=320, seed=seed, feature_bytes=20_000)
+    bounds = {"max_num_seqs": 8, "max_num_batched_tokens": 24, "min_chunk_tokens": 3, "max_num_patches": 40}
+    batching = engine_of(cache_tokens=320, seed=seed, max_waiting=300, encoder_cache_bytes=20_000, **bounds)
     chance = random.Random(seed)
     todo = [random_work(batching.engine.model.config, chance) for _ in range(100)]
-    asked: list[tuple[Work, Ticket, int | None]] = []
+    asked: list[tuple[EngineRequest, Ticket, int | None]] = []
     while True:
         while todo and chance.random() < 0.5:
             work = todo.pop()
@@ -91,8 +91,10 @@ def test_tokens_equal_the_oracle_under_a_random_schedule_with_cancellations(seed
                     ticket.cancel()
         if not batching.step() and not todo and batching.is_idle:
             break
-    batching.runner.pool.check()
-    assert batching.runner.pool.num_available == batching.runner.pool.num_blocks, "blocks are lost"
+    batching.core.scheduler.block_manager.check()
+    assert batching.core.scheduler.block_manager.num_available == batching.core.scheduler.block_manager.num_blocks, (
+        "blocks are lost"
+    )
     counters = batching.counters
     assert min(counters.preempted, counters.cancelled, counters.reused_tokens) > 0, "the schedule was too easy"
     for work, ticket, _ in asked:
@@ -107,11 +109,11 @@ def test_tokens_equal_the_oracle_under_a_random_schedule_with_cancellations(seed
 def test_what_memory_held_before_is_never_read() -> None:
     """What is not written yet is masked, but 0 x NaN is NaN: answers turned to token 0 where memory was used."""
     batching = engine_of()
-    for pool in batching.runner.store.layers:
-        pool[: batching.runner.pool.num_blocks] = float("nan")
+    for layer in batching.core.runner.kv_cache.layers:
+        layer[:, :, : batching.core.scheduler.block_manager.num_blocks] = float("nan")
     config = batching.engine.model.config
     works = [
-        Work(prepared(random_inputs(config, grids, 5 + i, seed=i)), Sampling(max_new_tokens=6))
+        EngineRequest(prepared(random_inputs(config, grids, 5 + i, seed=i)), Sampling(max_new_tokens=6))
         for i, grids in enumerate(GRIDS)
     ]
     tickets = [batching.submit(work) for work in works]
@@ -123,15 +125,15 @@ def test_what_memory_held_before_is_never_read() -> None:
 
 def test_what_a_broken_request_wrote_does_not_reach_the_next_that_gets_its_blocks() -> None:
     batching = engine_of(cache_tokens=60)
-    for pool in batching.runner.store.layers:
-        pool.zero_()
+    for layer in batching.core.runner.kv_cache.layers:
+        layer.zero_()
     config = batching.engine.model.config
     broken = random_inputs(config, [(1, 4, 6)], 9)
     assert broken.pixel_values is not None
     broken = dataclasses.replace(broken, pixel_values=torch.full_like(broken.pixel_values, float("nan")))
-    good = Work(prepared(random_inputs(config, [], 5)), Sampling(max_new_tokens=50))
+    good = EngineRequest(prepared(random_inputs(config, [], 5)), Sampling(max_new_tokens=50))
     tickets: list[Ticket] = []
-    for work in (Work(prepared(broken), Sampling(max_new_tokens=20), tenant="broken"), good):
+    for work in (EngineRequest(prepared(broken), Sampling(max_new_tokens=20), tenant="broken"), good):
         tickets.append(batching.submit(work))
         while batching.step():
             pass
@@ -142,9 +144,11 @@ def test_what_a_broken_request_wrote_does_not_reach_the_next_that_gets_its_block
 
 def test_equal_prompts_share_blocks_and_features_within_a_tenant_only() -> None:
     batching = engine_of()
-    work = Work(prepared(random_inputs(batching.engine.model.config, [(1, 4, 6)], 20)), Sampling(max_new_tokens=2))
+    work = EngineRequest(
+        prepared(random_inputs(batching.engine.model.config, [(1, 4, 6)], 20)), Sampling(max_new_tokens=2)
+    )
 
-    def reused(work: Work) -> int:
+    def reused(work: EngineRequest) -> int:
         before = batching.counters.reused_tokens
         ticket = batching.submit(work)
         while batching.step():
@@ -155,9 +159,9 @@ def test_equal_prompts_share_blocks_and_features_within_a_tenant_only() -> None:
     prompt = len(work.prepared.inputs.input_ids)
     assert reused(work) == 0
     assert reused(work) == (prompt - 1) // 4 * 4
-    hits = batching.runner.features.hits
+    hits = batching.core.runner.encoder_cache.hits
     assert reused(dataclasses.replace(work, tenant="other")) == 0
-    assert batching.runner.features.hits == hits
+    assert batching.core.runner.encoder_cache.hits == hits
 
 
 def test_equal_tokens_of_different_pictures_share_nothing_after_the_picture_begins() -> None:
@@ -167,28 +171,32 @@ def test_equal_tokens_of_different_pictures_share_nothing_after_the_picture_begi
     pixels = first.pixel_values.clone()
     pixels[-1, -1] += 1e-3  # the smallest change of the last patch
     for inputs in (first, dataclasses.replace(first, pixel_values=pixels)):
-        ticket = batching.submit(Work(prepared(inputs), Sampling(max_new_tokens=3)))
+        ticket = batching.submit(EngineRequest(prepared(inputs), Sampling(max_new_tokens=3)))
         while batching.step():
             pass
-        assert list(finished(ticket).tokens) == oracle(batching, Work(prepared(inputs), Sampling(max_new_tokens=3)))
+        assert list(finished(ticket).tokens) == oracle(
+            batching, EngineRequest(prepared(inputs), Sampling(max_new_tokens=3))
+        )
     assert batching.counters.reused_tokens <= 6
 
 
 def test_features_stay_under_their_cap() -> None:
-    batching = engine_of(feature_bytes=6 * 64 * 8)  # six tokens in double precision
+    batching = engine_of(encoder_cache_bytes=6 * 64 * 8)  # six tokens in double precision
     for seed in range(3):
-        work = Work(
+        work = EngineRequest(
             prepared(random_inputs(batching.engine.model.config, [(1, 4, 6)], 5, seed)), Sampling(max_new_tokens=1)
         )
         batching.submit(work)
         while batching.step():
             pass
-        assert 0 < batching.runner.features.num_bytes <= 6 * 64 * 8
+        assert 0 < batching.core.runner.encoder_cache.num_bytes <= 6 * 64 * 8
 
 
 def test_too_many_are_refused_with_a_time_to_come_back_and_others_are_not() -> None:
-    batching = engine_of(Limits(max_running=1, max_waiting=2))
-    work = Work(prepared(random_inputs(batching.engine.model.config, [])), Sampling(max_new_tokens=2), tenant="greedy")
+    batching = engine_of(max_num_seqs=1, max_waiting=2)
+    work = EngineRequest(
+        prepared(random_inputs(batching.engine.model.config, [])), Sampling(max_new_tokens=2), tenant="greedy"
+    )
     for _ in range(2):
         batching.submit(work)
     with pytest.raises(BusyError, match="try again in") as refused:
@@ -198,13 +206,13 @@ def test_too_many_are_refused_with_a_time_to_come_back_and_others_are_not() -> N
 
 
 def test_turns_are_taken_between_tenants() -> None:
-    batching = engine_of(Limits(max_running=2, max_waiting=50))
+    batching = engine_of(max_num_seqs=2, max_waiting=50)
     inputs = prepared(random_inputs(batching.engine.model.config, []))
-    many = [batching.submit(Work(inputs, Sampling(max_new_tokens=6), tenant="many")) for _ in range(10)]
-    one = batching.submit(Work(inputs, Sampling(max_new_tokens=6), tenant="one"))
+    many = [batching.submit(EngineRequest(inputs, Sampling(max_new_tokens=6), tenant="many")) for _ in range(10)]
+    one = batching.submit(EngineRequest(inputs, Sampling(max_new_tokens=6), tenant="one"))
     order: list[str] = []
     for name, ticket in [*(("many", t) for t in many), ("one", one)]:
-        ticket._listener = lambda event, name=name: isinstance(event, Reply) and order.append(name)
+        ticket._emit = lambda event, name=name: isinstance(event, Reply) and order.append(name)
     while batching.step():
         pass
     assert order.index("one") <= 2
@@ -212,7 +220,7 @@ def test_turns_are_taken_between_tenants() -> None:
 
 def test_a_request_larger_than_the_cache_is_refused_before_it_waits() -> None:
     batching = engine_of(cache_tokens=32)
-    work = Work(prepared(random_inputs(batching.engine.model.config, [], 20)), Sampling(max_new_tokens=100))
+    work = EngineRequest(prepared(random_inputs(batching.engine.model.config, [], 20)), Sampling(max_new_tokens=100))
     with pytest.raises(ContextLengthError, match="the cache holds 32"):
         batching.submit(work)
 
@@ -231,12 +239,15 @@ class _Poisoned:
 def test_a_poisoned_request_fails_alone() -> None:
     batching = engine_of()
     config = batching.engine.model.config
-    good = [Work(prepared(random_inputs(config, [(1, 4, 6)], seed=i)), Sampling(max_new_tokens=6)) for i in range(3)]
+    good = [
+        EngineRequest(prepared(random_inputs(config, [(1, 4, 6)], seed=i)), Sampling(max_new_tokens=6))
+        for i in range(3)
+    ]
     bad_pixels = random_inputs(config, [(1, 4, 6)])
     bad = [
-        Work(good[0].prepared, Sampling(), constraint=_Poisoned()),
-        Work(prepared(dataclasses.replace(bad_pixels, pixel_values=torch.zeros(24, 7))), Sampling()),
-        Work(prepared(dataclasses.replace(bad_pixels, input_ids=bad_pixels.input_ids + 10**6)), Sampling()),
+        EngineRequest(good[0].prepared, Sampling(), constraint=_Poisoned()),
+        EngineRequest(prepared(dataclasses.replace(bad_pixels, pixel_values=torch.zeros(24, 7))), Sampling()),
+        EngineRequest(prepared(dataclasses.replace(bad_pixels, input_ids=bad_pixels.input_ids + 10**6)), Sampling()),
     ]
     tickets = [batching.submit(work) for work in (good[0], bad[0], good[1], bad[1], good[2], bad[2])]
     while batching.step():
@@ -246,18 +257,18 @@ def test_a_poisoned_request_fails_alone() -> None:
     for ticket in tickets[1::2]:
         with pytest.raises((RuntimeError, IndexError)):
             finished(ticket)
-    assert batching.runner.pool.num_available == batching.runner.pool.num_blocks
+    assert batching.core.scheduler.block_manager.num_available == batching.core.scheduler.block_manager.num_blocks
 
 
 def test_the_loop_comes_back_after_a_crash_and_its_requests_are_told() -> None:
     batching = engine_of()
     inputs = prepared(random_inputs(batching.engine.model.config, []))
-    batching.runner.step = lambda shares: 1 / 0  # type: ignore[method-assign]
-    ticket = batching.submit(Work(inputs, Sampling(max_new_tokens=3)))
+    batching.core.runner.run = lambda scheduled: 1 / 0  # type: ignore[method-assign]
+    ticket = batching.submit(EngineRequest(inputs, Sampling(max_new_tokens=3)))
     batching.start()
     with pytest.raises(EngineStoppedError, match="send it again"):
         finished(ticket)
-    work = Work(inputs, Sampling(max_new_tokens=3))
+    work = EngineRequest(inputs, Sampling(max_new_tokens=3))
     assert list(finished(batching.submit(work)).tokens) == oracle(batching, work)
     assert batching.counters.restarts == 1
     batching.stop()
@@ -267,11 +278,11 @@ def test_stopping_finishes_what_runs_and_takes_no_more() -> None:
     batching = engine_of()
     inputs = prepared(random_inputs(batching.engine.model.config, []))
     batching.start()
-    ticket = batching.submit(Work(inputs, Sampling(max_new_tokens=20)))
+    ticket = batching.submit(EngineRequest(inputs, Sampling(max_new_tokens=20)))
     batching.stop(drain_seconds=30)
     assert len(finished(ticket).tokens) > 0
     with pytest.raises(EngineStoppedError, match="shutting down"):
-        batching.submit(Work(inputs, Sampling()))
+        batching.submit(EngineRequest(inputs, Sampling()))
 
 
 def test_as_a_chat_model_it_streams_what_the_engine_says() -> None:
@@ -286,6 +297,49 @@ def test_as_a_chat_model_it_streams_what_the_engine_says() -> None:
         assert (reply.text, reply.tokens, reply.stamp) == (expected.text, expected.tokens, expected.stamp)
         assert "".join(pieces) == reply.text
     batching.stop()
+
+
+def test_a_stop_string_ends_a_request_and_gives_its_blocks_back() -> None:
+    """The core knows ids only, so it goes on until it is told that the text is at its end."""
+    batching = engine_of()
+    inputs = prepared(random_inputs(batching.engine.model.config, []))
+    free = batching.submit(EngineRequest(inputs, Sampling(max_new_tokens=40)))
+    while batching.step():
+        pass
+    whole = finished(free)
+    stop = next(piece for piece in whole.token_texts if piece.isprintable() and piece.strip())
+    ticket = batching.submit(EngineRequest(inputs, Sampling(max_new_tokens=40, stop=(stop,))))
+    while batching.step():
+        pass
+    reply = finished(ticket)
+    assert (reply.text, reply.finish_reason) == (whole.text.partition(stop)[0], "stop")
+    assert reply.tokens == whole.tokens[: len(reply.tokens)]
+    assert len(reply.tokens) < len(whole.tokens)
+    assert batching.is_idle
+    blocks = batching.core.scheduler.block_manager
+    assert blocks.num_available == blocks.num_blocks
+    assert batching.counters.finished == 2
+
+
+def test_a_listener_that_breaks_costs_its_own_request_only() -> None:
+    batching = engine_of()
+    inputs = prepared(random_inputs(batching.engine.model.config, []))
+    seen: list[object] = []
+
+    def listen(event: object) -> None:
+        seen.append(event)
+        if isinstance(event, Delta):
+            raise RuntimeError("the asker is gone")
+
+    batching.submit(EngineRequest(inputs, Sampling(max_new_tokens=5)), listen)
+    work = EngineRequest(inputs, Sampling(max_new_tokens=5), tenant="other")
+    ticket = batching.submit(work)
+    while batching.step():
+        pass
+    assert list(finished(ticket).tokens) == oracle(batching, work)
+    assert [type(event) for event in seen] == [Delta, RuntimeError]
+    assert batching.counters.failed == 1
+    assert batching.is_idle
 
 
 def test_closing_a_stream_calls_the_request_off() -> None:
@@ -304,7 +358,7 @@ def test_closing_a_stream_calls_the_request_off() -> None:
 def test_alternatives_are_told_with_each_token_when_asked_for() -> None:
     batching = engine_of()
     inputs = prepared(random_inputs(batching.engine.model.config, []))
-    ticket = batching.submit(Work(inputs, Sampling(max_new_tokens=3), top_logprobs=4))
+    ticket = batching.submit(EngineRequest(inputs, Sampling(max_new_tokens=3), top_logprobs=4))
     while batching.step():
         pass
     for event in ticket.events():

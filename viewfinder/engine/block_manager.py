@@ -1,7 +1,7 @@
 """Which blocks of the key-value cache belong to whom: allocation, sharing of equal prefixes, eviction.
 
-A block holds `block_size` tokens of every layer. Full blocks carry a key that hangs on everything before them
-(token ids, positions, the hash of the media, the tenant), so an equal prefix is found by looking its keys up
+A block holds `block_size` tokens of every layer. Full blocks carry a hash that hangs on everything before them
+(token ids, positions, the hash of the media, the tenant), so an equal prefix is found by looking its hashes up
 in turn. A block nobody uses stays findable until its place is needed; the one unused longest goes first.
 Knows numbers and keys only, no tensors.
 """
@@ -10,10 +10,10 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 
-Key = bytes
+BlockHash = bytes
 
 
-class BlockPool:
+class BlockManager:
     """Numbers 0 .. num_blocks-1, each free, in use by some requests, or unused but still findable.
 
     With four blocks of two tokens, a request of 5 tokens takes 0, 1, 2 and publishes 0 and 1; another that
@@ -25,8 +25,8 @@ class BlockPool:
         self.block_size = block_size
         self._free = list(range(num_blocks - 1, -1, -1))
         self._users = [0] * num_blocks
-        self._key_of: list[Key | None] = [None] * num_blocks
-        self._by_key: dict[Key, int] = {}
+        self._hash_of: list[BlockHash | None] = [None] * num_blocks
+        self._by_hash: dict[BlockHash, int] = {}
         self._unused: OrderedDict[int, None] = OrderedDict()
 
     @property
@@ -46,11 +46,11 @@ class BlockPool:
         self._users[block] = 1
         return block
 
-    def match(self, keys: Sequence[Key]) -> list[int]:
-        """Blocks of the longest known beginning of `keys`, now also in use by the caller."""
+    def match(self, hashes: Sequence[BlockHash]) -> list[int]:
+        """Blocks of the longest known beginning of `hashes`, now also in use by the caller."""
         found: list[int] = []
-        for key in keys:
-            block = self._by_key.get(key)
+        for block_hash in hashes:
+            block = self._by_hash.get(block_hash)
             if block is None:
                 break
             if self._users[block] == 0:
@@ -59,11 +59,11 @@ class BlockPool:
             found.append(block)
         return found
 
-    def publish(self, block: int, key: Key) -> None:
+    def publish(self, block: int, block_hash: BlockHash) -> None:
         """Let a full block be found by others. Where its like is known already, it stays private."""
-        if key not in self._by_key and self._key_of[block] is None:
-            self._by_key[key] = block
-            self._key_of[block] = key
+        if block_hash not in self._by_hash and self._hash_of[block] is None:
+            self._by_hash[block_hash] = block
+            self._hash_of[block] = block_hash
 
     def release(self, blocks: Sequence[int]) -> None:
         """Give blocks back, later ones to be forgotten before earlier ones (which are of more use)."""
@@ -72,7 +72,7 @@ class BlockPool:
             self._users[block] -= 1
             if self._users[block]:
                 continue
-            if self._key_of[block] is None:
+            if self._hash_of[block] is None:
                 self._free.append(block)
             else:
                 self._unused[block] = None
@@ -83,22 +83,22 @@ class BlockPool:
         assert used.isdisjoint(self._free)
         assert used.isdisjoint(self._unused)
         assert len(used) + len(self._free) + len(self._unused) == self.num_blocks
-        assert all(self._key_of[block] == key for key, block in self._by_key.items())
+        assert all(self._hash_of[block] == block_hash for block_hash, block in self._by_hash.items())
 
     def _forget(self, block: int) -> None:
-        key = self._key_of[block]
-        if key is not None:
-            del self._by_key[key]
-            self._key_of[block] = None
+        block_hash = self._hash_of[block]
+        if block_hash is not None:
+            del self._by_hash[block_hash]
+            self._hash_of[block] = None
 
 
-def first_key(tenant: str) -> Key:
-    """What the keys of a tenant's requests begin with: tenants share nothing, not even equal pictures."""
+def root_hash(tenant: str) -> BlockHash:
+    """What the hashes of a tenant's sequences begin with: tenants share nothing, not even equal pictures."""
     return hashlib.sha256(b"tenant:" + tenant.encode()).digest()
 
 
-def next_key(before: Key, ids: bytes, positions: bytes, media: Sequence[bytes]) -> Key:
-    """Key of a block after the one with key `before`.
+def hash_block(before: BlockHash, ids: bytes, positions: bytes, media: Sequence[bytes]) -> BlockHash:
+    """Hash of a block after the one with hash `before`.
 
     Args:
         ids: its token ids; positions: their position ids (which tell apart equal tokens of different clips).

@@ -5,7 +5,8 @@ import torch
 
 from tests.packed import random_inputs
 from viewfinder.config import ModelConfig
-from viewfinder.engine import generate, reference
+from viewfinder.engine import reference
+from viewfinder.engine.engine import generate
 from viewfinder.errors import ContextLengthError
 from viewfinder.messages import Sampling
 from viewfinder.model import Qwen2_5_VL
@@ -25,7 +26,7 @@ def test_cached_equals_reference(
 ) -> None:
     inputs = random_inputs(config, grids)
     slow = list(reference.generate(model, inputs, sampling, eos_token_ids=[281]))
-    fast = list(generate.generate(model, inputs, sampling, eos_token_ids=[281]))
+    fast = list(generate(model, inputs, sampling, eos_token_ids=[281]))
     assert [t.id for t in fast] == [t.id for t in slow]
     assert [t.finish_reason for t in fast] == [t.finish_reason for t in slow]
     torch.testing.assert_close([t.logprob for t in fast], [t.logprob for t in slow], atol=1e-3, rtol=1e-3)
@@ -34,7 +35,7 @@ def test_cached_equals_reference(
 def test_a_seed_repeats_and_another_differs(model: Qwen2_5_VL, config: ModelConfig) -> None:
     def ids(seed: int) -> list[int]:
         sampling = Sampling(max_new_tokens=12, temperature=1.5, seed=seed)
-        return [t.id for t in generate.generate(model, random_inputs(config, []), sampling, eos_token_ids=[])]
+        return [t.id for t in generate(model, random_inputs(config, []), sampling, eos_token_ids=[])]
 
     assert ids(1) == ids(1)
     assert ids(1) != ids(2)
@@ -42,10 +43,10 @@ def test_a_seed_repeats_and_another_differs(model: Qwen2_5_VL, config: ModelConf
 
 def test_ends_at_an_end_token_and_says_so(model: Qwen2_5_VL, config: ModelConfig) -> None:
     inputs = random_inputs(config, [])
-    free = list(generate.generate(model, inputs, Sampling(max_new_tokens=5), eos_token_ids=[]))
+    free = list(generate(model, inputs, Sampling(max_new_tokens=5), eos_token_ids=[]))
     assert [t.finish_reason for t in free] == [None] * 4 + ["length"]
     third = free[2].id
-    ended = list(generate.generate(model, inputs, Sampling(max_new_tokens=5), eos_token_ids=[third]))
+    ended = list(generate(model, inputs, Sampling(max_new_tokens=5), eos_token_ids=[third]))
     assert ended[-1].finish_reason == "stop"
     assert ended[-1].id == third
     assert len(ended) <= 3
@@ -73,9 +74,7 @@ class _OnlyEven:
 def test_a_constraint_masks_is_told_and_ends_the_answer(model: Qwen2_5_VL, config: ModelConfig) -> None:
     constraint = _OnlyEven()
     sampling = Sampling(max_new_tokens=9, temperature=2.0, seed=0)
-    tokens = list(
-        generate.generate(model, random_inputs(config, []), sampling, eos_token_ids=[], constraint=constraint)
-    )
+    tokens = list(generate(model, random_inputs(config, []), sampling, eos_token_ids=[], constraint=constraint))
     assert [t.id for t in tokens] == constraint.seen
     assert all(t.id % 2 == 0 for t in tokens)
     assert tokens[-1].finish_reason == "stop"
@@ -91,11 +90,11 @@ class _AfterThree:
 
 def test_a_guard_ends_the_answer_as_a_loop(model: Qwen2_5_VL, config: ModelConfig) -> None:
     sampling = Sampling(max_new_tokens=9)
-    tokens = list(generate.generate(model, random_inputs(config, []), sampling, eos_token_ids=[], guard=_AfterThree()))
+    tokens = list(generate(model, random_inputs(config, []), sampling, eos_token_ids=[], guard=_AfterThree()))
     assert [t.finish_reason for t in tokens] == [None, None, "loop"]
 
 
 def test_a_prompt_that_fills_the_context_says_what_to_do(model: Qwen2_5_VL, config: ModelConfig) -> None:
     inputs = random_inputs(config, [], num_text=2048)
     with pytest.raises(ContextLengthError, match="4096 tokens and the model takes 4096"):
-        next(iter(generate.generate(model, inputs, Sampling(), eos_token_ids=[])))
+        next(iter(generate(model, inputs, Sampling(), eos_token_ids=[])))

@@ -3,18 +3,18 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viewfinder.engine.blocks import BlockPool, first_key, next_key
+from viewfinder.engine.block_manager import BlockManager, hash_block, root_hash
 
 
 def keys(text: str, tenant: str = "") -> list[bytes]:
     """One key a letter."""
-    result = [first_key(tenant)]
+    result = [root_hash(tenant)]
     for letter in text:
-        result.append(next_key(result[-1], letter.encode(), b"", []))
+        result.append(hash_block(result[-1], letter.encode(), b"", []))
     return result[1:]
 
 
-def take(pool: BlockPool, text: str) -> list[int] | None:
+def take(pool: BlockManager, text: str) -> list[int] | None:
     """What a request does: match, allocate the rest, publish."""
     table = pool.match(keys(text))
     for key in keys(text)[len(table) :]:
@@ -30,7 +30,7 @@ def take(pool: BlockPool, text: str) -> list[int] | None:
 @settings(deadline=None)
 @given(st.integers(1, 6), st.lists(st.one_of(st.text("ab", min_size=1, max_size=4), st.integers(0, 5)), max_size=40))
 def test_every_block_is_in_one_state_and_prefixes_are_shared(size: int, moves: list[str | int]) -> None:
-    pool = BlockPool(size, 1)
+    pool = BlockManager(size, 1)
     held: list[tuple[str, list[int]]] = []
     for move in moves:
         if isinstance(move, str):
@@ -53,7 +53,7 @@ def test_every_block_is_in_one_state_and_prefixes_are_shared(size: int, moves: l
 
 
 def test_the_one_unused_longest_goes_first_and_later_blocks_before_earlier() -> None:
-    pool = BlockPool(4, 1)
+    pool = BlockManager(4, 1)
     for text in ("ab", "xy"):
         table = take(pool, text)
         assert table is not None
@@ -64,8 +64,8 @@ def test_the_one_unused_longest_goes_first_and_later_blocks_before_earlier() -> 
 
 
 def test_keys_tell_apart_tenants_positions_media_and_where_one_part_ends() -> None:
-    start = first_key("a")
-    assert first_key("b") != start
-    base = next_key(start, b"ab", b"c", [b"m"])
+    start = root_hash("a")
+    assert root_hash("b") != start
+    base = hash_block(start, b"ab", b"c", [b"m"])
     for other in ((b"a", b"bc", [b"m"]), (b"ab", b"d", [b"m"]), (b"ab", b"c", [b"n"]), (b"ab", b"c", [b"m", b""])):
-        assert next_key(start, *other) != base
+        assert hash_block(start, *other) != base

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viewfinder.outputs.ranges import clock_up_to, decimal_up_to, integer_up_to, padded_up_to
+from viewfinder.outputs.grammars import clock_up_to, decimal_up_to, integer_up_to, padded_up_to
 
 
 @pytest.mark.parametrize("limit", [0, 1, 9, 10, 11, 25, 99, 100, 101, 504, 999, 1000, 1036])

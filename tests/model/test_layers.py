@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from viewfinder.model import linear, native
+from viewfinder.model import layers, native
 
 HAS_COMPILER = any(map(shutil.which, ("cc", "gcc", "clang"))) and Path("/proc/cpuinfo").exists()
 PROCESSOR = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
@@ -16,10 +16,10 @@ PROCESSOR = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() 
 @pytest.mark.parametrize("shape", [(7, 6), (64, 34), (130, 128)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_widened_linear(monkeypatch: pytest.MonkeyPatch, rows: int, shape: tuple[int, int], bias: bool) -> None:
-    monkeypatch.setattr(linear, "_BLOCK", 512)  # several blocks even for small weights
-    layer = linear.Linear(shape[1], shape[0], bias=bias).to(torch.bfloat16)
+    monkeypatch.setattr(layers, "_BLOCK", 512)  # several blocks even for small weights
+    layer = layers.Linear(shape[1], shape[0], bias=bias).to(torch.bfloat16)
     x = torch.randn(rows, shape[1])
-    wide = linear.Linear(shape[1], shape[0], bias=bias)
+    wide = layers.Linear(shape[1], shape[0], bias=bias)
     wide.load_state_dict({name: p.float() for name, p in layer.state_dict().items()})
     tolerance = 0.05 if rows <= 2 else 1e-5  # torch's own product rounds x to 16 bits
     torch.testing.assert_close(layer(x), wide(x), atol=tolerance, rtol=tolerance)
@@ -46,8 +46,8 @@ def test_the_kernel_declines_what_it_cannot_do() -> None:
 def test_without_the_kernel_the_result_is_close(monkeypatch: pytest.MonkeyPatch) -> None:
     weight, x = torch.randn(32, 16).to(torch.bfloat16), torch.randn(1, 16)
     expected = x @ weight.float().T
-    monkeypatch.setattr(linear, "narrow_matvec", lambda weight, x: None)
-    torch.testing.assert_close(linear.widened_linear(x, weight, None), expected, atol=0.1, rtol=0.05)
+    monkeypatch.setattr(layers, "narrow_matvec", lambda weight, x: None)
+    torch.testing.assert_close(layers.widened_linear(x, weight, None), expected, atol=0.1, rtol=0.05)
 
 
 def test_loading_the_kernel_leaves_tiny_numbers_alone() -> None:
@@ -76,7 +76,7 @@ def test_the_narrow_kernel_declines_what_it_cannot_do() -> None:
 @pytest.mark.parametrize("rows", [1, 4, 5])
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_few_tokens_give_what_many_give_and_gradients_stay(rows: int, bias: bool) -> None:
-    layer = linear.Linear(64, 32, bias=bias).to(torch.bfloat16)
+    layer = layers.Linear(64, 32, bias=bias).to(torch.bfloat16)
     x = torch.randn(rows, 64).to(torch.bfloat16)
     trained = layer(x)
     assert trained.requires_grad

@@ -1,0 +1,260 @@
+"""The engine of a server: many requests at once over one model, each answered as if it were alone.
+
+`AsyncEngine` keeps one `EngineCore` and a thread that runs step after step; a `Ticket` is the asker's end of a request,
+and `chat_for` gives a `ChatModel` for one tenant. Tokens equal those of `engine.reference` whatever else is being
+served. If a step breaks the loop, what was running fails with `EngineStoppedError` and the loop begins anew.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Unpack
+
+from viewfinder.engine.engine import Engine, EngineCore
+from viewfinder.engine.model_runner import StepOutput
+from viewfinder.engine.request import Delta, EngineRequest, RequestOutput
+from viewfinder.engine.scheduler import Counters, EngineConfig
+from viewfinder.engine.sequence import Sequence as TokenSequence
+from viewfinder.errors import ViewfinderError
+from viewfinder.messages import ChatModel, ChatOptions, Message, Reply, Sampling
+from viewfinder.processor.processor import Processor
+
+_LOG = logging.getLogger(__name__)
+
+Event = Delta | Reply | Exception
+
+
+class EngineStoppedError(ViewfinderError):
+    """The engine lost this request through no fault of it: it was restarted, or it is shutting down."""
+
+
+class Ticket:
+    """The asker's end of a request: events as they come, and a way to call it off.
+
+    Events are `Delta`s and, last, a `Reply` or an exception. `listener`, when given, gets each in the engine's
+    thread instead of the queue.
+    """
+
+    def __init__(
+        self, sequence: TokenSequence, output: RequestOutput, listener: Callable[[Event], None] | None = None
+    ) -> None:
+        self.sequence, self.output = sequence, output
+        self._queue: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._emit = listener or self._queue.put
+
+    def emit(self, event: Event) -> None:
+        self._emit(event)
+
+    def cancel(self) -> None:
+        """The engine drops the request before its next step; its last event is a `Reply` with what there is."""
+        self.sequence.cancelled = True
+
+    def events(self) -> Iterator[Delta | Reply]:
+        """Until the `Reply`; raises what ended the request otherwise."""
+        while True:
+            event = self._queue.get()
+            if isinstance(event, Exception):
+                raise event
+            yield event
+            if isinstance(event, Reply):
+                return
+
+
+class AsyncEngine:
+    """Continuous batching over the model of an `Engine`."""
+
+    def __init__(self, engine: Engine, config: EngineConfig | None = None) -> None:
+        self.engine = engine
+        self.config = config or EngineConfig()
+        self.counters = Counters()
+        self.core = self._new_core()
+        self._incoming: list[Ticket] = []
+        self._tickets: dict[TokenSequence, Ticket] = {}
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._state = "open"
+        self._seconds_each = 1.0
+
+    def _new_core(self) -> EngineCore:
+        return EngineCore(self.engine.model, self.config, self.counters)
+
+    def start(self) -> None:
+        """Run the loop in a thread of its own."""
+        self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
+        self._thread.start()
+
+    def stop(self, drain_seconds: float = 0.0) -> None:
+        """Take no more; finish what is there within `drain_seconds`, then fail the rest and end the thread."""
+        deadline = time.monotonic() + drain_seconds
+        with self._wake:
+            self._state = "draining"
+            self._wake.notify_all()
+        while time.monotonic() < deadline and not self.is_idle:
+            time.sleep(0.01)
+        with self._wake:
+            self._state = "stopped"
+            self._wake.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self._fail_all("the server is shutting down, so this request was dropped; send it again")
+
+    @property
+    def state(self) -> str:
+        """open, draining or stopped."""
+        return self._state
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def is_idle(self) -> bool:
+        with self._wake:
+            return not self._incoming and self.core.scheduler.is_idle
+
+    def submit(self, request: EngineRequest, listener: Callable[[Event], None] | None = None) -> Ticket:
+        """Queue a request.
+
+        Raises:
+            BusyError: too many wait already.
+            ContextLengthError: the prompt leaves no room for an answer, or the cache cannot hold it.
+            EngineStoppedError: the engine takes no more.
+        """
+        tenant = request.tenant
+        sequence = self.core.runner.make_sequence(request.prepared.inputs, self.engine.sampler(request), tenant)
+        ticket = Ticket(sequence, RequestOutput(request, self.engine.processor.tokenizer), listener)
+        with self._wake:
+            if self._state != "open":
+                raise EngineStoppedError("the server is shutting down and takes no more requests; try again later")
+            own = sum(waiting.sequence.tenant == tenant for waiting in self._incoming)
+            self.core.scheduler.check_waiting(tenant, own + 1, self._seconds_each)
+            self._incoming.append(ticket)
+            self._wake.notify_all()
+        return ticket
+
+    def step(self) -> bool:
+        """One step; False when there was nothing to do. Called by the loop, or by a test in its stead."""
+        scheduler = self.core.scheduler
+        with self._wake:
+            for ticket in self._incoming:
+                self._tickets[ticket.sequence] = ticket
+                scheduler.add(ticket.sequence)
+            self._incoming.clear()
+        for sequence in scheduler.drop_cancelled():
+            self.counters.cancelled += 1
+            ticket = self._tickets.pop(sequence)
+            ticket.emit(ticket.output.reply(cancelled=True))
+        outputs = self.core.step()
+        for output in outputs:
+            try:
+                self._pass_on(output)
+            except Exception as error:  # what breaks one request concerns no other
+                self._fail(output.sequence, error)
+        self.counters.steps += bool(outputs)
+        return bool(outputs)
+
+    def _pass_on(self, output: StepOutput) -> None:
+        """Tell the asker what a step did for a request."""
+        ticket = self._tickets[output.sequence]
+        if output.error is not None:
+            self._fail(output.sequence, output.error)
+        elif output.token is not None:
+            ticket.emit(ticket.output.push(output.token))
+            if ticket.output.finished:
+                self._finish(ticket)
+
+    def _finish(self, ticket: Ticket) -> None:
+        sequence = ticket.sequence
+        self._drop(sequence)
+        reply = ticket.output.reply()
+        self.counters.finished += 1
+        self.counters.prompt_tokens += reply.usage.prompt_tokens
+        self.counters.completion_tokens += reply.usage.completion_tokens
+        self._seconds_each = 0.9 * self._seconds_each + 0.1 * (time.monotonic() - sequence.arrived)
+        ticket.emit(reply)
+
+    def _fail(self, sequence: TokenSequence, error: Exception) -> None:
+        self.counters.failed += 1
+        self._drop(sequence).emit(error)
+
+    def _drop(self, sequence: TokenSequence) -> Ticket:
+        if sequence in self.core.scheduler.running:  # the core goes on until it is told
+            self.core.scheduler.finish(sequence)
+        return self._tickets.pop(sequence)
+
+    def _loop(self) -> None:
+        while True:
+            with self._wake:
+                if self._state == "stopped":
+                    return
+            try:
+                busy = self.step()
+            except Exception:
+                _LOG.exception("the engine's loop broke and is started again")
+                self._restart()
+                continue
+            if not busy:
+                with self._wake:
+                    if not self._incoming and self._state != "stopped":
+                        self._wake.wait(timeout=1.0 if self.core.scheduler.is_idle else 0.05)
+
+    def _restart(self) -> None:
+        self.counters.restarts += 1
+        self._fail_all("the engine failed and was restarted, so this request was lost; send it again")
+        self.core = self._new_core()
+
+    def _fail_all(self, reason: str) -> None:
+        with self._wake:
+            lost = [*self._incoming, *self._tickets.values()]
+            self._incoming.clear()
+            self._tickets.clear()
+        for ticket in lost:
+            self.counters.failed += 1
+            ticket.emit(EngineStoppedError(reason))
+
+    def chat_for(self, tenant: str = "", processor: Processor | None = None) -> "TenantChat":
+        """A `ChatModel` whose requests belong to `tenant`; `processor` sets other budgets than the engine's."""
+        return TenantChat(self, tenant, processor or self.engine.processor)
+
+
+class TenantChat(ChatModel):
+    """The engine of a server as a `ChatModel` for one tenant. Closing a stream calls the request off."""
+
+    def __init__(self, engine: AsyncEngine, tenant: str, processor: Processor) -> None:
+        self.engine, self.tenant, self.processor = engine, tenant, processor
+        self._tickets: list[Ticket] = []
+        self._cancelled = False
+
+    @property
+    def sampling(self) -> Sampling:
+        """What is taken when a request says nothing."""
+        return self.engine.engine.sampling
+
+    def request(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> EngineRequest:
+        """A request of this tenant; errors as in `Engine.stream`."""
+        return self.engine.engine.request(messages, processor=self.processor, tenant=self.tenant, **options)
+
+    def stream(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Iterator[str | Reply]:
+        """As `Engine.stream`; raises `BusyError` and `EngineStoppedError` besides."""
+        ticket = self.engine.submit(self.request(messages, **options))
+        self._tickets.append(ticket)
+        if self._cancelled:
+            ticket.cancel()
+        try:
+            for event in ticket.events():
+                if isinstance(event, Delta):
+                    if event.text:
+                        yield event.text
+                else:
+                    yield event
+        finally:
+            ticket.cancel()
+
+    def cancel(self) -> None:
+        """Call off all that was asked through this object and all that will be."""
+        self._cancelled = True
+        for ticket in self._tickets:
+            ticket.cancel()

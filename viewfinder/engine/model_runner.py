@@ -1,0 +1,216 @@
+"""One step of the model for many sequences: features, one pass, one token for each that is read to its end.
+
+Owns the memory of the caches. A sequence that cannot go on (no valid token, a broken input) fails alone: when a joint
+pass fails, each sequence is tried by itself. Run by one thread.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from viewfinder.engine.sampler import Sampler, Token
+from viewfinder.engine.scheduler import EngineConfig, Scheduled
+from viewfinder.engine.sequence import Piece, PieceKey, Sequence, media_hashes, pieces_of
+from viewfinder.errors import ContextLengthError
+from viewfinder.inputs import ModelInputs
+from viewfinder.model import Chunk, KVCache, Qwen2_5_VL
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """What a step did for one sequence: tokens read, and the token chosen after them or what went wrong, if any."""
+
+    sequence: Sequence
+    num_tokens: int = 0
+    token: Token | None = None
+    error: Exception | None = None
+
+
+class ModelRunner:
+    """A model with its key-value cache and its cache of features."""
+
+    def __init__(self, model: Qwen2_5_VL, config: EngineConfig) -> None:
+        text, size = model.config.text, config.block_size
+        useful = config.max_num_seqs * -(-text.max_position_embeddings // size)
+        affordable = config.cache_bytes // KVCache.block_bytes(text, size, model.compute_dtype)
+        num_blocks = max(1, min(affordable, useful))
+        self.model, self.config = model, config
+        self.kv_cache = KVCache(text, num_blocks, size, dtype=model.compute_dtype, device=model.device)
+        self.encoder_cache = EncoderCache(config.encoder_cache_bytes)
+
+    @property
+    def capacity(self) -> int:
+        """Tokens that the cache holds in all."""
+        return self.kv_cache.num_blocks * self.kv_cache.block_size
+
+    def make_sequence(self, inputs: ModelInputs, sampler: Sampler, tenant: str = "") -> Sequence:
+        """What the scheduler takes. Any thread may call this.
+
+        Raises:
+            ContextLengthError: the cache cannot hold prompt and answer.
+        """
+        if sampler.max_length > self.capacity:
+            raise ContextLengthError(
+                f"prompt and answer may take {sampler.max_length} tokens and the cache holds {self.capacity}, so the "
+                f"request cannot be served; ask for under {max(1, self.capacity - len(inputs.input_ids))} answer "
+                "tokens or send less"
+            )
+        config = self.model.config
+        hashes = media_hashes(inputs) if self.config.enable_prefix_caching else [b""] * len(inputs.media_kinds)
+        pieces = pieces_of(inputs, hashes, tenant, self.config.max_num_patches, config.vision.spatial_merge_size)
+        is_media = (inputs.input_ids == config.image_token_id) | (inputs.input_ids == config.video_token_id)
+        return Sequence(
+            inputs=inputs,
+            sampler=sampler,
+            tenant=tenant,
+            pieces=pieces,
+            media_rows=torch.cat([torch.zeros(1, dtype=torch.int64), is_media.cumsum(0)]),
+            token_ids=inputs.input_ids.tolist(),
+        )
+
+    @torch.inference_mode()
+    def run(self, scheduled: list[Scheduled]) -> list[StepOutput]:
+        """Read what was scheduled, and choose the next token of each sequence that is read to its end."""
+        self.kv_cache.clear([block for part in scheduled for block in part.new_blocks])
+        return list(self._run(scheduled))
+
+    def _run(self, scheduled: list[Scheduled]) -> Iterator[StepOutput]:
+        ready, failed = self._encode(scheduled)
+        yield from failed
+        try:
+            logits = self._forward(ready)
+        except Exception as error:
+            if len(ready) > 1:
+                for part in ready:  # one of them is broken, and the others must not pay for it
+                    yield from self._run([part])
+            else:
+                yield StepOutput(ready[0].sequence, error=error)
+            return
+        rows = iter(logits)
+        for part in ready:
+            sequence = part.sequence
+            read_to_end = sequence.num_pending_tokens == part.num_tokens
+            yield self._sample(part, next(rows)) if read_to_end else StepOutput(sequence, part.num_tokens)
+
+    def _encode(self, scheduled: list[Scheduled]) -> tuple[list[Scheduled], list[StepOutput]]:
+        """Features for the step, as many as one may take; a part ends before what is not yet seen."""
+        left = self.config.max_num_patches
+        ready: list[Scheduled] = []
+        failed: list[StepOutput] = []
+        for part in scheduled:
+            sequence, start = part.sequence, part.sequence.num_computed_tokens
+            end = start + part.num_tokens
+            try:
+                missing: list[int] = []
+                for i in sequence.pieces_at(start, end):
+                    piece = sequence.pieces[i]
+                    if i in sequence.features or self._find(sequence, i):
+                        continue
+                    if left < piece.num_patches and left < self.config.max_num_patches:
+                        end = int(torch.searchsorted(sequence.media_rows, piece.features.start, right=True)) - 1
+                        break
+                    missing.append(i)
+                    left -= piece.num_patches
+                self._run_tower(sequence, missing)
+            except Exception as error:  # whatever is wrong with these pixels concerns this sequence only
+                failed.append(StepOutput(sequence, error=error))
+                continue
+            if end > start:
+                ready.append(Scheduled(sequence, end - start))
+        return ready, failed
+
+    def _find(self, sequence: Sequence, i: int) -> bool:
+        """Take the features of a piece from the cache, if they are there."""
+        found = self.encoder_cache.get(sequence.pieces[i]) if self.config.enable_prefix_caching else None
+        if found is not None:
+            sequence.features[i] = found
+        return found is not None
+
+    def _run_tower(self, sequence: Sequence, missing: list[int]) -> None:
+        """Features of some pieces of one sequence, packed."""
+        if not missing:
+            return
+        pixels = sequence.inputs.pixel_values
+        assert pixels is not None
+        pieces = [sequence.pieces[i] for i in missing]
+        patches = pixels if len(pieces) == len(sequence.pieces) else torch.cat([pixels[p.patches] for p in pieces])
+        features = self.model.visual(patches.to(self.model.device), torch.tensor([p.grid for p in pieces]))
+        sizes = [p.features.stop - p.features.start for p in pieces]
+        for i, piece, part in zip(missing, pieces, features.split(sizes), strict=True):
+            sequence.features[i] = part
+            if self.config.enable_prefix_caching:
+                self.encoder_cache.put(piece, part)
+
+    def _forward(self, ready: list[Scheduled]) -> Tensor:
+        """Logits (sequences that are read to their end, V)."""
+        if not ready:
+            return torch.empty(0)
+        device = self.model.device
+        ids: list[int] = []
+        positions, features, chunks, last = [], [], [], []
+        bounds = [0]
+        for part in ready:
+            sequence, start = part.sequence, part.sequence.num_computed_tokens
+            end = start + part.num_tokens
+            ids += sequence.token_ids[start:end]
+            positions.append(sequence.positions(start, end))
+            features += sequence.features_at(start, end)
+            chunks.append(Chunk(sequence.block_table, start, part.num_tokens))
+            bounds.append(len(ids))
+            if end == len(sequence.token_ids):
+                last.append(len(ids) - 1)
+        inputs = ModelInputs(
+            input_ids=torch.tensor(ids, device=device),
+            position_ids=torch.cat(positions, dim=1).to(device),
+            cu_seqlens=torch.tensor(bounds, dtype=torch.int32),
+            rope_deltas=(0,) * len(ready),
+            media_per_sequence=(0,) * len(ready),
+        )
+        return self.model(
+            inputs,
+            self.kv_cache.view(chunks),
+            features=torch.cat(features) if features else None,
+            logits_at=torch.tensor(last, dtype=torch.int64, device=device),
+        )
+
+    def _sample(self, part: Scheduled, logits: Tensor) -> StepOutput:
+        sequence = part.sequence
+        try:
+            token = sequence.sampler.sample(logits, sequence.token_ids)
+        except Exception as error:
+            return StepOutput(sequence, part.num_tokens, error=error)
+        return StepOutput(sequence, part.num_tokens, token)
+
+
+class EncoderCache:
+    """What the tower made of media, for the next request that shows the same; the one not asked for longest goes first
+    when `max_bytes` are full."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.num_bytes = 0
+        self.hits = 0
+        self._items: OrderedDict[tuple[PieceKey, int], Tensor] = OrderedDict()
+
+    def get(self, piece: Piece) -> Tensor | None:
+        found = self._items.get((piece.key, piece.grid[0]))
+        if found is None:
+            return None
+        self.hits += 1
+        self._items.move_to_end((piece.key, piece.grid[0]))
+        return found
+
+    def put(self, piece: Piece, features: Tensor) -> None:
+        size = features.numel() * features.element_size()
+        key = (piece.key, piece.grid[0])
+        if size > self.max_bytes or key in self._items:
+            return
+        while self.num_bytes + size > self.max_bytes:
+            _, old = self._items.popitem(last=False)
+            self.num_bytes -= old.numel() * old.element_size()
+        # a copy of its own: a slice would keep all that was computed with it alive
+        self._items[key] = features.clone()
+        self.num_bytes += size

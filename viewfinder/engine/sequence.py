@@ -1,0 +1,174 @@
+"""One sequence while it is generated: ids in, ids out, and how far the model has read them.
+
+Knows token ids, positions and pieces of media; text is the business of `request`. Media are known by the full SHA-256
+of their patches and grid, per tenant. A clip is cut into pieces of whole frames, so that one long clip never holds up
+other requests for long; nothing attends across frames.
+"""
+
+import hashlib
+import itertools
+import time
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from viewfinder.engine.block_manager import BlockHash, hash_block, root_hash
+from viewfinder.engine.sampler import Sampler
+from viewfinder.inputs import ModelInputs
+
+_ORDER = itertools.count()
+PieceKey = tuple[str, bytes, int]
+"""Tenant, hash of the medium, first frame pair."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some frames of one medium of a request, the unit of work of the tower.
+
+    Attributes:
+        key: for the cache.
+        grid: frame pairs, rows and columns of patches.
+        patches: rows of `pixel_values`.
+        features: rows of the request's features, in the order of its placeholders.
+    """
+
+    key: PieceKey
+    grid: tuple[int, int, int]
+    patches: slice
+    features: slice
+
+    @property
+    def num_patches(self) -> int:
+        return self.patches.stop - self.patches.start
+
+
+@dataclass(eq=False)
+class Sequence:
+    """Prompt and answer, owned by the engine's thread.
+
+    Attributes:
+        sampler: chooses its tokens and knows its greatest length.
+        tenant: who asks. Caches are never shared between tenants, and turns are taken between them.
+        token_ids: prompt and answer; the first `num_computed_tokens` are in the cache, in the blocks of `block_table`.
+        num_published_blocks: how many of its blocks others may find.
+        pieces: work for the tower; `features` what it gave so far, by piece.
+        media_rows: for each token of the prompt, how many media tokens stand before it (one more entry than tokens).
+        cancelled: the scheduler drops the sequence before the next step. Any thread may set it.
+    """
+
+    inputs: ModelInputs
+    sampler: Sampler
+    tenant: str
+    pieces: list[Piece]
+    media_rows: Tensor
+    token_ids: list[int]
+    order: int = field(default_factory=lambda: next(_ORDER))
+    arrived: float = field(default_factory=time.monotonic)
+    num_computed_tokens: int = 0
+    num_published_blocks: int = 0
+    block_table: list[int] = field(default_factory=list)
+    block_hashes: list[BlockHash] = field(default_factory=list)
+    features: dict[int, Tensor] = field(default_factory=dict)
+    cancelled: bool = False
+
+    @property
+    def num_prompt_tokens(self) -> int:
+        return len(self.inputs.input_ids)
+
+    @property
+    def num_pending_tokens(self) -> int:
+        """Tokens that the model has yet to read; one while decoding."""
+        return len(self.token_ids) - self.num_computed_tokens
+
+    @property
+    def is_decoding(self) -> bool:
+        return self.num_pending_tokens == 1 and self.num_computed_tokens >= self.num_prompt_tokens
+
+    def positions(self, start: int, end: int) -> Tensor:
+        """Position ids (3, end - start), those of the answer going on from the prompt's."""
+        prompt = self.num_prompt_tokens
+        first = max(start, prompt)
+        further = torch.arange(first, end).expand(3, -1) + self.inputs.rope_deltas[0] if end > first else None
+        if further is not None and start >= prompt:
+            return further
+        known = self.inputs.position_ids[:, start : min(end, prompt)]
+        return known if further is None else torch.cat([known, further], dim=1)
+
+    def feature_rows(self, start: int, end: int) -> tuple[int, int]:
+        """Which of the sequence's features stand at tokens `start:end`."""
+        last = len(self.media_rows) - 1
+        return int(self.media_rows[min(start, last)]), int(self.media_rows[min(end, last)])
+
+    def pieces_at(self, start: int, end: int) -> list[int]:
+        """Which pieces have features at tokens `start:end`."""
+        if not self.pieces or start >= self.num_prompt_tokens:
+            return []
+        low, high = self.feature_rows(start, end)
+        return [i for i, piece in enumerate(self.pieces) if piece.features.start < high and piece.features.stop > low]
+
+    def features_at(self, start: int, end: int) -> list[Tensor]:
+        """The features at tokens `start:end`, in order."""
+        pieces = self.pieces_at(start, end)
+        low, high = self.feature_rows(start, end) if pieces else (0, 0)
+        found: list[Tensor] = []
+        for i in pieces:
+            first = self.pieces[i].features.start
+            found.append(self.features[i][max(low - first, 0) : high - first])
+        return found
+
+    def hashes_of(self, num_tokens: int, block_size: int) -> list[BlockHash]:
+        """Hashes of the full blocks among the first `num_tokens` tokens."""
+        while (len(self.block_hashes) + 1) * block_size <= num_tokens:
+            start = len(self.block_hashes) * block_size
+            end = start + block_size
+            media = dict.fromkeys(self.pieces[i].key[1] for i in self.pieces_at(start, end))
+            self.block_hashes.append(
+                hash_block(
+                    self.block_hashes[-1] if self.block_hashes else root_hash(self.tenant),
+                    torch.tensor(self.token_ids[start:end]).numpy().tobytes(),
+                    self.positions(start, end).contiguous().numpy().tobytes(),
+                    list(media),
+                )
+            )
+        return self.block_hashes[: num_tokens // block_size]
+
+
+def media_hashes(inputs: ModelInputs) -> list[bytes]:
+    """The hash of each medium of one request."""
+    hashes: list[bytes] = []
+    at = 0
+    if inputs.grid_thw is None or inputs.pixel_values is None:
+        return hashes
+    for grid in inputs.grid_thw.tolist():
+        count = grid[0] * grid[1] * grid[2]
+        digest = hashlib.sha256(repr(grid).encode())
+        digest.update(inputs.pixel_values[at : at + count].contiguous().numpy().data)
+        hashes.append(digest.digest())
+        at += count
+    return hashes
+
+
+def pieces_of(inputs: ModelInputs, hashes: list[bytes], tenant: str, most: int, merge: int) -> list[Piece]:
+    """Cut the media of a request into pieces of at most `most` patches, but never a frame pair.
+
+    A clip of 5 frame pairs of 100 patches is cut into 2 + 2 + 1 where `most` is 250.
+    """
+    pieces: list[Piece] = []
+    patch = feature = 0
+    grids = [] if inputs.grid_thw is None else inputs.grid_thw.tolist()
+    for (frames, height, width), digest in zip(grids, hashes, strict=True):
+        step = max(1, most // (height * width))
+        for first in range(0, frames, step):
+            count = min(step, frames - first)
+            patches, tokens = count * height * width, count * height * width // merge**2
+            pieces.append(
+                Piece(
+                    (tenant, digest, first),
+                    (count, height, width),
+                    slice(patch, patch + patches),
+                    slice(feature, feature + tokens),
+                )
+            )
+            patch, feature = patch + patches, feature + tokens
+    return pieces
