@@ -24,9 +24,9 @@ from tests.parity.training import their_model, their_processor, write_checkpoint
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
 from viewfinder.data.sample import Sample, say
 from viewfinder.recipes.sizes import fresh
-from viewfinder.train.config import RatesConfig, TrainConfig
+from viewfinder.train.collators import PreferenceCollator
+from viewfinder.train.config import LrScaleConfig, TrainConfig
 from viewfinder.train.learner import Learner, Reference
-from viewfinder.train.makers import PairMaker
 
 PAIRS = [("what stands there?", "one two three " * 4, "two"), ("say", "three", "one one " * 6)]
 SIDE = 448
@@ -93,14 +93,14 @@ def build_ours(model: Any, processor: Any, losses: dict[str, float], clock: Cloc
         steps=1,
         model=model.config,
         objective="preference",
-        rates=RatesConfig(tower=0, merger=0),
+        rates=LrScaleConfig(tower=0, merger=0),
     )
     samples = [
         Sample((say("user", image, question), say("assistant", better)), "pair", rejected=say("assistant", worse))
         for image, (question, better, worse) in zip(pictures(), PAIRS, strict=True)
     ]
-    maker = PairMaker(processor, model.config, 10**6)
-    batch = maker.join([maker.encode(one) for one in samples], range(len(samples)))
+    collator = PreferenceCollator(processor, model.config, 10**6)
+    batch = collator.join([collator.encode(one) for one in samples], range(len(samples)))
     learner = Learner(settings, model, reference=Reference(model))
     watch = Watch(clock, model.visual)
 

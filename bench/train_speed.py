@@ -23,10 +23,10 @@ from viewfinder.messages import ImagePart
 from viewfinder.recipes.sizes import build, start_of_size
 from viewfinder.recipes.stages import TUNING
 from viewfinder.train.batches import AnswerBatch
+from viewfinder.train.collators import AnswerCollator
 from viewfinder.train.config import TrainConfig
 from viewfinder.train.flops import batch_flops
 from viewfinder.train.learner import Learner
-from viewfinder.train.makers import AnswerMaker
 from viewfinder.train.trainer import Trainer as OurTrainer
 
 CASES = {"tiny": 2, "300M": 1}
@@ -108,9 +108,11 @@ def main() -> None:
             length=10**6,
         )
         rng = np.random.default_rng(0)
-        maker = AnswerMaker(start.processor, start.model, config.length)
-        encoded = [maker.encode(mixed_sample(rng, 600 if case == "tiny" else 300)) for _ in range(BATCH * CASES[case])]
-        packs = [maker.join(encoded[i : i + BATCH], ()) for i in range(0, len(encoded), BATCH)]
+        collator = AnswerCollator(start.processor, start.model, config.seq_len)
+        encoded = [
+            collator.encode(mixed_sample(rng, 600 if case == "tiny" else 300)) for _ in range(BATCH * CASES[case])
+        ]
+        packs = [collator.join(encoded[i : i + BATCH], ()) for i in range(0, len(encoded), BATCH)]
         with tempfile.TemporaryDirectory() as out:
             compare(case, config, packs, [one.inputs for one in encoded], build(start, 0), Path(out), options)
 

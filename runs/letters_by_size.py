@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from viewfinder.data.synth.dense import TOWER_HEADS, dense_labels
 from viewfinder.data.synth.fonts import FontFamily, find_families
 from viewfinder.data.synth.scene import make_scene
 from viewfinder.data.synth.scene_style import SceneStyle
@@ -21,7 +20,8 @@ from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.model.weights import load_model
 from viewfinder.processor.processor import Processor
 from viewfinder.recipes.sizes import read_heads
-from viewfinder.train.losses import DenseHeads
+from viewfinder.tiny.token_labels import TOWER_HEADS, token_labels
+from viewfinder.train.losses import LabelHeads
 
 SIZE = (168, 168)
 STYLE = SceneStyle(things=(0, 0), lines=(2, 4), max_chars=24)
@@ -29,7 +29,7 @@ PIXELS = ((10, 12), (13, 15), (16, 19), (20, 24), (25, 32), (33, 50))
 
 
 @torch.no_grad()
-def letters(model: Qwen2_5_VL, heads: DenseHeads, processor: Processor, style: SceneStyle, count: int) -> list[bool]:
+def letters(model: Qwen2_5_VL, heads: LabelHeads, processor: Processor, style: SceneStyle, count: int) -> list[bool]:
     """Of each letter of `count` pictures, whether it was named where it stands."""
     right: list[bool] = []
     for number in range(count):
@@ -39,7 +39,7 @@ def letters(model: Qwen2_5_VL, heads: DenseHeads, processor: Processor, style: S
         assert inputs.pixel_values is not None
         assert inputs.grid_thw is not None
         named = heads(model.visual(inputs.pixel_values, inputs.grid_thw))["characters"].argmax(-1)
-        truth = torch.from_numpy(dense_labels(scene).characters)
+        truth = torch.from_numpy(token_labels(scene).characters)
         right += (named == truth)[truth > 0].tolist()
     return right
 
@@ -52,7 +52,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     model = load_model(options.run / "export", dtype=torch.float32).eval()
-    heads = DenseHeads(model.config.vision.out_hidden_size, TOWER_HEADS)
+    heads = LabelHeads(model.config.vision.out_hidden_size, TOWER_HEADS)
     read_heads({"tower": heads}, options.run / "states")
     processor = Processor.from_pretrained(options.run / "export")
 

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from viewfinder.data.synth.scene import make_scene
-from viewfinder.data.synth.stream import StreamConfig, make_sample
 from viewfinder.inputs import IGNORE_INDEX, pack
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.model.weights import load_model
 from viewfinder.processor.processor import Processor
-from viewfinder.recipes.tiny import STYLES
+from viewfinder.tiny.recipes import STYLES
+from viewfinder.tiny.stream import StreamConfig, make_sample
 
 TASKS = ("locate", "point", "count", "read", "ask", "locate_text")
 SHARES = {"one": 0.6, "few": 0.9, "several": 0.5, "crowd": 0.25, "big": 0.2, "short": 0.6, "word": 0.6, "line": 0.4}

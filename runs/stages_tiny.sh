@@ -14,7 +14,7 @@ STAGES=${STAGES:-joint:3.2 joint-4:4.9 joint-6:8.3 language-2:9.2 joint-7:10.5 s
 rows=()
 for stage in $STAGES; do
     name=${stage%%:*}
-    [ -e "$OUT/shipped/$name" ] || "$PYTHON" -m viewfinder.recipes.ship "$OUT/$name" "$OUT/shipped/$name"
+    [ -e "$OUT/shipped/$name" ] || "$PYTHON" -m viewfinder.tiny.ship "$OUT/$name" "$OUT/shipped/$name"
     "$PYTHON" -m viewfinder eval run builtin --model "$OUT/shipped/$name" --count "$COUNT" --out "$OUT/table/$name"
     rows+=("$stage:$OUT/table/$name")
 done

@@ -187,11 +187,11 @@ train tiny-joint --out "$OUT/joint-10" --init "$OUT/joint-9" "${ANSWERS[@]}" ste
 # pair once (27 steps), tower and merger frozen, and the true answers learnt a little beside them.
 sets data build shapes=3 grounding=1.5 screens=1.5 receipts=0.6 forms=0.6 tables=0.6 charts=0.6 relations=0.7 pages=0.4 \
     videos=0.6 --out "$OUT/sets/questions" --count 800 --seed 72 --min-side 84 --max-side 280 --difficulty 0.3
-[ -e "$OUT/shipped/joint-10" ] || "$PYTHON" -m viewfinder.recipes.ship "$OUT/joint-10" "$OUT/shipped/joint-10"
+[ -e "$OUT/shipped/joint-10" ] || "$PYTHON" -m viewfinder.tiny.ship "$OUT/joint-10" "$OUT/shipped/joint-10"
 sets data filter "$OUT/sets/questions" "mistakes:model=$OUT/shipped/joint-10,samples=2,max_new_tokens=160" --out "$OUT/sets/pairs"
 train dpo --out "$OUT/dpo" --init "$OUT/joint-10" threads=2 packs=4 steps=40 seed=931 length=2048 data.source="$OUT/sets/pairs" \
     data.max_pixels=112896 data.video_max_pixels=112896 optimizer.adamw_lr=0.00003 optimizer.warmup=5 preference.chosen_weight=0.3
 
-"$PYTHON" -m viewfinder.recipes.ship "$OUT/joint-10" viewfinder/weights/tiny
+"$PYTHON" -m viewfinder.tiny.ship "$OUT/joint-10" viewfinder/weights/tiny
 "$PYTHON" runs/measure_tiny.py viewfinder/weights/tiny --count 40 \
     --tasks locate,point,count,ask,read --out viewfinder/weights/tiny/measured.json

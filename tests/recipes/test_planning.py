@@ -14,11 +14,11 @@ from viewfinder.recipes.planning import DATA, Device, plan_recipe
 from viewfinder.recipes.run import resolve
 from viewfinder.recipes.sizes import start_of_size
 from viewfinder.train.batches import AnswerBatch
-from viewfinder.train.config import ConfigError, RatesConfig
+from viewfinder.train.collators import AnswerCollator
+from viewfinder.train.config import ConfigError, LrScaleConfig
 from viewfinder.train.estimate import Data, activations, step_flops
 from viewfinder.train.flops import batch_flops
 from viewfinder.train.learner import Learner
-from viewfinder.train.makers import AnswerMaker
 
 
 @pytest.mark.parametrize("recipe", ["vision-contrast", "vision-align", "pretrain-long", "dpo", "lora"])
@@ -47,7 +47,7 @@ def test_the_report_has_the_reports_tokens_and_a_cost() -> None:
 def test_a_token_of_72b_takes_six_flops_a_weight_and_more() -> None:
     config = resolve(start_of_size("72B"), "pretrain-multimodal", [])
     # 6 x 73e9, less embeddings that multiply nothing, more attention
-    assert 420e9 < step_flops(config, DATA["pretrain-multimodal"]) / config.length < 480e9
+    assert 420e9 < step_flops(config, DATA["pretrain-multimodal"]) / config.seq_len < 480e9
 
 
 def test_what_does_not_fit_is_told_with_the_remedy() -> None:
@@ -72,8 +72,8 @@ def test_the_command_gives_json() -> None:
 
 
 def batch(*kinds: str) -> AnswerBatch:
-    maker = AnswerMaker(MADE, model_config(MADE), 4096)
-    return maker.join([maker.encode(sample(kind, i)) for i, kind in enumerate(kinds)], ())
+    collator = AnswerCollator(MADE, model_config(MADE), 4096)
+    return collator.join([collator.encode(sample(kind, i)) for i, kind in enumerate(kinds)], ())
 
 
 ATTENTION = "_scaled_dot_product_flash_attention_for_cpu"
@@ -87,7 +87,7 @@ def attention_flops(q: list[int], k: list[int], *rest: Any, out_shape: Any = Non
 
 @pytest.mark.parametrize("rates", [{}, {"tower": 0.0}, {"language": 0.0}])
 def test_flops_are_those_that_are_counted(rates: dict[str, float]) -> None:
-    config = train_config(MADE, rates=RatesConfig(**rates))
+    config = train_config(MADE, rates=LrScaleConfig(**rates))
     learner, packed = Learner(config, fresh_model(config)), batch("image", "text", "images")
     forward, backward = (getattr(torch.ops.aten, f"{ATTENTION}{end}") for end in ("", "_backward"))
     attention = {forward: attention_flops, backward: lambda _, *rest, **more: 2 * attention_flops(*rest, **more)}
@@ -96,7 +96,7 @@ def test_flops_are_those_that_are_counted(rates: dict[str, float]) -> None:
     # pixels have no gradient, which the plan does not deduct: nothing in real sizes, a quarter of this one
     assert packed.inputs.pixel_values is not None
     pixels = 2 * packed.inputs.pixel_values.numel() * config.model.vision.hidden_size
-    planned = batch_flops(config, packed) - (pixels if config.rates.tower else 0)
+    planned = batch_flops(config, packed) - (pixels if config.lr_scale.tower else 0)
     assert counter.get_total_flops() == pytest.approx(planned, rel=0.1)
 
 

@@ -17,9 +17,9 @@ from tests.train.making import MADE, losses
 from viewfinder.cli.app import app
 from viewfinder.errors import ViewfinderError
 from viewfinder.model.weights import load_model, save_pretrained
-from viewfinder.recipes import tiny
 from viewfinder.recipes.run import train
 from viewfinder.recipes.sizes import export_processor, fresh, read_heads
+from viewfinder.tiny import recipes as tiny
 from viewfinder.train.checkpoint import load_tensors, save_state, saved_states, stored_shapes
 
 

@@ -6,9 +6,16 @@ import torch
 
 from tests.train.making import MADE, learner, metrics_of_steps, train_config
 from viewfinder.data.synth.scene_style import SceneStyle
-from viewfinder.data.synth.stream import StreamConfig, make_batch
 from viewfinder.inputs import IGNORE_INDEX, ModelInputs
-from viewfinder.train.pointing import EARLIER, NEEDED, ahead, asked_tokens, pointing_loss, pointing_targets
+from viewfinder.tiny.attention_loss import (
+    MOST_EARLIER,
+    PLACE_LABELS,
+    attention_loss,
+    attention_targets,
+    earlier_labels,
+    labelled_tokens,
+)
+from viewfinder.tiny.stream import StreamConfig, make_batch
 
 
 def _inputs(grid: tuple[int, int, int]) -> tuple[ModelInputs, torch.Tensor]:
@@ -27,7 +34,7 @@ def _inputs(grid: tuple[int, int, int]) -> tuple[ModelInputs, torch.Tensor]:
 
 
 def _labels(**told: dict[int, int]) -> dict[str, torch.Tensor]:
-    labels = {name: torch.full((16,), IGNORE_INDEX) for name in NEEDED}
+    labels = {name: torch.full((16,), IGNORE_INDEX) for name in PLACE_LABELS}
     for name, marks in told.items():
         for token, value in marks.items():
             labels[name][token] = value
@@ -37,43 +44,43 @@ def _labels(**told: dict[int, int]) -> dict[str, torch.Tensor]:
 def test_a_place_is_one_token_of_the_own_picture() -> None:
     inputs, media = _inputs((1, 4, 4))
     labels = _labels(next_rows={6: 3, 14: 0}, next_columns={6: 0, 14: 1})
-    asked = asked_tokens(labels)
-    allowed, wanted = pointing_targets(inputs, media, labels, asked)
+    asked = labelled_tokens(labels)
+    allowed, wanted = attention_targets(inputs, media, labels, asked)
     assert asked.tolist() == [6, 14]
     assert [row.nonzero().flatten().tolist() for row in wanted] == [[4], [11]]
     assert [row.nonzero().flatten().tolist() for row in allowed] == [[*range(7)], [*range(8, 15)]]
 
 
 def test_the_form_before_the_numbers_is_asked_too_but_no_question() -> None:
-    ids = torch.arange(EARLIER + 12)
+    ids = torch.arange(MOST_EARLIER + 12)
     said = torch.full_like(ids, IGNORE_INDEX)
     said[2:5], said[7:] = 1, 1
     inputs = ModelInputs(
         ids, ids.expand(3, -1), torch.tensor([0, len(ids)]), (0,), media_per_sequence=(0,), labels=said
     )
-    labels = {name: torch.full_like(ids, IGNORE_INDEX) for name in NEEDED}
-    labels["next_rows"][EARLIER + 8], labels["next_columns"][EARLIER + 8] = 4, 5
-    assert asked_tokens(ahead(inputs, labels)).tolist() == [*range(8, EARLIER + 9)]
+    labels = {name: torch.full_like(ids, IGNORE_INDEX) for name in PLACE_LABELS}
+    labels["next_rows"][MOST_EARLIER + 8], labels["next_columns"][MOST_EARLIER + 8] = 4, 5
+    assert labelled_tokens(earlier_labels(inputs, labels)).tolist() == [*range(8, MOST_EARLIER + 9)]
     labels["next_rows"][8], labels["next_columns"][8] = 1, 2
-    told = ahead(inputs, labels)
-    assert told["next_rows"][6:].tolist() == [1] * 3 + [4] * EARLIER + [IGNORE_INDEX] * 3
-    assert told["next_columns"][6:].tolist() == [2] * 3 + [5] * EARLIER + [IGNORE_INDEX] * 3
+    told = earlier_labels(inputs, labels)
+    assert told["next_rows"][6:].tolist() == [1] * 3 + [4] * MOST_EARLIER + [IGNORE_INDEX] * 3
+    assert told["next_columns"][6:].tolist() == [2] * 3 + [5] * MOST_EARLIER + [IGNORE_INDEX] * 3
 
 
 def test_a_time_is_every_token_of_its_pair_of_frames() -> None:
     inputs, media = _inputs((2, 2, 4))
     labels = _labels(next_steps={14: 1})
-    _, wanted = pointing_targets(inputs, media, labels, asked_tokens(labels))
+    _, wanted = attention_targets(inputs, media, labels, labelled_tokens(labels))
     assert wanted.nonzero().tolist() == [[0, 12], [0, 13]]
 
 
 def test_a_place_outside_of_what_is_shown_does_not_count() -> None:
     inputs, media = _inputs((1, 4, 4))
     labels = _labels(next_rows={6: 9}, next_columns={6: 0})
-    asked = asked_tokens(labels)
+    asked = labelled_tokens(labels)
     still = (torch.ones(16, 1), torch.zeros(16, 1))
-    loss, right = pointing_loss(
-        torch.randn(16, 2), torch.randn(16, 2), still, asked, *pointing_targets(inputs, media, labels, asked)
+    loss, right = attention_loss(
+        torch.randn(16, 2), torch.randn(16, 2), still, asked, *attention_targets(inputs, media, labels, asked)
     )
     assert float(loss) == float(right) == 0.0
 
@@ -84,7 +91,7 @@ def test_the_loss_is_of_the_attention_on_the_wanted_keys() -> None:
     queries = torch.tensor([[0.0, 0.0], [0.0, 0.0], [3.0 * math.sqrt(2), 0.0]])
     asked, allowed = torch.tensor([2]), torch.ones(1, 3, dtype=torch.bool)
     for wanted, right in ((0, 1.0), (1, 0.0)):
-        loss, accuracy = pointing_loss(queries, keys, still, asked, allowed, torch.arange(3)[None] == wanted)
+        loss, accuracy = attention_loss(queries, keys, still, asked, allowed, torch.arange(3)[None] == wanted)
         scores = torch.tensor([3.0, 0.0, 0.0])
         assert math.isclose(float(loss), float(-scores.log_softmax(0)[wanted]), rel_tol=1e-5)
         assert float(accuracy) == right
@@ -94,7 +101,7 @@ def test_turned_queries_and_keys_meet_as_in_the_model() -> None:
     angle = math.pi / 2
     rope = (torch.tensor([[math.cos(a)] for a in (0.0, angle)]), torch.tensor([[math.sin(a)] for a in (0.0, angle)]))
     queries, keys = torch.tensor([[0.0, 0.0], [0.0, -9.0]]), torch.tensor([[9.0, 0.0], [9.0, 0.0]])
-    _, right = pointing_loss(
+    _, right = attention_loss(
         queries, keys, rope, torch.tensor([1]), torch.ones(1, 2, dtype=torch.bool), torch.tensor([[True, False]])
     )
     assert float(right) == 1.0

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from viewfinder.data.synth.clip_questions import ClipStyle, View, make_view, view_sample
 from viewfinder.data.synth.clips import EventClip
 from viewfinder.data.synth.scene import Scene
 from viewfinder.outputs.spans import parse_spans
+from viewfinder.tiny.clip_questions import ClipStyle, View, make_view, view_sample
 
 
 def clip(start: float, end: float, duration: float) -> EventClip:

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from viewfinder.data.sample import Sample
-from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, TEXT_HEADS, TOWER_HEADS
-from viewfinder.data.synth.kind_views import KindStyle, make_view
 from viewfinder.data.synth.words import CHARACTERS
 from viewfinder.errors import DataError, MissingMaterial
 from viewfinder.processor.processor import Processor
 from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.processor.tokenizer import Tokenizer
+from viewfinder.tiny.kind_views import KindStyle, make_view
+from viewfinder.tiny.token_labels import ANSWER_HEADS, IGNORE, TEXT_HEADS, TOWER_HEADS
 
 WRITTEN = ("pages", "receipts", "forms", "tables", "charts", "screens", "invoices")
 

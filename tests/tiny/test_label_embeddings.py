@@ -5,12 +5,12 @@ from torch import Tensor
 
 from tests.train.making import MADE, learner, metrics_of_steps, train_config
 from viewfinder.data.synth.scene_style import SceneStyle
-from viewfinder.data.synth.stream import Batch, StreamConfig, make_batch
 from viewfinder.processor.processor import Processor
+from viewfinder.tiny.label_embeddings import LabelEmbeddings, alignment_loss
+from viewfinder.tiny.stream import Batch, StreamConfig, make_batch
 from viewfinder.train.learner import Learner
-from viewfinder.train.symbols import SymbolTables, alignment
 
-TABLES = SymbolTables(4, {"letters": (2, 3), "kinds": (1, 2)})
+TABLES = LabelEmbeddings(4, {"letters": (2, 3), "kinds": (1, 2)})
 
 
 def feature(letters: list[int], kind: int) -> Tensor:
@@ -29,8 +29,8 @@ def test_what_was_not_asked_adds_nothing() -> None:
 
 def test_the_distance_is_a_share_of_the_variance() -> None:
     symbols = torch.tensor([[0.0, 2.0], [4.0, 6.0]])
-    assert float(alignment(symbols, symbols)) == 0.0
-    assert float(alignment(symbols.mean(dim=0).expand(2, 2), symbols)) == 1.0
+    assert float(alignment_loss(symbols, symbols)) == 0.0
+    assert float(alignment_loss(symbols.mean(dim=0).expand(2, 2), symbols)) == 1.0
 
 
 def batch(processor: Processor) -> Batch:

@@ -3,18 +3,18 @@ from dataclasses import replace
 import pytest
 import torch
 
-from viewfinder.data.synth.clip_questions import ClipStyle
-from viewfinder.data.synth.dense import ANSWER_HEADS, CHANGES, IGNORE, place_of
 from viewfinder.data.synth.fonts import BUILT_IN
-from viewfinder.data.synth.kind_views import KindStyle
 from viewfinder.data.synth.scene_style import SceneStyle
-from viewfinder.data.synth.stream import StreamConfig, batches, make_batch
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.boxes import parse_boxes
 from viewfinder.outputs.spans import parse_spans
 from viewfinder.processor.processor import Processor
 from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.processor.tokenizer import Tokenizer
+from viewfinder.tiny.clip_questions import ClipStyle
+from viewfinder.tiny.kind_views import KindStyle
+from viewfinder.tiny.stream import StreamConfig, batches, make_batch
+from viewfinder.tiny.token_labels import ANSWER_HEADS, CHANGES, IGNORE, place_of
 
 CONFIG = StreamConfig(
     patches=240, max_side=140, text_share=3.0, styles=((1.0, SceneStyle(families=((BUILT_IN, (None,)),))),)
@@ -66,7 +66,7 @@ def test_batches_of_small_pictures_take_about_as_long_as_those_of_large_ones(pro
 
 def test_held_out_fonts_are_not_in_the_training_styles() -> None:
     from viewfinder.data.synth.fonts import HELD_OUT_FAMILIES, family_names
-    from viewfinder.recipes.tiny import STYLES
+    from viewfinder.tiny.recipes import STYLES
 
     for style in STYLES.values():
         assert not HELD_OUT_FAMILIES & set(family_names(style.families))

@@ -1,12 +1,12 @@
 import numpy as np
 from PIL import Image
 
-from viewfinder.data.synth.dense import KINDS, OFFSET_ZERO, TEXT_HEADS, TOWER_HEADS, dense_labels, place_of
 from viewfinder.data.synth.scene import Scene, Thing, make_scene
 from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.shapes import COLOR_NAMES
 from viewfinder.data.synth.text_lines import TextLine
 from viewfinder.data.synth.words import CHARACTERS
+from viewfinder.tiny.token_labels import KINDS, OFFSET_ZERO, TEXT_HEADS, TOWER_HEADS, place_of, token_labels
 
 
 def scene(things: tuple[Thing, ...] = (), lines: tuple[TextLine, ...] = ()) -> Scene:
@@ -19,17 +19,17 @@ def names(ids: np.ndarray) -> str:
 
 def test_characters_by_cell() -> None:
     line = TextLine("aW b", "red", (0, 0, 40, 14), (3.0, 12.0, 20.0, 32.0), 9.0)
-    labels = dense_labels(scene(lines=(line,)))
+    labels = token_labels(scene(lines=(line,)))
     assert [names(row) for row in labels.characters] == ["a--W- ----------", "-b--------------"]
     assert names(labels.letters[0])[:3] == "aW-"
     assert names(labels.letters[1])[0] == "b"
     lower = TextLine("z", "red", (30, 14, 40, 28), (50.0,), 20.0)
-    assert names(dense_labels(scene(lines=(lower,))).characters[1]) == "--------------z-"
+    assert names(token_labels(scene(lines=(lower,))).characters[1]) == "--------------z-"
 
 
 def test_the_second_of_two_letters_in_one_cell_takes_the_next() -> None:
     line = TextLine("il", "red", (0, 0, 8, 14), (4.0, 6.9), 9.0)
-    assert names(dense_labels(scene(lines=(line,))).characters[0])[:4] == "-il-"
+    assert names(token_labels(scene(lines=(line,))).characters[0])[:4] == "-il-"
 
 
 def test_the_place_of_a_point() -> None:
@@ -40,7 +40,7 @@ def test_the_place_of_a_point() -> None:
 
 def test_where_a_thing_lies_seen_from_its_token_and_in_the_picture() -> None:
     thing = Thing("square", "red", (26, 4, 50, 20), Image.new("L", (24, 16), 255))
-    labels = dense_labels(scene(things=(thing,)))
+    labels = token_labels(scene(things=(thing,)))
     assert labels.kinds.tolist() == [0, KINDS.index("square")]  # a twentieth of the first token is not enough
     assert labels.colors.tolist() == [-100, COLOR_NAMES.index("red")]
     assert (labels.offsets[1] - OFFSET_ZERO).tolist() == [-1, 0, 2, 2]  # -2, 4, 22, 20 from (28, 0)
@@ -53,7 +53,7 @@ def test_where_a_thing_lies_seen_from_its_token_and_in_the_picture() -> None:
 def test_every_label_has_a_head_with_room_for_it() -> None:
     for seed in range(10):
         style = SceneStyle(things=(1, 4), lines=(1, 3))
-        labels = dense_labels(make_scene(np.random.default_rng(seed), (140, 168), style)).as_dict()
+        labels = token_labels(make_scene(np.random.default_rng(seed), (140, 168), style)).as_dict()
         heads = TOWER_HEADS | TEXT_HEADS
         assert labels.keys() == heads.keys()
         for name, values in labels.items():

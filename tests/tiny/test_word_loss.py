@@ -4,10 +4,10 @@ import torch
 
 from tests.train.making import MADE, learner, metrics_of_steps, train_config
 from viewfinder.data.synth.scene_style import SceneStyle
-from viewfinder.data.synth.stream import StreamConfig, make_batch
 from viewfinder.inputs import IGNORE_INDEX
-from viewfinder.recipes.tiny import build_heads
-from viewfinder.train.naming import WordHeads, naming_loss
+from viewfinder.tiny.recipes import build_heads
+from viewfinder.tiny.stream import StreamConfig, make_batch
+from viewfinder.tiny.word_loss import WordHeads, word_loss
 
 _TABLE = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [-2.0, 0.0], [0.0, -2.0]])
 _WORDS = WordHeads({"colors": [[1], [2], [3, 4]], "kinds": [[], [1], [3]]})
@@ -25,7 +25,7 @@ def test_answers_without_a_word_are_not_asked() -> None:
 def test_states_learn_the_words_and_the_words_stay() -> None:
     states, table = torch.zeros(2, 2).normal_().requires_grad_(), _TABLE.clone().requires_grad_()
     labels = {"colors": torch.tensor([1, IGNORE_INDEX]), "kinds": torch.full((2,), IGNORE_INDEX)}
-    loss, right = naming_loss(_WORDS, states, table, labels)
+    loss, right = word_loss(_WORDS, states, table, labels)
     loss.backward()
     assert table.grad is None
     assert states.grad is not None
@@ -36,7 +36,7 @@ def test_states_learn_the_words_and_the_words_stay() -> None:
 
 def test_nothing_asked_is_nothing_lost() -> None:
     labels = {name: torch.full((2,), IGNORE_INDEX) for name in ("colors", "kinds")}
-    loss, right = naming_loss(_WORDS, torch.ones(2, 2), _TABLE, labels)
+    loss, right = word_loss(_WORDS, torch.ones(2, 2), _TABLE, labels)
     assert float(loss.detach()) == float(right) == 0.0
 
 

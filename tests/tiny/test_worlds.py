@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from viewfinder.agent.worlds.drawn import DrawnWorld
-from viewfinder.data.synth.inscribed import written_on
+from viewfinder.data.synth.drawn_text import written_on
 from viewfinder.data.synth.kinds import Maker, Options
 from viewfinder.media.image import Picture
 from viewfinder.messages import ImagePart
 from viewfinder.outputs.actions import Action
-from viewfinder.recipes import worlds
+from viewfinder.tiny import worlds
 
 
 @pytest.mark.parametrize("make", [worlds.step, worlds.pointing])

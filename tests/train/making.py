@@ -13,20 +13,20 @@ from PIL import Image
 from tests.doubles import small_processor
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
 from viewfinder.data.sample import Sample, say
-from viewfinder.data.synth.dense import ANSWER_HEADS, TEXT_HEADS, TOWER_HEADS
-from viewfinder.data.synth.stream import Batch
 from viewfinder.messages import VideoPart
 from viewfinder.model.lora import add_adapters
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.processor.processor import Processor
+from viewfinder.tiny.label_embeddings import LabelEmbeddings
+from viewfinder.tiny.stream import Batch
+from viewfinder.tiny.token_labels import ANSWER_HEADS, TEXT_HEADS, TOWER_HEADS
+from viewfinder.train.collators import AnswerCollator, Collator, ContrastiveCollator, PreferenceCollator
 from viewfinder.train.config import ContrastiveConfig, OptimizerConfig, TrainConfig
 from viewfinder.train.contrast import ContrastHead
-from viewfinder.train.feed import Row, SampleFeed
+from viewfinder.train.dataloader import PackedLoader, Row
+from viewfinder.train.distributed import ParallelDims
 from viewfinder.train.learner import Learner, Reference
-from viewfinder.train.losses import DenseHeads
-from viewfinder.train.makers import AnswerMaker, ContrastMaker, Maker, PairMaker
-from viewfinder.train.ranks import Ranks
-from viewfinder.train.symbols import SymbolTables
+from viewfinder.train.losses import LabelHeads
 from viewfinder.train.trainer import Trainer
 
 
@@ -101,10 +101,10 @@ def learner(config: TrainConfig) -> Learner:
     torch.manual_seed(0)
     vision, text = config.model.vision.out_hidden_size, config.model.text.hidden_size
     heads: dict[str, torch.nn.Module] = {
-        "tower": DenseHeads(vision, TOWER_HEADS),
-        "text": DenseHeads(text, TEXT_HEADS),
-        "answer": DenseHeads(text, ANSWER_HEADS),
-        "symbols": SymbolTables(text, TOWER_HEADS),
+        "tower": LabelHeads(vision, TOWER_HEADS),
+        "text": LabelHeads(text, TEXT_HEADS),
+        "answer": LabelHeads(text, ANSWER_HEADS),
+        "symbols": LabelEmbeddings(text, TOWER_HEADS),
     }
     return Learner(config, fresh_model(config), heads)
 
@@ -168,23 +168,27 @@ def captions(start: int) -> Iterator[Row]:
         yield Row(f"row {number}", lambda n=number: sample("image", n))
 
 
-def make_trainer(config: TrainConfig, out: Path, ranks: Ranks | None = None, **options: Any) -> Trainer:
-    ranks = ranks or Ranks()
+def make_trainer(config: TrainConfig, out: Path, ranks: ParallelDims | None = None, **options: Any) -> Trainer:
+    ranks = ranks or ParallelDims()
     model = fresh_model(config)
-    maker: Maker = AnswerMaker(MADE, config.model, config.length, dense=config.dense_weight > 0)
+    collator: Collator = AnswerCollator(MADE, config.model, config.seq_len, dense=config.dense_weight > 0)
     heads, reference, source = {}, None, rows
     if config.dense_weight:
         width = config.model.text.hidden_size
-        heads = {name: DenseHeads(width, questions) for name, questions in DENSE.items()}
+        heads = {name: LabelHeads(width, questions) for name, questions in DENSE.items()}
     if config.lora is not None:
         add_adapters(model, config.lora.rank, config.lora.alpha, config.lora.targets)
     if config.objective == "contrastive":
         assert config.contrastive is not None
-        maker, source = ContrastMaker(MADE, config.model, config.length), captions
+        collator, source = ContrastiveCollator(MADE, config.model, config.seq_len), captions
         heads = {"contrast": ContrastHead(config.contrastive, config.model.vision.out_hidden_size)}
     if config.objective == "preference":
-        maker, source, reference = PairMaker(MADE, config.model, config.length), pair_rows, Reference(model)
-    feed = SampleFeed(source, maker, config.length, config.packs, ranks.data_rank, ranks.data_world)
+        collator, source, reference = (
+            PreferenceCollator(MADE, config.model, config.seq_len),
+            pair_rows,
+            Reference(model),
+        )
+    feed = PackedLoader(source, collator, config.seq_len, config.global_batch_size, ranks.data_rank, ranks.data_world)
     return Trainer(config, Learner(config, model, heads, reference), feed, out, ranks=ranks, **options)
 
 

@@ -9,10 +9,10 @@ import torch
 import torch.distributed as dist
 
 from tests.train.making import MADE, contrastive, make_trainer, sample, train_config
+from viewfinder.train.collators import ContrastiveCollator
 from viewfinder.train.config import LoraConfig, TrainConfig
+from viewfinder.train.distributed import ParallelDims, full, init_distributed
 from viewfinder.train.learner import Learner
-from viewfinder.train.makers import ContrastMaker
-from viewfinder.train.ranks import Ranks, full, start_ranks
 
 OPTIMIZER = {"warmup": 2, "cooldown": 0.0, "muon_lr": 0.02, "adamw_lr": 1e-2, "ema": 0.5}
 ANSWER: dict[str, Any] = {"steps": 20, "save_every": 10, "log_every": 1, "optimizer": OPTIMIZER}
@@ -33,7 +33,7 @@ def config_of(job: str) -> TrainConfig:
     return train_config(MADE, **JOBS[job])
 
 
-def run(job: str, out: Path, ranks: Ranks) -> None:
+def run(job: str, out: Path, ranks: ParallelDims) -> None:
     make_trainer(config_of(job), out / job, ranks).run()
 
 
@@ -41,16 +41,16 @@ def contrast_config() -> TrainConfig:
     return train_config(MADE, objective="contrastive", contrastive=contrastive(MADE))
 
 
-def contrast_gradients(out: Path | None, ranks: Ranks) -> dict[str, torch.Tensor]:
+def contrast_gradients(out: Path | None, ranks: ParallelDims) -> dict[str, torch.Tensor]:
     """Gradients of one step of contrast over three pairs; the second of two ranks has the last, or none."""
     trainer = make_trainer(contrast_config(), out or Path(), ranks)
     learner: Learner = trainer.learner
-    maker = ContrastMaker(MADE, trainer.config.model, 256)
-    items = [maker.encode(sample("image", seed)) for seed in (1, 2, 3)]
+    collator = ContrastiveCollator(MADE, trainer.config.model, 256)
+    items = [collator.encode(sample("image", seed)) for seed in (1, 2, 3)]
     found: dict[str, torch.Tensor] = {}
     for name, cut in (("shared", 2), ("none", 3)):
         mine = items if ranks.world == 1 else items[:cut] if ranks.rank == 0 else items[cut:]
-        loss = learner(maker.join(mine, ()) if mine else maker.empty()).total
+        loss = learner(collator.join(mine, ()) if mine else collator.empty()).total
         (loss * ranks.world / len(items)).backward()
         found |= {f"{name} {n}": full(p.grad).clone() for n, p in learner.named_parameters() if p.grad is not None}
         learner.zero_grad()
@@ -62,7 +62,7 @@ def main() -> None:
     torch.set_num_threads(1)
     for job in jobs:
         config = config_of(job) if job != "contrast" else contrast_config()
-        ranks = start_ranks(config.parallel)
+        ranks = init_distributed(config.parallel)
         if job == "contrast":
             gradients = contrast_gradients(out / job, ranks)
             if ranks.rank == 0:

@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 from tests.train.making import MADE, contrastive, fresh_model, losses, rows, train_config
 from tests.train.on_ranks import config_of, contrast_gradients, run
 from viewfinder.train.checkpoint import saved_states
+from viewfinder.train.collators import AnswerCollator
 from viewfinder.train.config import ConfigError
+from viewfinder.train.dataloader import PackedLoader
+from viewfinder.train.distributed import ParallelDims, make_mesh, shard
 from viewfinder.train.estimate import fake_ranks
-from viewfinder.train.feed import SampleFeed
 from viewfinder.train.learner import Learner
-from viewfinder.train.makers import AnswerMaker
-from viewfinder.train.ranks import Ranks, make_mesh, shard
 
 OTHERS = ["dense", "frozen", "preference", "adapters", "recompute", "tensor"]
 
@@ -47,7 +47,7 @@ def two_ranks(out: Path, *jobs: str) -> None:
 def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two ranks made, each job from the beginning but `goes_on`, which one process began."""
     out = tmp_path_factory.mktemp("ranks")
-    run("answer", out / "alone", Ranks())
+    run("answer", out / "alone", ParallelDims())
     begun = out / "goes_on"
     shutil.copytree(out / "alone/answer", begun)
     shutil.rmtree(saved_states(begun / "states")[-1])
@@ -68,7 +68,7 @@ def assert_close(found: list[float], wanted: list[float]) -> None:
 
 
 def test_twenty_steps_as_in_one_process_with_a_rank_that_sees_nothing(together: Path) -> None:
-    feed = SampleFeed(rows, AnswerMaker(MADE, config_of("answer").model, 256), 256, 2)
+    feed = PackedLoader(rows, AnswerCollator(MADE, config_of("answer").model, 256), 256, 2)
     steps = [step for _, step in zip(range(20), feed(None), strict=False)]
     seen = {tuple(pack.inputs.pixel_values is not None for pack in step.packs) for step in steps}
     assert any(any(one) and not all(one) for one in seen), "no step has one pack with and one without media"
@@ -80,14 +80,14 @@ def test_one_process_goes_on_from_two_and_two_from_one(together: Path) -> None:
     assert_close(losses(together / "goes_on"), alone)
     shutil.copytree(together / "answer", together / "back/answer")
     shutil.rmtree(saved_states(together / "back/answer/states")[-1])
-    run("answer", together / "back", Ranks())
+    run("answer", together / "back", ParallelDims())
     assert_close(losses(together / "back/answer"), alone)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("job", OTHERS)
 def test_as_one_process(others: Path, tmp_path: Path, job: str) -> None:
-    run(job, tmp_path, Ranks())
+    run(job, tmp_path, ParallelDims())
     assert_close(losses(others / job), losses(tmp_path / job))
     for name in ("export/model.safetensors", *(["adapter/adapter_model.safetensors"] if job == "adapters" else [])):
         mine, theirs = load_file(tmp_path / job / name), load_file(others / job / name)
@@ -101,7 +101,7 @@ def test_as_one_process(others: Path, tmp_path: Path, job: str) -> None:
 @pytest.mark.slow
 def test_contrast_is_over_the_pairs_of_all_ranks(others: Path, tmp_path: Path) -> None:
     found = torch.load(others / "contrast.pt")
-    wanted = contrast_gradients(tmp_path, Ranks())
+    wanted = contrast_gradients(tmp_path, ParallelDims())
     assert found.keys() == wanted.keys()
     for name in wanted:
         torch.testing.assert_close(found[name], wanted[name], atol=1e-5, rtol=1e-4, msg=name)

@@ -2,11 +2,11 @@ import torch
 from torch.nn import functional as F
 
 from viewfinder.train.losses import (
-    DenseHeads,
+    LabelHeads,
     contrastive_loss,
-    dense_losses,
+    label_losses,
+    next_token_loss,
     preference_losses,
-    summed_cross_entropy,
     token_log_probs,
 )
 
@@ -19,7 +19,7 @@ def test_chunks_change_neither_loss_nor_gradients() -> None:
     labels[::3] = -100
     expected = F.cross_entropy(hidden @ weight.T, labels, ignore_index=-100, reduction="sum")
     wanted = torch.autograd.grad(expected, (hidden, weight))
-    loss = summed_cross_entropy(hidden, weight, labels, chunk=7)
+    loss = next_token_loss(hidden, weight, labels, chunk=7)
     torch.testing.assert_close(loss, expected)
     for got, want in zip(torch.autograd.grad(loss, (hidden, weight)), wanted, strict=True):
         torch.testing.assert_close(got, want, atol=1e-6, rtol=1e-5)
@@ -27,13 +27,13 @@ def test_chunks_change_neither_loss_nor_gradients() -> None:
 
 def test_no_labels_is_no_loss() -> None:
     hidden = torch.ones(3, 4, requires_grad=True)
-    loss = summed_cross_entropy(hidden, torch.ones(5, 4), torch.full((3,), -100))
+    loss = next_token_loss(hidden, torch.ones(5, 4), torch.full((3,), -100))
     loss.backward()
     assert loss.item() == 0.0
 
 
 def test_heads_answer_each_question() -> None:
-    heads = DenseHeads(6, {"kinds": (1, 4), "digits": (12, 10)})
+    heads = LabelHeads(6, {"kinds": (1, 4), "digits": (12, 10)})
     answers = heads(torch.zeros(7, 6))
     assert {name: tuple(value.shape) for name, value in answers.items()} == {"kinds": (7, 1, 4), "digits": (7, 12, 10)}
 
@@ -41,7 +41,7 @@ def test_heads_answer_each_question() -> None:
 def test_dense_losses_leave_out_what_is_not_asked_and_the_empty_from_accuracy() -> None:
     kinds = torch.tensor([[[9.0, 0.0, 0.0]], [[9.0, 0.0, 0.0]], [[0.0, 9.0, 0.0]]])
     digits = torch.tensor([[[9.0, 0.0]], [[9.0, 0.0]], [[9.0, 0.0]]])
-    result = dense_losses(
+    result = label_losses(
         {"kinds": kinds, "digits": digits},
         {"kinds": torch.tensor([0, 2, 1]), "digits": torch.tensor([[0], [1], [-100]])},
     )
@@ -55,7 +55,7 @@ def test_a_frozen_projection_gets_no_gradient_and_the_hidden_states_the_same() -
     hidden = torch.randn(9, 4, generator=generator, requires_grad=True)
     weight = torch.randn(5, 4, generator=generator)
     labels = torch.tensor([1, 2, -100, 0, 4, 4, 3, -100, 1])
-    (2 * summed_cross_entropy(hidden, weight, labels, chunk=2)).backward()
+    (2 * next_token_loss(hidden, weight, labels, chunk=2)).backward()
     wanted = torch.autograd.grad(
         2 * F.cross_entropy(hidden @ weight.T, labels, ignore_index=-100, reduction="sum"), hidden
     )[0]
@@ -69,7 +69,7 @@ def test_log_probs_of_tokens_are_minus_their_losses() -> None:
     labels = torch.tensor([1, -100, 0, 4, -100, 3])
     values = token_log_probs(hidden, weight, labels, chunk=2)
     assert values[1] == values[4] == 0
-    torch.testing.assert_close(-values.sum(), summed_cross_entropy(hidden, weight, labels))
+    torch.testing.assert_close(-values.sum(), next_token_loss(hidden, weight, labels))
 
 
 def test_contrast_of_matched_pairs_is_low_and_by_row_and_column() -> None:

@@ -2,14 +2,14 @@ import pytest
 import torch
 from torch import nn
 
-from viewfinder.train.config import OptimizerConfig, RatesConfig
+from viewfinder.train.config import LrScaleConfig, OptimizerConfig
 from viewfinder.train.optim import (
     AveragedWeights,
     Muon,
     build_optimizers,
+    lr_factor,
     optimizer_tensors,
     orthogonalize,
-    rate_at,
 )
 
 
@@ -44,13 +44,13 @@ def test_muon_reduces_a_quadratic() -> None:
 
 def test_rates() -> None:
     config = OptimizerConfig(warmup=10, cooldown=0.5, final=0.0)
-    rates = [rate_at(step, 100, config) for step in (0, 9, 50, 75, 100)]
+    rates = [lr_factor(step, 100, config) for step in (0, 9, 50, 75, 100)]
     assert rates == [0.1, 1.0, 1.0, 0.5, 0.0]
 
 
 def test_cosine_falls_from_the_warm_up_to_the_end() -> None:
     config = OptimizerConfig(warmup=10, schedule="cosine", final=0.2)
-    assert [round(rate_at(step, 110, config), 3) for step in (4, 10, 60, 110)] == [0.5, 1.0, 0.6, 0.2]
+    assert [round(lr_factor(step, 110, config), 3) for step in (4, 10, 60, 110)] == [0.5, 1.0, 0.6, 0.2]
 
 
 def test_matrices_of_blocks_go_to_muon_and_each_part_has_its_own_rate() -> None:
@@ -64,7 +64,7 @@ def test_matrices_of_blocks_go_to_muon_and_each_part_has_its_own_rate() -> None:
     }
     learner = nn.ModuleDict({"model": nn.ModuleDict(model), "heads": nn.Linear(4, 2)})
     config = OptimizerConfig(muon_lr=1.0, adamw_lr=0.1, weight_decay=0.5)
-    muon, adamw = build_optimizers(learner, config, RatesConfig(tower=0.5, merger=0.2, heads=3.0))
+    muon, adamw = build_optimizers(learner, config, LrScaleConfig(tower=0.5, merger=0.2, heads=3.0))
     assert isinstance(muon, Muon)
     assert sorted((g["peak"], len(g["params"])) for g in muon.param_groups) == [(0.2, 1), (0.5, 1), (1.0, 1)]
     found = sorted((round(g["peak"], 4), g["weight_decay"], len(g["params"])) for g in adamw.param_groups)

@@ -6,17 +6,17 @@ import pytest
 import torch
 
 from tests.train.making import KINDS, fresh_model, model_config, processor, sample, train_config
+from viewfinder.train.collators import AnswerCollator
 from viewfinder.train.learner import Learner
-from viewfinder.train.makers import AnswerMaker
 
 MIXES = [mix for size in (2, 3) for mix in combinations_with_replacement(KINDS, size)]
 
 
 @pytest.fixture(scope="module")
-def proven() -> tuple[Learner, AnswerMaker]:
+def proven() -> tuple[Learner, AnswerCollator]:
     made = processor()
     config = train_config(made)
-    return Learner(config, fresh_model(config)), AnswerMaker(made, model_config(made), 4096)
+    return Learner(config, fresh_model(config)), AnswerCollator(made, model_config(made), 4096)
 
 
 def gradients(learner: Learner) -> dict[str, torch.Tensor]:
@@ -26,10 +26,10 @@ def gradients(learner: Learner) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("mix", MIXES, ids="+".join)
-def test_packed_equals_separate(proven: tuple[Learner, AnswerMaker], mix: tuple[str, ...]) -> None:
-    learner, maker = proven
-    items = [maker.encode(sample(kind, seed)) for seed, kind in enumerate(mix)]
-    packed = learner(maker.join(items, ())).total
+def test_packed_equals_separate(proven: tuple[Learner, AnswerCollator], mix: tuple[str, ...]) -> None:
+    learner, collator = proven
+    items = [collator.encode(sample(kind, seed)) for seed, kind in enumerate(mix)]
+    packed = learner(collator.join(items, ())).total
     packed.backward()
     together = gradients(learner)
     total = torch.zeros(())
@@ -45,9 +45,9 @@ def test_packed_equals_separate(proven: tuple[Learner, AnswerMaker], mix: tuple[
         assert float((together[name] - apart[name]).abs().max()) / units < 1e-5, name
 
 
-def test_the_tower_takes_part_without_pictures(proven: tuple[Learner, AnswerMaker]) -> None:
-    learner, maker = proven
-    learner(maker.encode(sample("text"))).total.backward()
+def test_the_tower_takes_part_without_pictures(proven: tuple[Learner, AnswerCollator]) -> None:
+    learner, collator = proven
+    learner(collator.encode(sample("text"))).total.backward()
     grads = gradients(learner)
     tower = {name: grad for name, grad in grads.items() if ".visual." in name}
     assert len(tower) == sum(1 for name, _ in learner.named_parameters() if ".visual." in name)

@@ -23,10 +23,10 @@ from tests.train.making import (
 from viewfinder.errors import StampError
 from viewfinder.model.weights import load_model
 from viewfinder.train.batches import batch_units
-from viewfinder.train.config import ConfigError, GuardConfig, LoraConfig, RatesConfig
-from viewfinder.train.feed import SampleFeed
+from viewfinder.train.collators import AnswerCollator, PreferenceCollator
+from viewfinder.train.config import ConfigError, LoraConfig, LrScaleConfig, StepGuardConfig
+from viewfinder.train.dataloader import PackedLoader
 from viewfinder.train.learner import Learner
-from viewfinder.train.makers import AnswerMaker, PairMaker
 from viewfinder.train.trainer import Trainer
 
 
@@ -47,12 +47,17 @@ def test_the_chosen_answers_can_be_learnt_beside_the_preference(tmp_path: Path) 
     pairs = next(trainer.feed(None)).packs[0]
     loss = trainer.learner(pairs).total.item() / batch_units(pairs)
 
-    maker, learner = AnswerMaker(MADE, config.model, config.length), Learner(train_config(MADE), fresh_model(config))
+    collator, learner = (
+        AnswerCollator(MADE, config.model, config.seq_len),
+        Learner(train_config(MADE), fresh_model(config)),
+    )
     chosen = [replace(next(pair_rows(number)).make(), rejected=None) for number in pairs.numbers]
-    answers = [maker.join([maker.encode(one)], [0]) for one in chosen]
+    answers = [collator.join([collator.encode(one)], [0]) for one in chosen]
     apart = [learner(one).total.item() / batch_units(one) for one in answers]
     assert loss == pytest.approx(math.log(2) + 0.25 * sum(apart) / len(apart), rel=1e-4)
-    nothing = PairMaker(MADE, config.model, config.length).empty()  # what a rank without a pair left runs along
+    nothing = PreferenceCollator(
+        MADE, config.model, config.seq_len
+    ).empty()  # what a rank without a pair left runs along
     assert trainer.learner(nothing).total.isfinite()
 
 
@@ -76,7 +81,7 @@ def test_going_on_equals_not_having_stopped_bit_for_bit(tmp_path: Path) -> None:
 
 
 def test_the_order_of_rows_does_not_depend_on_stopping() -> None:
-    feed = SampleFeed(rows, AnswerMaker(MADE, train_config(MADE).model, 256), 256, 2)
+    feed = PackedLoader(rows, AnswerCollator(MADE, train_config(MADE).model, 256), 256, 2)
     steps = list(itertools.islice(feed(None), 6))
     assert any(step.position["left"] for step in steps)
     for stop in (1, 3):
@@ -103,21 +108,23 @@ def test_adapters_alone_learn_and_are_merged_into_the_export(tmp_path: Path) -> 
     model = fresh_model(config)
     add_adapters(model, 2, 4.0, ("q_proj", "down_proj"))
     before = model.model.layers[0].mlp.down_proj.weight.clone()
-    feed = SampleFeed(rows, AnswerMaker(MADE, config.model, config.length), config.length, config.packs)
+    feed = PackedLoader(
+        rows, AnswerCollator(MADE, config.model, config.seq_len), config.seq_len, config.global_batch_size
+    )
     Trainer(config, Learner(config, model), feed, tmp_path).run()
     assert torch.equal(before, model.model.layers[0].mlp.down_proj.weight)
     merged = load_model(tmp_path / "export")
     assert not torch.equal(before, merged.model.layers[0].mlp.down_proj.weight)
     again = fresh_model(config)
     load_adapter(again, tmp_path / "adapter")
-    inputs = AnswerMaker(MADE, config.model, 256).encode(sample("image")).inputs
+    inputs = AnswerCollator(MADE, config.model, 256).encode(sample("image")).inputs
     with torch.no_grad():
         torch.testing.assert_close(again(inputs), merged(inputs), atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(model(inputs), merged(inputs), atol=1e-5, rtol=1e-4)
 
 
 def test_frozen_parts_stay(tmp_path: Path) -> None:
-    config = train_config(MADE, rates=RatesConfig(tower=0), steps=2)
+    config = train_config(MADE, rates=LrScaleConfig(tower=0), steps=2)
     trainer = make_trainer(config, tmp_path)
     model = trainer.learner.model
     kept = {n: p.clone() for n, p in model.named_parameters()}
@@ -128,7 +135,7 @@ def test_frozen_parts_stay(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_changes_nothing_and_stops_at_last(tmp_path: Path) -> None:
-    trainer = make_trainer(train_config(MADE, guard=GuardConfig(max_bad_steps=1)), tmp_path)
+    trainer = make_trainer(train_config(MADE, guard=StepGuardConfig(max_bad_steps=1)), tmp_path)
     with torch.no_grad():
         trainer.learner.model.model.norm.weight[0] = float("nan")
     before = trainer.learner.model.visual.patch_embed.proj.weight.detach().clone()
@@ -140,7 +147,7 @@ def test_a_loss_that_is_not_finite_changes_nothing_and_stops_at_last(tmp_path: P
 
 
 def test_a_spike_is_skipped(tmp_path: Path) -> None:
-    guard = GuardConfig(spike=5.0, window=4)
+    guard = StepGuardConfig(spike=5.0, window=4)
     trainer = make_trainer(train_config(MADE, guard=guard), tmp_path)
     packs = next(trainer.feed(None)).packs
     for _ in range(2):
@@ -150,7 +157,7 @@ def test_a_spike_is_skipped(tmp_path: Path) -> None:
 
 
 def test_another_processor_or_other_frozen_weights_do_not_go_on(tmp_path: Path) -> None:
-    config = train_config(MADE, rates=RatesConfig(tower=0), steps=1)
+    config = train_config(MADE, rates=LrScaleConfig(tower=0), steps=1)
     make_trainer(config, tmp_path, stamp="a").run()
     with pytest.raises(StampError, match="stamp a"):
         make_trainer(config, tmp_path, stamp="b")
@@ -160,8 +167,8 @@ def test_another_processor_or_other_frozen_weights_do_not_go_on(tmp_path: Path) 
 
 
 def test_packs_are_shared_evenly_or_refused(tmp_path: Path) -> None:
-    from viewfinder.train.ranks import Ranks
+    from viewfinder.train.distributed import ParallelDims
 
     config = train_config(MADE, packs=3)
     with pytest.raises(ConfigError, match="packs is 3"):
-        Trainer(config, Learner(config, fresh_model(config)), lambda _: iter(()), tmp_path, ranks=Ranks(world=2))
+        Trainer(config, Learner(config, fresh_model(config)), lambda _: iter(()), tmp_path, ranks=ParallelDims(world=2))

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,11 +43,32 @@ def train(
     ] = None,
 ) -> None:
     """Train a recipe; under torchrun, on all its processes. Figures go to OUT/metrics.jsonl and OUT/report.html."""
-    from viewfinder.recipes.run import train as run  # torch and all of training: only when asked for
-
     given = [*(settings or []), *([f"data.source={data}"] if data else [])]
-    run(recipe, out, given, init=init, size=size, language=language)
+    if recipe.startswith("tiny-"):
+        _train_built_in(recipe, given, out, init)
+    else:
+        from viewfinder.recipes.run import train as run  # torch and all of training: only when asked for
+
+        run(recipe, out, given, init=init, size=size, language=language, extra=_extra_losses)
     typer.echo(f"weights in {out / 'export'}, figures in {out / 'report.html'}" if (out / "export").is_dir() else out)
+
+
+def _train_built_in(recipe: str, settings: list[str], out: Path, init: str | None) -> None:
+    from viewfinder.tiny import recipes, run
+    from viewfinder.train.config import ConfigError
+
+    if recipe not in recipes.RECIPES:
+        raise ConfigError(
+            f"there is no recipe {recipe!r}; of the built-in model there are {', '.join(recipes.RECIPES)}"
+        )
+    run.train(recipe, out, settings, init)
+
+
+def _extra_losses(config: Any, processor: Any) -> Any:
+    """Losses on token labels of generated pictures; imported by the runs whose config names an extra loss."""
+    from viewfinder.tiny.extra_losses import build
+
+    return build(config, processor)
 
 
 def plan(
@@ -71,5 +92,5 @@ def plan(
     from viewfinder.recipes.planning import Device, plan_recipe
 
     device = Device(peak, utilisation, bandwidth, watts, price, memory)
-    result = plan_recipe(recipe, size, world, settings or [], device, tokens=tokens, check=check)
+    result = plan_recipe(recipe, size, world, settings or [], device, tokens=tokens, check=check, extra=_extra_losses)
     typer.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.table())

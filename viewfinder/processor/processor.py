@@ -188,6 +188,11 @@ class Processor:
         )
         return Prepared(inputs, infos, tuple(item.transform for item in loaded))
 
+    def pixel_values(self, messages: Sequence[Any], limits: Limits = DEFAULT_LIMITS) -> Tensor | None:
+        """The `pixel_values` that `prepare` gives for these messages, which `plan` left out; raises as `prepare`."""
+        conversation = expand_documents(parse_messages(messages), limits)
+        return self._pixel_values(self.load_media(conversation, limits=limits))
+
     def _pixel_values(self, loaded: Sequence[Loaded]) -> Tensor | None:
         settings = self.settings
         options: dict[str, Any] = {

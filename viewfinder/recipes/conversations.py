@@ -7,7 +7,7 @@ from typing import Any
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.sources.conversations import read_object, read_row, read_rows
-from viewfinder.train.feed import Row
+from viewfinder.train.dataloader import Row
 
 
 @dataclass(frozen=True)

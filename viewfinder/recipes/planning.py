@@ -12,13 +12,13 @@ import torch
 from viewfinder.errors import ViewfinderError
 from viewfinder.model.lora import add_adapters
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
-from viewfinder.recipes import tiny
 from viewfinder.recipes.run import resolve
 from viewfinder.recipes.sizes import start_of_size
 from viewfinder.recipes.stages import CHAINS, RECIPES
 from viewfinder.train.config import ConfigError, TrainConfig
 from viewfinder.train.contrast import ContrastHead
 from viewfinder.train.estimate import Data, Memory, count_sharded, memory, step_flops, step_traffic
+from viewfinder.train.extra_losses import ExtraLossesBuilder, build_extra_losses
 from viewfinder.train.learner import Learner, Reference
 
 REPORT = ("pretrain-vision", "pretrain-multimodal", "pretrain-long", "sft", "dpo")
@@ -146,12 +146,14 @@ def plan_recipe(
     *,
     tokens: float | None = None,
     check: bool = True,
+    extra: ExtraLossesBuilder | None = None,
 ) -> Plan:
     """Plan a recipe, a chain of them, or "report": all stages of the report.
 
     Args:
         tokens: of each stage; the report's (or the assumed) number by default.
         check: compare the bytes that are kept with those that FSDP2 makes.
+        extra: builds the losses that `extra_losses` names, as in `recipes.run.train`.
 
     Raises:
         ConfigError: no such recipe or setting, or a number of devices that its parallelism does not divide.
@@ -162,21 +164,24 @@ def plan_recipe(
         raise ConfigError(f"there is no plan for {unknown[0]!r}; there are report, {', '.join([*CHAINS, *RECIPES])}")
     used = device or Device()
     start = start_of_size(size)
-    stages = [_plan_stage(resolve(start, name, settings), world, tokens or TOKENS[name], check, used) for name in names]
+    configs = [resolve(start, name, settings) for name in names]
+    stages = [_plan_stage(config, world, tokens or TOKENS[config.recipe], check, used, extra) for config in configs]
     return Plan(size, world, used, tuple(stages))
 
 
-def _plan_stage(config: TrainConfig, world: int, tokens: float, check: bool, device: Device) -> StagePlan:
+def _plan_stage(
+    config: TrainConfig, world: int, tokens: float, check: bool, device: Device, extra: ExtraLossesBuilder | None
+) -> StagePlan:
     if world % config.parallel.tensor:
         raise ConfigError(f"parallel.tensor is {config.parallel.tensor}, which does not divide {world} devices")
     data = DATA[config.recipe]
-    learner = outline(config)
+    learner = outline(config, extra)
     held = memory(config, learner, world, data)
     ranks = world // config.parallel.tensor
     flops, traffic = step_flops(config, data), step_traffic(config, learner, world)
     if check and world > 1:
         _compare(held, count_sharded(config, learner, world))
-    steps = tokens / (config.length * ranks)
+    steps = tokens / (config.seq_len * ranks)
     compute = flops / (device.peak * device.utilisation * config.parallel.tensor)
     sending = traffic / device.bandwidth
     seconds = steps * max(compute, sending)  # sharded weights are fetched while the layer before computes
@@ -187,7 +192,7 @@ def _plan_stage(config: TrainConfig, world: int, tokens: float, check: bool, dev
         data=data,
         memory=held,
         checked=check and world > 1,
-        flops_per_token=flops / config.length,
+        flops_per_token=flops / config.seq_len,
         traffic_per_step=traffic,
         compute_seconds=steps * compute,
         traffic_seconds=steps * sending,
@@ -198,19 +203,18 @@ def _plan_stage(config: TrainConfig, world: int, tokens: float, check: bool, dev
     )
 
 
-def outline(config: TrainConfig) -> Learner:
-    """The learner of a config without any numbers, on the meta device."""
+def outline(config: TrainConfig, extra: ExtraLossesBuilder | None = None) -> Learner:
+    """The learner of a config on the meta device: shapes without values."""
     with torch.device("meta"):
         model = Qwen2_5_VL(config.model)
-        heads: dict[str, torch.nn.Module] = {}
+        contrast = None
         if config.contrastive is not None:
-            heads["contrast"] = ContrastHead(config.contrastive, config.model.vision.out_hidden_size)
-        elif config.dense_weight:
-            heads |= tiny.build_heads(config)
+            contrast = ContrastHead(config.contrastive, config.model.vision.out_hidden_size)
         if config.lora is not None:
             add_adapters(model, config.lora.rank, config.lora.alpha, config.lora.targets)
         copies = config.objective == "preference" and config.preference.reference == "copy" and config.lora is None
-        return Learner(config, model, heads, Reference(model) if copies else None)
+        losses = build_extra_losses(config, None, extra)
+        return Learner(config, model, Reference(model) if copies else None, contrast=contrast, extra=losses)
 
 
 def _compare(held: Memory, found: dict[str, int]) -> None:
@@ -221,8 +225,8 @@ def _compare(held: Memory, found: dict[str, int]) -> None:
 
 def _advice(config: TrainConfig, held: Memory, device: Device, compute: float, sending: float) -> str:
     if held.total > device.memory:
-        remedy = "recompute=true" if not config.recompute else "parallel.tensor, more devices or a smaller length"
+        remedy = "recompute=true" if not config.recompute else "parallel.tensor, more devices or a smaller seq_len"
         return f"{held.total / 1e9:.0f} GB do not fit in {device.memory / 1e9:.0f}; use {remedy}"
     if sending > compute:
-        return f"waits for the network {sending / compute - 1:.0%} of its computing time; use a larger length"
+        return f"waits for the network {sending / compute - 1:.0%} of its computing time; use a larger seq_len"
     return ""

@@ -1,11 +1,8 @@
 """Run a recipe from what users give: `viewfinder train RECIPE --out DIR [key=value ...]`.
 
-The same command goes on with a run that was stopped. Also `python -m viewfinder.recipes.run` for the recipes of
-the built-in model.
+The same command resumes a run that was stopped.
 """
 
-import argparse
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,25 +13,23 @@ from safetensors.torch import load_file, save_file
 
 from viewfinder.data.sample import Sample
 from viewfinder.engine.engine import generate
-from viewfinder.errors import ViewfinderError
 from viewfinder.messages import Sampling
 from viewfinder.model.layers import compute_dtype
 from viewfinder.model.lora import add_adapters, load_adapter
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.processor.processor import Processor
-from viewfinder.recipes import tiny
 from viewfinder.recipes.sizes import Start, build, export_processor, read_heads, start_from, start_of_size
 from viewfinder.recipes.sources import DataConfig, Sources, open_sources
 from viewfinder.recipes.stages import CHAINS, RECIPES
-from viewfinder.train.batches import PairBatch
+from viewfinder.train.batches import PreferenceBatch
+from viewfinder.train.collators import AnswerCollator, Collator, ContrastiveCollator, PreferenceCollator
 from viewfinder.train.config import ConfigError, TrainConfig
 from viewfinder.train.contrast import ContrastHead
-from viewfinder.train.feed import SampleFeed, ahead
+from viewfinder.train.dataloader import PackedLoader, in_worker
+from viewfinder.train.distributed import ParallelDims, init_distributed
+from viewfinder.train.extra_losses import ExtraLosses, ExtraLossesBuilder, build_extra_losses
 from viewfinder.train.learner import Learner, Reference
-from viewfinder.train.makers import AnswerMaker, ContrastMaker, Maker, PairMaker
-from viewfinder.train.ranks import Ranks, start_ranks
 from viewfinder.train.reference import precompute, with_reference
-from viewfinder.train.symbols import SymbolTables
 from viewfinder.train.trainer import Trainer
 from viewfinder.train.validation import Validation, held_out_batches
 
@@ -47,6 +42,7 @@ def train(
     init: str | None = None,
     size: str | None = None,
     language: Path | None = None,
+    extra: ExtraLossesBuilder | None = None,
 ) -> dict[str, float]:
     """Train a recipe, or a chain of them, to its end; returns the last figures.
 
@@ -56,24 +52,24 @@ def train(
             recipes that tune, fresh weights of that size for those that pre-train.
         size: fresh weights of a size.
         language: weights for the language model alone.
+        extra: builds the losses that `extra_losses` names. `viewfinder.tiny.extra_losses.build` has the losses that
+            "vision-align" and "vision-end-to-end" use on generated pictures.
 
     Raises:
         ConfigError: no such recipe or setting.
     """
     settings = settings or []
-    if recipe in tiny.RECIPES:
-        return _train_built_in(recipe, out, Path(init) if init else None, settings)
     if recipe in CHAINS:
-        return _train_chain(recipe, out, settings, init=init, size=size, language=language)
+        return _train_chain(recipe, out, settings, init=init, size=size, language=language, extra=extra)
     if recipe not in RECIPES:
-        known = ", ".join([*CHAINS, *RECIPES, *tiny.RECIPES])
+        known = ", ".join([*CHAINS, *RECIPES])
         raise ConfigError(f"there is no recipe {recipe!r}; recipes are {known}")
     if init and size:
         raise ConfigError("init brings weights and size draws new ones, and both were given; give one")
     fresh = recipe.startswith(("vision", "pretrain"))
     start = start_from(init) if init else start_of_size(size or "tiny") if size or fresh else start_from("tiny")
     config = resolve(start, recipe, [*machine_settings(), *settings])
-    return build_trainer(start, config, out, language).run()
+    return build_trainer(start, config, out, language, extra).run()
 
 
 def _train_chain(recipe: str, out: Path, settings: list[str], **options: Any) -> dict[str, float]:
@@ -83,7 +79,7 @@ def _train_chain(recipe: str, out: Path, settings: list[str], **options: Any) ->
         common = [s for s in settings if s.split(":", 1)[0] not in CHAINS[recipe]]
         directory = out / f"{number}-{step}"
         latest = train(step, directory, [*common, *own], **options)
-        options = {"init": str(directory), "size": None, "language": None}
+        options |= {"init": str(directory), "size": None, "language": None}
     return latest
 
 
@@ -105,29 +101,35 @@ def resolve(start: Start, recipe: str, settings: list[str]) -> TrainConfig:
     return config.model_copy(update={"data": data.model_dump()})
 
 
-def build_trainer(start: Start, config: TrainConfig, out: Path, language: Path | None = None) -> Trainer:
+def build_trainer(
+    start: Start,
+    config: TrainConfig,
+    out: Path,
+    language: Path | None = None,
+    extra: ExtraLossesBuilder | None = None,
+) -> Trainer:
     """Everything a recipe needs, ready to `run`."""
     data = DataConfig.read(config.data)
     processor = with_budgets(start.processor, data)
     start = replace(start, processor=processor)
-    ranks = start_ranks(config.parallel)
+    parallel = init_distributed(config.parallel)
     torch.manual_seed(config.seed)
-    learner = build_learner(start, config, language)
+    learner = build_learner(start, config, language, extra)
     sources = open_sources(data, config.seed)
-    maker = build_maker(config, processor)
-    feed = SampleFeed(sources.training, maker, config.length, config.packs, ranks.data_rank, ranks.data_world)
+    collator = build_collator(config, processor, learner.extra)
     if config.objective == "preference" and config.preference.reference == "precomputed":
-        table = _reference_table(learner, maker, sources, config, out)
-        maker = with_reference(maker, table)
-        feed = replace(feed, maker=maker)
+        collator = with_reference(collator, _reference_table(learner, collator, sources, config, out))
+    dataloader = PackedLoader(
+        sources.training, collator, config.seq_len, config.global_batch_size, parallel.data_rank, parallel.data_world
+    )
     return Trainer(
         config,
         learner,
-        ahead(feed, config.workers),
+        in_worker(dataloader, config.workers),
         out,
-        ranks=ranks,
+        parallel=parallel,
         export=partial(export_processor, processor),
-        validate=_validation(config, sources, maker, processor, ranks),
+        validate=_validation(config, sources, collator, processor, parallel),
         stamp=processor.stamp.hash,
     )
 
@@ -139,44 +141,47 @@ def with_budgets(processor: Processor, data: DataConfig) -> Processor:
     return Processor(processor.tokenizer, processor.settings.with_(**given)) if given else processor
 
 
-def build_learner(start: Start, config: TrainConfig, language: Path | None = None) -> Learner:
+def build_learner(
+    start: Start, config: TrainConfig, language: Path | None = None, extra: ExtraLossesBuilder | None = None
+) -> Learner:
     """Model, heads, adapters and reference of a config."""
     model = build(start, config.seed, language)
-    heads: dict[str, torch.nn.Module] = {}
+    contrast = reference = None
     if config.objective == "contrastive":
         assert config.contrastive is not None
-        heads["contrast"] = ContrastHead(config.contrastive, config.model.vision.out_hidden_size)
-    elif config.dense_weight and config.objective == "answer":
-        heads |= tiny.build_heads(config, start.processor)
-    read_heads(heads, start.states)
-    reference = None
+        contrast = ContrastHead(config.contrastive, config.model.vision.out_hidden_size)
+    losses = build_extra_losses(config, start.processor, extra)
+    read_heads({"contrast": contrast} if contrast is not None else losses.heads, start.states)
     if config.lora is not None and config.lora.start:
         load_adapter(model, config.lora.start)
     elif config.lora is not None:
         add_adapters(model, config.lora.rank, config.lora.alpha, config.lora.targets)
     elif config.objective == "preference" and config.preference.reference == "copy":
         reference = Reference(model)
-    return Learner(config, model, heads, reference)
+    return Learner(config, model, reference, contrast=contrast, extra=losses)
 
 
-def build_maker(config: TrainConfig, processor: Processor) -> Maker:
+def build_collator(config: TrainConfig, processor: Processor, extra: ExtraLosses) -> Collator:
     """What makes batches for the objective of a config."""
     if config.objective == "contrastive":
-        return ContrastMaker(processor, config.model, config.length)
+        return ContrastiveCollator(processor, config.model, config.seq_len)
     if config.objective == "preference":
-        return PairMaker(processor, config.model, config.length)
-    return AnswerMaker(processor, config.model, config.length, dense=config.dense_weight > 0)
+        return PreferenceCollator(processor, config.model, config.seq_len)
+    return AnswerCollator(processor, config.model, config.seq_len, extra.sample_labels)
 
 
-def _reference_table(learner: Learner, maker: Maker, sources: Sources, config: TrainConfig, out: Path) -> torch.Tensor:
+def _reference_table(
+    learner: Learner, collator: Collator, sources: Sources, config: TrainConfig, out: Path
+) -> torch.Tensor:
     """Log-probabilities of the reference for each row, computed once and kept beside the run."""
     path = out / "reference.safetensors"
     if path.exists():
         return load_file(path)["log_probs"]
     if DataConfig.read(config.data).epochs != 1:
         raise ConfigError("precomputed log-probabilities go with data.epochs=1, so that each pair has one number")
-    feed = SampleFeed(sources.training, maker, config.length, config.packs)
-    table = precompute(learner, (b for step in feed(None) for b in step.packs if isinstance(b, PairBatch)))
+    dataloader = PackedLoader(sources.training, collator, config.seq_len, config.global_batch_size)
+    batches = (batch for step in dataloader(None) for batch in step.batches)
+    table = precompute(learner, (batch for batch in batches if isinstance(batch, PreferenceBatch)))
     out.mkdir(parents=True, exist_ok=True)
     partial_path = path.with_suffix(".part")
     save_file({"log_probs": table}, partial_path)
@@ -185,14 +190,14 @@ def _reference_table(learner: Learner, maker: Maker, sources: Sources, config: T
 
 
 def _validation(
-    config: TrainConfig, sources: Sources, maker: Maker, processor: Processor, ranks: Ranks
+    config: TrainConfig, sources: Sources, collator: Collator, processor: Processor, parallel: ParallelDims
 ) -> Validation | None:
     if not config.validate_every or not sources.held_out:
         return None
-    batches = held_out_batches(sources.held_out, maker, config.length, ranks)
-    shown = sources.held_out[:4] if ranks.rank == 0 else ()
-    answer = partial(_answer, processor) if ranks.world == 1 else None
-    return Validation(batches, shown, answer, config.bf16 and ranks.world == 1)
+    batches = held_out_batches(sources.held_out, collator, config.seq_len, parallel)
+    shown = sources.held_out[:4] if parallel.rank == 0 else ()
+    answer = partial(_answer, processor) if parallel.world == 1 else None
+    return Validation(batches, shown, answer, config.bf16 and parallel.world == 1)
 
 
 def _answer(processor: Processor, model: Qwen2_5_VL, sample: Sample) -> str:
@@ -202,37 +207,3 @@ def _answer(processor: Processor, model: Qwen2_5_VL, sample: Sample) -> str:
     end = processor.tokenizer.token_id("<|im_end|>")
     tokens = generate(model, inputs, Sampling(max_new_tokens=48), eos_token_ids=(end,))
     return processor.tokenizer.decode([token.id for token in tokens if token.id != end])
-
-
-def _train_built_in(recipe: str, out: Path, init: Path | None, settings: list[str]) -> dict[str, float]:
-    """The recipes that made the built-in model: batches by number, dense heads, no files of data."""
-    processor = Processor.from_pretrained(init / "export") if init else tiny.build_processor()
-    config = tiny.RECIPES[recipe](processor).with_overrides(settings)
-    start = Start(config.model, processor, init / "export" if init else None)
-    heads: dict[str, torch.nn.Module] = {**tiny.build_heads(config, processor)}
-    learner = Learner(config, build(start, config.seed), heads)
-    if isinstance(tables := heads.get("symbols"), SymbolTables) and init is None:
-        tiny.lend_letters(tables, learner.model.model.embed_tokens.weight, processor)
-    read_heads(heads, init / "states" if init else None)
-    ranks = start_ranks(config.parallel)
-    feed = ahead(tiny.feed(processor, config, ranks), config.workers)
-    return Trainer(config, learner, feed, out, ranks=ranks, export=partial(export_processor, processor)).run()
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("recipe", choices=sorted([*tiny.RECIPES, *RECIPES, *CHAINS]))
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--init", help="the run or checkpoint directory whose weights (and heads) are the start")
-    parser.add_argument("settings", nargs="*", metavar="key=value")
-    options = parser.parse_intermixed_args(arguments)
-    try:
-        train(options.recipe, options.out, options.settings, init=options.init)
-    except ViewfinderError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -20,7 +20,7 @@ from viewfinder.errors import DataError, ViewfinderError
 from viewfinder.recipes.conversations import ConversationFile
 from viewfinder.recipes.synthetic import KINDS, synthetic_source
 from viewfinder.train.config import ConfigError
-from viewfinder.train.feed import Row, Source
+from viewfinder.train.dataloader import Row, RowSource
 
 
 class DataConfig(BaseModel):
@@ -29,7 +29,7 @@ class DataConfig(BaseModel):
     Attributes:
         source: "synthetic", a folder of shards, a mixture file (`viewfinder data mix`), or a conversation file.
         stage: of a mixture file.
-        kinds: shares of the synthetic makers.
+        kinds: weights of the generated kinds.
         media: folder that a conversation file's relative paths start from; its own folder by default.
         coordinates: pixels of the original picture, or of the resized one, in a conversation file's answers.
         epochs: how often all rows are seen; 0 is without end.
@@ -103,7 +103,7 @@ class Part:
         return self.whole.row(self.start + index)
 
 
-def shuffled(rows: RowSet, seed: int, epochs: int = 0) -> Source:
+def shuffled(rows: RowSet, seed: int, epochs: int = 0) -> RowSource:
     """Every row once an epoch, each epoch in an order of its own."""
 
     def source(start: int) -> Iterator[Row]:
@@ -116,7 +116,7 @@ def shuffled(rows: RowSet, seed: int, epochs: int = 0) -> Source:
     return source
 
 
-def mixed(mixture: Mixture, sources: Sequence[Source]) -> Source:
+def mixed(mixture: Mixture, sources: Sequence[RowSource]) -> RowSource:
     """Rows of several sources in the shares and the order of a mixture."""
 
     def source(start: int) -> Iterator[Row]:
@@ -132,7 +132,7 @@ def mixed(mixture: Mixture, sources: Sequence[Source]) -> Source:
 class Sources:
     """What a run trains on, and what it is validated on."""
 
-    training: Source
+    training: RowSource
     held_out: tuple[Sample, ...]
 
 
@@ -162,7 +162,7 @@ def open_sources(config: DataConfig, seed: int) -> Sources:
 SYNTHETIC_EPOCH = 1024
 
 
-def _first(source: Source, number: int) -> Source:
+def _first(source: RowSource, number: int) -> RowSource:
     def limited(start: int) -> Iterator[Row]:
         return islice(source(start), max(0, number - start))
 

@@ -1,7 +1,7 @@
 """Every stage of the report (section 2.2.2 and 2.3) as a function from a start to one config.
 
-They differ in data, loss and what is trained; sequence lengths and what is frozen are the report's, rates and
-schedules are ours, since it states none. The lengths are for the official sizes and fall with small ones.
+They differ in data, loss and what is trained. Sequence lengths and frozen parts are the report's. Learning rates and
+schedules are ours, since the report states none. Small models are trained on shorter sequences.
 """
 
 from collections.abc import Callable
@@ -11,10 +11,10 @@ from viewfinder.config import TextConfig
 from viewfinder.recipes.sizes import Start
 from viewfinder.train.config import (
     ContrastiveConfig,
-    GuardConfig,
     LoraConfig,
+    LrScaleConfig,
     OptimizerConfig,
-    RatesConfig,
+    StepGuardConfig,
     TrainConfig,
 )
 
@@ -29,16 +29,16 @@ TUNING = OptimizerConfig(
     final=0.1,
     ema=0.0,
 )
-GUARD = GuardConfig(spike=20.0)
+GUARD = StepGuardConfig(spike=20.0)
 
 
-def _length(start: Start, tokens: int) -> int:
+def _seq_len(start: Start, tokens: int) -> int:
     """Small models (up to 1,024 wide) are trained on an eighth of the report's length."""
     return tokens if start.model.text.hidden_size > 1024 else tokens // 8
 
 
 def _config(start: Start, recipe: str, **values: Any) -> TrainConfig:
-    defaults = {"steps": 1000, "length": _length(start, 8192), "bf16": True, "guard": GUARD, "dense_weight": 0.0}
+    defaults = {"steps": 1000, "seq_len": _seq_len(start, 8192), "bf16": True, "guard": GUARD}
     return TrainConfig(recipe=recipe, model=start.model, **{**defaults, **values})
 
 
@@ -61,7 +61,7 @@ def vision_contrast(start: Start) -> TrainConfig:
         "vision-contrast",
         objective="contrastive",
         contrastive=ContrastiveConfig(text=encoder),
-        rates=RatesConfig(language=0),
+        lr_scale=LrScaleConfig(language=0),
         optimizer=SCRATCH,
         data={"kinds": {"caption": 1.0}},
     )
@@ -72,21 +72,21 @@ def vision_align(start: Start) -> TrainConfig:
     return _config(
         start,
         "vision-align",
-        rates=RatesConfig(language=0),
+        lr_scale=LrScaleConfig(language=0),
         optimizer=SCRATCH,
-        dense_weight=0.2,
+        extra_losses={"token_labels": 0.2},
         data={"kinds": {"answers": 1.0, "caption": 0.5}},
     )
 
 
 def vision_end_to_end(start: Start) -> TrainConfig:
-    """Step 3: everything at once, the language model at a tenth of the rate."""
+    """Step 3: all parts, the language model at a tenth of the learning rate."""
     return _config(
         start,
         "vision-end-to-end",
-        rates=RatesConfig(language=0.1),
+        lr_scale=LrScaleConfig(language=0.1),
         optimizer=SCRATCH,
-        dense_weight=0.2,
+        extra_losses={"token_labels": 0.2},
         data={"kinds": {"answers": 1.0, "caption": 0.5}},
     )
 
@@ -104,7 +104,7 @@ def pretrain_long(start: Start) -> TrainConfig:
     return _config(
         start,
         "pretrain-long",
-        length=_length(start, 32768),
+        seq_len=_seq_len(start, 32768),
         optimizer=slower,
         recompute=True,
         steps=300,
@@ -117,7 +117,7 @@ def sft(start: Start) -> TrainConfig:
     return _config(
         start,
         "sft",
-        rates=RatesConfig(tower=0),
+        lr_scale=LrScaleConfig(tower=0),
         optimizer=TUNING,
         steps=500,
         data={"kinds": {"answers": 0.4, "clip": 0.1, "text": 0.5}},
@@ -130,7 +130,7 @@ def dpo(start: Start) -> TrainConfig:
         start,
         "dpo",
         objective="preference",
-        rates=RatesConfig(tower=0, merger=0),
+        lr_scale=LrScaleConfig(tower=0, merger=0),
         optimizer=TUNING.model_copy(update={"adamw_lr": 1e-6}),
         steps=500,
         data={"kinds": {"pair": 1.0}, "epochs": 1},

@@ -10,22 +10,21 @@ import numpy as np
 
 from viewfinder.data.sample import Sample, say
 from viewfinder.data.synth.clips import clip_sample, make_clip
-from viewfinder.data.synth.dense import dense_labels
 from viewfinder.data.synth.queries import thing_label
 from viewfinder.data.synth.questions import make_turn
 from viewfinder.data.synth.scene import Scene, make_scene
 from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.messages import ImagePart, Message
 from viewfinder.outputs.prompts import describe_prompt, read_prompt
-from viewfinder.train.feed import Row, Source
+from viewfinder.train.dataloader import Row, RowSource
 
 TASKS = {"locate": 1.0, "point": 0.5, "count": 0.4, "read": 1.0, "ask": 0.8}
 SIDES = (84, 224)
 STYLE = SceneStyle(things=(1, 4), lines=(0, 1), text_size=(14, 26))
 
 
-def synthetic_source(kinds: Mapping[str, float], seed: int) -> Source:
-    """An endless source; `kinds` are shares of the makers in `KINDS`."""
+def synthetic_source(kinds: Mapping[str, float], seed: int) -> RowSource:
+    """An endless source; `kinds` are weights of the functions in `KINDS`."""
     names = list(kinds)
     shares = np.array([kinds[name] for name in names]) / sum(kinds.values())
 
@@ -45,7 +44,7 @@ def caption(rng: np.random.Generator) -> Sample:
     """A picture and all that is in it."""
     scene = _scene(rng)
     messages = [say("user", _picture(scene), describe_prompt()), say("assistant", describe(scene))]
-    return _sample("caption", messages, {"dense": dense_labels(scene).as_dict()})
+    return _sample("caption", messages, {"scene": scene})
 
 
 def describe(scene: Scene) -> str:
@@ -63,14 +62,13 @@ def _where(x: float, y: float) -> str:
 
 
 def answers(rng: np.random.Generator) -> Sample:
-    """One to three questions about a picture, with dense labels of its tokens."""
+    """One to three questions about a picture, with what was drawn."""
     scene = _scene(rng)
     messages: list[Message] = []
     for i in range(int(rng.integers(1, 4))):
         turn = make_turn(rng, scene, TASKS)
         messages += [say("user", *([_picture(scene)] if i == 0 else []), turn.question), say("assistant", turn.answer)]
-    truth = {"dense": dense_labels(scene).as_dict()}
-    return _sample("answers", messages, truth)
+    return _sample("answers", messages, {"scene": scene})
 
 
 def pages(rng: np.random.Generator) -> Sample:

@@ -1,7 +1,6 @@
-"""Where to look while an answer is said: labels of the heads on the language model's states, for each token the next.
+"""Labels of answer tokens: where the thing or text stands that the next token says, -100 where nothing is known.
 
-Reading is following the letters with the eye, and placing is having found the thing before its numbers are said: told
-where to look, a small model finds out how much sooner (docs/log.md, 2026-11-26). Elsewhere the labels are -100.
+A small model learns to read and to place much sooner when it is told where to look (docs/log.md, 2026-11-26).
 
 Before each of the tokens 2, 4, 6, 8 of "[2, 4, 6, 8]" stands the place of (4, 6).
 """
@@ -14,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from viewfinder.data.synth.clip_questions import View
-from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, KINDS, place_of
 from viewfinder.data.synth.scene import Scene
 from viewfinder.data.synth.shapes import COLOR_NAMES
 from viewfinder.data.synth.text_lines import TextLine
 from viewfinder.inputs import ModelInputs
 from viewfinder.processor.processor import Processor
+from viewfinder.tiny.clip_questions import View
+from viewfinder.tiny.token_labels import ANSWER_HEADS, IGNORE, KINDS, place_of
 
 Labels = dict[str, NDArray[np.int64]]
 """By head, one answer for each token of a conversation."""
@@ -28,10 +27,13 @@ Turns = Sequence[Mapping[str, Any]]
 """What is true of each question: "boxes" or "count" of all that fits it, "at" the place its answer is about."""
 
 
-def look_in_picture(processor: Processor, item: ModelInputs, scene: Scene, turns: Turns) -> Labels:
-    """In answers that are the text of the picture where the next character stands, in answers with boxes and points
-    the middle of the one whose numbers are being said, in others the thing they are about; and before the first number
-    how many things there will be."""
+def scene_answer_labels(processor: Processor, item: ModelInputs, scene: Scene, turns: Turns) -> Labels:
+    """Labels of the answers about a scene.
+
+    An answer that is the text of the picture has the place of the next character; an answer with boxes or points the
+    middle of the one whose numbers are said; another answer the thing it is about. Before the first number also how
+    many things there will be.
+    """
 
     def marks(said: str, turn: int) -> list[_Mark]:
         spots = _read_spots(said, scene) or _told_spots(said, turns[turn].get("at"), _named_places(scene))
@@ -40,9 +42,9 @@ def look_in_picture(processor: Processor, item: ModelInputs, scene: Scene, turns
     return _next_labels(processor, item, marks)
 
 
-def look_at_written(processor: Processor, item: ModelInputs, lines: Sequence[TextLine], turns: Turns) -> Labels:
-    """The same for any answer about a picture whose lines are known: of the words that it repeats from the picture, and
-    of the numbers of boxes and points."""
+def text_answer_labels(processor: Processor, item: ModelInputs, lines: Sequence[TextLine], turns: Turns) -> Labels:
+    """Labels of any answer about a picture whose lines are known: of words repeated from the picture, and of the
+    numbers of boxes and points."""
 
     def marks(said: str, turn: int) -> list[_Mark]:
         return _with_number(_repeated_spots(said, lines), said, turns[turn])
@@ -50,9 +52,9 @@ def look_at_written(processor: Processor, item: ModelInputs, lines: Sequence[Tex
     return _next_labels(processor, item, marks)
 
 
-def look_in_clip(processor: Processor, item: ModelInputs, view: View) -> Labels:
-    """While the seconds of a start or an end are said, the first pair of frames that shows it: what comes at 3.6 s is
-    not in the pair of 3.0 and 3.5 s."""
+def clip_answer_labels(processor: Processor, item: ModelInputs, view: View) -> Labels:
+    """For the seconds of a start or an end, the first pair of frames that shows it: what comes at 3.6 s is not in the
+    pair of 3.0 and 3.5 s."""
     return _next_labels(processor, item, lambda said, _: _told_steps(said, view))
 
 

@@ -1,9 +1,10 @@
-"""Attention that is told where to look: in one layer the first head's query, at each token whose next one tells of a
-place or a time, has the media token there as its right answer.
+"""A loss on attention: at each token whose next token says a place or a time, one head should look at the media token
+of that place.
 
-A linear head can only ask a state what it already knows; which of several things a question means is found by matching
-the question with every token of the picture, and that match is what attention is. Left to the answers alone, a small
-model did not find it in eight hours: of two things it boxed one at random. With `naming` it does (docs/log.md).
+A linear head can only read from a state what it already contains. Which of several things a question means is found by
+comparing the question with every token of the picture, and attention makes that comparison. Trained on answers alone, a
+small model did not find it in eight hours: of two things it boxed one at random. With this loss and `word_loss` it does
+(docs/log.md).
 
 A picture of 2 x 2 tokens behind two others, and a token that is asked about row 1, column 0: wanted of its seven keys
 is [0, 0, 0, 0, 1, 0, 0].
@@ -18,19 +19,18 @@ from torch import Tensor
 from viewfinder.inputs import IGNORE_INDEX, ModelInputs
 from viewfinder.model.layers import rotate
 
-NEEDED = ("next_rows", "next_columns", "next_steps")
-"""Labels of all tokens that say where: rows of 14 pixels, columns of 28, pairs of frames."""
-NAMED = {"kinds": "next_kinds", "colors": "next_colors"}
-"""What stands there, by the label of media tokens that says the same."""
-EARLIER = 12
-"""Tokens before the first that tells of a place which are asked for it too: the form that its numbers stand in. The
-choice among several things is made there; once a number is said it follows."""
+PLACE_LABELS = ("next_rows", "next_columns", "next_steps")
+"""Labels of places: rows of 14 pixels, columns of 28 pixels, pairs of frames."""
+THING_LABELS = {"kinds": "next_kinds", "colors": "next_colors"}
+"""Labels of what stands there, by the label of media tokens with the same answers."""
+MOST_EARLIER = 12
+"""Tokens before the first number of a place that get its labels too. The choice among several things is made there."""
 
 
-def ahead(inputs: ModelInputs, labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The labels that are `NEEDED` or `NAMED`, each also at up to `EARLIER` tokens of the same answer before it.
+def earlier_labels(inputs: ModelInputs, labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`PLACE_LABELS` and the values of `THING_LABELS`, each also up to `MOST_EARLIER` tokens earlier in the answer.
 
-    In "a [ 4 , 5 ] b", whose numbers are labelled 7, all from "a" on are until the "5".
+    In "a [ 4 , 5 ] b" with label 7 on the numbers, all tokens from "a" to "5" get the label 7.
     """
     assert inputs.labels is not None
     told = _told(labels)
@@ -40,24 +40,24 @@ def ahead(inputs: ModelInputs, labels: Mapping[str, Tensor]) -> dict[str, Tensor
     answer = (~says).cumsum(0)
     known = following < len(told)
     following = torch.where(known, following, at)
-    near = known & says & (answer[following] == answer) & (following - at <= EARLIER)
-    names = [name for name in (*NEEDED, *NAMED.values()) if name in labels]
+    near = known & says & (answer[following] == answer) & (following - at <= MOST_EARLIER)
+    names = [name for name in (*PLACE_LABELS, *THING_LABELS.values()) if name in labels]
     return {name: torch.where(near, labels[name][following], labels[name]) for name in names}
 
 
-def asked_tokens(labels: Mapping[str, Tensor]) -> Int[Tensor, " A"]:
-    """Tokens that are told where to look."""
+def labelled_tokens(labels: Mapping[str, Tensor]) -> Int[Tensor, " A"]:
+    """Tokens that have a label of a place."""
     return _told(labels).nonzero().flatten()
 
 
 def _told(labels: Mapping[str, Tensor]) -> Bool[Tensor, " T"]:
-    return torch.stack([labels[name] != IGNORE_INDEX for name in NEEDED]).any(dim=0)
+    return torch.stack([labels[name] != IGNORE_INDEX for name in PLACE_LABELS]).any(dim=0)
 
 
-def pointing_targets(
+def attention_targets(
     inputs: ModelInputs, media: Bool[Tensor, " T"], labels: Mapping[str, Tensor], asked: Int[Tensor, " A"]
 ) -> tuple[Bool[Tensor, "A T"], Bool[Tensor, "A T"]]:
-    """For each asked token the keys it may look at (its own sequence up to itself), and those it should."""
+    """For each asked token the keys that it may attend to (its sequence up to itself), and those that it should."""
     assert inputs.grid_thw is not None
     at = torch.arange(len(media), device=media.device)
     sequence = torch.searchsorted(inputs.cu_seqlens.to(at.device), at, right=True)
@@ -65,7 +65,7 @@ def pointing_targets(
     where = torch.full((3, len(media)), -1, device=media.device)
     where[:, media] = torch.cat([_coordinates(*grid) for grid in inputs.grid_thw.tolist()], dim=1).to(media.device)
     steps, rows, columns = where
-    row, column, step = (labels[name][asked, None] for name in NEEDED)
+    row, column, step = (labels[name][asked, None] for name in PLACE_LABELS)
     there = (rows == row.div(2, rounding_mode="floor")) & (columns == column) & (row != IGNORE_INDEX)
     then = (steps == step) & (step != IGNORE_INDEX)
     return allowed, allowed & media & (there | then)
@@ -77,7 +77,7 @@ def _coordinates(pairs: int, rows: int, columns: int) -> Int[Tensor, "3 M"]:
     return torch.stack(torch.meshgrid(*sides, indexing="ij")).flatten(1)
 
 
-def pointing_loss(
+def attention_loss(
     queries: Float[Tensor, "T D"],
     keys: Float[Tensor, "T E"],
     rope: tuple[Float[Tensor, "T half"], Float[Tensor, "T half"]],

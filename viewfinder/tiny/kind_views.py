@@ -1,7 +1,7 @@
-"""Samples of the kinds (pages, bills, charts, screens, ...) for the built-in model, with the labels of the dense heads.
+"""Samples of the kinds (pages, bills, charts, screens, ...) for the built-in model, with token labels.
 
-What is written on them is known to the picture (`inscribed`), so letters are asked of every token, and answers that
-repeat it, or name places, are told where to look. Of conversations with several pictures nothing is asked.
+The text on them is known (`data.synth.drawn_text`), so letters are asked of every token, and answers that repeat it or
+name places have answer labels. A conversation with several pictures has no answer labels.
 """
 
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from viewfinder.data.places import prepare
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth import kinds
 from viewfinder.data.synth.choose import weighted
-from viewfinder.data.synth.dense import ANSWER_HEADS, IGNORE, written_labels
-from viewfinder.data.synth.inscribed import moved, written_on
-from viewfinder.data.synth.looking import Labels, Turns, look_at_written
+from viewfinder.data.synth.drawn_text import moved, written_on
 from viewfinder.errors import DataError
 from viewfinder.inputs import ModelInputs
 from viewfinder.media.image import Picture
 from viewfinder.messages import ImagePart
 from viewfinder.processor.processor import Prepared, Processor
+from viewfinder.tiny.answer_labels import Labels, Turns, text_answer_labels
+from viewfinder.tiny.token_labels import ANSWER_HEADS, IGNORE, written_labels
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class KindStyle:
     """Which kinds, and how large and difficult.
 
     Attributes:
-        weights: share of each kind, or of the `makers`, by name.
+        weights: weight of each kind, or of the functions in `makers`, by name.
         sides: smallest and largest side of a picture, pixels.
         difficulty: smallest and largest, 0 to 1.
         longest: tokens of a conversation; longer ones are drawn again.
-        makers: of what is not among the kinds, by name.
+        makers: functions for what is not among the kinds, by name.
     """
 
     weights: Mapping[str, float] = field(default_factory=lambda: {"pages": 1.0})
@@ -88,5 +88,5 @@ def _labels(processor: Processor, shown: Prepared, pictures: list[Image.Image], 
         lines = None if noted is None else [moved(line, transform.to_model) for line in noted]
         found.append(written_labels(transform.resized_size, lines).as_dict())
         if len(pictures) == 1:
-            alone = look_at_written(processor, shown.inputs, lines or (), turns)
+            alone = text_answer_labels(processor, shown.inputs, lines or (), turns)
     return {name: np.concatenate([one[name] for one in found]) for name in found[0]} | alone

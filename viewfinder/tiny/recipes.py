@@ -1,37 +1,26 @@
-"""The recipes of the built-in model: first the tower learns to place and to read, then all of it to answer.
+"""The recipes of the built-in model: first the vision tower learns to place and to read, then all parts to answer.
 
-Sizes, mixtures and schedules only; the trainer is `viewfinder.train`, the data `viewfinder.data.synth`.
+Sizes, vocabulary, mixtures and schedules. The training loop is `viewfinder.train`, the data `tiny.stream`.
 """
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
-from viewfinder.data.synth.clip_questions import ClipStyle
-from viewfinder.data.synth.dense import ANSWER_HEADS, KINDS, TEXT_HEADS, TOWER_HEADS
-from viewfinder.data.synth.kind_views import KindStyle
 from viewfinder.data.synth.questions import make_turn
 from viewfinder.data.synth.scene import make_scene
 from viewfinder.data.synth.scene_style import SceneStyle
-from viewfinder.data.synth.shapes import COLOR_NAMES
-from viewfinder.data.synth.stream import StreamConfig, make_batch
-from viewfinder.data.synth.words import CHARACTERS
 from viewfinder.outputs import prompts
 from viewfinder.processor.processor import Processor
 from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.processor.tokenizer import Tokenizer
-from viewfinder.recipes import worlds
+from viewfinder.tiny import worlds
+from viewfinder.tiny.clip_questions import ClipStyle
+from viewfinder.tiny.kind_views import KindStyle
+from viewfinder.tiny.stream import StreamConfig
 from viewfinder.train.config import OptimizerConfig, TrainConfig
-from viewfinder.train.feed import NumberedFeed
-from viewfinder.train.losses import DenseHeads
-from viewfinder.train.naming import WordHeads
-from viewfinder.train.ranks import Ranks
-from viewfinder.train.symbols import SymbolTables
 
 VOCAB_SIZE = 1024
 TASKS = {"locate": 1.2, "point": 0.6, "count": 0.4, "read": 1.0, "spot": 0.1, "locate_text": 0.2, "ask": 0.8}
@@ -114,46 +103,26 @@ def _forms(rng: np.random.Generator) -> list[str]:
     ]
 
 
-def build_heads(config: TrainConfig, processor: Processor | None = None) -> dict[str, nn.Module]:
-    """Everything that is thrown away after training; words for what is seen need the processor's tokens."""
-    seen, said = config.model.vision.out_hidden_size, config.model.text.hidden_size
-    heads: dict[str, nn.Module] = {
-        "tower": DenseHeads(seen, TOWER_HEADS),
-        "text": DenseHeads(said, TEXT_HEADS),
-        "answer": DenseHeads(said, ANSWER_HEADS),
-    }
-    if config.see == "symbols" or config.align_weight:
-        heads["symbols"] = SymbolTables(said, TOWER_HEADS)
-    if config.naming_weight and processor is not None:
-        heads["naming"] = WordHeads(
-            {name: [processor.tokenizer.encode(f" {word}") if word else [] for word in words] for name, words in _WORDS}
-        )
-    return heads
+class TinyConfig(TrainConfig):
+    """A run of the built-in model.
+
+    Attributes:
+        media_input: what the language model gets at media tokens: features of the pixels, or embeddings of the labels
+            of what was drawn there (`label_embeddings`).
+    """
+
+    media_input: Literal["pixels", "labels"] = "pixels"
 
 
-_WORDS = (("kinds", KINDS), ("colors", COLOR_NAMES))
-
-
-def lend_letters(tables: SymbolTables, embeddings: Tensor, processor: Processor, strength: float = 2.0) -> None:
-    """Add to the vectors of each character the language model's own embedding of it: then a letter that is looked at
-    is half way to being said, in whichever cell it stands."""
-    questions, answers = tables.sizes["characters"]
-    with torch.no_grad():
-        for i, character in enumerate(CHARACTERS + " ", 1):
-            (token,) = processor.tokenizer.encode(character)
-            own = embeddings[token] / embeddings[token].norm() * strength
-            tables.table.weight[1 + i : 1 + questions * answers : answers] += own
-
-
-def tower(processor: Processor) -> TrainConfig:
-    """Dense heads only: crowded pictures, no language model."""
-    return TrainConfig(
+def tower(processor: Processor) -> TinyConfig:
+    """Token labels only: crowded pictures, no language model."""
+    return TinyConfig(
         recipe="tiny-tower",
         seed=1,
         steps=1500,
         model=model_config(processor),
         answer_weight=0.0,
-        dense_weight=1.0,
+        extra_losses={"token_labels": 1.0},
         optimizer=OptimizerConfig(adamw_lr=2e-3, weight_decay=0.1, warmup=20, cooldown=0.4, final=0.1),
         data={
             "max_pixels": 168 * 168,
@@ -163,14 +132,14 @@ def tower(processor: Processor) -> TrainConfig:
     )
 
 
-def joint(processor: Processor) -> TrainConfig:
-    """Everything together, heads still on."""
-    return TrainConfig(
+def joint(processor: Processor) -> TinyConfig:
+    """All parts together."""
+    return TinyConfig(
         recipe="tiny-joint",
         seed=2,
         steps=3000,
         model=model_config(processor),
-        dense_weight=0.2,
+        extra_losses={"token_labels": 0.2},
         optimizer=OptimizerConfig(muon_lr=0.006, adamw_lr=7e-4, weight_decay=0.1, warmup=20, cooldown=0.4, final=0.03),
         data={
             "max_pixels": 168 * 168,
@@ -180,7 +149,7 @@ def joint(processor: Processor) -> TrainConfig:
     )
 
 
-RECIPES: dict[str, Callable[[Processor], TrainConfig]] = {"tiny-tower": tower, "tiny-joint": joint}
+RECIPES: dict[str, Callable[[Processor], TinyConfig]] = {"tiny-tower": tower, "tiny-joint": joint}
 
 
 STYLES: dict[str, SceneStyle] = {
@@ -212,9 +181,3 @@ def stream_config(data: dict[str, Any]) -> StreamConfig:
         settings["kinds"] = KindStyle(**data["kinds"], makers={"worlds": worlds.step, "pointing": worlds.pointing})
     styles = tuple((share, STYLES[name]) for name, share in data["styles"].items())
     return StreamConfig(weights=data.get("tasks", TASKS), styles=styles, **settings)
-
-
-def feed(processor: Processor, config: TrainConfig, ranks: Ranks) -> NumberedFeed:
-    """`packs` batches a step, by number."""
-    batch = partial(make_batch, processor, stream_config(config.data), config.seed)
-    return NumberedFeed(batch, config.packs, ranks.data_rank, ranks.data_world)

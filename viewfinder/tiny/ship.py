@@ -1,4 +1,4 @@
-"""Turn a run into the built-in model: `python -m viewfinder.recipes.ship RUN DIRECTORY`.
+"""Turn a run into the built-in model: `python -m viewfinder.tiny.ship RUN DIRECTORY`.
 
 Averaged weights in bfloat16, and a processor whose budgets are sizes the model was trained on: larger pictures are
 scaled down to them, so their small details are not seen; the smallest are scaled up, since it reads them better so.

@@ -1,8 +1,8 @@
-"""An endless, exactly repeatable stream of packed batches from generated scenes, clips and kinds.
+"""An endless, repeatable stream of packed batches from generated scenes, clips and kinds, with token labels.
 
-Batch k depends on the seed and k alone, so a run resumes at any step without having kept anything. All
-pictures of a batch but those of kinds have one size (windows of one size are one matrix product); sizes change from
-batch to batch within `min_side` and `max_side`, all multiples of 28.
+Batch k depends on the seed and k alone, so a run resumes at any step. All pictures of a batch, but those of kinds, have
+one size (windows of one size are one matrix product). Sizes change from batch to batch between `min_side` and
+`max_side`, in multiples of 28 pixels.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,29 +11,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from viewfinder.data.sample import Sample
-from viewfinder.data.synth import kind_views
-from viewfinder.data.synth.clip_questions import ClipStyle, View, make_view, view_sample
-from viewfinder.data.synth.dense import changes_between, dense_labels, time_digits
-from viewfinder.data.synth.kind_views import KindStyle
-from viewfinder.data.synth.looking import look_in_clip, look_in_picture
-from viewfinder.data.synth.questions import Turn, make_turn
+from viewfinder.data.synth.questions import Turn, conversation, make_turn
 from viewfinder.data.synth.scene import Scene, make_scene
 from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.inputs import ModelInputs, pack
-from viewfinder.messages import ImagePart, Message, TextPart, user
 from viewfinder.processor.processor import Processor
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Packed sequences, and the labels of the dense heads: for media tokens in order, and for all tokens where that
-    stands of which the next one tells (`dense.ANSWER_HEADS`)."""
-
-    inputs: ModelInputs
-    dense: dict[str, Tensor]
+from viewfinder.tiny import kind_views
+from viewfinder.tiny.answer_labels import clip_answer_labels, scene_answer_labels
+from viewfinder.tiny.clip_questions import ClipStyle, View, make_view, view_sample
+from viewfinder.tiny.kind_views import KindStyle
+from viewfinder.tiny.token_labels import changes_between, time_digits, token_labels
+from viewfinder.train.batches import AnswerBatch
 
 
 @dataclass(frozen=True)
@@ -66,7 +56,7 @@ class StreamConfig:
     kinds: KindStyle = field(default_factory=KindStyle)
 
 
-def batches(processor: Processor, config: StreamConfig, seed: int, start: int = 0) -> Iterator[Batch]:
+def batches(processor: Processor, config: StreamConfig, seed: int, start: int = 0) -> Iterator[AnswerBatch]:
     """Batches `start`, `start + 1`, ... without end."""
     step = start
     while True:
@@ -74,7 +64,7 @@ def batches(processor: Processor, config: StreamConfig, seed: int, start: int = 
         step += 1
 
 
-def make_batch(processor: Processor, config: StreamConfig, seed: int, step: int) -> Batch:
+def make_batch(processor: Processor, config: StreamConfig, seed: int, step: int) -> AnswerBatch:
     """The one batch with this seed and number."""
     rng = np.random.default_rng((seed, step))
     if config.clip_share and rng.random() < config.clip_share:
@@ -84,15 +74,15 @@ def make_batch(processor: Processor, config: StreamConfig, seed: int, step: int)
     size = _draw_size(rng, config)
     tokens = size[0] * size[1] // 28**2
     items: list[ModelInputs] = []
-    dense: list[dict[str, NDArray[np.int64]]] = []
+    labels: list[dict[str, NDArray[np.int64]]] = []
     for _ in range(_pictures(processor, config, tokens)):
         scene = make_scene(rng, size, _draw_style(rng, config))
         sample = make_sample(rng, processor, config, scene, (seed, step))
         items.append(processor(sample.messages, train=True))
-        dense.append(
-            dense_labels(scene).as_dict() | look_in_picture(processor, items[-1], scene, sample.truth["turns"])
+        labels.append(
+            token_labels(scene).as_dict() | scene_answer_labels(processor, items[-1], scene, sample.truth["turns"])
         )
-    return _joined(items, dense)
+    return _joined(items, labels)
 
 
 _FORM = (
@@ -112,30 +102,32 @@ def _pictures(processor: Processor, config: StreamConfig, tokens: int) -> int:
     return max(1, round(whole / (tokens * (1 + config.text_share) + form)))
 
 
-def _joined(items: list[ModelInputs], dense: list[dict[str, NDArray[np.int64]]]) -> Batch:
-    labels = {name: torch.from_numpy(np.concatenate([one[name] for one in dense])) for name in dense[0]}
-    return Batch(pack(items), labels)
+def _joined(items: list[ModelInputs], parts: list[dict[str, NDArray[np.int64]]]) -> AnswerBatch:
+    labels = {name: torch.from_numpy(np.concatenate([one[name] for one in parts])) for name in parts[0]}
+    return AnswerBatch(pack(items), labels)
 
 
-def _clip_batch(rng: np.random.Generator, processor: Processor, config: StreamConfig, seed: tuple[int, ...]) -> Batch:
+def _clip_batch(
+    rng: np.random.Generator, processor: Processor, config: StreamConfig, seed: tuple[int, ...]
+) -> AnswerBatch:
     """Clips of one frame size, as many as fill the patches."""
     low, high = config.clips.sides
     width, height = (28 * int(rng.integers(low // 28, high // 28 + 1)) for _ in range(2))
     items: list[ModelInputs] = []
-    dense: list[dict[str, NDArray[np.int64]]] = []
+    labels: list[dict[str, NDArray[np.int64]]] = []
     left = config.patches
     while not items or left > 0:
         view = make_view(rng, config.clips, (width, height))
         items.append(processor(view_sample(rng, config.clips, view, seed).messages, train=True))
-        dense.append(_clip_labels(view) | look_in_clip(processor, items[-1], view))
+        labels.append(_clip_labels(view) | clip_answer_labels(processor, items[-1], view))
         left -= view.count // 2 * (width * height // 14**2)
-    return _joined(items, dense)
+    return _joined(items, labels)
 
 
 def _clip_labels(view: View) -> dict[str, NDArray[np.int64]]:
     """Of each pair what its first frame shows, the time of that, and what changed up to its second frame since the
     second one of the pair before."""
-    frames = [dense_labels(view.scene(i)) for i in range(view.count)]
+    frames = [token_labels(view.scene(i)) for i in range(view.count)]
     before = frames[0]
     for i, (first, second) in enumerate(zip(frames[::2], frames[1::2], strict=True)):
         first.times[:] = time_digits(2 * i / view.fps)
@@ -145,19 +137,19 @@ def _clip_labels(view: View) -> dict[str, NDArray[np.int64]]:
     return {name: np.concatenate([one[name] for one in seen]) for name in seen[0]}
 
 
-def _kind_batch(rng: np.random.Generator, processor: Processor, config: StreamConfig) -> Batch:
+def _kind_batch(rng: np.random.Generator, processor: Processor, config: StreamConfig) -> AnswerBatch:
     """As many samples of the kinds as take about as long as any other batch."""
     items: list[ModelInputs] = []
-    dense: list[dict[str, NDArray[np.int64]]] = []
+    labels: list[dict[str, NDArray[np.int64]]] = []
     written = config.text_share >= 1  # as in `_pictures`: with little text it is the pixels that take the time
     left = config.patches / 4 * (1 + config.text_share if written else 1)
     while not items or left > 0:
-        inputs, labels = kind_views.make_view(rng, processor, config.kinds)
+        inputs, found = kind_views.make_view(rng, processor, config.kinds)
         items.append(inputs)
-        dense.append(labels)
-        seen = len(labels["places"])  # the tower works twice as long on each as the language model
+        labels.append(found)
+        seen = len(found["places"])  # the tower works twice as long on each as the language model
         left -= len(inputs.input_ids) + 2 * seen if written else seen
-    return _joined(items, dense)
+    return _joined(items, labels)
 
 
 def make_sample(
@@ -184,16 +176,6 @@ def make_sample(
         seed=seed,
         lineage=("synth.scene", "synth.questions"),
     )
-
-
-def conversation(scene: Scene, turns: list[Turn]) -> tuple[Message, ...]:
-    """The picture stands before the first question."""
-    picture = ImagePart(image=scene.image, resized_width=scene.image.width, resized_height=scene.image.height)
-    messages = []
-    for i, turn in enumerate(turns):
-        messages.append(user(picture, turn.question) if i == 0 else user(turn.question))
-        messages.append(Message(role="assistant", parts=(TextPart(text=turn.answer),)))
-    return tuple(messages)
 
 
 def _draw_size(rng: np.random.Generator, config: StreamConfig) -> tuple[int, int]:

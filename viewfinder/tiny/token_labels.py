@@ -1,13 +1,13 @@
-"""What is where, per token of the language model: the labels of the throw-away heads.
+"""Labels of media tokens: what is drawn at each token, for heads that are thrown away after training.
 
-A token is 28 x 28 pixels. Its labels are the characters (spaces too) centred in each of its sixteen cells (3.5
+A token is 28 x 28 pixels. Its labels are the characters (spaces too) centered in each of its sixteen cells (3.5 pixels
 wide, 14 high, read row by row), the letters that cover the middle of each of eight wider cells, and of the thing that
-covers most of it the shape, the colour and where its box lies: seen from the token (what a tower with relative
-positions can know) and in the picture (what the language model can add). They teach a small model to place and to
-read several times faster than answers alone. The tower's labels together say all that a small model must see, so
-they can also stand in for the tower (`viewfinder.train.symbols`).
+covers most of it the shape, the color and its box: relative to the token (what a vision tower with relative positions
+can know) and in the picture (what the language model can add). They teach a small model to place and to read several
+times faster than answers alone. The labels of the vision tower describe all that a small model must see, so their
+embeddings can also replace its features (`tiny.label_embeddings`).
 
-"ab" with centres at x = 2 and 9, y = 5: the first token's cells are [a, -, b, -, -, -, -, -, and eight times -].
+"ab" with centers at x = 2 and 9, y = 5: the first token's cells are [a, -, b, -, -, -, -, -, and eight times -].
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _CHARACTER_IDS = {character: i + 1 for i, character in enumerate(CHARACTERS + " 
 
 
 @dataclass(frozen=True)
-class DenseLabels:
+class TokenLabels:
     """Labels of M tokens in raster order; 0 is "nothing", -100 "not asked".
 
     Attributes:
@@ -71,7 +71,7 @@ TOWER_HEADS = {
     "offsets": (4, OFFSET_CLASSES),
     "remainders": (4, OFFSET_STEP),
 }
-"""Per label: how many questions a token is asked, and how many answers each has."""
+"""Per label: questions per token, and answers per question."""
 TEXT_HEADS = {"digits": (12, 10), "places": (2, 40), "times": (4, 10), "changes": (1, len(CHANGES))}
 """The same for the hidden states of media tokens half way up the language model."""
 ANSWER_HEADS = {
@@ -83,8 +83,8 @@ ANSWER_HEADS = {
     "next_kinds": (1, len(KINDS)),
     "next_colors": (1, len(COLOR_NAMES)),
 }
-"""The same for the hidden states of answers: where, or in which pair of frames, that is which the next token tells, how
-many boxes or points there will be, and what kind and colour of thing is being placed."""
+"""The same for the hidden states of answers: place or pair of frames of what the next token says, number of boxes or
+points to come, kind and color of the thing that is placed."""
 
 
 def place_of(x: float, y: float) -> tuple[int, int, int]:
@@ -93,15 +93,14 @@ def place_of(x: float, y: float) -> tuple[int, int, int]:
     return min(max(int(y // 14), 0), 23), int(x // TOKEN), int(x % TOKEN // 3.5)
 
 
-def dense_labels(scene: Scene) -> DenseLabels:
+def token_labels(scene: Scene) -> TokenLabels:
     """The labels of a picture whose sides are multiples of 28."""
     things = [(t.shape, t.color, t.box, _cover(scene.image.size, t.box, t.mask)) for t in scene.things]
     return _labels(scene.image.size, [*things, *_as_things(scene.image.size, scene.lines)], scene.lines)
 
 
-def written_labels(size: tuple[int, int], lines: Sequence[TextLine] | None) -> DenseLabels:
-    """The labels of a picture of which only the lines of text are known (None: not even those): what else is there is
-    not asked."""
+def written_labels(size: tuple[int, int], lines: Sequence[TextLine] | None) -> TokenLabels:
+    """The labels of a picture of which only the lines of text are known (None: nothing is known); the rest is -100."""
     labels = _labels(size, _as_things(size, lines or ()), lines or ())
     labels.kinds[labels.kinds == 0] = IGNORE
     if lines is None:
@@ -113,7 +112,7 @@ _Thing = tuple[str, str, tuple[int, int, int, int], NDArray[np.float64]]
 """Kind, colour ("" when unknown), box and share of each token covered."""
 
 
-def _labels(size: tuple[int, int], things: list[_Thing], lines: Sequence[TextLine]) -> DenseLabels:
+def _labels(size: tuple[int, int], things: list[_Thing], lines: Sequence[TextLine]) -> TokenLabels:
     width, height = size
     rows, columns = height // TOKEN, width // TOKEN
     kinds = np.zeros((rows, columns), np.int64)
@@ -132,7 +131,7 @@ def _labels(size: tuple[int, int], things: list[_Thing], lines: Sequence[TextLin
     away = boxes - np.tile(places[..., ::-1], 2) * TOKEN
     steps = np.clip(away // OFFSET_STEP + OFFSET_ZERO, 0, OFFSET_CLASSES - 1)
     empty = (kinds == 0)[..., None]
-    return DenseLabels(
+    return TokenLabels(
         characters=_characters(lines, rows, columns),
         letters=_letters(lines, rows, columns),
         kinds=kinds.ravel(),
@@ -146,7 +145,7 @@ def _labels(size: tuple[int, int], things: list[_Thing], lines: Sequence[TextLin
     )
 
 
-def changes_between(before: DenseLabels, after: DenseLabels) -> NDArray[np.int64]:
+def changes_between(before: TokenLabels, after: TokenLabels) -> NDArray[np.int64]:
     """Of each token what came, went, changed its kind or colour, or moved: what a start and an end look like.
 
     Kinds [0, 3, 3], then [3, 0, 3] with another box: "came", "went", "moved".

@@ -1,8 +1,8 @@
-"""What is seen and what is asked for, said half way up the language model in its own words.
+"""A loss on states half way up the language model: they should be close to the embedding of the word for what is there.
 
-A question's "red" and a red thing meet only if both are written alike. So at tokens of a picture the state's logits for
-kinds and colours are its products with the language model's embeddings of those words, and at tokens that are about
-to place a thing likewise; then matching them is the same rule for every word. Nothing of this is needed afterwards.
+A question's "red" and a red thing match only if both are represented alike. So at media tokens, and at tokens of an
+answer that is about to place a thing, the logits for kinds and colors are products of the state with the embeddings of
+their words. Then matching follows the same rule for every word. The heads are thrown away after training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,10 @@ from viewfinder.inputs import IGNORE_INDEX
 
 
 class WordHeads(nn.Module):
-    """Cosines between states and words, times one learnt scale.
+    """Cosines between states and embeddings of words, times one learned scale.
 
     Args:
-        words: per label the token ids of each answer's word; without any, the answer is not asked for.
+        words: per label the token ids of the word of each answer; an answer without ids is not asked for.
     """
 
     def __init__(self, words: Mapping[str, Sequence[Sequence[int]]]) -> None:
@@ -28,7 +28,7 @@ class WordHeads(nn.Module):
         self.scale = nn.Parameter(torch.tensor([2.5]))
 
     def forward(self, states: Float[Tensor, "T D"], embeddings: Float[Tensor, "V D"]) -> dict[str, Tensor]:
-        """Logits per label, (T, answers). Embeddings get no gradient: the states go to the words."""
+        """Logits per label, (T, answers). Embeddings get no gradient, only the states."""
         seen = F.normalize(states.float(), dim=-1)
         return {name: self.scale.exp() * seen @ self._vectors(name, embeddings).T for name in self.words}
 
@@ -41,16 +41,16 @@ class WordHeads(nn.Module):
         return vectors
 
     def answers(self, name: str, labels: Int[Tensor, " T"]) -> Int[Tensor, " T"]:
-        """Labels, but -100 for answers without a word."""
+        """The labels, with -100 for answers without a word."""
         known = torch.tensor([bool(ids) for ids in self.words[name]], device=labels.device)
         told = labels != IGNORE_INDEX
         return torch.where(told & known[labels.clamp(min=0)], labels, IGNORE_INDEX)
 
 
-def naming_loss(
+def word_loss(
     heads: WordHeads, states: Float[Tensor, "T D"], embeddings: Float[Tensor, "V D"], labels: Mapping[str, Tensor]
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Sum over labels of the mean cross entropy, and the share that is named rightly."""
+    """Sum over labels of the mean cross entropy, and the accuracy."""
     total = (states[:1].sum() + heads.scale.sum()) * 0.0
     right, asked = torch.zeros((), device=states.device), 0
     for name, logits in heads(states, embeddings).items():

@@ -1,8 +1,8 @@
-"""What one forward pass takes, for each objective. Each batch knows its `units`: what its loss is a sum over."""
+"""What one forward pass takes, for each objective; `batch_units` is the number that its loss is a sum over."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -11,21 +11,17 @@ from torch import Tensor
 from viewfinder.inputs import IGNORE_INDEX, ModelInputs, pack
 
 
-class TrainBatch(Protocol):
-    """Packed inputs with labels, and labels of the dense heads (may be empty)."""
-
-    @property
-    def inputs(self) -> ModelInputs: ...
-    @property
-    def dense(self) -> dict[str, Tensor]: ...
-
-
 @dataclass(frozen=True)
 class AnswerBatch:
-    """Packed conversations; `tasks` names what each sequence teaches."""
+    """Packed conversations.
+
+    Attributes:
+        extra_labels: what extra losses need, by key: one row a media token in order, or one a token.
+        tasks: what each sequence teaches.
+    """
 
     inputs: ModelInputs
-    dense: dict[str, Tensor] = field(default_factory=dict)
+    extra_labels: dict[str, Tensor] = field(default_factory=dict)
     tasks: tuple[str, ...] = ()
 
 
@@ -33,8 +29,8 @@ class AnswerBatch:
 class ContrastiveBatch:
     """Pictures or clips and one caption for each: `captions` packed, `seqlens` tokens each.
 
-    `grid_thw` has one row a pair; attention inside a picture does not know of the others. A `blank` batch holds
-    one pair that does not count, for a rank that has none.
+    `grid_thw` has one row a pair; pictures do not attend to each other. A `blank` batch holds one pair that does not
+    count, for a rank that has none.
     """
 
     pixel_values: Float[Tensor, "P patch_dim"]
@@ -54,15 +50,15 @@ class ContrastiveBatch:
 
 
 @dataclass(frozen=True)
-class PairBatch:
-    """Preference pairs: sequences are chosen, rejected, chosen, rejected ...; each medium's pixels stand once.
+class PreferenceBatch:
+    """Preference pairs: sequences are chosen, rejected, chosen, rejected ...; pixels of each medium are held once.
 
     Attributes:
         inputs: all sequences, without pixels.
         pixel_values, grid_thw: of the distinct media; None without any.
-        feature_index: for each media token of `inputs` in order, its row among the tower's features.
-        reference: log-probabilities of the reference, chosen and rejected, if they were computed before.
-        numbers: of the pairs in their set.
+        feature_index: for each media token of `inputs` in order, its row among the features of the vision tower.
+        reference: log-probabilities under the reference (chosen, rejected), if they were computed before.
+        numbers: row number of each pair in its set.
     """
 
     inputs: ModelInputs
@@ -73,28 +69,49 @@ class PairBatch:
     numbers: tuple[int, ...] = ()
 
 
-Batch = TrainBatch | ContrastiveBatch | PairBatch
+Batch = AnswerBatch | ContrastiveBatch | PreferenceBatch
+
+Position = dict[str, Any]
+"""Where a dataloader is, as JSON; None is its beginning."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step takes.
+
+    Attributes:
+        batches: those of this rank, as many on every rank; their gradients are accumulated.
+        position: of the dataloader after this step.
+        refused: rows that were left out, each with the reason.
+    """
+
+    batches: Sequence[Batch]
+    position: Position = field(default_factory=dict)
+    refused: tuple[dict[str, str], ...] = ()
+
+
+Dataloader = Callable[[Position | None], Iterator[Step]]
 
 
 def batch_units(batch: Batch) -> int:
-    """What the loss is averaged over in a step: labelled tokens, or pairs."""
+    """What the loss of a step is averaged over: labelled tokens, or pairs."""
     if isinstance(batch, ContrastiveBatch):
         return batch.pairs
-    if isinstance(batch, PairBatch):
+    if isinstance(batch, PreferenceBatch):
         return batch.inputs.num_sequences // 2
     assert batch.inputs.labels is not None
     return int((next_labels(batch.inputs) != IGNORE_INDEX).sum())
 
 
 def batch_tokens(batch: Batch) -> int:
-    """Tokens that run through a language model (for contrast: media tokens and captions)."""
+    """Tokens of the batch (for contrast: media tokens and tokens of captions)."""
     if isinstance(batch, ContrastiveBatch):
         return len(batch.captions) + int(batch.grid_thw.prod(1).sum()) // 4
     return len(batch.inputs.input_ids)
 
 
 def next_labels(inputs: ModelInputs) -> Int[Tensor, " T"]:
-    """What follows each token: labels `[-, -, 5, 6]` become `[-, 5, 6, -]`; nothing follows a sequence's last."""
+    """The label of the next token at each token: `[-, -, 5, 6]` becomes `[-, 5, 6, -]`. A sequence's last has none."""
     assert inputs.labels is not None
     shifted = torch.cat([inputs.labels[1:], inputs.labels.new_full((1,), IGNORE_INDEX)])
     shifted[inputs.cu_seqlens[1:].long() - 1] = IGNORE_INDEX
@@ -108,8 +125,8 @@ def sequence_sums(values: Float[Tensor, " T"], inputs: ModelInputs) -> Float[Ten
     return values.new_zeros(len(lengths)).index_add(0, owner, values)
 
 
-def pair_batch(pairs: Sequence[tuple[ModelInputs, ModelInputs]], numbers: Sequence[int] = ()) -> PairBatch:
-    """Join (chosen, rejected) inputs. Where both show the same media (equal grids, equal pixels), these stand once."""
+def preference_batch(pairs: Sequence[tuple[ModelInputs, ModelInputs]], numbers: Sequence[int] = ()) -> PreferenceBatch:
+    """Pack (chosen, rejected) inputs. Media that both sides show (equal grids, equal pixels) are kept once."""
     pixels: list[Tensor] = []
     grids: list[Tensor] = []
     index: list[Tensor] = []
@@ -126,7 +143,7 @@ def pair_batch(pairs: Sequence[tuple[ModelInputs, ModelInputs]], numbers: Sequen
                 rows += count
             index.append(torch.arange(rows - count, rows))
     bare = [replace(side, pixel_values=None) for pair in pairs for side in pair]
-    return PairBatch(
+    return PreferenceBatch(
         inputs=pack(bare),
         pixel_values=torch.cat(pixels) if pixels else None,
         grid_thw=torch.cat(grids) if grids else None,

@@ -1,4 +1,4 @@
-"""Samples that would teach something false are refused before they are learnt from, each with its reason."""
+"""Checks of a sample before it is trained on. A sample that would teach something false is refused with the reason."""
 
 import re
 from collections.abc import Sequence
@@ -60,13 +60,14 @@ def check_places(sample: Sample, media: Sequence[MediaInfo]) -> None:
                 )
 
 
-def check_length(tokens: int, length: int) -> None:
-    """Cutting would cut answers or media, so what is longer than a pack is refused.
+def check_length(tokens: int, seq_len: int) -> None:
+    """A sample longer than a packed sequence is refused, since truncation would cut answers or media.
 
     Raises:
         DataError: names both lengths.
     """
-    if tokens > length:
+    if tokens > seq_len:
         raise DataError(
-            f"{tokens} tokens are more than a pack of {length}; raise length, lower max_pixels, or split the sample"
+            f"{tokens} tokens are more than a packed sequence of {seq_len}; raise seq_len, lower max_pixels, or split "
+            "the sample"
         )

@@ -1,10 +1,10 @@
-"""From samples to what an objective takes: one maker for each objective, with the same four steps.
+"""From samples to batches: one collator for each objective, with the same four methods.
 
-`measure` tells a sample's size without decoding its media, `encode` makes its inputs, `join` packs several,
-`empty` is a pack without samples, for a rank that has none.
+`prepare` reads a sample once: tokens, labels and sizes, no pixels. `load` adds the pixels of a sample that this process
+trains on. `collate` packs several; `empty` is a batch without samples, for a rank that has none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -19,123 +19,123 @@ from viewfinder.inputs import IGNORE_INDEX, ModelInputs, pack
 from viewfinder.messages import Message, TextPart
 from viewfinder.processor.cost import vision_flops
 from viewfinder.processor.processor import Processor
-from viewfinder.train.batches import AnswerBatch, Batch, ContrastiveBatch, pair_batch
+from viewfinder.train.batches import AnswerBatch, Batch, ContrastiveBatch, preference_batch
 from viewfinder.train.checks import check_conversation, check_length, check_places
+from viewfinder.train.extra_losses import no_labels
 from viewfinder.train.flops import text_flops
 
 
-class Maker(Protocol):
-    """What a feed needs to know of an objective."""
+class Collator(Protocol):
+    """What a dataloader needs to know of an objective; `item` is whatever the collator makes."""
 
-    def measure(self, sample: Sample) -> Size: ...
-    def encode(self, sample: Sample) -> Any: ...
-    def join(self, items: Sequence[Any], numbers: Sequence[int]) -> Batch: ...
+    def prepare(self, sample: Sample) -> "PreparedRow": ...
+    def load(self, row: "PreparedRow") -> Any: ...
+    def collate(self, items: Sequence[Any], numbers: Sequence[int]) -> Batch: ...
     def empty(self) -> Batch: ...
 
 
 @dataclass(frozen=True)
-class AnswerMaker:
+class PreparedRow:
+    """A sample that was tokenized and measured; its media are not decoded yet.
+
+    Attributes:
+        inputs: one conversation; the chosen and the rejected one of a preference pair.
+    """
+
+    sample: Sample
+    size: Size
+    inputs: tuple[ModelInputs, ...]
+
+
+@dataclass(frozen=True)
+class AnswerCollator:
     """Conversations with loss on the assistant's turns.
 
     Attributes:
-        length: tokens of a pack; longer samples are refused.
-        dense: carry the labels of the dense heads that a sample brings as `truth["dense"]`.
+        seq_len: tokens of a packed sequence; a longer sample is refused.
+        sample_labels: labels of a sample for extra losses, by key.
     """
 
     processor: Processor
     model: ModelConfig
-    length: int
-    dense: bool = False
+    seq_len: int
+    sample_labels: Callable[[Sample], Mapping[str, Any]] = no_labels
 
-    def measure(self, sample: Sample) -> Size:
-        check_conversation(sample)
-        prepared = places.prepare(sample, self.processor, pixels=False)
-        check_places(sample, prepared.media)
-        return _size(self.model, prepared.inputs, self.length)
+    def prepare(self, sample: Sample) -> PreparedRow:
+        inputs = _checked(sample, self.processor)
+        return PreparedRow(sample, _size(self.model, inputs, self.seq_len), (inputs,))
 
-    def encode(self, sample: Sample) -> AnswerBatch:
-        inputs = places.prepare(sample, self.processor).inputs
-        labels = sample.truth.get("dense", {}) if self.dense else {}
-        return AnswerBatch(inputs, {n: torch.as_tensor(v) for n, v in labels.items()}, (sample.task,))
+    def load(self, row: PreparedRow) -> AnswerBatch:
+        labels = {name: torch.as_tensor(value) for name, value in self.sample_labels(row.sample).items()}
+        return AnswerBatch(_with_pixels(row.inputs[0], row.sample, self.processor), labels, (row.sample.task,))
 
-    def join(self, items: Sequence[AnswerBatch], numbers: Sequence[int]) -> AnswerBatch:
+    def collate(self, items: Sequence[AnswerBatch], numbers: Sequence[int]) -> AnswerBatch:
         packed = pack([item.inputs for item in items])
-        whole = all(item.dense for item in items if item.inputs.grid_thw is not None)
-        labels = [item.dense for item in items if item.dense]
-        dense = {n: torch.cat([part[n] for part in labels]) for n in labels[0]} if labels and whole else {}
-        return AnswerBatch(packed, dense, tuple(task for item in items for task in item.tasks))
+        whole = all(item.extra_labels for item in items if item.inputs.grid_thw is not None)
+        parts = [item.extra_labels for item in items if item.extra_labels]
+        labels = {n: torch.cat([part[n] for part in parts]) for n in parts[0]} if parts and whole else {}
+        return AnswerBatch(packed, labels, tuple(task for item in items for task in item.tasks))
 
     def empty(self) -> AnswerBatch:
         return AnswerBatch(blank_inputs(self.processor), {}, ("",))
 
 
 @dataclass(frozen=True)
-class PairMaker:
-    """Preference pairs: the sample's conversation with its last turn, and with its `rejected` one.
+class PreferenceCollator:
+    """Preference pairs: the sample's conversation with its last turn, and with its `rejected` turn.
 
-    Both answers share one preparation of the media. A rejected turn whose conversation shows other media is
-    given by `truth["rejected_messages"]`, a whole conversation of its own.
+    Both answers share the pixels. A rejected turn whose conversation shows other media is given by
+    `truth["rejected_messages"]`, a whole conversation.
     """
 
     processor: Processor
     model: ModelConfig
-    length: int
+    seq_len: int
 
-    def measure(self, sample: Sample) -> Size:
-        sizes = []
-        for side in self._sides(sample):
-            check_conversation(side)
-            prepared = places.prepare(side, self.processor, pixels=False)
-            check_places(side, prepared.media)
-            sizes.append(_size(self.model, prepared.inputs, self.length))
-        one, other = sizes
-        check_length(one.tokens + other.tokens, self.length)
-        return Size(one.tokens + other.tokens, one.cost + other.cost)
+    def prepare(self, sample: Sample) -> PreparedRow:
+        sides = tuple(_checked(side, self.processor) for side in _sides(sample))
+        sizes = [_size(self.model, inputs, self.seq_len) for inputs in sides]
+        size = Size(sum(one.tokens for one in sizes), sum(one.cost for one in sizes))
+        check_length(size.tokens, self.seq_len)
+        return PreparedRow(sample, size, sides)
 
-    def encode(self, sample: Sample) -> tuple[ModelInputs, ModelInputs]:
-        sides = self._sides(sample)
-        chosen = places.prepare(sides[0], self.processor).inputs
-        if "rejected_messages" in sample.truth:
-            return chosen, places.prepare(sides[1], self.processor).inputs
-        rejected = places.prepare(sides[1], self.processor, pixels=False).inputs
+    def load(self, row: PreparedRow) -> tuple[ModelInputs, ModelInputs]:
+        chosen, rejected = (
+            _with_pixels(row.inputs[0], row.sample, self.processor),
+            row.inputs[1],
+        )
+        if "rejected_messages" in row.sample.truth:
+            return chosen, _with_pixels(rejected, _sides(row.sample)[1], self.processor)
         return chosen, replace(rejected, pixel_values=chosen.pixel_values)
 
-    def join(self, items: Sequence[tuple[ModelInputs, ModelInputs]], numbers: Sequence[int]) -> Batch:
-        return pair_batch(items, numbers)
+    def collate(self, items: Sequence[tuple[ModelInputs, ModelInputs]], numbers: Sequence[int]) -> Batch:
+        return preference_batch(items, numbers)
 
     def empty(self) -> Batch:
         blank = blank_inputs(self.processor)
-        return pair_batch([(blank, blank)])
-
-    @staticmethod
-    def _sides(sample: Sample) -> tuple[Sample, Sample]:
-        """Two plain samples; earlier assistant turns are part of the question in both."""
-        if "rejected_messages" in sample.truth:
-            return sample, replace(sample, messages=tuple(sample.truth["rejected_messages"]))
-        if sample.rejected is None:
-            raise DataError("a preference pair has no rejected answer; give both")
-        return sample, replace(sample, messages=(*sample.messages[:-1], sample.rejected))
+        return preference_batch([(blank, blank)])
 
 
 @dataclass(frozen=True)
-class ContrastMaker:
+class ContrastiveCollator:
     """A picture (or clip) and its caption, which is the sample's last answer."""
 
     processor: Processor
     model: ModelConfig
-    length: int
+    seq_len: int
     max_caption: int = 128
 
-    def measure(self, sample: Sample) -> Size:
-        inputs = places.prepare(_look_only(sample), self.processor, pixels=False).inputs
-        return _size(self.model, inputs, self.length)
+    def prepare(self, sample: Sample) -> PreparedRow:
+        bare = _first_medium(sample)
+        inputs = places.prepare(bare, self.processor, pixels=False).inputs
+        return PreparedRow(bare, _size(self.model, inputs, self.seq_len), (inputs,))
 
-    def encode(self, sample: Sample) -> tuple[ModelInputs, list[int]]:
-        inputs = places.prepare(_look_only(sample), self.processor).inputs
-        ids = self.processor.tokenizer.encode(sample.answer)[: self.max_caption]
+    def load(self, row: PreparedRow) -> tuple[ModelInputs, list[int]]:
+        ids = self.processor.tokenizer.encode(row.sample.answer)[: self.max_caption]
+        inputs = _with_pixels(row.inputs[0], row.sample, self.processor)
         return inputs, [*ids, self.processor.tokenizer.token_id("<|im_end|>")]
 
-    def join(self, items: Sequence[tuple[ModelInputs, list[int]]], numbers: Sequence[int]) -> ContrastiveBatch:
+    def collate(self, items: Sequence[tuple[ModelInputs, list[int]]], numbers: Sequence[int]) -> ContrastiveBatch:
         pixels = [inputs.pixel_values for inputs, _ in items if inputs.pixel_values is not None]
         grids = [inputs.grid_thw for inputs, _ in items if inputs.grid_thw is not None]
         return ContrastiveBatch(
@@ -156,7 +156,33 @@ class ContrastMaker:
         )
 
 
-def _look_only(sample: Sample) -> Sample:
+def load_sample(collator: Collator, sample: Sample) -> Any:
+    """`prepare` and `load` of one sample."""
+    return collator.load(collator.prepare(sample))
+
+
+def _checked(sample: Sample, processor: Processor) -> ModelInputs:
+    """The inputs of a sample whose turns and places are right, without pixels; raises DataError for others."""
+    check_conversation(sample)
+    prepared = places.prepare(sample, processor, pixels=False)
+    check_places(sample, prepared.media)
+    return prepared.inputs
+
+
+def _with_pixels(inputs: ModelInputs, sample: Sample, processor: Processor) -> ModelInputs:
+    return replace(inputs, pixel_values=processor.pixel_values(sample.messages))
+
+
+def _sides(sample: Sample) -> tuple[Sample, Sample]:
+    """Chosen and rejected as plain samples; earlier assistant turns are part of the question in both."""
+    if "rejected_messages" in sample.truth:
+        return sample, replace(sample, messages=tuple(sample.truth["rejected_messages"]))
+    if sample.rejected is None:
+        raise DataError("a preference pair has no rejected answer; give both")
+    return sample, replace(sample, messages=(*sample.messages[:-1], sample.rejected))
+
+
+def _first_medium(sample: Sample) -> Sample:
     """The first medium and the caption, without the question."""
     if not sample.media or not sample.answer.strip():
         raise DataError("contrastive pre-training needs a picture and a caption; this sample lacks one")
@@ -167,9 +193,9 @@ def _look_only(sample: Sample) -> Sample:
     return replace(sample, messages=messages, forms=())
 
 
-def _size(model: ModelConfig, inputs: ModelInputs, length: int) -> Size:
+def _size(model: ModelConfig, inputs: ModelInputs, seq_len: int) -> Size:
     tokens = len(inputs.input_ids)
-    check_length(tokens, length)
+    check_length(tokens, seq_len)
     grids: list[list[int]] = [] if inputs.grid_thw is None else inputs.grid_thw.tolist()
     vision = sum(vision_flops(model.vision, (t, h, w)) for t, h, w in grids)
     return Size(tokens, float(vision + text_flops(model.text, inputs.seqlens, tokens)))

@@ -1,17 +1,18 @@
-"""`TrainConfig`: everything a run depends on, frozen and strict; a recipe is a function returning one.
+"""`TrainConfig`: every setting of a run, frozen and strict. A recipe is a function that returns one.
 
-The resolved config is saved beside the run. A run may be resumed under other settings than it began with
-(a lower rate, another mixture); then the saved config is that of the last part.
+The resolved config is saved as `config.json` beside the run. A run may be resumed with other settings than it began
+with (a lower learning rate, another mixture); the saved config is then that of the last part.
 """
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from viewfinder.config import ModelConfig, TextConfig
 from viewfinder.errors import ViewfinderError
+from viewfinder.train.deprecated_keys import current_keys, current_pair
 
 
 class ConfigError(ViewfinderError):
@@ -22,14 +23,14 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class RatesConfig(_Strict):
-    """Factor on the learning rates of each part; 0 freezes it.
+class LrScaleConfig(_Strict):
+    """Learning-rate scale of each part of the model; 0 freezes the part.
 
     Attributes:
-        tower: the vision tower but for its merger.
-        merger: the layers between tower and language model.
+        tower: the vision tower without its merger.
+        merger: the layers between the vision tower and the language model.
         language: the language model with its embeddings.
-        heads: dense heads, and text encoder and projections of the contrastive objective.
+        heads: what is trained and thrown away: heads of extra losses; text encoder and projections of contrast.
     """
 
     tower: float = Field(default=1.0, ge=0)
@@ -39,16 +40,16 @@ class RatesConfig(_Strict):
 
 
 class OptimizerConfig(_Strict):
-    """Muon for the matrices inside blocks (or AdamW for them too), AdamW for everything else.
+    """Muon (or AdamW) for the matrices inside blocks, AdamW for all other parameters.
 
     Attributes:
-        matrices: which of the two moves the matrices inside blocks.
+        matrices: the optimizer of the matrices inside blocks.
         muon_lr, adamw_lr: peak learning rates.
         warmup: steps of linear warm-up.
-        schedule: "linear" stays at the peak and falls over the last `cooldown` of the steps, "cosine" falls
-            from the end of the warm-up on; both end at `final` of the peak.
+        schedule: "linear" stays at the peak and decays over the last `cooldown` (share) of the steps; "cosine" decays
+            from the end of the warm-up. Both end at `final` (share) of the peak.
         clip: largest gradient norm.
-        ema: decay of the averaged weights, which are then the ones exported; 0 keeps none.
+        ema: decay of the averaged weights. They are exported instead of the last weights; 0 keeps none.
     """
 
     matrices: Literal["muon", "adamw"] = "muon"
@@ -65,22 +66,22 @@ class OptimizerConfig(_Strict):
 
 
 class ParallelConfig(_Strict):
-    """How a run is spread over the processes of `torchrun`; what tensor parallelism leaves is sharded (FSDP2).
+    """How a run is spread over the processes of `torchrun`: tensor parallelism inside groups, FSDP2 over the groups.
 
     Attributes:
         tensor: ranks that share each matrix of the language model.
-        reshard: free gathered weights after the forward pass (less memory, one more gathering).
+        reshard: free gathered weights after the forward pass (less memory, one more all-gather).
     """
 
     tensor: int = Field(default=1, gt=0)
     reshard: bool = True
 
 
-class GuardConfig(_Strict):
-    """When a step is skipped instead of taken.
+class StepGuardConfig(_Strict):
+    """When a step is skipped.
 
     Attributes:
-        spike: a gradient norm over so many times the median of the last `window` is one; 0 turns this off.
+        spike: skip a gradient norm above `spike` times the median of the last `window` norms; 0 turns this off.
         max_bad_steps: skipped steps before the run stops.
     """
 
@@ -90,10 +91,10 @@ class GuardConfig(_Strict):
 
 
 class LoraConfig(_Strict):
-    """Low-rank adapters on the linear layers whose last name is in `targets`; all else is frozen.
+    """Low-rank adapters on the linear layers named in `targets`; all other weights are frozen.
 
     Attributes:
-        start: a PEFT directory to go on from; its rank, alpha and targets then hold.
+        start: a PEFT directory whose adapters are trained further; its rank, alpha and targets are then used.
     """
 
     rank: int = Field(default=16, gt=0)
@@ -103,22 +104,22 @@ class LoraConfig(_Strict):
 
 
 class ContrastiveConfig(_Strict):
-    """The text side of contrastive pre-training: a small causal encoder, read at each caption's last token."""
+    """The text encoder of contrastive pre-training: small, causal, read at the last token of each caption."""
 
     text: TextConfig
     width: int = Field(default=256, gt=0)
 
 
 class PreferenceConfig(_Strict):
-    """Direct preference optimisation.
+    """Direct preference optimization (DPO).
 
     Attributes:
-        beta: strength of the pull towards the reference.
-        label_smoothing: share of pairs taken to be the wrong way round.
-        chosen_weight: of the next-token loss of the chosen answers beside it (Pang et al. 2024); without it both
-            answers of a pair may grow unlikely as long as the rejected one does so faster.
-        reference: "copy" keeps a frozen copy of the language model (or turns adapters off), "precomputed"
-            computes the reference's log-probabilities once, before training, and drops it.
+        beta: strength of the pull towards the reference model.
+        label_smoothing: assumed share of pairs whose order is wrong.
+        chosen_weight: weight of the next-token loss of the chosen answers (Pang et al. 2024). Without it both answers
+            of a pair may become less likely, as long as the rejected one does so faster.
+        reference: "copy" keeps a frozen copy of the language model (or turns adapters off); "precomputed" computes
+            the log-probabilities of the reference once, before training, and drops the reference.
     """
 
     beta: float = Field(default=0.1, gt=0)
@@ -131,23 +132,24 @@ class TrainConfig(_Strict):
     """One run.
 
     Attributes:
-        recipe: name of the recipe that made it; its stream of batches is found by it.
-        model: sizes.
-        objective: next token of answers, image-text contrast, or preference pairs.
-        answer_weight, dense_weight, align_weight, pointing_weight, naming_weight: of the losses of the objective
-            "answer": next token, dense heads, the tower's distance from the symbols, where one head of attention
-            looks, and words for what is there. An answer weight of 0 leaves the language model out.
-        see: what stands at media tokens: the tower's features, or symbols of what is there (`train.symbols`).
-        rates: of each part; 0 freezes it.
-        length: tokens of a pack; sequences longer than it are refused.
-        packs: packs in one step, over all ranks and accumulated.
-        bf16: matrix products in bfloat16; weights and optimiser stay float32.
+        recipe: name of the recipe that made this config.
+        model: sizes of the model.
+        objective: "answer" is next-token prediction on answers; "contrastive" compares pictures with captions;
+            "preference" is DPO on pairs of answers.
+        answer_weight: weight of the next-token loss; 0 does not run the language model.
+        extra_losses: weight of each loss that is added to the next-token loss, by name (see `train.extra_losses`).
+        lr_scale: of each part of the model; 0 freezes the part.
+        seq_len: tokens of a packed sequence. A longer sample is refused.
+        global_batch_size: packed sequences in one step, over all ranks, accumulated ones included.
+        bf16: matrix products in bfloat16; weights and optimizer state stay float32.
         recompute: keep no activations inside blocks, compute them again in the backward pass.
         compile: compile the feed-forward layers.
-        data: settings of the stream, known to the recipe.
+        data: settings of the data, known to the recipe.
+        threads: CPU threads of the training process.
+        workers: processes that prepare data ahead, 0 or 1.
         validate_every: steps between validations; 0 for none.
-        keep: saved states that stay on disk, the newest.
-        peak_flops: of this device, for MFU; 0 measures a matrix product at the start.
+        keep: how many of the newest saved states stay on disk.
+        peak_flops: FLOP/s of this device, for MFU; 0 measures a matrix product at the start.
     """
 
     recipe: str
@@ -156,20 +158,16 @@ class TrainConfig(_Strict):
     model: ModelConfig
     objective: Literal["answer", "contrastive", "preference"] = "answer"
     answer_weight: float = Field(default=1.0, ge=0)
-    dense_weight: float = Field(default=0.5, ge=0)
-    align_weight: float = Field(default=0.0, ge=0)
-    pointing_weight: float = Field(default=0.0, ge=0)
-    naming_weight: float = Field(default=0.0, ge=0)
-    see: Literal["pixels", "symbols"] = "pixels"
+    extra_losses: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     contrastive: ContrastiveConfig | None = None
     preference: PreferenceConfig = PreferenceConfig()
     lora: LoraConfig | None = None
-    rates: RatesConfig = RatesConfig()
+    lr_scale: LrScaleConfig = LrScaleConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
-    guard: GuardConfig = GuardConfig()
+    guard: StepGuardConfig = StepGuardConfig()
     parallel: ParallelConfig = ParallelConfig()
-    length: int = Field(default=8192, gt=0)
-    packs: int = Field(default=1, gt=0)
+    seq_len: int = Field(default=8192, gt=0)
+    global_batch_size: int = Field(default=1, gt=0)
     bf16: bool = False
     recompute: bool = False
     compile: bool = False
@@ -182,29 +180,38 @@ class TrainConfig(_Strict):
     keep: int = Field(default=2, gt=0)
     peak_flops: float = Field(default=0.0, ge=0)
 
-    def with_overrides(self, pairs: list[str]) -> "TrainConfig":
-        """Apply `key=value` and `section.key=value`; values are JSON where they parse as it, else text.
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_old_keys(cls, raw: Any) -> Any:
+        return current_keys(raw, cls.model_fields) if isinstance(raw, dict) else raw
+
+    def extra_loss_names(self) -> list[str]:
+        """Names of the extra losses that are on."""
+        return [name for name, weight in self.extra_losses.items() if weight]
+
+    def with_overrides(self, pairs: list[str]) -> Self:
+        """Apply `key=value` and `section.key=value`. A value is JSON if it parses as JSON, else text.
 
         Raises:
             ConfigError: a key that does not exist, or a value that cannot be.
         """
         raw = self.model_dump(mode="json")
         for pair in pairs:
-            key, separator, value = pair.partition("=")
+            key, separator, value = current_pair(pair).partition("=")
             *sections, last = key.split(".")
             place: Any = raw
             for section in sections:
                 if section == "lora" and place is raw and raw["lora"] is None:
                     raw["lora"] = LoraConfig().model_dump(mode="json")
                 place = place.get(section) if isinstance(place, dict) else None
-            known = isinstance(place, dict) and (last in place or sections == ["data"])
+            known = isinstance(place, dict) and (last in place or sections in (["data"], ["extra_losses"]))
             if not separator or not known:
                 raise ConfigError(
                     f"{pair!r} sets no setting of the recipe {self.recipe!r}; write key=value, for example steps=500"
                 )
             place[last] = _parse(value)
         try:
-            return TrainConfig.model_validate(raw)
+            return type(self).model_validate(raw)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))

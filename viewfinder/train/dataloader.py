@@ -1,7 +1,7 @@
-"""From rows of data to steps of packs, by number: the same row is in the same step however often a run was stopped.
+"""From rows of data to steps of packed batches. The same row is in the same step, however often a run was stopped.
 
-Rows are read a little ahead, sized, and packed for all ranks at once, so all ranks come to the same plan;
-each then decodes only what it trains on. What did not fit waits for the next step.
+Rows are read ahead, prepared (tokens and sizes, no pixels) and packed for all ranks at once, so all ranks come to the
+same plan. Each rank then loads only the rows it trains on. Rows that did not fit wait for the next step.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,56 +12,56 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from viewfinder.data.packing import Size, plan_packs, share_packs
+from viewfinder.data.packing import plan_packs, share_packs
 from viewfinder.data.sample import Sample
 from viewfinder.errors import DataError, ViewfinderError
-from viewfinder.train.makers import Maker
-from viewfinder.train.trainer import Position, Step
+from viewfinder.train.batches import Dataloader, Position, Step
+from viewfinder.train.collators import Collator, PreparedRow
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a source: its name for reports, and what makes the sample (and may fail)."""
+    """One row of a source: its name for reports, and a function that makes the sample (and may fail)."""
 
     name: str
     make: Callable[[], Sample]
 
 
-Source = Callable[[int], Iterator[Row]]
-"""Rows from a number on; the same number is always the same row. Ends, or goes on for ever."""
+RowSource = Callable[[int], Iterator[Row]]
+"""Rows from a number on; the same number is always the same row. May be endless."""
 
 SURPLUS = 1.15
-"""Rows read for a step, as a multiple of what fits: more fills packs better and waits longer."""
+"""Tokens read for a step, as a multiple of what fits: more tokens fill the packs better."""
 MAX_REFUSED = 0.5
+"""Share of refused rows that stops a run."""
 
 
 @dataclass
 class _Waiting:
-    """A row that has been sized and not yet trained on."""
+    """A row that was prepared and not yet trained on; `item` holds it with pixels where these are loaded already."""
 
     number: int
     name: str
-    sample: Sample
-    size: Size
+    row: PreparedRow
     item: Any = None
 
 
 @dataclass(frozen=True)
-class SampleFeed:
-    """Steps of packs made of samples.
+class PackedLoader:
+    """Steps of packed samples.
 
     Args:
         source: rows by number.
-        maker: of the objective.
-        length: tokens of a pack.
-        packs: of one step, over all ranks.
-        rank, ranks: which share of the packs is this process's.
+        collator: of the objective.
+        seq_len: tokens of a packed sequence.
+        global_batch_size: packed sequences of one step, over all ranks.
+        rank, ranks: the share of the batches that this process takes.
     """
 
-    source: Source
-    maker: Maker
-    length: int
-    packs: int
+    source: RowSource
+    collator: Collator
+    seq_len: int
+    global_batch_size: int
     rank: int = 0
     ranks: int = 1
 
@@ -75,14 +75,15 @@ class SampleFeed:
         while True:
             refused: list[dict[str, str]] = []
             waiting = reader.fill(refused)
-            if self.rank:  # every rank has read these rows; the first one tells of them
+            if self.rank:  # every rank reads all rows; only the first one reports them
                 refused = []
             if not waiting:
                 return
-            plan = plan_packs([w.size for w in waiting], self.packs, self.length, required=reader.carried)
+            sizes = [one.row.size for one in waiting]
+            plan = plan_packs(sizes, self.global_batch_size, self.seq_len, required=reader.carried)
             reader.waiting = [waiting[i] for i in plan.left]
             reader.carried = len(reader.waiting)
-            costs = [sum(waiting[i].size.cost for i in members) for members in plan.packs]
+            costs = [sum(sizes[i].cost for i in members) for members in plan.packs]
             mine = share_packs(costs, self.ranks)[self.rank]
             batches = [self._batch([waiting[i] for i in plan.packs[p]], refused) for p in mine]
             yield Step(batches, reader.position(), tuple(refused))
@@ -91,21 +92,21 @@ class SampleFeed:
         items, numbers = [], []
         for one in members:
             try:
-                items.append(one.item if one.item is not None else self.maker.encode(one.sample))
+                items.append(one.item if one.item is not None else self.collator.load(one.row))
                 numbers.append(one.number)
             except (ViewfinderError, OSError) as error:
                 refused.append({"row": one.name, "reason": _reason(error)})
-        return self.maker.join(items, numbers) if items else self.maker.empty()
+        return self.collator.collate(items, numbers) if items else self.collator.empty()
 
 
 class _Reader:
-    def __init__(self, feed: SampleFeed, position: Position | None) -> None:
-        self.feed = feed
+    def __init__(self, loader: PackedLoader, position: Position | None) -> None:
+        self.loader = loader
         self.next: int = position["next"] if position else 0
         left: list[int] = position["left"] if position else []
         self.seen, self.refused = (position["seen"], position["refused"]) if position else (0, 0)
         start = min([*left, self.next])
-        self.rows = feed.source(start)
+        self.rows = loader.source(start)
         self.waiting: list[_Waiting] = []
         for number in range(start, self.next):
             row = next(self.rows)
@@ -120,8 +121,8 @@ class _Reader:
     def fill(self, refused: list[dict[str, str]]) -> list[_Waiting]:
         """Rows for one step, those left over first."""
         waiting = list(self.waiting)
-        tokens = sum(one.size.tokens for one in waiting)
-        while tokens < SURPLUS * self.feed.packs * self.feed.length:
+        tokens = sum(one.row.size.tokens for one in waiting)
+        while tokens < SURPLUS * self.loader.global_batch_size * self.loader.seq_len:
             row = next(self.rows, None)
             if row is None:
                 break
@@ -132,16 +133,15 @@ class _Reader:
                 self._count_refused(row.name, refused)
                 continue
             waiting.append(one)
-            tokens += one.size.tokens
+            tokens += one.row.size.tokens
         return waiting
 
     def _read(self, number: int, row: Row, refused: list[dict[str, str]]) -> _Waiting | None:
         try:
-            sample = row.make()
-            size = self.feed.maker.measure(sample)
-            # one process trains on every row, so a broken picture can be found before the plan is made
-            item = self.feed.maker.encode(sample) if self.feed.ranks == 1 else None
-            return _Waiting(number, row.name, sample, size, item)
+            prepared = self.loader.collator.prepare(row.make())
+            # a single process trains on every row, so pixels that cannot be read are found before the plan is made
+            item = self.loader.collator.load(prepared) if self.loader.ranks == 1 else None
+            return _Waiting(number, row.name, prepared, item)
         except (ViewfinderError, OSError) as error:
             refused.append({"row": row.name, "reason": _reason(error)})
             return None
@@ -159,44 +159,22 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-@dataclass(frozen=True)
-class NumberedFeed:
-    """Steps of ready batches made from their numbers (the built-in synthetic stream).
-
-    Three packs and two ranks: step 1 is batches 3, 4, 5, of which rank 0 makes 3 and 5.
-    """
-
-    batch: Callable[[int], Any]
-    packs: int = 1
-    rank: int = 0
-    ranks: int = 1
-
-    def __call__(self, position: Position | None) -> Iterator[Step]:
-        number = position["batch"] if position else 0
-        while True:
-            mine = range(number + self.rank, number + self.packs, self.ranks)
-            number += self.packs
-            yield Step([self.batch(i) for i in mine], {"batch": number})
-
-
 class _Dataset(IterableDataset[Step]):
     def __init__(self, make: Callable[[], Iterator[Step]]) -> None:
         self.make = make
 
     def __iter__(self) -> Iterator[Step]:
-        torch.set_num_threads(1)  # a worker that spins steals a core from training
+        torch.set_num_threads(1)  # more threads would take cores from training
         return self.make()
 
 
-def ahead(
-    feed: Callable[[Position | None], Iterator[Step]], workers: int
-) -> Callable[[Position | None], Iterator[Step]]:
-    """The same steps, made in a process of their own while training goes on; one keeps their order."""
+def in_worker(dataloader: Dataloader, workers: int) -> Dataloader:
+    """The same steps, made ahead in a process of their own (`workers` 1) or in this one (0)."""
     if not workers:
-        return feed
+        return dataloader
 
     def steps(position: Position | None) -> Iterator[Step]:
-        dataset = _Dataset(partial(feed, position))
+        dataset = _Dataset(partial(dataloader, position))
         return iter(DataLoader(dataset, batch_size=None, num_workers=1, prefetch_factor=4))
 
     return steps

@@ -1,7 +1,7 @@
-"""The processes of a run: FSDP2 over all of them, tensor parallelism within groups, the same code for one.
+"""The processes of a run: FSDP2 over groups, tensor parallelism inside a group. One process runs the same code.
 
-`torchrun` sets the environment; without it there is one process and nothing is sharded. Weights keep their
-names, and every rank runs the same modules in the same order.
+`torchrun` sets the environment. Without it there is one process and nothing is sharded. Weights keep their names, and
+every rank runs the same modules in the same order.
 """
 
 import os
@@ -23,8 +23,8 @@ from viewfinder.train.learner import Learner
 
 
 @dataclass(frozen=True)
-class Ranks:
-    """Which process this is. `data` ranks see different batches; the `tensor` ranks of one share them."""
+class ParallelDims:
+    """The place of this process. Data ranks see different batches; the `tensor` ranks of a data rank share them."""
 
     rank: int = 0
     world: int = 1
@@ -41,8 +41,8 @@ class Ranks:
         return self.world // self.tensor
 
 
-def start_ranks(config: ParallelConfig) -> Ranks:
-    """Join the other processes that `torchrun` started, if it did.
+def init_distributed(config: ParallelConfig) -> ParallelDims:
+    """Join the other processes that `torchrun` started; alone without it.
 
     Raises:
         ConfigError: the number of processes is not a multiple of `config.tensor`.
@@ -52,29 +52,29 @@ def start_ranks(config: ParallelConfig) -> Ranks:
         raise ConfigError(f"parallel.tensor is {config.tensor}, which does not divide {world} processes; change either")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if world == 1:
-        return Ranks(device=device)
+        return ParallelDims(device=device)
     if device == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device == "cuda" else "gloo")
-    return Ranks(dist.get_rank(), world, config.tensor, device, make_mesh(device, world, config.tensor))
+    return ParallelDims(dist.get_rank(), world, config.tensor, device, make_mesh(device, world, config.tensor))
 
 
 def make_mesh(device: str, world: int, tensor: int) -> DeviceMesh:
     return init_device_mesh(device, (world // tensor, tensor), mesh_dim_names=("data", "tensor"))
 
 
-def prepare(learner: Learner, config: TrainConfig, ranks: Ranks) -> None:
-    """Recompute, compile and shard as the config says, in place."""
+def apply_parallelism(learner: Learner, config: TrainConfig, parallel: ParallelDims) -> None:
+    """Activation recomputation, compilation and sharding of a config, in place."""
     if config.recompute:
-        for block in blocks(learner):
+        for block in transformer_blocks(learner):
             block.forward = partial(checkpoint, block.forward, use_reentrant=False)
     if config.compile:
-        for block in blocks(learner):
+        for block in transformer_blocks(learner):
             getattr(block, "mlp", block).compile(dynamic=True)
-    if ranks.mesh is not None:
+    if parallel.mesh is not None:
         learner.always_look = True
-        shard(learner, config, ranks.mesh)
+        shard(learner, config, parallel.mesh)
 
 
 def shard(learner: Learner, config: TrainConfig, mesh: DeviceMesh) -> None:
@@ -93,7 +93,7 @@ def shard(learner: Learner, config: TrainConfig, mesh: DeviceMesh) -> None:
         cast_forward_inputs=False,
     )
     options = {"mesh": mesh["data"], "mp_policy": policy}
-    for block in blocks(learner):
+    for block in transformer_blocks(learner):
         fully_shard(block, **options, reshard_after_forward=config.parallel.reshard)
     fully_shard(learner, **options)
 
@@ -124,7 +124,7 @@ def _language_layers(learner: Learner) -> Iterator[nn.Module]:
         yield from learner.reference.model.model.layers
 
 
-def blocks(learner: Learner) -> list[nn.Module]:
+def transformer_blocks(learner: Learner) -> list[nn.Module]:
     """Every layer of tower, language model, reference and text encoder."""
     found: list[nn.Module] = [*learner.model.visual.blocks, *_language_layers(learner)]
     text = getattr(learner.heads["contrast"], "text", None) if "contrast" in learner.heads else None
@@ -148,15 +148,15 @@ def clip_gradients(learner: nn.Module, limit: float) -> float:
     return norm
 
 
-def summed(values: list[float], ranks: Ranks) -> list[float]:
-    """Sums over all data ranks."""
-    if ranks.world == 1:
+def all_reduce_sum(values: list[float], parallel: ParallelDims) -> list[float]:
+    """Sums over all data parallel."""
+    if parallel.world == 1:
         return values
-    tensor = torch.tensor(values, dtype=torch.float64, device=ranks.device)
+    tensor = torch.tensor(values, dtype=torch.float64, device=parallel.device)
     dist.all_reduce(tensor)
-    return [value / ranks.tensor for value in tensor.tolist()]
+    return [value / parallel.tensor for value in tensor.tolist()]
 
 
-def full(tensor: Tensor) -> Tensor:
-    """The whole tensor, gathered from all ranks if need be."""
+def full_tensor(tensor: Tensor) -> Tensor:
+    """The whole tensor, gathered from all ranks where it is sharded."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor

@@ -15,12 +15,12 @@ from torch import nn
 from torch.distributed.tensor import DTensor
 
 from viewfinder.processor.cost import vision_flops
+from viewfinder.train.chunked_cross_entropy import MAX_LOGITS
 from viewfinder.train.config import TrainConfig
+from viewfinder.train.distributed import TENSOR_PLAN, make_mesh, shard, transformer_blocks
 from viewfinder.train.flops import passes_of, text_flops
 from viewfinder.train.learner import Learner
-from viewfinder.train.losses import MAX_LOGITS
 from viewfinder.train.optim import AveragedWeights, build_optimizers, is_muon
-from viewfinder.train.ranks import TENSOR_PLAN, blocks, make_mesh, shard
 from viewfinder.train.state import run_tensors
 
 FULL, HALF = 4, 2
@@ -86,7 +86,7 @@ def memory(config: TrainConfig, learner: Learner, world: int, data: Data) -> Mem
             sizes["optimizer"] += states * FULL * count + (FULL if states == 2 else 0)
             sizes["average"] += FULL * count if config.optimizer.ema else 0
     width = HALF if config.bf16 else FULL
-    inner = [sum(p.numel() for p in block.parameters()) for block in blocks(learner)]
+    inner = [sum(p.numel() for p in block.parameters()) for block in transformer_blocks(learner)]
     outer = sum(p.numel() for p in learner.parameters()) - sum(inner)
     largest = max(inner, default=0) // tensor
     head = config.model.text.vocab_size * config.model.text.hidden_size
@@ -96,7 +96,7 @@ def memory(config: TrainConfig, learner: Learner, world: int, data: Data) -> Mem
         gradients=learns,
         gathered=(width * (outer + 2 * largest) + FULL * largest) if world > 1 else 0,
         activations=width * activations(config, data),
-        logits=(2 * FULL * MAX_LOGITS + FULL * head * bool(config.rates.language)) if speaks else 0,
+        logits=(2 * FULL * MAX_LOGITS + FULL * head * bool(config.lr_scale.language)) if speaks else 0,
     )
 
 
@@ -119,7 +119,7 @@ def activations(config: TrainConfig, data: Data) -> int:
     result; 12 in the tower, with keys and values), keys and values, and 4 of the width inside its feed-forward part.
     """
     passes, text, vision = passes_of(config), config.model.text, config.model.vision
-    tokens, tensor = config.length, config.parallel.tensor
+    tokens, tensor = config.seq_len, config.parallel.tensor
     kv = text.num_key_value_heads * text.head_dim
     layer = 7 * text.hidden_size + (3 * text.hidden_size + 2 * kv + 4 * text.intermediate_size) // tensor
     block = 12 * vision.hidden_size + 4 * vision.intermediate_size
@@ -136,7 +136,7 @@ def activations(config: TrainConfig, data: Data) -> int:
 
 def step_flops(config: TrainConfig, data: Data) -> float:
     """Of one pack, all passes, recomputation not counted."""
-    passes, tokens = passes_of(config), config.length
+    passes, tokens = passes_of(config), config.seq_len
     per_picture = GRID[0] * GRID[1] * GRID[2] // 4
     vision = passes.vision * vision_flops(config.model.vision, GRID) / per_picture * data.media * tokens
     sequence = min(data.sequence, tokens)
@@ -166,7 +166,7 @@ def step_traffic(config: TrainConfig, learner: Learner, world: int) -> float:
     again = 2 if config.parallel.reshard else 1
     data = (again * width * weights + FULL * learnt) * (ranks - 1) / ranks
     text = config.model.text
-    sums = 4 * text.num_hidden_layers * config.length * text.hidden_size * width
+    sums = 4 * text.num_hidden_layers * config.seq_len * text.hidden_size * width
     return data + 2 * sums * (tensor - 1) / tensor
 
 
@@ -175,7 +175,7 @@ def count_sharded(config: TrainConfig, learner: Learner, world: int) -> dict[str
     sends nothing: "weights", "optimizer" and "average"."""
     with fake_ranks(world):
         shard(learner, config, make_mesh("cpu", world, config.parallel.tensor))
-        optimizers = build_optimizers(learner, config.optimizer, config.rates)
+        optimizers = build_optimizers(learner, config.optimizer, config.lr_scale)
         average = AveragedWeights(learner, config.optimizer.ema)
         found = {"weights": sum(_local(p) for p in learner.parameters()), "optimizer": 0, "average": 0}
         for name, tensor in run_tensors(learner, optimizers, average).items():

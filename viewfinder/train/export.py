@@ -10,12 +10,12 @@ from torch import Tensor
 from viewfinder.model.lora import adapted_layers, save_adapter
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.model.weights import save_pretrained
+from viewfinder.train.distributed import ParallelDims, full_tensor
 from viewfinder.train.learner import Learner
-from viewfinder.train.ranks import Ranks, full
 
 
 def export_checkpoint(
-    learner: Learner, directory: Path, ranks: Ranks, extra: Callable[[Path], None] | None = None
+    learner: Learner, directory: Path, ranks: ParallelDims, extra: Callable[[Path], None] | None = None
 ) -> None:
     """Write `directory`, adapters merged in; these also go to `adapter` beside it, as PEFT writes them.
 
@@ -25,7 +25,7 @@ def export_checkpoint(
     model = learner.model
     state: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
-        whole = full(parameter.detach())
+        whole = full_tensor(parameter.detach())
         if ranks.rank == 0:
             state[name] = whole.cpu()
     if ranks.rank:
@@ -61,7 +61,7 @@ def _put_in_place(partial: Path, directory: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def mend_export(directory: Path) -> None:
+def restore_export(directory: Path) -> None:
     """Put the old export back where a kill fell between the two renames that exchange them."""
     if not directory.exists() and _old(directory).exists():
         _old(directory).rename(directory)

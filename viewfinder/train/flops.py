@@ -1,7 +1,7 @@
-"""How much arithmetic a batch takes, and how fast this device could do it: what MFU is measured against.
+"""FLOPs of a batch, and the FLOP/s this device reaches in a matrix product: the two sides of MFU.
 
-Two FLOPs a multiply-add. Passes: forward, gradients of activations (where something below learns), gradients
-of weights (of parts that learn). Recomputation is not counted, as is usual.
+A multiply-add is two FLOPs. Passes: forward, gradients of activations (where a lower part is trained), gradients of
+weights (of parts that are trained). Recomputation is not counted, as is usual.
 """
 
 import time
@@ -13,7 +13,7 @@ import torch
 from viewfinder.config import ModelConfig, TextConfig
 from viewfinder.inputs import IGNORE_INDEX
 from viewfinder.processor.cost import vision_flops
-from viewfinder.train.batches import Batch, ContrastiveBatch, PairBatch, next_labels
+from viewfinder.train.batches import Batch, ContrastiveBatch, PreferenceBatch, next_labels
 from viewfinder.train.config import TrainConfig
 
 
@@ -37,15 +37,15 @@ class Passes:
 
 def passes_of(config: TrainConfig) -> Passes:
     """What a config trains decides how often each half is run through."""
-    rates = config.rates
-    tower = rates.tower > 0 and config.lora is None
-    sees = (tower or rates.merger > 0) and config.lora is None
+    scale = config.lr_scale
+    tower = scale.tower > 0 and config.lora is None
+    sees = (tower or scale.merger > 0) and config.lora is None
     vision = 3 if tower else 1
     if config.objective == "contrastive":
         return Passes(vision, 3)
     if not config.answer_weight:
         return Passes(vision, 0)
-    learns = rates.language > 0 and config.lora is None
+    learns = scale.language > 0 and config.lora is None
     text = 1 + int(sees or learns or config.lora is not None) + int(learns)
     if config.objective == "preference" and config.preference.reference == "copy":
         text += 1
@@ -59,7 +59,7 @@ def batch_flops(config: TrainConfig, batch: Batch) -> int:
         assert config.contrastive is not None
         caption = text_flops(config.contrastive.text, batch.seqlens, 0)
         return passes.vision * _vision(config.model, batch.grid_thw) + passes.text * caption
-    grid = batch.grid_thw if isinstance(batch, PairBatch) else batch.inputs.grid_thw
+    grid = batch.grid_thw if isinstance(batch, PreferenceBatch) else batch.inputs.grid_thw
     logits = int((next_labels(batch.inputs) != IGNORE_INDEX).sum())
     text = text_flops(config.model.text, batch.inputs.seqlens, logits)
     return passes.vision * _vision(config.model, grid) + passes.text * text

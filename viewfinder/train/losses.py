@@ -1,105 +1,35 @@
-"""Losses: next-token cross entropy in chunks, that of the dense heads, contrast, and preference.
-
-The logits of all tokens (T x V, in float32) never exist at once.
-"""
-
-from collections.abc import Mapping
-from typing import Any
+"""The losses of the three objectives: next token, contrast, preference."""
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from viewfinder.inputs import IGNORE_INDEX
+from viewfinder.train.chunked_cross_entropy import chunked_cross_entropy, token_log_probs
 
-EMPTY_WEIGHT = 0.1
-MAX_LOGITS = 1 << 26
-"""Logits that may exist at once: 256 MiB of float32."""
+__all__ = ["contrastive_loss", "next_token_loss", "preference_losses", "token_log_probs"]
 
 
-def summed_cross_entropy(
+def next_token_loss(
     hidden: Float[Tensor, "T D"], weight: Float[Tensor, "V D"], labels: Int[Tensor, " T"], chunk: int | None = None
 ) -> Float[Tensor, ""]:
-    """Sum of the cross entropies of labelled tokens; `labels[i]` is what follows token i. Without labels, 0.
+    """Sum of the cross entropies of labelled tokens. `labels[i]` is the token after token i, -100 for none.
 
-    Gradients are made in the forward pass, chunk by chunk, so that no logits are kept or made twice.
+    The same value and gradients as
+
+        logits = hidden @ weight.T
+        F.cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
+
+    but the logits (T x V, 4 bytes each) never exist at once: 32,768 tokens of the official vocabulary would be 20 GB.
+
+    Args:
+        chunk: tokens whose logits exist at once; as many as fit `MAX_LOGITS` by default.
     """
     kept = labels != IGNORE_INDEX
-    hidden, labels = hidden[kept], labels[kept]
-    if not len(labels):
-        return hidden.sum() * 0.0 + weight[:1, :1].sum() * 0.0
-    summed: Tensor = _SummedCrossEntropy.apply(hidden, weight, labels, chunk or max(64, MAX_LOGITS // len(weight)))
-    return summed
-
-
-class _SummedCrossEntropy(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int) -> Tensor:
-        dtype = _product_dtype(hidden)
-        narrow = weight.to(dtype)
-        total = torch.zeros((), device=hidden.device)
-        grad_hidden = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
-        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[1] else None
-        for start in range(0, len(labels), chunk):
-            part, target = hidden[start : start + chunk].to(dtype), labels[start : start + chunk, None]
-            with torch.autocast(hidden.device.type, enabled=False):
-                logits = (part @ narrow.T).float()
-                normaliser = logits.logsumexp(-1, keepdim=True)
-                total += (normaliser - logits.gather(1, target)).sum()
-                if grad_hidden is None and grad_weight is None:
-                    continue
-                slope = logits.sub_(normaliser).exp_()
-                slope.scatter_add_(1, target, torch.full_like(target, -1, dtype=slope.dtype))
-                slope = slope.to(dtype)
-                if grad_hidden is not None:
-                    grad_hidden[start : start + chunk] = slope @ narrow
-                if grad_weight is not None:
-                    grad_weight += slope.T @ part
-        ctx.save_for_backward(grad_hidden, grad_weight)
-        ctx.weight_dtype = weight.dtype
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        grad_hidden, grad_weight = ctx.saved_tensors
-        return (
-            None if grad_hidden is None else grad_hidden * grads[0],
-            None if grad_weight is None else (grad_weight * grads[0]).to(ctx.weight_dtype),
-            None,
-            None,
-        )
-
-
-def _product_dtype(hidden: Tensor) -> torch.dtype:
-    """Of matrix products here and now: autocast's, where it is on."""
-    device = hidden.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
-
-
-def token_log_probs(
-    hidden: Float[Tensor, "T D"], weight: Float[Tensor, "V D"], labels: Int[Tensor, " T"], chunk: int | None = None
-) -> Float[Tensor, " T"]:
-    """Log-probability of each label after its token, 0 where there is none; logits are made again backwards."""
-    at = (labels != IGNORE_INDEX).nonzero().flatten()
-    result = torch.zeros(len(labels), dtype=torch.float32, device=hidden.device)
-    if not len(at):
-        return result + hidden.sum() * 0.0
-    size = chunk or max(64, MAX_LOGITS // len(weight))
-    chosen, targets = hidden[at].split(size), labels[at].split(size)
-    parts = [
-        checkpoint(_log_probs, h, weight, y, use_reentrant=False)
-        if torch.is_grad_enabled()
-        else _log_probs(h, weight, y)
-        for h, y in zip(chosen, targets, strict=True)
-    ]
-    return result.index_put((at,), torch.cat(parts))
-
-
-def _log_probs(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
-    dtype = _product_dtype(hidden)
-    return -F.cross_entropy((hidden.to(dtype) @ weight.to(dtype).T).float(), labels, reduction="none")
+    if not bool(kept.any()):
+        return hidden[kept].sum() * 0.0 + weight[:1, :1].sum() * 0.0
+    return chunked_cross_entropy(hidden[kept], weight, labels[kept], chunk)
 
 
 def contrastive_loss(
@@ -112,7 +42,7 @@ def contrastive_loss(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Sum over B pairs of the symmetric cross entropy (CLIP), and how many images found their text.
 
-    Embeddings are unit vectors; the pairs stand at `offset` among all A pairs of all ranks.
+    Embeddings are unit vectors. The B pairs of this rank begin at row `offset` of the A pairs of all ranks.
     """
     if not len(images):  # a rank without pairs still takes part in the gathering
         return (images.sum() + texts.sum() + all_images.sum() + all_texts.sum() + scale.sum()) * 0.0, torch.tensor(0.0)
@@ -132,46 +62,3 @@ def preference_losses(
     margin = rewards[:, 0] - rewards[:, 1]
     loss = -(1 - label_smoothing) * F.logsigmoid(margin) - label_smoothing * F.logsigmoid(-margin)
     return loss, rewards.detach()
-
-
-class DenseHeads(nn.Module):
-    """One linear question sheet on the tower's output, thrown away after training.
-
-    Args:
-        width: of the tower's output.
-        sizes: per label, (questions per token, answers per question).
-    """
-
-    def __init__(self, width: int, sizes: Mapping[str, tuple[int, int]]) -> None:
-        super().__init__()
-        self.sizes = dict(sizes)
-        self.norm = nn.RMSNorm(width, elementwise_affine=False)
-        self.out = nn.Linear(width, sum(questions * answers for questions, answers in self.sizes.values()))
-
-    def forward(self, features: Float[Tensor, "M D"]) -> dict[str, Float[Tensor, "M Q A"]]:
-        """Logits per label; M tokens, Q questions, A answers."""
-        parts = self.out(self.norm(features)).split([q * a for q, a in self.sizes.values()], dim=-1)
-        return {name: part.unflatten(-1, size) for (name, size), part in zip(self.sizes.items(), parts, strict=True)}
-
-
-def dense_losses(
-    logits: Mapping[str, Float[Tensor, "M Q A"]], labels: Mapping[str, Tensor]
-) -> dict[str, tuple[Tensor, Tensor]]:
-    """Per label the mean cross entropy and the accuracy.
-
-    Where 0 means "nothing" (most places) it weighs `EMPTY_WEIGHT`, and accuracy is over the rest only.
-    """
-    result = {}
-    for name, values in logits.items():
-        flat, target = values.flatten(0, 1), labels[name].flatten()
-        asked = target != IGNORE_INDEX
-        can_be_empty = name in ("characters", "letters", "kinds", "changes")
-        weight = torch.ones(flat.shape[-1], device=flat.device)
-        weight[0] = EMPTY_WEIGHT if can_be_empty else 1.0
-        loss = F.cross_entropy(flat, target, weight, ignore_index=IGNORE_INDEX, reduction="sum")
-        loss = loss / weight[target[asked]].sum().clamp(min=1.0)
-        with torch.no_grad():
-            told = asked & (target > 0) if can_be_empty else asked
-            right = (flat.argmax(-1) == target)[told].float().mean() if bool(told.any()) else torch.tensor(0.0)
-        result[name] = (loss, right)
-    return result

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch.distributed as dist
 
+from viewfinder.train.distributed import ParallelDims
 from viewfinder.train.learner import Metrics
-from viewfinder.train.ranks import Ranks
 
 
 class Meter:
@@ -58,7 +58,7 @@ class Journal:
     `quarantine.jsonl`, and `quarantine-1.jsonl` for data rank 1.
     """
 
-    def __init__(self, out: Path, step: int, ranks: Ranks) -> None:
+    def __init__(self, out: Path, step: int, ranks: ParallelDims) -> None:
         self.path = out / "metrics.jsonl"
         number = f"-{ranks.data_rank}" if ranks.data_rank else ""
         self._quarantine = out / f"quarantine{number}.jsonl" if ranks.rank % ranks.tensor == 0 else None

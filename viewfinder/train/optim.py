@@ -1,4 +1,4 @@
-"""Optimisers, the learning-rate schedule, and averaged weights.
+"""Optimizers, the learning-rate schedule, and averaged weights.
 
 Muon (orthogonalised momentum; Jordan et al. 2024) for the matrices inside blocks, AdamW for the rest.
 PyTorch's own Muon works in bfloat16, which processors without that arithmetic run a hundred times slower;
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from viewfinder.train.config import OptimizerConfig, RatesConfig
+from viewfinder.train.config import LrScaleConfig, OptimizerConfig
 
 
 def orthogonalize(matrices: Float[Tensor, "B R C"], steps: int = 3) -> Float[Tensor, "B R C"]:
@@ -81,7 +81,7 @@ PARTS = ("tower", "merger", "language", "heads")
 
 
 def part_of(name: str) -> str:
-    """The part of `RatesConfig` to which a parameter of a `Learner` belongs."""
+    """The part of `LrScaleConfig` to which a parameter of a `Learner` belongs."""
     if not name.startswith("model."):
         return "heads"
     if name.startswith("model.visual.merger."):
@@ -93,16 +93,16 @@ _MUON_PLACES = (".blocks.", ".layers.", ".patch_embed.", ".merger.mlp.")
 
 
 def build_optimizers(
-    learner: nn.Module, config: OptimizerConfig, rates: RatesConfig | None = None
+    learner: nn.Module, config: OptimizerConfig, lr_scale: LrScaleConfig | None = None
 ) -> list[torch.optim.Optimizer]:
-    """Muon and AdamW over the parameters that take part; each group knows its `peak` rate.
+    """Muon and AdamW over the parameters that take part; each group has its `peak` learning rate.
 
     Matrices of the tower and of the layers go to Muon; token embedding, output projection, heads, norms
     and biases to AdamW. The patch embedding needs Muon most: neighbouring pixels are nearly equal, so AdamW
     moves it along their mean alone, and after 1,500 steps the tower still saw colours but no outlines.
     Vectors are not decayed.
     """
-    scale = (rates or RatesConfig()).model_dump()
+    scale = (lr_scale or LrScaleConfig()).model_dump()
     groups: dict[tuple[bool, float, float], list[nn.Parameter]] = {}
     seen: set[int] = set()
     for name, parameter in learner.named_parameters():
@@ -131,7 +131,7 @@ def is_muon(name: str, parameter: Tensor, config: OptimizerConfig) -> bool:
 
 
 def optimizer_tensors(optimizers: Iterable[torch.optim.Optimizer], names: Mapping[int, str]) -> dict[str, Tensor]:
-    """All state of the optimisers by parameter name; state that does not exist yet is made as zeros.
+    """All state of the optimizers by parameter name; state that does not exist yet is made as zeros.
 
     `names` maps `id(parameter)` to its name. The tensors are the state itself: writing to them restores it.
     """
@@ -149,8 +149,8 @@ def optimizer_tensors(optimizers: Iterable[torch.optim.Optimizer], names: Mappin
     return found
 
 
-def rate_at(step: int, steps: int, config: OptimizerConfig) -> float:
-    """Share of the peak rate at `step`: linear warm-up, then the schedule, down to `final`.
+def lr_factor(step: int, steps: int, config: OptimizerConfig) -> float:
+    """Learning rate at `step` as a share of the peak: linear warm-up, then the schedule, down to `final`.
 
     Linear, 100 steps, warm-up 10, cool-down 0.5, final 0: 0.1 at step 0, 1 from step 9 on, 0.5 at step 75.
     """

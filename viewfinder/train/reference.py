@@ -1,4 +1,4 @@
-"""Log-probabilities of the reference, computed once before training, so that no second model is kept."""
+"""Log-probabilities under the reference, computed once before training, so that no second model is kept."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -8,15 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from viewfinder.data.packing import Size
 from viewfinder.data.sample import Sample
-from viewfinder.train.batches import Batch, PairBatch
+from viewfinder.train.batches import Batch, PreferenceBatch
+from viewfinder.train.collators import Collator, PreparedRow
 from viewfinder.train.learner import Learner, evaluating
-from viewfinder.train.makers import Maker
 
 
-def precompute(learner: Learner, batches: Iterable[PairBatch]) -> Float[Tensor, "N 2"]:
-    """Under the model as it stands, by number of the pair; NaN where a number never came."""
+def precompute(learner: Learner, batches: Iterable[PreferenceBatch]) -> Float[Tensor, "N 2"]:
+    """Log-probabilities of (chosen, rejected) under the current model by number of the pair; NaN where it is missing."""
     found: dict[int, Tensor] = {}
     with evaluating(learner):
         for batch in batches:
@@ -30,26 +29,26 @@ def precompute(learner: Learner, batches: Iterable[PairBatch]) -> Float[Tensor, 
 
 @dataclass(frozen=True)
 class _WithReference:
-    """A maker of pairs that puts the kept values into its batches."""
+    """A collator of pairs that adds the computed values to its batches."""
 
-    maker: Maker
+    collator: Collator
     table: Tensor
 
-    def measure(self, sample: Sample) -> Size:
-        return self.maker.measure(sample)
+    def prepare(self, sample: Sample) -> PreparedRow:
+        return self.collator.prepare(sample)
 
-    def encode(self, sample: Sample) -> Any:
-        return self.maker.encode(sample)
+    def load(self, row: PreparedRow) -> Any:
+        return self.collator.load(row)
 
-    def join(self, items: Sequence[Any], numbers: Sequence[int]) -> Batch:
-        batch = self.maker.join(items, numbers)
-        assert isinstance(batch, PairBatch)
+    def collate(self, items: Sequence[Any], numbers: Sequence[int]) -> Batch:
+        batch = self.collator.collate(items, numbers)
+        assert isinstance(batch, PreferenceBatch)
         return replace(batch, reference=self.table[list(numbers)])
 
     def empty(self) -> Batch:
-        return self.maker.empty()
+        return self.collator.empty()
 
 
-def with_reference(maker: Maker, table: Float[Tensor, "N 2"]) -> Maker:
-    """The same batches with the reference's values."""
-    return _WithReference(maker, table)
+def with_reference(collator: Collator, table: Float[Tensor, "N 2"]) -> Collator:
+    """The same batches with the values of the reference in `table`."""
+    return _WithReference(collator, table)

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from viewfinder.errors import StampError
 from viewfinder.train.config import ConfigError
+from viewfinder.train.distributed import full_tensor
 from viewfinder.train.learner import Learner
 from viewfinder.train.optim import AveragedWeights, optimizer_tensors
-from viewfinder.train.ranks import full
 
 
 def run_tensors(
@@ -27,7 +27,7 @@ def run_tensors(
 def frozen_sum(learner: Learner) -> float:
     """A sum over all frozen weights: these are not saved, and must be the same when a run goes on."""
     sums = (p.detach().double().abs().sum() for p in learner.parameters() if not p.requires_grad)
-    return sum(float(full(value)) for value in sums)
+    return sum(float(full_tensor(value)) for value in sums)
 
 
 def check_continues(out: Path, facts: dict[str, Any], stamp: str, frozen: float) -> None:

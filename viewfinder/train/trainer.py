@@ -1,66 +1,44 @@
-"""The one trainer: a learner, a feed of steps, and a directory that it can always go on from.
+"""The training loop: a `Learner`, a dataloader, and a directory from which the run can always be resumed.
 
-The position in the data travels with each step, so a run that was killed sees what an uninterrupted one would
-have seen, whatever was read ahead. Knows no recipe, no file of data and no objective.
+The position in the data travels with each step, so a resumed run sees the steps that an uninterrupted run would have
+seen, whatever was read ahead. The trainer knows no recipe, no data format and no objective.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from viewfinder.train.batches import Batch, batch_tokens, batch_units
+from viewfinder.train.batches import Batch, Dataloader, Position, Step, batch_tokens, batch_units
 from viewfinder.train.checkpoint import load_tensors, read_facts, save_state, saved_states
 from viewfinder.train.config import ConfigError, TrainConfig
-from viewfinder.train.export import export_checkpoint, mend_export
+from viewfinder.train.distributed import ParallelDims, all_reduce_sum, apply_parallelism, clip_gradients
+from viewfinder.train.export import export_checkpoint, restore_export
 from viewfinder.train.flops import batch_flops, measure_peak
-from viewfinder.train.guard import Guard
 from viewfinder.train.learner import Learner
 from viewfinder.train.metrics import Journal, Meter, progress_line
-from viewfinder.train.optim import AveragedWeights, build_optimizers, rate_at
-from viewfinder.train.ranks import Ranks, clip_gradients, prepare, summed
+from viewfinder.train.optim import AveragedWeights, build_optimizers, lr_factor
 from viewfinder.train.report import write_report
 from viewfinder.train.state import check_continues, frozen_sum, run_tensors
-
-Position = dict[str, Any]
-"""Where a feed stands, as JSON; None is its beginning."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one step takes.
-
-    Attributes:
-        packs: this rank's batches, as many on every rank.
-        position: of the feed after this step.
-        refused: rows that were left out, each with the reason.
-    """
-
-    packs: Sequence[Batch]
-    position: Position = field(default_factory=dict)
-    refused: tuple[dict[str, str], ...] = ()
-
-
-Feed = Callable[[Position | None], Iterator[Step]]
+from viewfinder.train.step_guard import StepGuard
 
 
 class Trainer:
-    """Runs a config to its end, from the start or from where `out` stands.
+    """Trains to the last step of a config, from the beginning or from the newest state in `out`.
 
     Args:
         config: the run.
         learner: with its starting weights.
-        feed: gives the steps from a position on.
+        dataloader: gives the steps from a position on.
         out: directory for states, metrics, report and export.
-        ranks: the processes of the run.
+        parallel: the processes of the run.
         export: called with the export directory after the weights are written (tokenizer, settings).
         validate: gives figures such as `validation/read`.
-        stamp: of the processor; a run does not go on under another.
+        stamp: of the processor; a run is not resumed with another.
 
     Raises:
         StampError: `out` holds a run with another stamp.
@@ -71,40 +49,42 @@ class Trainer:
         self,
         config: TrainConfig,
         learner: Learner,
-        feed: Feed,
+        dataloader: Dataloader,
         out: Path,
         *,
-        ranks: Ranks | None = None,
+        parallel: ParallelDims | None = None,
         export: Callable[[Path], None] | None = None,
         validate: Callable[[Learner, Journal, int], dict[str, float]] | None = None,
         stamp: str = "",
     ) -> None:
-        self.config, self.learner, self.feed, self.out = config, learner, feed, out
-        self.ranks = ranks or Ranks()
-        if config.packs % self.ranks.data_world:
+        self.config, self.learner, self.dataloader, self.out = config, learner, dataloader, out
+        self.parallel = parallel or ParallelDims()
+        if config.global_batch_size % self.parallel.data_world:
             raise ConfigError(
-                f"packs is {config.packs}, which {self.ranks.data_world} ranks cannot share evenly; make it a multiple"
+                f"global_batch_size is {config.global_batch_size}, which {self.parallel.data_world} ranks cannot share "
+                "evenly; make it a multiple"
             )
         torch.set_num_threads(config.threads)
-        prepare(learner, config, self.ranks)
-        self.optimizers = build_optimizers(learner, config.optimizer, config.rates)
+        apply_parallelism(learner, config, self.parallel)
+        self.optimizers = build_optimizers(learner, config.optimizer, config.lr_scale)
         self.average = AveragedWeights(learner, config.optimizer.ema)
-        self.guard, self.meter = Guard(config.guard), Meter()
+        self.guard, self.meter = StepGuard(config.guard), Meter()
         self.export, self.validate, self.stamp = export, validate, stamp
-        self.step, self.position = 0, None
+        self.step: int = 0
+        self.position: Position | None = None
         out.mkdir(parents=True, exist_ok=True)
         self._resume()
-        self.journal = Journal(out, self.step, self.ranks)
-        if self.ranks.rank == 0:
+        self.journal = Journal(out, self.step, self.parallel)
+        if self.parallel.rank == 0:
             config.save(out / "config.json")
 
     def run(self) -> dict[str, float]:
-        """Train to `config.steps`, or to the end of the data; returns the last averaged metrics."""
+        """Train for `config.steps` steps, or to the end of the data; returns the last averaged metrics."""
         config, latest = self.config, {}
-        peak = config.peak_flops or measure_peak(torch.bfloat16 if config.bf16 else torch.float32, self.ranks.device)
+        peak = config.peak_flops or measure_peak(torch.bfloat16 if config.bf16 else torch.float32, self.parallel.device)
         self.learner.train()
         since, steps = time.perf_counter(), 0
-        source = self.feed(self.position)
+        source = self.dataloader(self.position)
         while self.step < config.steps and (step := next(source, None)) is not None:
             self.take(step)
             steps += 1
@@ -124,35 +104,35 @@ class Trainer:
         return latest
 
     def take(self, step: Step) -> dict[str, float]:
-        """One step of the run: learn from it, and note what was refused and where the data stands."""
+        """One step of the run: update the weights, record the refused rows and the position in the data."""
         self._note_refused(step)
-        numbers = self.train_step(step.packs)
+        numbers = self.train_step(step.batches)
         self.position = step.position
         self.step += 1
         return numbers
 
-    def train_step(self, packs: Sequence[Batch]) -> dict[str, float]:
-        """One update from all packs of all ranks; a step that the guard refuses changes nothing.
+    def train_step(self, batches: Sequence[Batch]) -> dict[str, float]:
+        """One update from all batches of all ranks; a step that the guard refuses changes nothing.
 
         Raises:
             ConfigError: more refused steps than the config allows.
         """
-        rate = rate_at(self.step, self.config.steps, self.config.optimizer)
+        factor = lr_factor(self.step, self.config.steps, self.config.optimizer)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
             for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * rate
-        units = summed([float(sum(batch_units(pack) for pack in packs))], self.ranks)[0]
+                group["lr"] = group["peak"] * factor
+        units = all_reduce_sum([float(sum(batch_units(batch) for batch in batches))], self.parallel)[0]
         local, metrics = 0.0, []
-        for pack in packs:
+        for batch in batches:
             with self._autocast():
-                loss = self.learner(pack)
-            (loss.total * (self.ranks.data_world / max(units, 1.0))).backward()
+                loss = self.learner(batch)
+            (loss.total * (self.parallel.data_world / max(units, 1.0))).backward()
             local += float(loss.total.detach())
             metrics.append(loss.metrics)
-            self.meter.add("tokens", batch_tokens(pack), 0.0)
-            self.meter.add("flops", batch_flops(self.config, pack), 0.0)
-        loss = summed([local], self.ranks)[0] / max(units, 1.0)
+            self.meter.add("tokens", batch_tokens(batch), 0.0)
+            self.meter.add("flops", batch_flops(self.config, batch), 0.0)
+        loss = all_reduce_sum([local], self.parallel)[0] / max(units, 1.0)
         norm = clip_gradients(self.learner, self.config.optimizer.clip)
         if reason := self.guard.allows(self.step, loss, norm):
             self._tell(f"step {self.step} skipped: {reason}")
@@ -165,16 +145,16 @@ class Trainer:
             self.meter.add_all(one)
         self.meter.add("loss", loss)
         self.meter.add("grad_norm", norm)
-        self.meter.add("rate", rate)
-        return {"loss": loss, "grad_norm": norm, "rate": rate}
+        self.meter.add("rate", factor)
+        return {"loss": loss, "grad_norm": norm, "rate": factor}
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        if not self.config.bf16 or self.ranks.mesh is not None:  # sharded weights are narrowed as they are gathered
+        if not self.config.bf16 or self.parallel.mesh is not None:  # sharded weights are cast when they are gathered
             return nullcontext()
-        return torch.autocast(self.ranks.device, dtype=torch.bfloat16)
+        return torch.autocast(self.parallel.device, dtype=torch.bfloat16)
 
     def save(self) -> None:
-        """The state to go on from, the (averaged) weights as a checkpoint directory `export`, and the report."""
+        """Write the state to resume from, the (averaged) weights as a checkpoint directory `export`, and the report."""
         facts = {
             "position": self.position,
             "guard": self.guard.state(),
@@ -184,12 +164,12 @@ class Trainer:
         }
         save_state(self.out / "states", self.step, self.tensors(), facts, self.config.keep)
         with self.average.swapped_in(self.learner):
-            export_checkpoint(self.learner, self.out / "export", self.ranks, self.export)
-        if self.ranks.rank == 0:
+            export_checkpoint(self.learner, self.out / "export", self.parallel, self.export)
+        if self.parallel.rank == 0:
             write_report(self.out)
 
     def _resume(self) -> None:
-        mend_export(self.out / "export")
+        restore_export(self.out / "export")
         states = saved_states(self.out / "states")
         if not states:
             return
@@ -201,7 +181,7 @@ class Trainer:
         torch.set_rng_state(torch.tensor(facts["random"], dtype=torch.uint8))
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that changes, by name."""
+        """All tensors that training changes, by name."""
         return run_tensors(self.learner, self.optimizers, self.average)
 
     def _validate(self) -> None:
@@ -212,7 +192,7 @@ class Trainer:
         self._tell(progress_line({"step": self.step, **figures}))
 
     def _note_refused(self, step: Step) -> None:
-        """Keep the rows that were left out, with their reasons."""
+        """Record the rows that were left out, with the reasons."""
         rows = [{"step": self.step, **row} for row in step.refused]
         self.journal.refuse(rows)
         self.meter.add("refused", len(rows), 1.0 if rows else 0.0)
@@ -221,11 +201,11 @@ class Trainer:
         totals = self.meter.take_totals(("tokens", "flops"))
         row = {"step": self.step, **self.meter.means(), "tokens_per_second": totals["tokens"] / seconds}
         row["seconds"] = seconds / max(steps, 1)
-        row["mfu"] = totals["flops"] / seconds / (peak * self.ranks.world)
+        row["mfu"] = totals["flops"] / seconds / (peak * self.parallel.world)
         self.journal.write(row)
         self._tell(progress_line(row))
         return row
 
     def _tell(self, line: str) -> None:
-        if self.ranks.rank == 0:
+        if self.parallel.rank == 0:
             print(line, flush=True)

@@ -1,4 +1,4 @@
-"""The loss on held-out samples, by task, the same samples every time; and a few of them as pictures with words."""
+"""The loss on held-out samples by task, the same samples every time, and a few of them as pictures with answers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,28 +11,28 @@ from viewfinder.data.packing import plan_packs
 from viewfinder.data.sample import Sample
 from viewfinder.media.image import Picture, load_image
 from viewfinder.train.batches import AnswerBatch, Batch
+from viewfinder.train.collators import Collator
+from viewfinder.train.distributed import ParallelDims
 from viewfinder.train.learner import Learner, evaluating
-from viewfinder.train.makers import Maker
 from viewfinder.train.metrics import Journal, Meter
-from viewfinder.train.ranks import Ranks
 
-Answer = Callable[[Any, Sample], str]
-"""What the model says to a sample's question, in words."""
+Answerer = Callable[[Any, Sample], str]
+"""From a model and a sample to the model's answer to the sample's question."""
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Figures `validation/TASK`, mean loss a labelled token, and `validation/loss` over all.
+    """Figures `validation/TASK` (mean loss of a labelled token) and `validation/loss` over all tasks.
 
     Attributes:
-        batches: this rank's share; as many on every rank.
+        batches: this rank's share; every rank has as many.
         pictures: samples to show.
-        answer: makes the words beside a picture; None shows the truth alone.
+        answer: gives the model's answer beside a picture; None shows the truth alone.
     """
 
     batches: Sequence[Batch]
     pictures: Sequence[Sample] = ()
-    answer: Answer | None = None
+    answer: Answerer | None = None
     bf16: bool = False
 
     def __call__(self, learner: Learner, journal: Journal, step: int) -> dict[str, float]:
@@ -68,15 +68,19 @@ def _picture(source: Any) -> Image.Image:
     return source.image if isinstance(source, Picture) else load_image(source).image
 
 
-def held_out_batches(samples: Sequence[Sample], maker: Maker, length: int, ranks: Ranks) -> list[Batch]:
-    """All samples packed, a share for each rank; short shares are filled up with packs without labels."""
-    sizes = [maker.measure(sample) for sample in samples]
+def held_out_batches(
+    samples: Sequence[Sample], collator: Collator, seq_len: int, parallel: ParallelDims
+) -> list[Batch]:
+    """All samples packed, a share for each rank; ranks with fewer batches get batches without labels."""
+    rows = [collator.prepare(sample) for sample in samples]
     packs: list[tuple[int, ...]] = []
-    left = list(range(len(samples)))
+    left = list(range(len(rows)))
     while left:
-        plan = plan_packs([sizes[i] for i in left], 1, length)
+        plan = plan_packs([rows[i].size for i in left], 1, seq_len)
         packs.append(tuple(left[i] for i in plan.packs[0]))
         left = [left[i] for i in plan.left]
-    packs += [()] * (-len(packs) % ranks.data_world)
-    mine = packs[ranks.data_rank :: ranks.data_world]
-    return [maker.join([maker.encode(samples[i]) for i in pack], pack) if pack else maker.empty() for pack in mine]
+    packs += [()] * (-len(packs) % parallel.data_world)
+    mine = packs[parallel.data_rank :: parallel.data_world]
+    return [
+        collator.collate([collator.load(rows[i]) for i in pack], pack) if pack else collator.empty() for pack in mine
+    ]

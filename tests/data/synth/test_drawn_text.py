@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from viewfinder.data.synth.drawn_text import Pen, moved, written_on
 from viewfinder.data.synth.fonts import load_font
 from viewfinder.data.synth.grounds import camera
-from viewfinder.data.synth.inscribed import Pen, moved, written_on
 
 
 def page(text: str = "Hij", at: tuple[int, int] = (60, 40), anchor: str | None = None) -> Image.Image:

@@ -9,7 +9,7 @@ from viewfinder.agent.environment import Observation, Outcome, Target
 from viewfinder.agent.worlds.paint import Page, paint
 from viewfinder.agent.worlds.stage import Staged
 from viewfinder.agent.worlds.words import Split
-from viewfinder.data.synth.inscribed import keep_notes
+from viewfinder.data.synth.drawn_text import keep_notes
 from viewfinder.media.image import Picture
 from viewfinder.media.transform import Box, Transform
 from viewfinder.outputs.actions import Action

@@ -13,8 +13,8 @@ from PIL import Image
 
 from viewfinder.agent.worlds.skins import Skin
 from viewfinder.agent.worlds.widgets import Widget
+from viewfinder.data.synth.drawn_text import Pen
 from viewfinder.data.synth.fonts import load_font
-from viewfinder.data.synth.inscribed import Pen
 from viewfinder.media.transform import Box
 
 _TALLEST = 1200

@@ -1,9 +1,9 @@
-"""What is written on a picture, kept by the picture: a pen notes words and where each of their characters stands.
+"""A record of the texts drawn on a picture: `Pen` notes each line and the place of each of its characters.
 
-So whatever is drawn with it (bills, tables, screens, charts) has the labels that teach a tower its letters, without a
-word about it where it is drawn. The notes live in `Image.info`, which copies and crops keep and files do not.
+So the truth of a drawn picture includes where every character stands, without a word about it where it is drawn. The
+notes live in `Image.info`, which copies and crops keep and files do not.
 
-"ab" at (10, 20) in a font of 12 pixels with advances 6 and 7: centres at x = 13 and 19.5.
+"ab" at (10, 20) in a font of 12 pixels with advances 6 and 7: centers at x = 13 and 19.5.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from viewfinder.data.synth.text_lines import TextLine
 
-_NOTES = "inscribed"
+_NOTES = "drawn_text"
 
 
 class Pen(ImageDraw.ImageDraw):

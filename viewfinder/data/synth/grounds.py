@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from viewfinder.data.synth.choose import chance, number, pick
-from viewfinder.data.synth.inscribed import keep_notes
+from viewfinder.data.synth.drawn_text import keep_notes
 
 Colour = tuple[int, int, int]
 

@@ -15,6 +15,7 @@ from viewfinder.data.synth.queries import Query, make_query, thing_label
 from viewfinder.data.synth.scene import Scene
 from viewfinder.data.synth.words import make_line
 from viewfinder.media.transform import Transform
+from viewfinder.messages import ImagePart, Message, TextPart, user
 from viewfinder.outputs import prompts
 from viewfinder.outputs.boxes import Box, format_boxes
 from viewfinder.outputs.counts import format_count
@@ -29,6 +30,16 @@ class Turn:
     question: str
     answer: str
     truth: dict[str, Any] = field(default_factory=dict)
+
+
+def conversation(scene: Scene, turns: list[Turn]) -> tuple[Message, ...]:
+    """The picture stands before the first question."""
+    picture = ImagePart(image=scene.image, resized_width=scene.image.width, resized_height=scene.image.height)
+    messages = []
+    for i, turn in enumerate(turns):
+        messages.append(user(picture, turn.question) if i == 0 else user(turn.question))
+        messages.append(Message(role="assistant", parts=(TextPart(text=turn.answer),)))
+    return tuple(messages)
 
 
 def _boxes(query: Query) -> list[Box]:

@@ -6,10 +6,9 @@ from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import number
 from viewfinder.data.synth.fonts import find_families
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.questions import TASKS, Turn, make_turn
+from viewfinder.data.synth.questions import TASKS, Turn, conversation, make_turn
 from viewfinder.data.synth.scene import make_scene
 from viewfinder.data.synth.scene_style import SceneStyle
-from viewfinder.data.synth.stream import conversation
 
 _FORMS = {"locate": "boxes", "point": "points", "count": "points", "spot": "boxes", "locate_text": "boxes"}
 

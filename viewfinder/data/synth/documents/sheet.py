@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from viewfinder.data.synth.choose import chance, number, pick
-from viewfinder.data.synth.inscribed import Pen
+from viewfinder.data.synth.drawn_text import Pen
 
 Colour = tuple[int, int, int]
 Rectangle = tuple[int, int, int, int]

@@ -1,22 +1,22 @@
-"""Which steps are taken: never one whose loss or gradient is not finite, nor one that leaps out of the ordinary."""
+"""Which steps are skipped: those whose loss or gradient is not finite, and those whose gradient norm is a spike."""
 
 import math
 import statistics
 from collections import deque
 
-from viewfinder.train.config import ConfigError, GuardConfig
+from viewfinder.train.config import ConfigError, StepGuardConfig
 
 
-class Guard:
-    """Remembers recent gradient norms and counts skipped steps. Norms are those of all ranks, so all agree."""
+class StepGuard:
+    """Keeps recent gradient norms and counts skipped steps. Norms are over all ranks, so all ranks agree."""
 
-    def __init__(self, config: GuardConfig) -> None:
+    def __init__(self, config: StepGuardConfig) -> None:
         self.config = config
         self.skipped = 0
         self.norms: deque[float] = deque(maxlen=config.window)
 
     def allows(self, step: int, loss: float, norm: float) -> str:
-        """ "" where the step may be taken, else why not.
+        """The reason to skip a step, or "".
 
         Raises:
             ConfigError: more skipped steps than the config allows.

@@ -1,0 +1,63 @@
+"""Inner states of the language model, kept during one forward pass by forward hooks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import Tensor
+
+from viewfinder.inputs import ModelInputs
+from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
+
+
+class LayerRecorder:
+    """What a forward pass inside `recording` left; empty before the first one.
+
+    Attributes:
+        middle: states after half of the layers, (T, D).
+        after: states after the next layer, (T, D).
+        queries, keys: what the projections of that next layer give, before the rotary embedding.
+    """
+
+    def __init__(self) -> None:
+        self._open = False
+        self.clear()
+
+    def clear(self) -> None:
+        self.middle: Tensor | None = None
+        self.after: Tensor | None = None
+        self.queries: Tensor | None = None
+        self.keys: Tensor | None = None
+
+    @contextmanager
+    def recording(self, model: Qwen2_5_VL) -> Iterator[None]:
+        """Fill the attributes in the forward pass that is made meanwhile. Several losses may open it for one pass."""
+        if self._open:
+            yield
+            return
+        layers = model.model.layers
+        half = (len(layers) - 1) // 2
+        after = layers[min(half + 1, len(layers) - 1)]
+        modules = {
+            "middle": layers[half],
+            "queries": after.self_attn.q_proj,
+            "keys": after.self_attn.k_proj,
+            "after": after,
+        }
+        self.clear()
+        hooks = [
+            module.register_forward_hook(lambda _module, _inputs, output, name=name: setattr(self, name, output))
+            for name, module in modules.items()
+        ]
+        self._open = True
+        try:
+            yield
+        finally:
+            self._open = False
+            for hook in hooks:
+                hook.remove()
+
+
+def is_media(model: Qwen2_5_VL, inputs: ModelInputs) -> Tensor:
+    """Which tokens stand for pictures or clips, (T,) of bool."""
+    ids = inputs.input_ids
+    return (ids == model.config.image_token_id) | (ids == model.config.video_token_id)
