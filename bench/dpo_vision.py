@@ -24,7 +24,7 @@ from tests.parity.training import their_model, their_processor, write_checkpoint
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
 from viewfinder.data.sample import Sample, say
 from viewfinder.recipes.sizes import fresh
-from viewfinder.train.collators import PreferenceCollator
+from viewfinder.train.collators import PreferenceCollator, load_sample
 from viewfinder.train.config import LrScaleConfig, TrainConfig
 from viewfinder.train.learner import Learner, Reference
 
@@ -93,14 +93,14 @@ def build_ours(model: Any, processor: Any, losses: dict[str, float], clock: Cloc
         steps=1,
         model=model.config,
         objective="preference",
-        rates=LrScaleConfig(tower=0, merger=0),
+        lr_scale=LrScaleConfig(tower=0, merger=0),
     )
     samples = [
         Sample((say("user", image, question), say("assistant", better)), "pair", rejected=say("assistant", worse))
         for image, (question, better, worse) in zip(pictures(), PAIRS, strict=True)
     ]
     collator = PreferenceCollator(processor, model.config, 10**6)
-    batch = collator.join([collator.encode(one) for one in samples], range(len(samples)))
+    batch = collator.collate([load_sample(collator, one) for one in samples], range(len(samples)))
     learner = Learner(settings, model, reference=Reference(model))
     watch = Watch(clock, model.visual)
 

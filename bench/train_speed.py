@@ -23,7 +23,7 @@ from viewfinder.messages import ImagePart
 from viewfinder.recipes.sizes import build, start_of_size
 from viewfinder.recipes.stages import TUNING
 from viewfinder.train.batches import AnswerBatch
-from viewfinder.train.collators import AnswerCollator
+from viewfinder.train.collators import AnswerCollator, load_sample
 from viewfinder.train.config import TrainConfig
 from viewfinder.train.flops import batch_flops
 from viewfinder.train.learner import Learner
@@ -105,14 +105,14 @@ def main() -> None:
             dense_weight=0.0,
             bf16=options.dtype == "bfloat16",
             optimizer=TUNING.model_copy(update=changes),
-            length=10**6,
+            seq_len=10**6,
         )
         rng = np.random.default_rng(0)
         collator = AnswerCollator(start.processor, start.model, config.seq_len)
         encoded = [
-            collator.encode(mixed_sample(rng, 600 if case == "tiny" else 300)) for _ in range(BATCH * CASES[case])
+            load_sample(collator, mixed_sample(rng, 600 if case == "tiny" else 300)) for _ in range(BATCH * CASES[case])
         ]
-        packs = [collator.join(encoded[i : i + BATCH], ()) for i in range(0, len(encoded), BATCH)]
+        packs = [collator.collate(encoded[i : i + BATCH], ()) for i in range(0, len(encoded), BATCH)]
         with tempfile.TemporaryDirectory() as out:
             compare(case, config, packs, [one.inputs for one in encoded], build(start, 0), Path(out), options)
 

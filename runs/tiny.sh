@@ -8,18 +8,18 @@
 set -euo pipefail
 OUT=${OUT:-/tmp/viewfinder-tiny}
 PYTHON=${PYTHON:-.venv/bin/python}
-train() { "$PYTHON" -m viewfinder.recipes.run "$@"; }
+train() { "$PYTHON" -m viewfinder train "$@"; }
 FEW=(threads=1 optimizer.adamw_lr=0.002 optimizer.weight_decay=0.1 optimizer.warmup=10 save_every=50)
 SMALL=(data.patches=2304 data.min_side=56 data.max_pixels=12544 data.max_side=140 data.text_share=0.5)
 
-# 1. Learning before seeing: the language model answers about symbols in place of features (train/symbols.py).
-train tiny-joint --out "$OUT/symbols" "${FEW[@]}" see=symbols steps=460 seed=21 optimizer.cooldown=0 optimizer.muon_lr=0.01 \
-    dense_weight=0.3 data.patches=2304 data.max_pixels=38416 data.max_side=224 data.text_share=4 data.clip_share=0.12 \
+# 1. Learning before seeing: the language model answers about symbols in place of features (tiny/label_embeddings.py).
+train tiny-joint --out "$OUT/symbols" "${FEW[@]}" media_input=labels steps=460 seed=21 optimizer.cooldown=0 optimizer.muon_lr=0.01 \
+    extra_losses.token_labels=0.3 data.patches=2304 data.max_pixels=38416 data.max_side=224 data.text_share=4 data.clip_share=0.12 \
     data.styles='{"one":0.3,"few":0.8,"several":0.5,"crowd":0.4,"word":0.5,"line":0.7,"text":0.7,"page":0.5,"mixed":0.6}' \
     data.tasks='{"locate":1.2,"point":0.6,"count":0.5,"read":1.3,"spot":0.15,"locate_text":0.3,"ask":0.9}'
 
 # 2 to 4. One short word, then big ones: where to look next is learnt here.
-WORDS=(see=symbols optimizer.cooldown=0 optimizer.ema=0.98 dense_weight=1.0 data.tasks='{"read":1.0}')
+WORDS=(media_input=labels optimizer.cooldown=0 optimizer.ema=0.98 extra_losses.token_labels=1.0 data.tasks='{"read":1.0}')
 train tiny-joint --out "$OUT/short" --init "$OUT/symbols" "${FEW[@]}" "${SMALL[@]}" "${WORDS[@]}" steps=150 seed=31 \
     optimizer.muon_lr=0.012 data.styles='{"short":1.0,"word":0.3}'
 train tiny-joint --out "$OUT/lent" --init "$OUT/short" "${FEW[@]}" "${SMALL[@]}" "${WORDS[@]}" steps=100 seed=33 \
@@ -28,15 +28,15 @@ train tiny-joint --out "$OUT/big" --init "$OUT/lent" "${FEW[@]}" "${SMALL[@]}" "
     optimizer.muon_lr=0.01 data.max_side=168 data.styles='{"big":1.2,"short":0.8}'
 
 # 5. All tasks again, on symbols.
-train tiny-joint --out "$OUT/tasks" --init "$OUT/big" "${FEW[@]}" see=symbols steps=420 seed=41 optimizer.muon_lr=0.01 \
-    optimizer.cooldown=0.6 optimizer.final=0.1 optimizer.ema=0.98 dense_weight=0.6 data.patches=2304 data.min_side=56 \
+train tiny-joint --out "$OUT/tasks" --init "$OUT/big" "${FEW[@]}" media_input=labels steps=420 seed=41 optimizer.muon_lr=0.01 \
+    optimizer.cooldown=0.6 optimizer.final=0.1 optimizer.ema=0.98 extra_losses.token_labels=0.6 data.patches=2304 data.min_side=56 \
     data.max_pixels=38416 data.max_side=224 data.text_share=2 data.clip_share=0.1 \
     data.styles='{"big":0.5,"short":0.8,"word":0.6,"line":0.7,"text":0.5,"page":0.15,"one":0.3,"few":0.6,"several":0.4,"crowd":0.3}' \
     data.tasks='{"locate":1.2,"point":0.6,"count":0.5,"read":1.5,"spot":0.15,"locate_text":0.3,"ask":0.8}'
 
 # 6 to 8. The tower under dense heads, drawn towards the symbols. Twice the batch and a falling rate (8) took letters
 # from 59 % to 80 % of those of single words in 800 steps.
-TOWER=(threads=1 answer_weight=0 dense_weight=1.0 align_weight=1.0 optimizer.adamw_lr=0.002 optimizer.weight_decay=0.05
+TOWER=(threads=1 answer_weight=0 extra_losses.token_labels=1.0 extra_losses.feature_alignment=1.0 optimizer.adamw_lr=0.002 optimizer.weight_decay=0.05
     data.min_side=56 data.max_pixels=38416 data.max_side=224 data.text_share=0.01)
 train tiny-tower --out "$OUT/tower-1" --init "$OUT/tasks" "${TOWER[@]}" steps=1300 seed=51 optimizer.muon_lr=0.012 \
     optimizer.cooldown=0 optimizer.warmup=20 optimizer.ema=0.99 data.patches=2304 data.clip_share=0.06 \
@@ -51,34 +51,34 @@ train tiny-tower --out "$OUT/tower-3" --init "$OUT/tower-2" "${TOWER[@]}" steps=
 # 9. The language model learns to answer from what the tower sees, which stays as it is. 210 steps of this went before
 # with the tower trained along: it lost ten points of its letters, so its weights of stage 8 were put back and only the
 # language model's were kept (not done again here).
-train tiny-joint --out "$OUT/joint" --init "$OUT/tower-3" threads=1 rates.tower=0 rates.merger=0 steps=470 seed=82 \
+train tiny-joint --out "$OUT/joint" --init "$OUT/tower-3" threads=1 lr_scale.tower=0 lr_scale.merger=0 steps=470 seed=82 \
     optimizer.muon_lr=0.007 optimizer.adamw_lr=0.001 optimizer.cooldown=0.7 optimizer.final=0.05 optimizer.weight_decay=0.1 \
-    optimizer.warmup=10 optimizer.ema=0.985 dense_weight=0.2 data.patches=2304 data.min_side=56 data.max_pixels=28224 \
+    optimizer.warmup=10 optimizer.ema=0.985 extra_losses.token_labels=0.2 data.patches=2304 data.min_side=56 data.max_pixels=28224 \
     data.max_side=196 data.text_share=2 data.clip_share=0.1 \
     data.styles='{"one":0.6,"few":0.9,"several":0.5,"crowd":0.25,"big":0.2,"short":0.6,"word":0.6,"line":0.4,"text":0.15}' \
     data.tasks='{"locate":1.2,"point":0.6,"count":0.5,"read":1.2,"spot":0.1,"locate_text":0.2,"ask":0.8}'
 
 # 10. On, with twice the batch.
-ALONE=(rates.tower=0 rates.merger=0 optimizer.muon_lr=0.007 optimizer.adamw_lr=0.001 optimizer.weight_decay=0.1
+ALONE=(lr_scale.tower=0 lr_scale.merger=0 optimizer.muon_lr=0.007 optimizer.adamw_lr=0.001 optimizer.weight_decay=0.1
     optimizer.ema=0.98)
 train tiny-joint --out "$OUT/joint-2" --init "$OUT/joint" threads=1 "${ALONE[@]}" steps=100 seed=83 optimizer.cooldown=0 \
-    optimizer.warmup=10 dense_weight=0.2 data.patches=4608 data.min_side=56 data.max_pixels=28224 data.max_side=196 \
+    optimizer.warmup=10 extra_losses.token_labels=0.2 data.patches=4608 data.min_side=56 data.max_pixels=28224 data.max_side=196 \
     data.text_share=2 data.clip_share=0.1 \
     data.styles='{"one":0.6,"few":0.9,"several":0.5,"crowd":0.25,"big":0.2,"short":0.6,"word":0.6,"line":0.4,"text":0.15}' \
     data.tasks='{"locate":1.6,"point":0.6,"count":0.5,"read":1.2,"spot":0.1,"locate_text":0.2,"ask":1.0}'
 
-# 11. From here on while the numbers of a box are said, the heads ask where the thing stands (synth/looking.py), and both
+# 11. From here on while the numbers of a box are said, the heads ask where the thing stands (tiny/answer_labels.py), and both
 # cores work: two ranks of one thread each made the same sums as this one process of two threads.
-train tiny-joint --out "$OUT/joint-3" --init "$OUT/joint-2" threads=2 packs=4 "${ALONE[@]}" steps=255 seed=91 \
-    optimizer.cooldown=0 optimizer.warmup=10 dense_weight=0.25 data.patches=2304 data.min_side=84 data.max_pixels=28224 \
+train tiny-joint --out "$OUT/joint-3" --init "$OUT/joint-2" threads=2 global_batch_size=4 "${ALONE[@]}" steps=255 seed=91 \
+    optimizer.cooldown=0 optimizer.warmup=10 extra_losses.token_labels=0.25 data.patches=2304 data.min_side=84 data.max_pixels=28224 \
     data.max_side=196 data.text_share=2.5 data.clip_share=0.1 \
     data.styles='{"one":0.7,"few":0.9,"several":0.5,"crowd":0.25,"big":0.2,"short":0.6,"word":0.6,"line":0.4,"text":0.15}' \
     data.tasks='{"locate":1.6,"point":0.6,"count":0.5,"read":1.3,"spot":0.1,"locate_text":0.3,"ask":0.9}'
 
 # 12. The tower joins at two fifths of the rate, which falls to nearly nothing.
-train tiny-joint --out "$OUT/joint-4" --init "$OUT/joint-3" threads=2 packs=4 rates.tower=0.4 rates.merger=0.4 steps=720 \
+train tiny-joint --out "$OUT/joint-4" --init "$OUT/joint-3" threads=2 global_batch_size=4 lr_scale.tower=0.4 lr_scale.merger=0.4 steps=720 \
     seed=92 optimizer.muon_lr=0.007 optimizer.adamw_lr=0.001 optimizer.weight_decay=0.1 optimizer.warmup=15 \
-    optimizer.ema=0.98 optimizer.cooldown=0.6 optimizer.final=0.03 dense_weight=0.3 data.patches=2304 data.min_side=84 \
+    optimizer.ema=0.98 optimizer.cooldown=0.6 optimizer.final=0.03 extra_losses.token_labels=0.3 data.patches=2304 data.min_side=84 \
     data.max_pixels=31360 data.max_side=224 data.text_share=2.5 data.clip_share=0.1 \
     data.styles='{"one":0.6,"few":0.9,"several":0.5,"crowd":0.25,"big":0.2,"short":0.6,"word":0.7,"line":0.6,"text":0.3}' \
     data.tasks='{"locate":1.5,"point":0.6,"count":0.5,"read":1.5,"spot":0.1,"locate_text":0.3,"ask":0.9}'
@@ -86,7 +86,7 @@ train tiny-joint --out "$OUT/joint-4" --init "$OUT/joint-3" threads=2 packs=4 ra
 # 13. The tower alone, mostly on pages of text and on bills, tables, charts and screens, on both cores: letters of 13 to 24
 # pixels 46 to 71 % (runs/letters_by_size.py) of a hundred to 85. What the language model had learnt of its
 # features was lost on the way and came back in the first hundred steps of 14.
-train tiny-tower --out "$OUT/tower-4" --init "$OUT/joint-4" threads=2 packs=2 answer_weight=0 dense_weight=1.0 steps=800 \
+train tiny-tower --out "$OUT/tower-4" --init "$OUT/joint-4" threads=2 global_batch_size=2 answer_weight=0 extra_losses.token_labels=1.0 steps=800 \
     seed=101 optimizer.adamw_lr=0.002 optimizer.muon_lr=0.012 optimizer.weight_decay=0.05 optimizer.warmup=15 \
     optimizer.ema=0.98 optimizer.cooldown=0.85 optimizer.final=0.03 data.patches=4608 data.min_side=112 \
     data.max_pixels=50176 data.max_side=280 data.text_share=0.01 data.clip_share=0.04 data.kind_share=0.2 \
@@ -94,37 +94,37 @@ train tiny-tower --out "$OUT/tower-4" --init "$OUT/joint-4" threads=2 packs=2 an
     data.styles='{"few":0.2,"several":0.4,"crowd":0.15,"big":0.2,"short":0.1,"word":0.2,"line":0.6,"text":0.5,"page":2.0}'
 
 # 14. Everything the table asks for: scenes, clips, and almost every second batch documents, charts, screens, worlds.
-train tiny-joint --out "$OUT/joint-5" --init "$OUT/tower-4" threads=2 packs=4 rates.tower=0.15 rates.merger=0.3 steps=800 \
+train tiny-joint --out "$OUT/joint-5" --init "$OUT/tower-4" threads=2 global_batch_size=4 lr_scale.tower=0.15 lr_scale.merger=0.3 steps=800 \
     seed=111 optimizer.adamw_lr=0.0012 optimizer.muon_lr=0.009 optimizer.weight_decay=0.1 optimizer.warmup=15 \
-    optimizer.ema=0.98 optimizer.cooldown=0.75 optimizer.final=0.04 dense_weight=0.3 data.patches=2304 data.min_side=112 \
+    optimizer.ema=0.98 optimizer.cooldown=0.75 optimizer.final=0.04 extra_losses.token_labels=0.3 data.patches=2304 data.min_side=112 \
     data.max_pixels=50176 data.max_side=252 data.text_share=2.5 data.clip_share=0.13 data.kind_share=0.45 \
     data.kinds='{"weights":{"pages":0.8,"receipts":0.7,"forms":0.6,"tables":0.9,"charts":0.9,"screens":0.9,"grounding":1.0,"relations":0.6,"compare":0.4,"worlds":0.6,"pointing":0.5},"sides":[112,308],"difficulty":[0.0,0.4]}' \
     data.styles='{"one":0.3,"few":0.9,"several":0.6,"crowd":0.35,"big":0.1,"short":0.2,"word":0.4,"line":0.9,"text":0.6,"page":0.35}' \
     data.tasks='{"locate":1.4,"point":0.5,"count":0.5,"read":1.6,"spot":0.1,"locate_text":0.5,"ask":1.2}'
 
 # 15. On with it, the tower at three tenths of the rate, which falls all the time; more small scenes.
-train tiny-joint --out "$OUT/joint-6" --init "$OUT/joint-5" threads=2 packs=4 rates.tower=0.3 rates.merger=0.4 steps=1080 \
+train tiny-joint --out "$OUT/joint-6" --init "$OUT/joint-5" threads=2 global_batch_size=4 lr_scale.tower=0.3 lr_scale.merger=0.4 steps=1080 \
     seed=222 optimizer.adamw_lr=0.0012 optimizer.muon_lr=0.0075 optimizer.weight_decay=0.1 optimizer.warmup=15 \
-    optimizer.ema=0.98 optimizer.cooldown=0.98 optimizer.final=0.03 dense_weight=0.3 data.patches=2304 data.min_side=84 \
+    optimizer.ema=0.98 optimizer.cooldown=0.98 optimizer.final=0.03 extra_losses.token_labels=0.3 data.patches=2304 data.min_side=84 \
     data.max_pixels=50176 data.max_side=252 data.text_share=2.5 data.clip_share=0.14 data.kind_share=0.43 \
     data.kinds='{"weights":{"pages":0.8,"receipts":0.7,"forms":0.6,"tables":0.9,"charts":0.9,"screens":0.9,"grounding":1.0,"relations":0.6,"compare":0.4,"worlds":0.6,"pointing":0.5},"sides":[112,308],"difficulty":[0.0,0.4]}' \
     data.styles='{"one":0.5,"few":1.0,"several":0.6,"crowd":0.35,"big":0.1,"short":0.35,"word":0.5,"line":0.9,"text":0.6,"page":0.35}' \
     data.tasks='{"locate":1.4,"point":0.5,"count":0.5,"read":1.6,"spot":0.1,"locate_text":0.5,"ask":1.2}'
 
 # 16. The language model alone, on small pictures with many questions each, and one head of attention told where to look
-# (train/pointing.py): by itself it had boxed one of two things at random. (180 of these steps told it at the numbers only.)
-CHOOSE=(threads=2 packs=4 rates.tower=0 optimizer.adamw_lr=0.001 optimizer.muon_lr=0.007 optimizer.weight_decay=0.1
-    optimizer.warmup=15 optimizer.ema=0.98 optimizer.cooldown=0.98 optimizer.final=0.03 dense_weight=0.3 pointing_weight=1.5
+# (tiny/attention_loss.py): by itself it had boxed one of two things at random. (180 of these steps told it at the numbers only.)
+CHOOSE=(threads=2 global_batch_size=4 lr_scale.tower=0 optimizer.adamw_lr=0.001 optimizer.muon_lr=0.007 optimizer.weight_decay=0.1
+    optimizer.warmup=15 optimizer.ema=0.98 optimizer.cooldown=0.98 optimizer.final=0.03 extra_losses.token_labels=0.3 extra_losses.attention=1.5
     data.patches=1408 data.min_side=84 data.max_pixels=28224 data.max_side=196 data.text_share=6
     data.kinds='{"weights":{"pages":0.6,"receipts":0.6,"forms":0.6,"tables":0.8,"charts":0.9,"screens":1.1,"grounding":1.5,"relations":0.8,"compare":0.5,"worlds":0.8,"pointing":1.0},"sides":[112,252],"difficulty":[0.0,0.35]}')
-train tiny-joint --out "$OUT/language-1" --init "$OUT/joint-6" "${CHOOSE[@]}" rates.merger=0 steps=450 seed=333 \
+train tiny-joint --out "$OUT/language-1" --init "$OUT/joint-6" "${CHOOSE[@]}" lr_scale.merger=0 steps=450 seed=333 \
     data.clip_share=0.08 data.kind_share=0.28 \
     data.styles='{"one":0.3,"few":1.2,"several":0.9,"crowd":0.25,"big":0.05,"short":0.25,"word":0.4,"line":0.4,"text":0.15}' \
     data.tasks='{"locate":2.2,"point":0.7,"count":0.6,"read":0.9,"spot":0.05,"locate_text":0.4,"ask":1.2}'
 
-# 17. What is seen and what is asked for said in the language model's own words (train/naming.py): of two things the one
+# 17. What is seen and what is asked for said in the language model's own words (tiny/word_loss.py): of two things the one
 # that is meant is boxed in 88 % (runs/choosing.py).
-train tiny-joint --out "$OUT/language-2" --init "$OUT/language-1" "${CHOOSE[@]}" rates.merger=0.3 naming_weight=1.0 \
+train tiny-joint --out "$OUT/language-2" --init "$OUT/language-1" "${CHOOSE[@]}" lr_scale.merger=0.3 extra_losses.words=1.0 \
     steps=480 seed=444 data.clip_share=0.06 data.kind_share=0.2 \
     data.styles='{"pair":1.2,"one":0.3,"few":1.2,"several":0.7,"crowd":0.2,"big":0.05,"short":0.2,"word":0.3,"line":0.3,"text":0.1}' \
     data.tasks='{"locate":2.4,"point":1.2,"count":0.6,"read":0.7,"spot":0.05,"locate_text":0.3,"ask":1.6}'
@@ -132,9 +132,9 @@ train tiny-joint --out "$OUT/language-2" --init "$OUT/language-1" "${CHOOSE[@]}"
 # 18. Everything again, the tower with it, and both aims kept. Tokens of clips are told what changed, and a start is looked
 # for in the first pair of frames that shows it. (140 steps went before, with fewer clips and neither of these
 # two, and up to step 240 the rate was planned for 920.)
-train tiny-joint --out "$OUT/joint-7" --init "$OUT/language-2" threads=2 packs=4 rates.tower=0.3 rates.merger=0.4 steps=760 \
+train tiny-joint --out "$OUT/joint-7" --init "$OUT/language-2" threads=2 global_batch_size=4 lr_scale.tower=0.3 lr_scale.merger=0.4 steps=760 \
     seed=556 optimizer.adamw_lr=0.0012 optimizer.muon_lr=0.0078 optimizer.weight_decay=0.1 optimizer.warmup=15 \
-    optimizer.ema=0.98 optimizer.cooldown=0.95 optimizer.final=0.03 dense_weight=0.3 pointing_weight=1.0 naming_weight=1.0 \
+    optimizer.ema=0.98 optimizer.cooldown=0.95 optimizer.final=0.03 extra_losses.token_labels=0.3 extra_losses.attention=1.0 extra_losses.words=1.0 \
     data.patches=2304 data.min_side=84 data.max_pixels=50176 data.max_side=252 data.text_share=3 data.clip_share=0.2 \
     data.kind_share=0.4 \
     data.kinds='{"weights":{"pages":0.8,"receipts":0.7,"forms":0.6,"tables":0.9,"charts":0.9,"screens":1.1,"grounding":1.3,"relations":0.6,"compare":0.4,"worlds":0.9,"pointing":0.7},"sides":[112,308],"difficulty":[0.0,0.4]}' \
@@ -148,15 +148,15 @@ sets data build shapes=3 grounding=1.2 relations=0.5 compare=0.4 screens=1.0 pag
 [ -e "$OUT/sets/worlds/manifest.json" ] || sets agent samples "$OUT/sets/worlds" --count 2400 --seed 62 --least 196 --most 308
 [ -e "$OUT/sets/pointing/manifest.json" ] || sets agent samples "$OUT/sets/pointing" --pointing --count 900 --seed 63 --least 196 --most 308
 sets data mix "$OUT/sets/kinds=1" "$OUT/sets/worlds=0.55" "$OUT/sets/pointing=0.2" --out "$OUT/sets/sft.json" --stage sft --seed 64
-train sft --out "$OUT/sft" --init "$OUT/joint-7" threads=2 packs=4 steps=120 seed=666 length=2048 \
+train sft --out "$OUT/sft" --init "$OUT/joint-7" threads=2 global_batch_size=4 steps=120 seed=666 seq_len=2048 \
     data.source="$OUT/sets/sft.json" data.stage=sft data.max_pixels=112896 data.video_max_pixels=112896 \
     optimizer.matrices=muon optimizer.muon_lr=0.0025 optimizer.adamw_lr=0.0004 optimizer.warmup=10 \
     optimizer.schedule=linear optimizer.cooldown=0.9 optimizer.final=0.03 optimizer.ema=0.97
 
 # 20. Again all that generates, the aims nearly silent: they had been most of the loss.
-train tiny-joint --out "$OUT/joint-8" --init "$OUT/sft" threads=2 packs=4 rates.tower=0 rates.merger=0.5 steps=330 seed=777 \
+train tiny-joint --out "$OUT/joint-8" --init "$OUT/sft" threads=2 global_batch_size=4 lr_scale.tower=0 lr_scale.merger=0.5 steps=330 seed=777 \
     optimizer.adamw_lr=0.0008 optimizer.muon_lr=0.005 optimizer.weight_decay=0.1 optimizer.warmup=15 optimizer.ema=0.98 \
-    optimizer.cooldown=0.97 optimizer.final=0.02 dense_weight=0.03 pointing_weight=0.05 naming_weight=0.05 \
+    optimizer.cooldown=0.97 optimizer.final=0.02 extra_losses.token_labels=0.03 extra_losses.attention=0.05 extra_losses.words=0.05 \
     data.patches=1800 data.min_side=84 data.max_pixels=50176 data.max_side=252 data.text_share=4 data.clip_share=0.12 \
     data.kind_share=0.33 \
     data.kinds='{"weights":{"pages":0.8,"receipts":0.7,"forms":0.6,"tables":0.9,"charts":0.9,"screens":1.1,"grounding":1.3,"relations":0.6,"compare":0.4,"worlds":0.9,"pointing":0.7},"sides":[112,308],"difficulty":[0.0,0.4]}' \
@@ -165,9 +165,9 @@ train tiny-joint --out "$OUT/joint-8" --init "$OUT/sft" threads=2 packs=4 rates.
 
 # 21. Answers first and the tower with them. Lines stand in blocks too, and pairs that training leaves out are no longer what
 # is absent. (Up to here words had been cut by BPE; the heads were those of stage 18, since stage 19 keeps none.)
-ANSWERS=(threads=2 packs=4 rates.tower=0.3 rates.merger=0.5 optimizer.adamw_lr=0.001 optimizer.muon_lr=0.0065
+ANSWERS=(threads=2 global_batch_size=4 lr_scale.tower=0.3 lr_scale.merger=0.5 optimizer.adamw_lr=0.001 optimizer.muon_lr=0.0065
     optimizer.weight_decay=0.1 optimizer.warmup=15 optimizer.ema=0.98 optimizer.cooldown=0.97 optimizer.final=0.03
-    dense_weight=0.1 pointing_weight=0.1 naming_weight=0.05 data.patches=2048 data.min_side=84 data.max_pixels=50176
+    extra_losses.token_labels=0.1 extra_losses.attention=0.1 extra_losses.words=0.05 data.patches=2048 data.min_side=84 data.max_pixels=50176
     data.max_side=280 data.text_share=3.5)
 train tiny-joint --out "$OUT/joint-9" --init "$OUT/joint-8" "${ANSWERS[@]}" steps=840 seed=911 \
     data.clip_share=0.12 data.kind_share=0.33 \
@@ -189,7 +189,7 @@ sets data build shapes=3 grounding=1.5 screens=1.5 receipts=0.6 forms=0.6 tables
     videos=0.6 --out "$OUT/sets/questions" --count 800 --seed 72 --min-side 84 --max-side 280 --difficulty 0.3
 [ -e "$OUT/shipped/joint-10" ] || "$PYTHON" -m viewfinder.tiny.ship "$OUT/joint-10" "$OUT/shipped/joint-10"
 sets data filter "$OUT/sets/questions" "mistakes:model=$OUT/shipped/joint-10,samples=2,max_new_tokens=160" --out "$OUT/sets/pairs"
-train dpo --out "$OUT/dpo" --init "$OUT/joint-10" threads=2 packs=4 steps=40 seed=931 length=2048 data.source="$OUT/sets/pairs" \
+train dpo --out "$OUT/dpo" --init "$OUT/joint-10" threads=2 global_batch_size=4 steps=40 seed=931 seq_len=2048 data.source="$OUT/sets/pairs" \
     data.max_pixels=112896 data.video_max_pixels=112896 optimizer.adamw_lr=0.00003 optimizer.warmup=5 preference.chosen_weight=0.3
 
 "$PYTHON" -m viewfinder.tiny.ship "$OUT/joint-10" viewfinder/weights/tiny

@@ -119,7 +119,7 @@ def test_what_was_built_and_mixed_is_trained_on(made: Path, tmp_path: Path) -> N
     for source in (made, tmp_path / "mix.json"):
         out = tmp_path / f"run-{source.stem}"
         command = ["train", "sft", "--init", str(tmp_path / "start"), "--data", str(source), "--out", str(out)]
-        result = CliRunner().invoke(app, [*command, *QUICK, "length=4096", "steps=2"])
+        result = CliRunner().invoke(app, [*command, *QUICK, "seq_len=4096", "steps=2"])
         assert result.exit_code == 0, result.output
         assert len(losses(out)) == 2
         refused = [json.loads(line) for path in out.glob("quarantine*") for line in path.read_text().splitlines()]

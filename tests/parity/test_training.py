@@ -12,12 +12,12 @@ from viewfinder.data.sample import Sample, say
 from viewfinder.model.lora import add_adapters, load_adapter, save_adapter
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.train.batches import batch_units
-from viewfinder.train.collators import AnswerCollator, PreferenceCollator
+from viewfinder.train.collators import AnswerCollator, PreferenceCollator, load_sample
 from viewfinder.train.config import LrScaleConfig
 from viewfinder.train.learner import Learner, Reference
 
 pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("ignore")]
-CONFIG = train_config(MADE, length=4096)
+CONFIG = train_config(MADE, seq_len=4096)
 PAIRS = [("say one", "one", "two two three"), ("say two", "two three", "one"), ("and now?", "three", "two")]
 
 
@@ -48,9 +48,9 @@ def test_sft(directory: Path, kinds: tuple[str, ...]) -> None:
     from tests.parity.training import padded, their_model
 
     collator = AnswerCollator(MADE, CONFIG.model, 4096)
-    items = [collator.encode(sample(kind, seed)) for seed, kind in enumerate(kinds)]
+    items = [load_sample(collator, sample(kind, seed)) for seed, kind in enumerate(kinds)]
     learner = Learner(CONFIG, fresh_model(CONFIG))
-    batch = collator.join(items, ())
+    batch = collator.collate(items, ())
     loss = learner(batch).total
     loss.backward()
     theirs = their_model(directory).train()
@@ -103,7 +103,7 @@ def move(weight: torch.Tensor) -> None:
 
 @pytest.mark.parametrize("with_pictures", [True, False], ids=["pictures", "words"])
 def test_dpo(directory: Path, tmp_path: Path, with_pictures: bool) -> None:
-    config = train_config(MADE, objective="preference", rates=LrScaleConfig(tower=0, merger=0), length=4096)
+    config = train_config(MADE, objective="preference", lr_scale=LrScaleConfig(tower=0, merger=0), seq_len=4096)
     model = fresh_model(config)
     reference = Reference(model)
     move(model.lm_head.weight)
@@ -116,7 +116,7 @@ def test_dpo(directory: Path, tmp_path: Path, with_pictures: bool) -> None:
         )
         for n, (question, better, worse) in enumerate(PAIRS)
     ]
-    loss = learner(collator.join([collator.encode(one) for one in samples], range(3)))
+    loss = learner(collator.collate([load_sample(collator, one) for one in samples], range(3)))
     loss.total.backward()
     trainer, batch = dpo_trainer(directory, tmp_path, with_pictures)
     their_loss = trainer.compute_loss(trainer.model, batch)
@@ -139,7 +139,7 @@ def test_adapters_go_to_peft_and_back(directory: Path, tmp_path: Path) -> None:
             torch.nn.init.normal_(parameter, std=0.1)
     save_adapter(model, tmp_path / "ours")
     theirs = PeftModel.from_pretrained(their_model(directory), str(tmp_path / "ours")).eval()
-    item = AnswerCollator(MADE, CONFIG.model, 4096).encode(sample("image")).inputs
+    item = load_sample(AnswerCollator(MADE, CONFIG.model, 4096), sample("image")).inputs
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         batch = padded([item], CONFIG.model.image_token_id)

@@ -13,7 +13,7 @@ from viewfinder.recipes.run import build_trainer, resolve
 from viewfinder.recipes.sizes import Start, export_processor, fresh
 from viewfinder.train.trainer import Trainer
 
-QUICK = ["workers=0", "threads=1", "bf16=false", "log_every=1", "length=512", "peak_flops=1e12"]
+QUICK = ["workers=0", "threads=1", "bf16=false", "log_every=1", "seq_len=512", "peak_flops=1e12"]
 
 
 def start() -> Start:

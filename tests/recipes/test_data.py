@@ -50,7 +50,7 @@ def test_wrong_rows_are_named_and_the_run_goes_on(pictures: Path, tmp_path: Path
     rows = [good(number) for number in range(16)] + [row for row, _ in wrong]
     source = conversations(pictures / "rows.jsonl", rows)
     out = tmp_path / "run"
-    trainer("sft", out, ["steps=4", "length=1024", f"data.source={source}", "data.epochs=1"]).run()
+    trainer("sft", out, ["steps=4", "seq_len=1024", f"data.source={source}", "data.epochs=1"]).run()
     found = refused(out)
     assert sorted(found) == sorted(f"rows.jsonl row {17 + i}" for i in range(len(wrong)))
     for i, (_, reason) in enumerate(wrong):
@@ -69,8 +69,8 @@ def test_boxes_of_the_original_are_taught_in_pixels_that_the_model_sees(tmp_path
     Image.new("RGB", (224, 112), "red").save(tmp_path / "wide.png")  # shown as 140 x 70, so 140 x 56
     row = {"image": "wide.png", "conversations": turns("<image>\nwhere?", BOX % "100, 50, 200, 100")}
     source = conversations(tmp_path / "rows.jsonl", [row] * 4)
-    made = trainer("sft", tmp_path / "run", ["steps=1", f"data.source={source}", "length=256"])
-    pack = next(iter(made.feed(None))).packs[0]
+    made = trainer("sft", tmp_path / "run", ["steps=1", f"data.source={source}", "seq_len=256"])
+    pack = next(iter(made.dataloader(None))).batches[0]
     from tests.train.making import MADE
 
     _, height, width = pack.inputs.grid_thw[0].tolist()
@@ -114,7 +114,7 @@ def test_other_media_for_the_worse_answer(pictures: Path, tmp_path: Path) -> Non
         {"conversations": turns("say", "one"), "rejected": "two two"},
     ]
     source = conversations(pictures / "pairs.jsonl", rows * 3)
-    trainer("dpo", tmp_path / "run", ["steps=2", f"data.source={source}", "length=1024"]).run()
+    trainer("dpo", tmp_path / "run", ["steps=2", f"data.source={source}", "seq_len=1024"]).run()
     assert losses(tmp_path / "run")[0] == pytest.approx(0.6931, abs=1e-3)
 
 

@@ -19,7 +19,7 @@ CHANGES = {"sft": TUNED, "lora": TUNED, "dpo": [*TUNED, "data.epochs=0"]}
 
 def ten_losses(recipe: str, folder: Path) -> list[float]:
     source = shards(DATA.get(recipe, "answers"), folder / "data")
-    settings = ["steps=10", "dense_weight=0", "optimizer.warmup=3", f"data.source={source}", *CHANGES.get(recipe, [])]
+    settings = ["steps=10", "extra_losses={}", "optimizer.warmup=3", f"data.source={source}", *CHANGES.get(recipe, [])]
     trainer(recipe, folder / "run", settings).run()
     return losses(folder / "run")
 

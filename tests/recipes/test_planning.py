@@ -13,8 +13,9 @@ from viewfinder.cli.app import app
 from viewfinder.recipes.planning import DATA, Device, plan_recipe
 from viewfinder.recipes.run import resolve
 from viewfinder.recipes.sizes import start_of_size
+from viewfinder.tiny.extra_losses import build
 from viewfinder.train.batches import AnswerBatch
-from viewfinder.train.collators import AnswerCollator
+from viewfinder.train.collators import AnswerCollator, load_sample
 from viewfinder.train.config import ConfigError, LrScaleConfig
 from viewfinder.train.estimate import Data, activations, step_flops
 from viewfinder.train.flops import batch_flops
@@ -23,7 +24,7 @@ from viewfinder.train.learner import Learner
 
 @pytest.mark.parametrize("recipe", ["vision-contrast", "vision-align", "pretrain-long", "dpo", "lora"])
 def test_kept_bytes_are_those_that_sharding_makes(recipe: str) -> None:
-    plan = plan_recipe(recipe, "tiny", 6, [])  # raises where they differ
+    plan = plan_recipe(recipe, "tiny", 6, [], extra=build)  # raises where they differ
     assert plan.stages[0].checked
     assert plan.stages[0].memory.kept > 0
 
@@ -73,7 +74,7 @@ def test_the_command_gives_json() -> None:
 
 def batch(*kinds: str) -> AnswerBatch:
     collator = AnswerCollator(MADE, model_config(MADE), 4096)
-    return collator.join([collator.encode(sample(kind, i)) for i, kind in enumerate(kinds)], ())
+    return collator.collate([load_sample(collator, sample(kind, i)) for i, kind in enumerate(kinds)], ())
 
 
 ATTENTION = "_scaled_dot_product_flash_attention_for_cpu"
@@ -85,9 +86,9 @@ def attention_flops(q: list[int], k: list[int], *rest: Any, out_shape: Any = Non
     return whole // 2 if True in rest else whole
 
 
-@pytest.mark.parametrize("rates", [{}, {"tower": 0.0}, {"language": 0.0}])
-def test_flops_are_those_that_are_counted(rates: dict[str, float]) -> None:
-    config = train_config(MADE, rates=LrScaleConfig(**rates))
+@pytest.mark.parametrize("lr_scale", [{}, {"tower": 0.0}, {"language": 0.0}])
+def test_flops_are_those_that_are_counted(lr_scale: dict[str, float]) -> None:
+    config = train_config(MADE, lr_scale=LrScaleConfig(**lr_scale))
     learner, packed = Learner(config, fresh_model(config)), batch("image", "text", "images")
     forward, backward = (getattr(torch.ops.aten, f"{ATTENTION}{end}") for end in ("", "_backward"))
     attention = {forward: attention_flops, backward: lambda _, *rest, **more: 2 * attention_flops(*rest, **more)}
@@ -116,6 +117,6 @@ def test_activations_are_those_that_are_saved() -> None:
     tokens = len(packed.inputs.input_ids)
     assert packed.inputs.pixel_values is not None
     media = len(packed.inputs.pixel_values) / 4 / tokens
-    planned = 4 * activations(config.model_copy(update={"length": tokens}), Data(media, 64, 0.5))
+    planned = 4 * activations(config.model_copy(update={"seq_len": tokens}), Data(media, 64, 0.5))
     assert sum(kept.values()) == pytest.approx(planned, rel=0.15)
     loss.backward()

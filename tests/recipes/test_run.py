@@ -13,13 +13,13 @@ import torch
 from typer.testing import CliRunner
 
 from tests.recipes.making import QUICK, checkpoint, shards
-from tests.train.making import MADE, losses
+from tests.train.making import losses
 from viewfinder.cli.app import app
 from viewfinder.errors import ViewfinderError
-from viewfinder.model.weights import load_model, save_pretrained
+from viewfinder.model.weights import load_model
 from viewfinder.recipes.run import train
-from viewfinder.recipes.sizes import export_processor, fresh, read_heads
-from viewfinder.tiny import recipes as tiny
+from viewfinder.recipes.sizes import read_heads
+from viewfinder.tiny.extra_losses import build
 from viewfinder.train.checkpoint import load_tensors, save_state, saved_states, stored_shapes
 
 
@@ -74,25 +74,14 @@ def test_mistakes_are_one_sentence(tmp_path: Path, arguments: list[str], message
 
 
 def test_vision_pre_training_is_a_chain_of_three_steps(tmp_path: Path) -> None:
-    settings = [*QUICK, "steps=1", 'data.kinds={"caption": 1.0}', "length=1024"]
+    settings = [*QUICK, "steps=1", 'data.kinds={"caption": 1.0}', "seq_len=1024"]
     checkpoint(tmp_path / "start")
-    train("pretrain-vision", tmp_path / "run", settings, init=str(tmp_path / "start"))
+    train("pretrain-vision", tmp_path / "run", settings, init=str(tmp_path / "start"), extra=build)
     found = sorted(p.name for p in (tmp_path / "run").iterdir())
     assert found == ["1-vision-contrast", "2-vision-align", "3-vision-end-to-end"]
     before, after = (load_model(tmp_path / "run" / name / "export") for name in found[:2])
     assert torch.equal(before.model.embed_tokens.weight, after.model.embed_tokens.weight)  # the language model stays
     assert not torch.equal(before.visual.merger.mlp[0].weight, after.visual.merger.mlp[0].weight)
-
-
-def test_the_recipe_of_the_built_in_model_runs_and_goes_on(tmp_path: Path) -> None:
-    export = tmp_path / "tower/export"
-    save_pretrained(fresh(tiny.model_config(MADE), 0), export)
-    export_processor(MADE, export)
-    data = ['data.styles={"one": 1.0}', 'data.tasks={"locate": 1.0}', "data.patches=144", "data.max_pixels=18816"]
-    settings = [*data, *QUICK[:4], "peak_flops=1e12"]
-    for steps in (1, 2):
-        train("tiny-joint", tmp_path / "joint", [*settings, f"steps={steps}"], init=str(tmp_path / "tower"))
-    assert len(losses(tmp_path / "joint")) == 2
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ def train(folder: Path, init: Path, out: Path, *settings: str) -> list[float]:
 
 def test_all_kinds_of_corrections_train(kept: Path, tmp_path: Path) -> None:
     checkpoint(tmp_path / "start")
-    curve = train(kept, tmp_path / "start", tmp_path / "run", "steps=25", "length=2048")
+    curve = train(kept, tmp_path / "start", tmp_path / "run", "steps=25", "seq_len=2048")
     assert sum(curve[-3:]) < 0.7 * sum(curve[:3])
     manifest = json.loads((kept / "manifest.json").read_text())
     assert manifest["samples"] == 7

@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
-from tests.train.making import MADE, learner, metrics_of_steps, train_config
+from tests.tiny.making import learner, metrics_of_steps
+from tests.train.making import MADE
 from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.processor.processor import Processor
 from viewfinder.tiny.label_embeddings import LabelEmbeddings, alignment_loss
-from viewfinder.tiny.stream import Batch, StreamConfig, make_batch
+from viewfinder.tiny.stream import StreamConfig, make_batch
+from viewfinder.train.batches import AnswerBatch
 from viewfinder.train.learner import Learner
 
 TABLES = LabelEmbeddings(4, {"letters": (2, 3), "kinds": (1, 2)})
@@ -33,7 +35,7 @@ def test_the_distance_is_a_share_of_the_variance() -> None:
     assert float(alignment_loss(symbols.mean(dim=0).expand(2, 2), symbols)) == 1.0
 
 
-def batch(processor: Processor) -> Batch:
+def batch(processor: Processor) -> AnswerBatch:
     style = SceneStyle(things=(0, 1), lines=(1, 1), text_size=(16, 20), max_chars=4)
     config = StreamConfig(patches=96, max_side=112, text_share=2.0, weights={"read": 1.0}, styles=((1.0, style),))
     return make_batch(processor, config, 0, 1)
@@ -49,18 +51,18 @@ def parts_with_gradient(made: Learner) -> set[str]:
 
 
 def test_who_sees_symbols_needs_no_tower() -> None:
-    made = learner(train_config(MADE, see="symbols", dense_weight=0.5))
+    made = learner({"token_labels": 0.5}, media_input="labels")
     loss = made(batch(MADE))
     loss.total.backward()
     assert parts_with_gradient(made) == {"language", "text", "answer", "symbols"}
-    assert {"dense/next_rows", "dense/next_cells", "dense/digits", "answer"} <= loss.metrics.keys()
-    assert "dense/characters" not in loss.metrics
+    assert {"token_labels/next_rows", "token_labels/next_cells", "token_labels/digits", "answer"} <= loss.metrics.keys()
+    assert "token_labels/characters" not in loss.metrics
 
 
 def test_the_tower_learns_to_say_the_symbols_which_stay() -> None:
-    made = learner(train_config(MADE, answer_weight=0.0, dense_weight=0.0, align_weight=1.0))
+    made = learner({"feature_alignment": 1.0}, answer_weight=0.0)
     taken, before = batch(MADE), made.heads["symbols"].table.weight.clone()
-    distances = metrics_of_steps(made, taken, "align", 12)
+    distances = metrics_of_steps(made, taken, "feature_alignment", 12)
     assert parts_with_gradient(made) == {"visual"}
     assert torch.equal(made.heads["symbols"].table.weight, before)
     assert distances[-1] < 0.8 * distances[0]

@@ -45,7 +45,7 @@ def test_batches_are_about_as_large_as_asked_and_labels_fit_their_tokens(process
         assert batch.inputs.pixel_values is not None
         assert 120 <= len(batch.inputs.pixel_values) <= 360
         tokens = int((batch.inputs.input_ids == processor.image_token_id).sum())
-        for name, labels in batch.dense.items():
+        for name, labels in batch.extra_labels.items():
             assert len(labels) == (len(batch.inputs.input_ids) if name in ANSWER_HEADS else tokens)
         grids = {tuple(row[1:]) for row in batch.inputs.grid_thw.tolist()}
         assert len(grids) == 1
@@ -81,7 +81,7 @@ def test_some_batches_hold_clips_when_asked(processor: Processor) -> None:
     assert {"image"} in kinds
     for batch, kind in zip(made, kinds, strict=True):
         id_ = processor.image_token_id if kind == {"image"} else processor.video_token_id
-        assert len(batch.dense["kinds"]) == int((batch.inputs.input_ids == id_).sum())
+        assert len(batch.extra_labels["kinds"]) == int((batch.inputs.input_ids == id_).sum())
         assert batch.inputs.labels is not None
         assert int((batch.inputs.labels >= 0).sum()) > 0
 
@@ -93,8 +93,8 @@ def test_some_batches_hold_samples_of_the_kinds_when_asked(processor: Processor,
     batch = make_batch(processor, config, 3, 1)
     assert batch.inputs.grid_thw is not None
     seen = int(batch.inputs.grid_thw.prod(1).sum()) // 4
-    assert len(batch.dense["characters"]) == seen
-    assert len(batch.dense["next_number"]) == len(batch.inputs.input_ids)
+    assert len(batch.extra_labels["characters"]) == seen
+    assert len(batch.extra_labels["next_number"]) == len(batch.inputs.input_ids)
     cost = seen if text_share < 1 else len(batch.inputs.input_ids) + 2 * seen
     assert 300 * (1 if text_share < 1 else 3) <= cost < 2000
     assert len(batch.inputs.media_kinds) > 3
@@ -106,7 +106,7 @@ def test_reading_points_at_each_character_before_it_is_said(processor: Processor
     style = SceneStyle(things=(0, 0), lines=(2, 2), families=((BUILT_IN, (None,)),), text_size=(14, 16), max_chars=5)
     config = StreamConfig(patches=1, min_side=112, max_side=140, weights={"read": 1.0}, styles=((1.0, style),))
     batch = make_batch(processor, config, 2, 0)
-    inputs, places = batch.inputs, torch.stack([batch.dense[name] for name in ANSWER_HEADS], dim=1)
+    inputs, places = batch.inputs, torch.stack([batch.extra_labels[name] for name in ANSWER_HEADS], dim=1)
     asked = places[:, 0] != IGNORE
     assert inputs.labels is not None
     said = [processor.tokenizer.decode([int(i)]) for i in inputs.input_ids[1:][asked[:-1]]]
@@ -124,7 +124,7 @@ def test_placing_points_at_the_thing_while_its_numbers_are_said(processor: Proce
     style = SceneStyle(things=(3, 3), lines=(0, 0), families=((BUILT_IN, (None,)),))
     config = StreamConfig(patches=1, min_side=140, max_side=140, weights={"locate": 1.0}, styles=((1.0, style),))
     batch = make_batch(processor, config, 5, 0)
-    inputs, places = batch.inputs, torch.stack([batch.dense[name] for name in ANSWER_HEADS], dim=1)
+    inputs, places = batch.inputs, torch.stack([batch.extra_labels[name] for name in ANSWER_HEADS], dim=1)
     assert inputs.labels is not None
     answer = processor.tokenizer.decode(inputs.input_ids[inputs.labels != IGNORE].tolist())
     boxes = parse_boxes(answer.split("<|im_end|>")[0], Transform.identity((140, 140)))
@@ -148,10 +148,10 @@ def test_what_is_asked_of_a_thing_is_looked_up_at_the_thing(processor: Processor
         if "What color is the" not in words.replace("What color is the background", ""):
             continue
         seen += 1
-        covered = batch.dense["kinds"].reshape(5, 5).nonzero().float()
-        asked = (batch.dense["next_rows"] != IGNORE).nonzero().flatten()
-        assert (batch.dense["next_rows"][asked] / 2 - covered[:, 0].mean()).abs().max() <= 1.5
-        assert (batch.dense["next_columns"][asked] - covered[:, 1].mean()).abs().max() <= 1.5
+        covered = batch.extra_labels["kinds"].reshape(5, 5).nonzero().float()
+        asked = (batch.extra_labels["next_rows"] != IGNORE).nonzero().flatten()
+        assert (batch.extra_labels["next_rows"][asked] / 2 - covered[:, 0].mean()).abs().max() <= 1.5
+        assert (batch.extra_labels["next_columns"][asked] - covered[:, 1].mean()).abs().max() <= 1.5
     assert seen > 0
 
 
@@ -161,14 +161,14 @@ def test_what_is_being_placed_is_told_by_kind_and_colour(processor: Processor, t
     config = StreamConfig(patches=1, min_side=140, max_side=140, weights={task: 1.0}, styles=((1.0, style),))
     told = 0
     for step in range(8):
-        dense = make_batch(processor, config, 8, step).dense
-        asked = (dense["next_rows"] != IGNORE).nonzero().flatten()
-        (kind,) = set(dense["kinds"].tolist()) - {0}
-        (color,) = set(dense["colors"].tolist()) - {IGNORE}
+        labels = make_batch(processor, config, 8, step).extra_labels
+        asked = (labels["next_rows"] != IGNORE).nonzero().flatten()
+        (kind,) = set(labels["kinds"].tolist()) - {0}
+        (color,) = set(labels["colors"].tolist()) - {IGNORE}
         told += len(asked)
-        assert set(dense["next_kinds"][asked].tolist()) <= {kind}
-        assert set(dense["next_colors"][asked].tolist()) <= {color}
-        assert bool((dense["next_kinds"] != IGNORE).any()) is (len(asked) > 0)
+        assert set(labels["next_kinds"][asked].tolist()) <= {kind}
+        assert set(labels["next_colors"][asked].tolist()) <= {color}
+        assert bool((labels["next_kinds"] != IGNORE).any()) is (len(asked) > 0)
     assert told > 0
 
 
@@ -181,7 +181,7 @@ def test_before_the_numbers_stands_how_many_there_will_be(processor: Processor, 
         batch = make_batch(processor, config, 7, step)
         assert batch.inputs.labels is not None
         said = processor.tokenizer.decode(batch.inputs.input_ids[batch.inputs.labels != IGNORE].tolist())
-        asked = batch.dense["next_number"]
+        asked = batch.extra_labels["next_number"]
         if ("bbox" not in said.split("<|im_end|>")[0]) is absent:
             told.append(int(asked[asked != IGNORE][0]))
     assert told
@@ -195,9 +195,9 @@ def test_clips_are_told_the_time_of_each_frame_and_where_to_look_for_a_start_and
     assert inputs.labels is not None
     answer = processor.tokenizer.decode(inputs.input_ids[inputs.labels != IGNORE].tolist())
     span = parse_spans(answer.strip(), 999.0)[0]
-    steps = batch.dense["next_steps"]
+    steps = batch.extra_labels["next_steps"]
     told = list(dict.fromkeys(steps[steps != IGNORE].tolist()))
-    times = [a * 100 + b * 10 + c + d / 10 for a, b, c, d in batch.dense["times"].tolist()][::9]
+    times = [a * 100 + b * 10 + c + d / 10 for a, b, c, d in batch.extra_labels["times"].tolist()][::9]
     assert len(times) == 8
     seconds = [t + extra for t in times for extra in (0, (times[1] - times[0]) / 2)]
     assert [min(sum(t < edge for t in seconds) // 2, 7) for edge in (span.start, span.end)] == told
@@ -208,7 +208,7 @@ def test_tokens_of_clips_are_told_what_changed_in_the_pairs_where_it_starts_and_
     met = set()
     for step in range(24):
         batch = make_batch(processor, replace(CONFIG, patches=1, clip_share=1.0, clips=clips), 1, step)
-        steps, changes = batch.dense["next_steps"], batch.dense["changes"].reshape(8, 9)
+        steps, changes = batch.extra_labels["next_steps"], batch.extra_labels["changes"].reshape(8, 9)
         edges = list(dict.fromkeys(steps[steps != IGNORE].tolist()))
         seen = [i for i in range(8) if bool(changes[i].any())]
         kinds = {CHANGES[c] for c in changes.unique().tolist()} - {""}
@@ -221,4 +221,4 @@ def test_tokens_of_clips_are_told_what_changed_in_the_pairs_where_it_starts_and_
 
 
 def test_pictures_are_not_asked_what_changed(processor: Processor) -> None:
-    assert set(make_batch(processor, CONFIG, 1, 0).dense["changes"].tolist()) == {IGNORE}
+    assert set(make_batch(processor, CONFIG, 1, 0).extra_labels["changes"].tolist()) == {IGNORE}

@@ -3,12 +3,14 @@
 import itertools
 import json
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from torch.nn import functional as F
 
 from tests.doubles import small_processor
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
@@ -17,16 +19,13 @@ from viewfinder.messages import VideoPart
 from viewfinder.model.lora import add_adapters
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.processor.processor import Processor
-from viewfinder.tiny.label_embeddings import LabelEmbeddings
-from viewfinder.tiny.stream import Batch
-from viewfinder.tiny.token_labels import ANSWER_HEADS, TEXT_HEADS, TOWER_HEADS
 from viewfinder.train.collators import AnswerCollator, Collator, ContrastiveCollator, PreferenceCollator
 from viewfinder.train.config import ContrastiveConfig, OptimizerConfig, TrainConfig
 from viewfinder.train.contrast import ContrastHead
 from viewfinder.train.dataloader import PackedLoader, Row
 from viewfinder.train.distributed import ParallelDims
+from viewfinder.train.extra_losses import ExtraLosses, LossTerm, ModelOutputs, build_extra_losses
 from viewfinder.train.learner import Learner, Reference
-from viewfinder.train.losses import LabelHeads
 from viewfinder.train.trainer import Trainer
 
 
@@ -35,8 +34,8 @@ def processor() -> Processor:
 
 
 MADE = processor()
-DENSE = {"tower": {"kinds": (1, 3)}, "text": {"letters": (1, 3)}}
-"""Heads and their one question each: answers a token."""
+KIND_LOSS = {"kinds": 0.5}
+"""Weights of `KindLoss`."""
 
 
 def model_config(made: Processor) -> ModelConfig:
@@ -71,10 +70,9 @@ def train_config(made: Processor, **changes: Any) -> TrainConfig:
         "recipe": "test",
         "steps": 6,
         "model": model_config(made),
-        "dense_weight": 0.0,
         "optimizer": OptimizerConfig(warmup=2, cooldown=0.0, muon_lr=0.02, adamw_lr=1e-2, ema=0.5),
-        "length": 256,
-        "packs": 2,
+        "seq_len": 256,
+        "global_batch_size": 2,
         "threads": 1,
         "workers": 0,
         "peak_flops": 1e12,
@@ -96,30 +94,33 @@ def fresh_model(config: TrainConfig, seed: int = 0) -> Qwen2_5_VL:
     return model
 
 
-def learner(config: TrainConfig) -> Learner:
-    """A model with all heads of the built-in one's training."""
-    torch.manual_seed(0)
-    vision, text = config.model.vision.out_hidden_size, config.model.text.hidden_size
-    heads: dict[str, torch.nn.Module] = {
-        "tower": LabelHeads(vision, TOWER_HEADS),
-        "text": LabelHeads(text, TEXT_HEADS),
-        "answer": LabelHeads(text, ANSWER_HEADS),
-        "symbols": LabelEmbeddings(text, TOWER_HEADS),
-    }
-    return Learner(config, fresh_model(config), heads)
+class KindLoss:
+    """An extra loss of one linear layer: which of three kinds stands at each media token."""
+
+    name = "kinds"
+    labels = ("kinds",)
+
+    def __init__(self, head: torch.nn.Module) -> None:
+        self.head = head
+
+    def recording(self, model: Qwen2_5_VL) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def __call__(self, outputs: ModelOutputs) -> dict[str, LossTerm]:
+        if outputs.features is None or not outputs.batch.extra_labels:
+            return {"kinds": LossTerm(torch.stack([p.sum() for p in self.head.parameters()]).sum() * 0.0, report=False)}
+        logits, labels = self.head(outputs.features), outputs.batch.extra_labels["kinds"].flatten()
+        return {"kinds": LossTerm(F.cross_entropy(logits, labels), (logits.argmax(-1) == labels).float().mean())}
 
 
-def metrics_of_steps(made: Learner, taken: Batch, name: str, steps: int) -> list[float]:
-    """A figure of each of some AdamW steps on one batch."""
-    optimizer = torch.optim.AdamW([p for p in made.parameters() if p.requires_grad], 3e-3)
-    figures = []
-    for _ in range(steps):
-        loss = made(taken)
-        figures.append(float(loss.metrics[name][0]))
-        optimizer.zero_grad()
-        loss.total.backward()
-        optimizer.step()
-    return figures
+def kind_losses(config: TrainConfig, processor: Processor | None = None) -> ExtraLosses:
+    """`KindLoss` with its head; labels are `truth["kinds"]`."""
+    head = torch.nn.Linear(config.model.vision.out_hidden_size, 3)
+    return ExtraLosses((KindLoss(head),), {"kinds": head}, _kinds_of)
+
+
+def _kinds_of(sample: Sample) -> dict[str, Any]:
+    return {"kinds": sample.truth["kinds"]} if "kinds" in sample.truth else {}
 
 
 def picture(seed: int, width: int = 56, height: int = 84) -> Image.Image:
@@ -139,7 +140,7 @@ def sample(kind: str, seed: int = 0) -> Sample:
     elif kind == "video":
         media = [VideoPart(video=[picture(seed + i, 56, 56) for i in range(4)], sample_fps=2.0)]
     tokens = (3 * (2 + seed % 3)) if kind == "image" else 0
-    truth = {"dense": {name: rng.integers(0, 3, (tokens, 1)) for name in ("kinds", "letters")}} if tokens else {}
+    truth = {"kinds": rng.integers(0, 3, (tokens, 1))} if tokens else {}
     return Sample((say("user", *media, f"say {words}"), say("assistant", words)), kind, truth, domain="test")
 
 
@@ -168,28 +169,26 @@ def captions(start: int) -> Iterator[Row]:
         yield Row(f"row {number}", lambda n=number: sample("image", n))
 
 
-def make_trainer(config: TrainConfig, out: Path, ranks: ParallelDims | None = None, **options: Any) -> Trainer:
-    ranks = ranks or ParallelDims()
+def make_trainer(config: TrainConfig, out: Path, parallel: ParallelDims | None = None, **options: Any) -> Trainer:
+    parallel = parallel or ParallelDims()
     model = fresh_model(config)
-    collator: Collator = AnswerCollator(MADE, config.model, config.seq_len, dense=config.dense_weight > 0)
-    heads, reference, source = {}, None, rows
-    if config.dense_weight:
-        width = config.model.text.hidden_size
-        heads = {name: LabelHeads(width, questions) for name, questions in DENSE.items()}
+    extra = build_extra_losses(config, MADE, kind_losses)
+    collator: Collator = AnswerCollator(MADE, config.model, config.seq_len, extra.sample_labels)
+    contrast, reference, source = None, None, rows
     if config.lora is not None:
         add_adapters(model, config.lora.rank, config.lora.alpha, config.lora.targets)
     if config.objective == "contrastive":
         assert config.contrastive is not None
         collator, source = ContrastiveCollator(MADE, config.model, config.seq_len), captions
-        heads = {"contrast": ContrastHead(config.contrastive, config.model.vision.out_hidden_size)}
+        contrast = ContrastHead(config.contrastive, config.model.vision.out_hidden_size)
     if config.objective == "preference":
-        collator, source, reference = (
-            PreferenceCollator(MADE, config.model, config.seq_len),
-            pair_rows,
-            Reference(model),
-        )
-    feed = PackedLoader(source, collator, config.seq_len, config.global_batch_size, ranks.data_rank, ranks.data_world)
-    return Trainer(config, Learner(config, model, heads, reference), feed, out, ranks=ranks, **options)
+        collator, source = PreferenceCollator(MADE, config.model, config.seq_len), pair_rows
+        reference = Reference(model)
+    dataloader = PackedLoader(
+        source, collator, config.seq_len, config.global_batch_size, parallel.data_rank, parallel.data_world
+    )
+    learner = Learner(config, model, reference, contrast=contrast, extra=extra)
+    return Trainer(config, learner, dataloader, out, parallel=parallel, **options)
 
 
 def losses(out: Path) -> list[float]:

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from tests.train.making import MADE, contrastive, make_trainer, sample, train_config
-from viewfinder.train.collators import ContrastiveCollator
+from tests.train.making import KIND_LOSS, MADE, contrastive, make_trainer, sample, train_config
+from viewfinder.train.collators import ContrastiveCollator, load_sample
 from viewfinder.train.config import LoraConfig, TrainConfig
-from viewfinder.train.distributed import ParallelDims, full, init_distributed
+from viewfinder.train.distributed import ParallelDims, full_tensor, init_distributed
 from viewfinder.train.learner import Learner
 
 OPTIMIZER = {"warmup": 2, "cooldown": 0.0, "muon_lr": 0.02, "adamw_lr": 1e-2, "ema": 0.5}
@@ -22,8 +22,8 @@ JOBS: dict[str, dict[str, Any]] = {
     "goes_on": ANSWER,
     "tensor": {**SHORT, "parallel": {"tensor": 2}},
     "recompute": {**SHORT, "recompute": True},
-    "dense": {**SHORT, "dense_weight": 0.5},
-    "frozen": {**SHORT, "rates": {"tower": 0.0}},
+    "extra": {**SHORT, "extra_losses": KIND_LOSS},
+    "frozen": {**SHORT, "lr_scale": {"tower": 0.0}},
     "preference": {**SHORT, "objective": "preference"},
     "adapters": {**SHORT, "lora": LoraConfig(rank=2, alpha=4.0, targets=("q_proj", "down_proj"))},
 }
@@ -33,26 +33,28 @@ def config_of(job: str) -> TrainConfig:
     return train_config(MADE, **JOBS[job])
 
 
-def run(job: str, out: Path, ranks: ParallelDims) -> None:
-    make_trainer(config_of(job), out / job, ranks).run()
+def run(job: str, out: Path, parallel: ParallelDims) -> None:
+    make_trainer(config_of(job), out / job, parallel).run()
 
 
 def contrast_config() -> TrainConfig:
     return train_config(MADE, objective="contrastive", contrastive=contrastive(MADE))
 
 
-def contrast_gradients(out: Path | None, ranks: ParallelDims) -> dict[str, torch.Tensor]:
+def contrast_gradients(out: Path | None, parallel: ParallelDims) -> dict[str, torch.Tensor]:
     """Gradients of one step of contrast over three pairs; the second of two ranks has the last, or none."""
-    trainer = make_trainer(contrast_config(), out or Path(), ranks)
+    trainer = make_trainer(contrast_config(), out or Path(), parallel)
     learner: Learner = trainer.learner
     collator = ContrastiveCollator(MADE, trainer.config.model, 256)
-    items = [collator.encode(sample("image", seed)) for seed in (1, 2, 3)]
+    items = [load_sample(collator, sample("image", seed)) for seed in (1, 2, 3)]
     found: dict[str, torch.Tensor] = {}
     for name, cut in (("shared", 2), ("none", 3)):
-        mine = items if ranks.world == 1 else items[:cut] if ranks.rank == 0 else items[cut:]
-        loss = learner(collator.join(mine, ()) if mine else collator.empty()).total
-        (loss * ranks.world / len(items)).backward()
-        found |= {f"{name} {n}": full(p.grad).clone() for n, p in learner.named_parameters() if p.grad is not None}
+        mine = items if parallel.world == 1 else items[:cut] if parallel.rank == 0 else items[cut:]
+        loss = learner(collator.collate(mine, ()) if mine else collator.empty()).total
+        (loss * parallel.world / len(items)).backward()
+        found |= {
+            f"{name} {n}": full_tensor(p.grad).clone() for n, p in learner.named_parameters() if p.grad is not None
+        }
         learner.zero_grad()
     return found
 
@@ -62,13 +64,13 @@ def main() -> None:
     torch.set_num_threads(1)
     for job in jobs:
         config = config_of(job) if job != "contrast" else contrast_config()
-        ranks = init_distributed(config.parallel)
+        parallel = init_distributed(config.parallel)
         if job == "contrast":
-            gradients = contrast_gradients(out / job, ranks)
-            if ranks.rank == 0:
+            gradients = contrast_gradients(out / job, parallel)
+            if parallel.rank == 0:
                 torch.save(gradients, out / "contrast.pt")
         else:
-            run(job, out, ranks)
+            run(job, out, parallel)
     print(json.dumps({"rank": dist.get_rank(), "done": jobs}))
     dist.destroy_process_group()
 

@@ -22,7 +22,7 @@ from viewfinder.train.distributed import ParallelDims, make_mesh, shard
 from viewfinder.train.estimate import fake_ranks
 from viewfinder.train.learner import Learner
 
-OTHERS = ["dense", "frozen", "preference", "adapters", "recompute", "tensor"]
+OTHERS = ["extra", "frozen", "preference", "adapters", "recompute", "tensor"]
 
 
 def two_ranks(out: Path, *jobs: str) -> None:
@@ -68,9 +68,9 @@ def assert_close(found: list[float], wanted: list[float]) -> None:
 
 
 def test_twenty_steps_as_in_one_process_with_a_rank_that_sees_nothing(together: Path) -> None:
-    feed = PackedLoader(rows, AnswerCollator(MADE, config_of("answer").model, 256), 256, 2)
-    steps = [step for _, step in zip(range(20), feed(None), strict=False)]
-    seen = {tuple(pack.inputs.pixel_values is not None for pack in step.packs) for step in steps}
+    loader = PackedLoader(rows, AnswerCollator(MADE, config_of("answer").model, 256), 256, 2)
+    steps = [step for _, step in zip(range(20), loader(None), strict=False)]
+    seen = {tuple(pack.inputs.pixel_values is not None for pack in step.batches) for step in steps}
     assert any(any(one) and not all(one) for one in seen), "no step has one pack with and one without media"
     assert_close(losses(together / "answer"), losses(together / "alone/answer"))
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.train.making import KINDS, fresh_model, model_config, processor, sample, train_config
-from viewfinder.train.collators import AnswerCollator
+from viewfinder.train.collators import AnswerCollator, load_sample
 from viewfinder.train.learner import Learner
 
 MIXES = [mix for size in (2, 3) for mix in combinations_with_replacement(KINDS, size)]
@@ -28,8 +28,8 @@ def gradients(learner: Learner) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("mix", MIXES, ids="+".join)
 def test_packed_equals_separate(proven: tuple[Learner, AnswerCollator], mix: tuple[str, ...]) -> None:
     learner, collator = proven
-    items = [collator.encode(sample(kind, seed)) for seed, kind in enumerate(mix)]
-    packed = learner(collator.join(items, ())).total
+    items = [load_sample(collator, sample(kind, seed)) for seed, kind in enumerate(mix)]
+    packed = learner(collator.collate(items, ())).total
     packed.backward()
     together = gradients(learner)
     total = torch.zeros(())
@@ -47,7 +47,7 @@ def test_packed_equals_separate(proven: tuple[Learner, AnswerCollator], mix: tup
 
 def test_the_tower_takes_part_without_pictures(proven: tuple[Learner, AnswerCollator]) -> None:
     learner, collator = proven
-    learner(collator.encode(sample("text"))).total.backward()
+    learner(load_sample(collator, sample("text"))).total.backward()
     grads = gradients(learner)
     tower = {name: grad for name, grad in grads.items() if ".visual." in name}
     assert len(tower) == sum(1 for name, _ in learner.named_parameters() if ".visual." in name)

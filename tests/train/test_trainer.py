@@ -23,7 +23,7 @@ from tests.train.making import (
 from viewfinder.errors import StampError
 from viewfinder.model.weights import load_model
 from viewfinder.train.batches import batch_units
-from viewfinder.train.collators import AnswerCollator, PreferenceCollator
+from viewfinder.train.collators import AnswerCollator, PreferenceCollator, load_sample
 from viewfinder.train.config import ConfigError, LoraConfig, LrScaleConfig, StepGuardConfig
 from viewfinder.train.dataloader import PackedLoader
 from viewfinder.train.learner import Learner
@@ -44,7 +44,7 @@ def test_learns(objective: str, tmp_path: Path) -> None:
 def test_the_chosen_answers_can_be_learnt_beside_the_preference(tmp_path: Path) -> None:
     config = train_config(MADE, objective="preference", preference={"chosen_weight": 0.25})
     trainer = make_trainer(config, tmp_path)
-    pairs = next(trainer.feed(None)).packs[0]
+    pairs = next(trainer.dataloader(None)).batches[0]
     loss = trainer.learner(pairs).total.item() / batch_units(pairs)
 
     collator, learner = (
@@ -52,7 +52,7 @@ def test_the_chosen_answers_can_be_learnt_beside_the_preference(tmp_path: Path) 
         Learner(train_config(MADE), fresh_model(config)),
     )
     chosen = [replace(next(pair_rows(number)).make(), rejected=None) for number in pairs.numbers]
-    answers = [collator.join([collator.encode(one)], [0]) for one in chosen]
+    answers = [collator.collate([load_sample(collator, one)], [0]) for one in chosen]
     apart = [learner(one).total.item() / batch_units(one) for one in answers]
     assert loss == pytest.approx(math.log(2) + 0.25 * sum(apart) / len(apart), rel=1e-4)
     nothing = PreferenceCollator(
@@ -66,7 +66,7 @@ def test_going_on_equals_not_having_stopped_bit_for_bit(tmp_path: Path) -> None:
     whole = make_trainer(config, tmp_path / "whole")
     whole.run()
     first = make_trainer(config, tmp_path / "half")
-    steps = first.feed(None)
+    steps = first.dataloader(None)
     for _ in range(3):
         first.take(next(steps))
     first.save()
@@ -81,14 +81,14 @@ def test_going_on_equals_not_having_stopped_bit_for_bit(tmp_path: Path) -> None:
 
 
 def test_the_order_of_rows_does_not_depend_on_stopping() -> None:
-    feed = PackedLoader(rows, AnswerCollator(MADE, train_config(MADE).model, 256), 256, 2)
-    steps = list(itertools.islice(feed(None), 6))
+    loader = PackedLoader(rows, AnswerCollator(MADE, train_config(MADE).model, 256), 256, 2)
+    steps = list(itertools.islice(loader(None), 6))
     assert any(step.position["left"] for step in steps)
     for stop in (1, 3):
-        again = list(itertools.islice(feed(steps[stop - 1].position), 6 - stop))
+        again = list(itertools.islice(loader(steps[stop - 1].position), 6 - stop))
         assert [s.position for s in again] == [s.position for s in steps[stop:]]
         for mine, theirs in zip(again, steps[stop:], strict=True):
-            for a, b in zip(mine.packs, theirs.packs, strict=True):
+            for a, b in zip(mine.batches, theirs.batches, strict=True):
                 assert torch.equal(a.inputs.input_ids, b.inputs.input_ids)
 
 
@@ -108,23 +108,23 @@ def test_adapters_alone_learn_and_are_merged_into_the_export(tmp_path: Path) -> 
     model = fresh_model(config)
     add_adapters(model, 2, 4.0, ("q_proj", "down_proj"))
     before = model.model.layers[0].mlp.down_proj.weight.clone()
-    feed = PackedLoader(
+    loader = PackedLoader(
         rows, AnswerCollator(MADE, config.model, config.seq_len), config.seq_len, config.global_batch_size
     )
-    Trainer(config, Learner(config, model), feed, tmp_path).run()
+    Trainer(config, Learner(config, model), loader, tmp_path).run()
     assert torch.equal(before, model.model.layers[0].mlp.down_proj.weight)
     merged = load_model(tmp_path / "export")
     assert not torch.equal(before, merged.model.layers[0].mlp.down_proj.weight)
     again = fresh_model(config)
     load_adapter(again, tmp_path / "adapter")
-    inputs = AnswerCollator(MADE, config.model, 256).encode(sample("image")).inputs
+    inputs = load_sample(AnswerCollator(MADE, config.model, 256), sample("image")).inputs
     with torch.no_grad():
         torch.testing.assert_close(again(inputs), merged(inputs), atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(model(inputs), merged(inputs), atol=1e-5, rtol=1e-4)
 
 
 def test_frozen_parts_stay(tmp_path: Path) -> None:
-    config = train_config(MADE, rates=LrScaleConfig(tower=0), steps=2)
+    config = train_config(MADE, lr_scale=LrScaleConfig(tower=0), steps=2)
     trainer = make_trainer(config, tmp_path)
     model = trainer.learner.model
     kept = {n: p.clone() for n, p in model.named_parameters()}
@@ -139,7 +139,7 @@ def test_a_loss_that_is_not_finite_changes_nothing_and_stops_at_last(tmp_path: P
     with torch.no_grad():
         trainer.learner.model.model.norm.weight[0] = float("nan")
     before = trainer.learner.model.visual.patch_embed.proj.weight.detach().clone()
-    packs = next(trainer.feed(None)).packs
+    packs = next(trainer.dataloader(None)).batches
     assert trainer.train_step(packs) == {"skipped": 1.0}
     assert torch.equal(before, trainer.learner.model.visual.patch_embed.proj.weight)
     with pytest.raises(ConfigError, match="not finite"):
@@ -149,7 +149,7 @@ def test_a_loss_that_is_not_finite_changes_nothing_and_stops_at_last(tmp_path: P
 def test_a_spike_is_skipped(tmp_path: Path) -> None:
     guard = StepGuardConfig(spike=5.0, window=4)
     trainer = make_trainer(train_config(MADE, guard=guard), tmp_path)
-    packs = next(trainer.feed(None)).packs
+    packs = next(trainer.dataloader(None)).batches
     for _ in range(2):
         assert "loss" in trainer.train_step(packs)
     trainer.guard.norms.extend([1e-6] * 4)
@@ -157,7 +157,7 @@ def test_a_spike_is_skipped(tmp_path: Path) -> None:
 
 
 def test_another_processor_or_other_frozen_weights_do_not_go_on(tmp_path: Path) -> None:
-    config = train_config(MADE, rates=LrScaleConfig(tower=0), steps=1)
+    config = train_config(MADE, lr_scale=LrScaleConfig(tower=0), steps=1)
     make_trainer(config, tmp_path, stamp="a").run()
     with pytest.raises(StampError, match="stamp a"):
         make_trainer(config, tmp_path, stamp="b")
@@ -169,6 +169,8 @@ def test_another_processor_or_other_frozen_weights_do_not_go_on(tmp_path: Path) 
 def test_packs_are_shared_evenly_or_refused(tmp_path: Path) -> None:
     from viewfinder.train.distributed import ParallelDims
 
-    config = train_config(MADE, packs=3)
-    with pytest.raises(ConfigError, match="packs is 3"):
-        Trainer(config, Learner(config, fresh_model(config)), lambda _: iter(()), tmp_path, ranks=ParallelDims(world=2))
+    config = train_config(MADE, global_batch_size=3)
+    with pytest.raises(ConfigError, match="global_batch_size is 3"):
+        Trainer(
+            config, Learner(config, fresh_model(config)), lambda _: iter(()), tmp_path, parallel=ParallelDims(world=2)
+        )

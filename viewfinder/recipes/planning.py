@@ -153,7 +153,7 @@ def plan_recipe(
     Args:
         tokens: of each stage; the report's (or the assumed) number by default.
         check: compare the bytes that are kept with those that FSDP2 makes.
-        extra: builds the losses that `extra_losses` names, as in `recipes.run.train`.
+        extra: builds the losses that `extra_losses` names, as in `recipes.run.train`; without it no heads count.
 
     Raises:
         ConfigError: no such recipe or setting, or a number of devices that its parallelism does not divide.
@@ -213,7 +213,7 @@ def outline(config: TrainConfig, extra: ExtraLossesBuilder | None = None) -> Lea
         if config.lora is not None:
             add_adapters(model, config.lora.rank, config.lora.alpha, config.lora.targets)
         copies = config.objective == "preference" and config.preference.reference == "copy" and config.lora is None
-        losses = build_extra_losses(config, None, extra)
+        losses = build_extra_losses(config, None, extra) if extra else None
         return Learner(config, model, Reference(model) if copies else None, contrast=contrast, extra=losses)
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from viewfinder.processor.processor import Processor
@@ -35,6 +36,7 @@ def train(recipe: str, out: Path, settings: list[str], init: str | None = None) 
     processor = Processor.from_pretrained(begun / "export") if begun else recipes.build_processor()
     config = recipes.RECIPES[recipe](processor).with_overrides(settings)
     start = Start(config.model, processor, begun / "export" if begun else None)
+    torch.manual_seed(config.seed)
     extra = extra_losses.build(config, processor)
     check_known(config.extra_loss_names(), (loss.name for loss in extra.losses))
     learner = LabelInputLearner(config, build(start, config.seed), extra=extra)

@@ -108,5 +108,5 @@ def check_known(wanted: Iterable[str], known: Iterable[str]) -> None:
     if unknown:
         raise ConfigError(
             f"extra_losses names {', '.join(unknown)}, this run has {', '.join(names) or 'none'}, so nothing would be "
-            "learned from it; remove it, or pass what builds it"
+            "learned from it; remove it, or pass `extra` (viewfinder.tiny.extra_losses.build for generated pictures)"
         )

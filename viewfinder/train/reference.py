@@ -15,7 +15,7 @@ from viewfinder.train.learner import Learner, evaluating
 
 
 def precompute(learner: Learner, batches: Iterable[PreferenceBatch]) -> Float[Tensor, "N 2"]:
-    """Log-probabilities of (chosen, rejected) under the current model by number of the pair; NaN where it is missing."""
+    """Log-probabilities of (chosen, rejected) under the current model by number of the pair; NaN where missing."""
     found: dict[int, Tensor] = {}
     with evaluating(learner):
         for batch in batches:
