@@ -24,7 +24,7 @@ from viewfinder.train.config import ContrastiveConfig, OptimizerConfig, TrainCon
 from viewfinder.train.contrast import ContrastHead
 from viewfinder.train.dataloader import PackedLoader, Row
 from viewfinder.train.distributed import ParallelDims
-from viewfinder.train.extra_losses import ExtraLosses, LossTerm, ModelOutputs, build_extra_losses
+from viewfinder.train.extra_losses import ExtraLosses, LossTerm, ModelOutputs
 from viewfinder.train.learner import Learner, Reference
 from viewfinder.train.trainer import Trainer
 
@@ -113,7 +113,7 @@ class KindLoss:
         return {"kinds": LossTerm(F.cross_entropy(logits, labels), (logits.argmax(-1) == labels).float().mean())}
 
 
-def kind_losses(config: TrainConfig, processor: Processor | None = None) -> ExtraLosses:
+def kind_losses(config: TrainConfig) -> ExtraLosses:
     """`KindLoss` with its head; labels are `truth["kinds"]`."""
     head = torch.nn.Linear(config.model.vision.out_hidden_size, 3)
     return ExtraLosses((KindLoss(head),), {"kinds": head}, _kinds_of)
@@ -172,7 +172,7 @@ def captions(start: int) -> Iterator[Row]:
 def make_trainer(config: TrainConfig, out: Path, parallel: ParallelDims | None = None, **options: Any) -> Trainer:
     parallel = parallel or ParallelDims()
     model = fresh_model(config)
-    extra = build_extra_losses(config, MADE, kind_losses)
+    extra = kind_losses(config) if config.extra_loss_names() else ExtraLosses()
     collator: Collator = AnswerCollator(MADE, config.model, config.seq_len, extra.sample_labels)
     contrast, reference, source = None, None, rows
     if config.lora is not None:

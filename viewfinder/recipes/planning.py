@@ -18,7 +18,7 @@ from viewfinder.recipes.stages import CHAINS, RECIPES
 from viewfinder.train.config import ConfigError, TrainConfig
 from viewfinder.train.contrast import ContrastHead
 from viewfinder.train.estimate import Data, Memory, count_sharded, memory, step_flops, step_traffic
-from viewfinder.train.extra_losses import ExtraLossesBuilder, build_extra_losses
+from viewfinder.train.extra_losses import ExtraLossesBuilder
 from viewfinder.train.learner import Learner, Reference
 
 REPORT = ("pretrain-vision", "pretrain-multimodal", "pretrain-long", "sft", "dpo")
@@ -213,7 +213,7 @@ def outline(config: TrainConfig, extra: ExtraLossesBuilder | None = None) -> Lea
         if config.lora is not None:
             add_adapters(model, config.lora.rank, config.lora.alpha, config.lora.targets)
         copies = config.objective == "preference" and config.preference.reference == "copy" and config.lora is None
-        losses = build_extra_losses(config, None, extra) if extra else None
+        losses = extra(config, None) if extra and config.extra_loss_names() else None
         return Learner(config, model, Reference(model) if copies else None, contrast=contrast, extra=losses)
 
 

@@ -27,7 +27,7 @@ from viewfinder.train.config import ConfigError, TrainConfig
 from viewfinder.train.contrast import ContrastHead
 from viewfinder.train.dataloader import PackedLoader, in_worker
 from viewfinder.train.distributed import ParallelDims, init_distributed
-from viewfinder.train.extra_losses import ExtraLosses, ExtraLossesBuilder, build_extra_losses
+from viewfinder.train.extra_losses import ExtraLosses, ExtraLossesBuilder, check_known
 from viewfinder.train.learner import Learner, Reference
 from viewfinder.train.reference import precompute, with_reference
 from viewfinder.train.trainer import Trainer
@@ -150,7 +150,10 @@ def build_learner(
     if config.objective == "contrastive":
         assert config.contrastive is not None
         contrast = ContrastHead(config.contrastive, config.model.vision.out_hidden_size)
-    losses = build_extra_losses(config, start.processor, extra)
+    losses = ExtraLosses()
+    if config.extra_loss_names():
+        losses = extra(config, start.processor) if extra else losses
+        check_known(config, losses)
     read_heads({"contrast": contrast} if contrast is not None else losses.heads, start.states)
     if config.lora is not None and config.lora.start:
         load_adapter(model, config.lora.start)

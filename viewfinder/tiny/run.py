@@ -38,7 +38,7 @@ def train(recipe: str, out: Path, settings: list[str], init: str | None = None) 
     start = Start(config.model, processor, begun / "export" if begun else None)
     torch.manual_seed(config.seed)
     extra = extra_losses.build(config, processor)
-    check_known(config.extra_loss_names(), (loss.name for loss in extra.losses))
+    check_known(config, extra)
     learner = LabelInputLearner(config, build(start, config.seed), extra=extra)
     embeddings = extra.heads.get("symbols")
     if isinstance(embeddings, LabelEmbeddings) and begun is None:

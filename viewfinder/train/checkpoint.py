@@ -1,14 +1,15 @@
-"""The state of a run on disk: one directory a state, moved into place whole, so that a kill leaves a whole one.
+"""The state of a run: what it consists of, and how it is written to disk and read back.
 
-Tensors are written by `torch.distributed.checkpoint`: each rank its own shards, and what one number of ranks
-wrote any other number reads. What is not a tensor (position in the data, random state) is JSON beside them.
-States are a run's own files: their index is a pickle, so take none from strangers; models travel as safetensors.
+One directory a state, renamed into place when it is complete, so a kill leaves complete states. Tensors are written by
+`torch.distributed.checkpoint`: each rank writes its shards, and any number of ranks can read them. What is not a tensor
+(position in the data, random state) is JSON beside them. The index of a state is a pickle: read only your own.
 """
 
 import json
 import os
 import shutil
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,48 @@ import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import Tensor
 
+from viewfinder.errors import StampError
+from viewfinder.train.config import ConfigError
+from viewfinder.train.distributed import full_tensor
+from viewfinder.train.learner import Learner
+from viewfinder.train.optim import AveragedWeights, optimizer_tensors
+
 _FACTS = "facts.json"
+
+
+def run_tensors(
+    learner: Learner, optimizers: Sequence[torch.optim.Optimizer], average: AveragedWeights
+) -> dict[str, Tensor]:
+    """All tensors that training changes, by name; writing to them restores a run."""
+    names = {id(p): name for name, p in learner.named_parameters()}
+    tensors = {f"weights.{n}": p.detach() for n, p in learner.named_parameters() if p.requires_grad}
+    tensors |= {f"optimizer.{n}": t for n, t in optimizer_tensors(optimizers, names).items()}
+    return tensors | {f"average.{n}": t for n, t in average.values.items()}
+
+
+def frozen_sum(learner: Learner) -> float:
+    """A sum over all frozen weights. They are not saved, so they must be the same when a run is resumed."""
+    sums = (p.detach().double().abs().sum() for p in learner.parameters() if not p.requires_grad)
+    return sum(float(full_tensor(value)) for value in sums)
+
+
+def check_continues(out: Path, facts: dict[str, Any], stamp: str, frozen: float) -> None:
+    """The run in `out` may be resumed with this processor and these frozen weights.
+
+    Raises:
+        StampError: it was trained with another stamp.
+        ConfigError: its frozen weights were others.
+    """
+    if stamp and facts["stamp"] and facts["stamp"] != stamp:
+        raise StampError(
+            f"{out} was trained with stamp {facts['stamp']}, this run would go on with {stamp}: equal "
+            "input would become other tokens; use the processor settings it began with, or another --out"
+        )
+    if abs(frozen - facts["frozen"]) > 1e-6 * max(1.0, abs(frozen)):
+        raise ConfigError(
+            f"the weights of {out} that are not trained differ from those it began with, so what was learnt "
+            "does not fit them; give the same --init, or another --out"
+        )
 
 
 def save_state(directory: Path, step: int, tensors: dict[str, Tensor], facts: dict[str, Any], keep: int = 2) -> None:

@@ -21,7 +21,6 @@ from viewfinder.processor.cost import vision_flops
 from viewfinder.processor.processor import Processor
 from viewfinder.train.batches import AnswerBatch, Batch, ContrastiveBatch, preference_batch
 from viewfinder.train.checks import check_conversation, check_length, check_places
-from viewfinder.train.extra_losses import no_labels
 from viewfinder.train.flops import text_flops
 
 
@@ -59,7 +58,7 @@ class AnswerCollator:
     processor: Processor
     model: ModelConfig
     seq_len: int
-    sample_labels: Callable[[Sample], Mapping[str, Any]] = no_labels
+    sample_labels: Callable[[Sample], Mapping[str, Any]] = lambda _: {}
 
     def prepare(self, sample: Sample) -> PreparedRow:
         inputs = _checked(sample, self.processor)
@@ -100,10 +99,7 @@ class PreferenceCollator:
         return PreparedRow(sample, size, sides)
 
     def load(self, row: PreparedRow) -> tuple[ModelInputs, ModelInputs]:
-        chosen, rejected = (
-            _with_pixels(row.inputs[0], row.sample, self.processor),
-            row.inputs[1],
-        )
+        chosen, rejected = _with_pixels(row.inputs[0], row.sample, self.processor), row.inputs[1]
         if "rejected_messages" in row.sample.truth:
             return chosen, _with_pixels(rejected, _sides(row.sample)[1], self.processor)
         return chosen, replace(rejected, pixel_values=chosen.pixel_values)

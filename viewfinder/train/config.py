@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from viewfinder.config import ModelConfig, TextConfig
 from viewfinder.errors import ViewfinderError
-from viewfinder.train.deprecated_keys import current_keys, current_pair
+from viewfinder.train.deprecated_keys import RENAMED, current_keys, current_pair
 
 
 class ConfigError(ViewfinderError):
@@ -183,11 +183,11 @@ class TrainConfig(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _accept_old_keys(cls, raw: Any) -> Any:
-        return current_keys(raw, cls.model_fields) if isinstance(raw, dict) else raw
+        return current_keys(raw, cls.model_fields) if isinstance(raw, dict) and raw.keys() & RENAMED.keys() else raw
 
     def extra_loss_names(self) -> list[str]:
-        """Names of the extra losses that are on."""
-        return [name for name, weight in self.extra_losses.items() if weight]
+        """Names of the extra losses that are on; only next-token prediction has any."""
+        return [name for name, weight in self.extra_losses.items() if weight and self.objective == "answer"]
 
     def with_overrides(self, pairs: list[str]) -> Self:
         """Apply `key=value` and `section.key=value`. A value is JSON if it parses as JSON, else text.

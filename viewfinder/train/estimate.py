@@ -15,13 +15,13 @@ from torch import nn
 from torch.distributed.tensor import DTensor
 
 from viewfinder.processor.cost import vision_flops
-from viewfinder.train.chunked_cross_entropy import MAX_LOGITS
+from viewfinder.train.checkpoint import run_tensors
 from viewfinder.train.config import TrainConfig
 from viewfinder.train.distributed import TENSOR_PLAN, make_mesh, shard, transformer_blocks
 from viewfinder.train.flops import passes_of, text_flops
 from viewfinder.train.learner import Learner
+from viewfinder.train.losses import MAX_LOGITS
 from viewfinder.train.optim import AveragedWeights, build_optimizers, is_muon
-from viewfinder.train.state import run_tensors
 
 FULL, HALF = 4, 2
 """Bytes of float32 and of bfloat16."""

@@ -4,7 +4,7 @@
 weight of each loss by its name.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -61,11 +61,6 @@ class ExtraLoss(Protocol):
         ...
 
 
-def no_labels(_: Sample) -> Mapping[str, Any]:
-    """For runs without extra losses."""
-    return {}
-
-
 @dataclass(frozen=True)
 class ExtraLosses:
     """All extra losses of a run.
@@ -78,35 +73,23 @@ class ExtraLosses:
 
     losses: tuple[ExtraLoss, ...] = ()
     heads: Mapping[str, nn.Module] = field(default_factory=dict)
-    sample_labels: Callable[[Sample], Mapping[str, Any]] = no_labels
+    sample_labels: Callable[[Sample], Mapping[str, Any]] = lambda _: {}
 
 
 ExtraLossesBuilder = Callable[[TrainConfig, Processor | None], ExtraLosses]
 """Makes the extra losses of a config; without a processor only the shapes of the heads count (`viewfinder plan`)."""
 
 
-def build_extra_losses(
-    config: TrainConfig, processor: Processor | None, build: ExtraLossesBuilder | None
-) -> ExtraLosses:
-    """The extra losses that are on in `config`.
+def check_known(config: TrainConfig, extra: ExtraLosses) -> None:
+    """Every loss of the config exists.
 
     Raises:
-        ConfigError: a loss that `build` does not know.
+        ConfigError: one does not.
     """
-    wanted = config.extra_loss_names()
-    if not wanted or config.objective != "answer":
-        return ExtraLosses()
-    made = build(config, processor) if build else ExtraLosses()
-    check_known(wanted, (loss.name for loss in made.losses))
-    return made
-
-
-def check_known(wanted: Iterable[str], known: Iterable[str]) -> None:
-    """Raises ConfigError where a wanted loss is not among the known ones."""
-    names = list(known)
-    unknown = [name for name in wanted if name not in names]
+    known = [loss.name for loss in extra.losses]
+    unknown = [name for name in config.extra_loss_names() if name not in known]
     if unknown:
         raise ConfigError(
-            f"extra_losses names {', '.join(unknown)}, this run has {', '.join(names) or 'none'}, so nothing would be "
+            f"extra_losses names {', '.join(unknown)}, this run has {', '.join(known) or 'none'}, so nothing would be "
             "learned from it; remove it, or pass `extra` (viewfinder.tiny.extra_losses.build for generated pictures)"
         )

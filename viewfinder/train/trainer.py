@@ -14,7 +14,15 @@ import torch
 from torch import Tensor
 
 from viewfinder.train.batches import Batch, Dataloader, Position, Step, batch_tokens, batch_units
-from viewfinder.train.checkpoint import load_tensors, read_facts, save_state, saved_states
+from viewfinder.train.checkpoint import (
+    check_continues,
+    frozen_sum,
+    load_tensors,
+    read_facts,
+    run_tensors,
+    save_state,
+    saved_states,
+)
 from viewfinder.train.config import ConfigError, TrainConfig
 from viewfinder.train.distributed import ParallelDims, all_reduce_sum, apply_parallelism, clip_gradients
 from viewfinder.train.export import export_checkpoint, restore_export
@@ -23,7 +31,6 @@ from viewfinder.train.learner import Learner
 from viewfinder.train.metrics import Journal, Meter, progress_line
 from viewfinder.train.optim import AveragedWeights, build_optimizers, lr_factor
 from viewfinder.train.report import write_report
-from viewfinder.train.state import check_continues, frozen_sum, run_tensors
 from viewfinder.train.step_guard import StepGuard
 
 
