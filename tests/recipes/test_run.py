@@ -124,3 +124,10 @@ def test_heads_that_ask_more_than_before_keep_what_was_learnt(tmp_path: Path) ->
     smaller = {"one": torch.nn.Linear(3, 1, bias=False)}
     read_heads(smaller, tmp_path)
     assert (smaller["one"].weight != 5.0).all()
+
+
+def test_fine_tuning_imports_neither_the_agent_nor_what_taught_the_built_in_model() -> None:
+    code = "import sys, viewfinder.recipes.run; print({m.split('.')[1] for m in sys.modules if 'viewfinder.' in m})"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "'train'" in result.stdout
+    assert not {"'agent'", "'tiny'"} & set(result.stdout.strip("{}\n").split(", ")), result.stdout
