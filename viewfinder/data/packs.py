@@ -1,7 +1,7 @@
 """The packs of a whole set, fixed on disk: which samples share a sequence of 8,192 or 32,768 tokens, in which order.
 
-Training packs by itself while it reads (`train.feed`). A file of packs tells beforehand how many steps a set is and how
-full they are, and gives the same packs to any other reader. Position k is a pack, so reading goes on anywhere.
+Training packs by itself while it reads (`train.dataloader`). A file of packs tells beforehand how many steps a set is
+and how full they are, and gives the same packs to any other reader. Position k is a pack, so reading goes on anywhere.
 
     packs-8192.parquet    pack, rows (positions in the set), tokens; its metadata name the set, stamp and seed
 """

@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -50,7 +50,9 @@ def build(config: TrainConfig, processor: Processor | None) -> ExtraLosses:
     if "naming" in heads:
         losses.append(WordTargets(recorder, heads["naming"]))
     on = bool(weights.get("token_labels"))
-    losses.append(TokenLabels(recorder, {name: heads[name] for name in _LABEL_HEADS}, on, media_input == "pixels"))
+    losses.append(
+        TokenLabelTargets(recorder, {name: heads[name] for name in _LABEL_HEADS}, on, media_input == "pixels")
+    )
     return ExtraLosses(tuple(losses), heads, sample_labels)
 
 
@@ -96,15 +98,21 @@ class FeatureAlignment:
 
 
 @dataclass(frozen=True)
-class AttentionTargets:
-    """Where the first head of the layer after half of the layers looks."""
+class _Recorded:
+    """A loss that needs inner states of the language model."""
 
     recorder: LayerRecorder
-    name: str = "attention"
-    labels: tuple[str, ...] = PLACE_LABELS
 
     def recording(self, model: Qwen2_5_VL) -> AbstractContextManager[None]:
         return self.recorder.recording(model)
+
+
+@dataclass(frozen=True)
+class AttentionTargets(_Recorded):
+    """Where the first head of the layer after half of the layers looks."""
+
+    name: str = "attention"
+    labels: tuple[str, ...] = PLACE_LABELS
 
     def __call__(self, outputs: ModelOutputs) -> dict[str, LossTerm]:
         queries, keys = self.recorder.queries, self.recorder.keys
@@ -119,16 +127,12 @@ class AttentionTargets:
 
 
 @dataclass(frozen=True)
-class WordTargets:
+class WordTargets(_Recorded):
     """Words for what stands at each media token, and for what an answer is about to place."""
 
-    recorder: LayerRecorder
     heads: nn.Module
     name: str = "words"
     labels: tuple[str, ...] = (*PLACE_LABELS, *THING_LABELS)
-
-    def recording(self, model: Qwen2_5_VL) -> AbstractContextManager[None]:
-        return self.recorder.recording(model)
 
     def __call__(self, outputs: ModelOutputs) -> dict[str, LossTerm]:
         states, inputs = self.recorder.middle, outputs.batch.inputs
@@ -150,7 +154,7 @@ def _has_places(outputs: ModelOutputs) -> bool:
 
 
 @dataclass(frozen=True)
-class TokenLabels:
+class TokenLabelTargets(_Recorded):
     """What each media token shows, asked of the vision tower and half way up the language model; and in answers the
     place and kind of what is said next.
 
@@ -160,15 +164,11 @@ class TokenLabels:
         sees_pixels: False where label embeddings stand in for the features: the tower is then not asked.
     """
 
-    recorder: LayerRecorder
     heads: Mapping[str, nn.Module]
     on: bool = True
     sees_pixels: bool = True
     name: str = "token_labels"
-    labels: tuple[str, ...] = field(default=(*TOWER_HEADS, *TEXT_HEADS))
-
-    def recording(self, model: Qwen2_5_VL) -> AbstractContextManager[None]:
-        return self.recorder.recording(model)
+    labels: tuple[str, ...] = (*TOWER_HEADS, *TEXT_HEADS)
 
     def __call__(self, outputs: ModelOutputs) -> dict[str, LossTerm]:
         questions = self._questions(outputs) if self.on and outputs.features is not None else {}

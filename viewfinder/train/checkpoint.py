@@ -1,4 +1,4 @@
-"""The state of a run: what it consists of, and how it is written to disk and read back.
+"""The state of a run on disk: what it consists of, how it is written and read back; and the export of its weights.
 
 One directory a state, renamed into place when it is complete, so a kill leaves complete states. Tensors are written by
 `torch.distributed.checkpoint`: each rank writes its shards, and any number of ranks can read them. What is not a tensor
@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,11 @@ import torch.distributed.checkpoint as dcp
 from torch import Tensor
 
 from viewfinder.errors import StampError
+from viewfinder.model.lora import adapted_layers, save_adapter
+from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
+from viewfinder.model.weights import save_pretrained
 from viewfinder.train.config import ConfigError
-from viewfinder.train.distributed import full_tensor
+from viewfinder.train.distributed import ParallelDims, full_tensor
 from viewfinder.train.learner import Learner
 from viewfinder.train.optim import AveragedWeights, optimizer_tensors
 
@@ -110,6 +113,63 @@ def read_tensors(state: Path, prefix: str) -> dict[str, Tensor]:
     if tensors:
         load_tensors(state, tensors)
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+
+
+def export_checkpoint(
+    learner: Learner, directory: Path, parallel: ParallelDims, extra: Callable[[Path], None] | None = None
+) -> None:
+    """Write the weights to `directory` in the official layout, adapters merged in.
+
+    Adapters are also written to `adapter` beside it, as PEFT does. Every rank takes part in gathering, the first one
+    writes. `extra` adds the files of the processor. The new directory replaces the old one when it is complete.
+    """
+    model = learner.model
+    state: dict[str, Tensor] = {}
+    for name, parameter in model.named_parameters():
+        whole = full_tensor(parameter.detach())
+        if parallel.rank == 0:
+            state[name] = whole.cpu()
+    if parallel.rank:
+        return
+    if learner.config.lora is not None:
+        save_adapter(model, directory.parent / "adapter", state=state)
+    partial = directory.with_name(f"{directory.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    save_pretrained(_plain_model(model, state), partial)
+    if extra is not None:
+        extra(partial)
+    _put_in_place(partial, directory)
+
+
+def _plain_model(model: Qwen2_5_VL, state: dict[str, Tensor]) -> Qwen2_5_VL:
+    """The same model with whole tensors and without adapters."""
+    for name, layer in adapted_layers(model).items():
+        a, b = state.pop(f"{name}.lora_A"), state.pop(f"{name}.lora_B")
+        state[f"{name}.weight"] = state[f"{name}.weight"] + layer.scale * b @ a
+    with torch.device("meta"):
+        plain = Qwen2_5_VL(model.config)
+    plain.load_state_dict(state, strict=False, assign=True)
+    plain.tie_weights()
+    return plain
+
+
+def _put_in_place(partial: Path, directory: Path) -> None:
+    old = _old(directory)
+    shutil.rmtree(old, ignore_errors=True)
+    if directory.exists():
+        directory.rename(old)
+    partial.rename(directory)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def restore_export(directory: Path) -> None:
+    """Put the old export back where a kill came between the two renames that replace it."""
+    if not directory.exists() and _old(directory).exists():
+        _old(directory).rename(directory)
+
+
+def _old(directory: Path) -> Path:
+    return directory.with_name(f"{directory.name}.old")
 
 
 def _write_whole(path: Path, text: str) -> None:

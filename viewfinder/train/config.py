@@ -197,7 +197,9 @@ class TrainConfig(_Strict):
         """
         raw = self.model_dump(mode="json")
         for pair in pairs:
-            key, separator, value = current_pair(pair).partition("=")
+            key, separator, value = pair.partition("=")
+            if key.partition(".")[0] in RENAMED:
+                key, _, value = current_pair(pair).partition("=")
             *sections, last = key.split(".")
             place: Any = raw
             for section in sections:

@@ -4,7 +4,7 @@
 weight of each loss by its name.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -31,6 +31,10 @@ class ModelOutputs:
     batch: AnswerBatch
     features: Tensor | None
     hidden: Tensor | None
+
+    def has(self, labels: Collection[str]) -> bool:
+        """Whether the batch carries all these labels."""
+        return set(labels) <= self.batch.extra_labels.keys()
 
 
 class LossTerm(NamedTuple):

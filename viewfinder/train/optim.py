@@ -1,4 +1,4 @@
-"""Optimizers, the learning-rate schedule, and averaged weights.
+"""Optimizers, the learning-rate schedule, averaged weights, and the guard that skips bad steps.
 
 Muon (orthogonalised momentum; Jordan et al. 2024) for the matrices inside blocks, AdamW for the rest.
 PyTorch's own Muon works in bfloat16, which processors without that arithmetic run a hundred times slower;
@@ -6,6 +6,8 @@ this one stays in the parameters' type and treats matrices of one shape as a bat
 """
 
 import math
+import statistics
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -14,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from viewfinder.train.config import LrScaleConfig, OptimizerConfig
+from viewfinder.train.config import ConfigError, LrScaleConfig, OptimizerConfig, StepGuardConfig
 
 
 def orthogonalize(matrices: Float[Tensor, "B R C"], steps: int = 3) -> Float[Tensor, "B R C"]:
@@ -196,3 +198,46 @@ class AveragedWeights:
             kept = parameters[name].detach().clone()
             parameters[name].copy_(value)
             value.copy_(kept)
+
+
+class StepGuard:
+    """Keeps recent gradient norms and counts skipped steps. Norms are over all ranks, so all ranks agree."""
+
+    def __init__(self, config: StepGuardConfig) -> None:
+        self.config = config
+        self.skipped = 0
+        self.norms: deque[float] = deque(maxlen=config.window)
+
+    def allows(self, step: int, loss: float, norm: float) -> str:
+        """The reason to skip a step, or "".
+
+        Raises:
+            ConfigError: more skipped steps than the config allows.
+        """
+        reason = self._reason(loss, norm)
+        if not reason:
+            self.norms.append(norm)
+            return ""
+        self.skipped += 1
+        if self.skipped > self.config.max_bad_steps:
+            raise ConfigError(
+                f"step {step} was the {self.skipped}th to be skipped ({reason}), more than guard.max_bad_steps allows; "
+                "lower the learning rates and run again, which resumes from the last saved state"
+            )
+        return reason
+
+    def _reason(self, loss: float, norm: float) -> str:
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            return f"loss {loss:.3g} or gradient norm {norm:.3g} is not finite"
+        if self.config.spike and len(self.norms) >= self.config.window // 4:
+            usual = statistics.median(self.norms)
+            if norm > self.config.spike * usual:
+                return f"gradient norm {norm:.3g} is {norm / usual:.0f} times the usual {usual:.3g}"
+        return ""
+
+    def state(self) -> dict[str, object]:
+        return {"skipped": self.skipped, "norms": list(self.norms)}
+
+    def restore(self, state: dict[str, object]) -> None:
+        self.skipped = int(state["skipped"])  # type: ignore[call-overload]
+        self.norms.extend(state["norms"])  # type: ignore[arg-type]

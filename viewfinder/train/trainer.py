@@ -16,22 +16,21 @@ from torch import Tensor
 from viewfinder.train.batches import Batch, Dataloader, Position, Step, batch_tokens, batch_units
 from viewfinder.train.checkpoint import (
     check_continues,
+    export_checkpoint,
     frozen_sum,
     load_tensors,
     read_facts,
+    restore_export,
     run_tensors,
     save_state,
     saved_states,
 )
 from viewfinder.train.config import ConfigError, TrainConfig
 from viewfinder.train.distributed import ParallelDims, all_reduce_sum, apply_parallelism, clip_gradients
-from viewfinder.train.export import export_checkpoint, restore_export
 from viewfinder.train.flops import batch_flops, measure_peak
 from viewfinder.train.learner import Learner
-from viewfinder.train.metrics import Journal, Meter, progress_line
-from viewfinder.train.optim import AveragedWeights, build_optimizers, lr_factor
-from viewfinder.train.report import write_report
-from viewfinder.train.step_guard import StepGuard
+from viewfinder.train.metrics import Journal, Meter, progress_line, write_report
+from viewfinder.train.optim import AveragedWeights, StepGuard, build_optimizers, lr_factor
 
 
 class Trainer:
