@@ -92,7 +92,7 @@ class FeatureAlignment:
         return nullcontext()
 
     def __call__(self, outputs: ModelOutputs) -> dict[str, LossTerm]:
-        if outputs.features is None or not outputs.batch.extra_labels:
+        if outputs.features is None or not outputs.has(self.labels):
             return {}
         return {self.name: LossTerm(alignment_loss(outputs.features, self.embeddings(outputs.batch.extra_labels)))}
 
@@ -116,7 +116,7 @@ class AttentionTargets(_Recorded):
 
     def __call__(self, outputs: ModelOutputs) -> dict[str, LossTerm]:
         queries, keys = self.recorder.queries, self.recorder.keys
-        if not _has_places(outputs) or queries is None or keys is None:
+        if queries is None or keys is None or outputs.features is None or not outputs.has(self.labels):
             return {}
         model, inputs = outputs.model, outputs.batch.inputs
         told = earlier_labels(inputs, outputs.batch.extra_labels)
@@ -136,7 +136,7 @@ class WordTargets(_Recorded):
 
     def __call__(self, outputs: ModelOutputs) -> dict[str, LossTerm]:
         states, inputs = self.recorder.middle, outputs.batch.inputs
-        if not _has_places(outputs) or states is None:
+        if states is None or outputs.features is None or not outputs.has(self.labels):
             return {self.name: LossTerm(unused(self.heads), report=False)}
         labels = outputs.batch.extra_labels
         told, media = earlier_labels(inputs, labels), is_media(outputs.model, inputs)
@@ -146,11 +146,6 @@ class WordTargets(_Recorded):
             targets[seen][media] = labels[seen].flatten()
         assert isinstance(self.heads, WordHeads)
         return {self.name: LossTerm(*word_loss(self.heads, states, outputs.model.lm_head.weight, targets))}
-
-
-def _has_places(outputs: ModelOutputs) -> bool:
-    batch = outputs.batch
-    return batch.inputs.grid_thw is not None and set(PLACE_LABELS) <= batch.extra_labels.keys()
 
 
 @dataclass(frozen=True)
@@ -171,7 +166,7 @@ class TokenLabelTargets(_Recorded):
     labels: tuple[str, ...] = (*TOWER_HEADS, *TEXT_HEADS)
 
     def __call__(self, outputs: ModelOutputs) -> dict[str, LossTerm]:
-        questions = self._questions(outputs) if self.on and outputs.features is not None else {}
+        questions = self._questions(outputs) if self.on else {}
         terms: dict[str, LossTerm] = {}
         for head, (states, labels) in questions.items():
             for name, (loss, accuracy) in label_losses(self.heads[head](states), labels).items():
@@ -185,14 +180,14 @@ class TokenLabelTargets(_Recorded):
     def _questions(self, outputs: ModelOutputs) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
         """By head, the states it is asked about and the labels."""
         labels, recorder, found = outputs.batch.extra_labels, self.recorder, {}
-        if not labels or outputs.features is None:
+        if outputs.features is None or not outputs.has(self.labels):
             return {}
         if self.sees_pixels:
             found["tower"] = (outputs.features, labels)
         if outputs.hidden is None or recorder.middle is None or recorder.after is None:
             return found
         found["text"] = (recorder.middle[is_media(outputs.model, outputs.batch.inputs)], labels)
-        if set(ANSWER_HEADS) <= labels.keys():
+        if outputs.has(ANSWER_HEADS):
             asked = torch.stack([labels[name] for name in ANSWER_HEADS]).ne(IGNORE_INDEX).any(dim=0).nonzero().flatten()
             if len(asked):
                 found["answer"] = (recorder.after[asked], {name: labels[name][asked] for name in ANSWER_HEADS})

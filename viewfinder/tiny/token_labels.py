@@ -109,7 +109,7 @@ def written_labels(size: tuple[int, int], lines: Sequence[TextLine] | None) -> T
 
 
 _Thing = tuple[str, str, tuple[int, int, int, int], NDArray[np.float64]]
-"""Kind, colour ("" when unknown), box and share of each token covered."""
+"""Kind, color ("" when unknown), box and share of each token covered."""
 
 
 def _labels(size: tuple[int, int], things: list[_Thing], lines: Sequence[TextLine]) -> TokenLabels:
@@ -146,7 +146,7 @@ def _labels(size: tuple[int, int], things: list[_Thing], lines: Sequence[TextLin
 
 
 def changes_between(before: TokenLabels, after: TokenLabels) -> NDArray[np.int64]:
-    """Of each token what came, went, changed its kind or colour, or moved: what a start and an end look like.
+    """Of each token what came, went, changed its kind or color, or moved: what a start and an end look like.
 
     Kinds [0, 3, 3], then [3, 0, 3] with another box: "came", "went", "moved".
     """

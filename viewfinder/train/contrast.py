@@ -1,4 +1,4 @@
-"""The text side of contrastive pre-training, thrown away after it; only the tower goes on."""
+"""The text encoder and projections of contrastive pre-training. They are thrown away; the vision tower is kept."""
 
 from typing import Any
 
@@ -19,8 +19,8 @@ MAX_SCALE = 100.0
 class ContrastHead(nn.Module):
     """A causal text encoder, one projection each for pictures and captions, and a learned temperature.
 
-    A picture is the mean of the tower's features over its tokens, whatever their number, so pictures of any
-    size and aspect stand in one batch; a caption is its last token.
+    A picture is the mean of its features over its tokens, so pictures of any size and aspect share a batch. A caption
+    is the state of its last token.
     """
 
     def __init__(self, config: ContrastiveConfig, tower_width: int) -> None:
@@ -31,7 +31,7 @@ class ContrastHead(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor([2.6593]))  # 1 / 0.07, as in CLIP
 
     def forward(self, features: Float[Tensor, "M D"], batch: ContrastiveBatch) -> tuple[Tensor, Tensor]:
-        """Summed loss over this rank's pairs against those of all ranks, and how many were told right."""
+        """Summed loss of the pairs of this rank against those of all ranks, and how many were matched."""
         counts = (batch.grid_thw.prod(1) // 4).tolist()
         pooled = torch.stack([part.mean(0) for part in features.split(counts)])
         images = F.normalize(self.image_projection(pooled).float(), dim=-1)[: batch.pairs]
@@ -49,7 +49,7 @@ class ContrastHead(nn.Module):
 
 
 def gather_rows(rows: Float[Tensor, "B E"]) -> tuple[Float[Tensor, "A E"], int]:
-    """The rows of all ranks (each may have another number), and where this rank's begin. Gradients flow back."""
+    """The rows of all ranks (numbers may differ), and the index of the first row of this rank. Gradients flow back."""
     sizes = torch.zeros(dist.get_world_size(), dtype=torch.int64, device=rows.device)
     sizes[dist.get_rank()] = len(rows)
     dist.all_reduce(sizes)

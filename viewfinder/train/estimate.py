@@ -1,7 +1,7 @@
-"""What one rank holds and sends in a run, from shapes alone, before anything is run.
+"""Memory and traffic of one rank in a run, from shapes alone, before the run.
 
-Weights, gradients, optimiser and averages are exact (`count_sharded` compares them with what FSDP2 really makes);
-activations and traffic are counted by formula. Bytes and FLOPs of one step with one pack a rank.
+Weights, gradients, optimizer and averages are exact (`count_sharded` compares them with what FSDP2 makes). Activations
+and traffic are counted by formula. Bytes and FLOPs are those of one step with one packed sequence a rank.
 """
 
 import math
@@ -26,12 +26,12 @@ from viewfinder.train.optim import AveragedWeights, build_optimizers, is_muon
 FULL, HALF = 4, 2
 """Bytes of float32 and of bfloat16."""
 GRID = (1, 38, 38)
-"""The picture that stands for all: 532 x 532 pixels, 361 tokens."""
+"""The picture that all are taken to be: 532 x 532 pixels, 361 tokens."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """What a pack is thought to hold.
+    """What a packed sequence is assumed to hold.
 
     Attributes:
         media: share of its tokens that are pixels.
@@ -46,7 +46,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of one rank: what is kept sharded, and what comes and goes within a step.
+    """Bytes of one rank: kept between steps, and temporary within a step.
 
     Attributes:
         weights, gradients, optimizer, average: in float32, this rank's share.
@@ -73,7 +73,7 @@ class Memory:
 
 
 def memory(config: TrainConfig, learner: Learner, world: int, data: Data) -> Memory:
-    """Of the first rank, which FSDP2 gives the largest shares. `learner` may be on the meta device."""
+    """Bytes of the first rank, whose shards are the largest in FSDP2. `learner` may be on the meta device."""
     tensor = config.parallel.tensor
     ranks = world // tensor
     learns, sizes = 0, {"weights": 0, "optimizer": 0, "average": 0}
@@ -113,7 +113,7 @@ def _share(name: str, parameter: nn.Parameter, ranks: int, tensor: int) -> int:
 
 
 def activations(config: TrainConfig, data: Data) -> int:
-    """Values that the backward pass needs of one pack: of every layer, or its input alone and one layer's whole.
+    """Values kept for the backward pass of one packed sequence: of all layers, or their inputs and one layer whole.
 
     A layer keeps 10 values of its width a token (what went into norms, projections and sums, queries, the attention's
     result; 12 in the tower, with keys and values), keys and values, and 4 of the width inside its feed-forward part.
@@ -135,7 +135,7 @@ def activations(config: TrainConfig, data: Data) -> int:
 
 
 def step_flops(config: TrainConfig, data: Data) -> float:
-    """Of one pack, all passes, recomputation not counted."""
+    """FLOPs of one packed sequence, all passes, recomputation not counted."""
     passes, tokens = passes_of(config), config.seq_len
     per_picture = GRID[0] * GRID[1] * GRID[2] // 4
     vision = passes.vision * vision_flops(config.model.vision, GRID) / per_picture * data.media * tokens
@@ -148,10 +148,10 @@ def step_flops(config: TrainConfig, data: Data) -> float:
 
 
 def step_traffic(config: TrainConfig, learner: Learner, world: int) -> float:
-    """Bytes that one rank sends in a step of one pack.
+    """Bytes that one rank sends in a step of one packed sequence.
 
-    Weights are gathered for the forward pass and, where they were freed, again for the backward pass; gradients
-    are reduced in float32; tensor parallelism adds up activations twice a layer in each direction.
+    Weights are gathered for the forward pass and, where they were freed, again for the backward pass. Gradients are
+    reduced in float32. Tensor parallelism reduces activations twice a layer in each direction.
     """
     tensor = config.parallel.tensor
     ranks = world // tensor
@@ -192,7 +192,7 @@ def _local(tensor: torch.Tensor) -> int:
 
 @contextmanager
 def fake_ranks(world: int) -> Iterator[None]:
-    """Be the first of `world` processes that do not exist, to see how weights would be sharded."""
+    """A process group of `world` ranks without the other processes, to see how weights would be sharded."""
     from torch.testing._internal.distributed.fake_pg import FakeStore
 
     dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=world)

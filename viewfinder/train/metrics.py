@@ -14,7 +14,7 @@ from viewfinder.train.learner import Metrics
 
 
 class Meter:
-    """Adds up sums and what they are sums over."""
+    """Accumulates sums and the numbers that they are sums over."""
 
     def __init__(self) -> None:
         self._sums: dict[str, list[float]] = {}
@@ -29,7 +29,7 @@ class Meter:
             self.add(name, float(value), weight)
 
     def take_totals(self, names: tuple[str, ...]) -> dict[str, float]:
-        """Plain sums over all ranks of some names, which are then no longer among the averages."""
+        """Plain sums over all ranks of some names, which are removed from the averages."""
         sums = [self._sums.pop(name, [0.0])[0] for name in names]
         if dist.is_initialized() and dist.get_world_size() > 1:
             parts: list[list[float]] = [[] for _ in range(dist.get_world_size())]
@@ -113,7 +113,7 @@ def _cut(path: Path, step: int) -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a JSON-lines file of a run; a last line that a kill cut short is left out."""
+    """Rows of a JSON-lines file of a run, without an incomplete last line."""
     rows: list[dict[str, Any]] = []
     for line in path.read_text().splitlines() if path.exists() else ():
         try:
@@ -136,8 +136,8 @@ def _open_board(directory: Path, step: int) -> Any:
 
 
 def progress_line(row: Mapping[str, float]) -> str:
-    """What the terminal shows of a row."""
-    shown = {k: v for k, v in row.items() if "dense/" not in k}
+    """The line that the terminal shows of a row."""
+    shown = {k: v for k, v in row.items() if "token_labels/" not in k}
     return "  ".join(f"{k.removeprefix('accuracy/')} {v:.3g}" for k, v in shown.items())
 
 

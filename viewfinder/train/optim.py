@@ -1,8 +1,8 @@
 """Optimizers, the learning-rate schedule, averaged weights, and the guard that skips bad steps.
 
-Muon (orthogonalised momentum; Jordan et al. 2024) for the matrices inside blocks, AdamW for the rest.
-PyTorch's own Muon works in bfloat16, which processors without that arithmetic run a hundred times slower;
-this one stays in the parameters' type and treats matrices of one shape as a batch.
+Muon (orthogonalized momentum; Jordan et al. 2024) for the matrices inside blocks, AdamW for the rest. PyTorch's Muon
+works in bfloat16, which is a hundred times slower on processors without that arithmetic. This one stays in the type of
+the parameters and treats matrices of one shape as a batch.
 """
 
 import math
@@ -36,9 +36,9 @@ def orthogonalize(matrices: Float[Tensor, "B R C"], steps: int = 3) -> Float[Ten
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, orthogonalised, scaled by sqrt(max(1, rows / columns)).
+    """Nesterov momentum, orthogonalized, scaled by sqrt(max(1, rows / columns)).
 
-    Of matrices sharded over ranks each rank gathers the whole, makes the same update, and keeps its share.
+    Each rank gathers a sharded matrix, computes the same update, and keeps its shard.
     """
 
     def __init__(self, params: Iterable[dict[str, object]], momentum: float = 0.95) -> None:
@@ -83,7 +83,7 @@ PARTS = ("tower", "merger", "language", "heads")
 
 
 def part_of(name: str) -> str:
-    """The part of `LrScaleConfig` to which a parameter of a `Learner` belongs."""
+    """The part (field of `LrScaleConfig`) of a parameter of a `Learner`."""
     if not name.startswith("model."):
         return "heads"
     if name.startswith("model.visual.merger."):
@@ -99,10 +99,9 @@ def build_optimizers(
 ) -> list[torch.optim.Optimizer]:
     """Muon and AdamW over the parameters that take part; each group has its `peak` learning rate.
 
-    Matrices of the tower and of the layers go to Muon; token embedding, output projection, heads, norms
-    and biases to AdamW. The patch embedding needs Muon most: neighbouring pixels are nearly equal, so AdamW
-    moves it along their mean alone, and after 1,500 steps the tower still saw colours but no outlines.
-    Vectors are not decayed.
+    Matrices of the vision tower and of the layers use Muon; token embedding, output projection, heads, norms and biases
+    use AdamW. The patch embedding needs Muon most: neighboring pixels are nearly equal, so AdamW changes it along their
+    mean alone, and after 1,500 steps the tower still saw colors but no outlines. Vectors have no weight decay.
     """
     scale = (lr_scale or LrScaleConfig()).model_dump()
     groups: dict[tuple[bool, float, float], list[nn.Parameter]] = {}
@@ -128,7 +127,7 @@ def build_optimizers(
 
 
 def is_muon(name: str, parameter: Tensor, config: OptimizerConfig) -> bool:
-    """Whether Muon moves a parameter of a `Learner`."""
+    """Whether Muon updates a parameter of a `Learner`."""
     return config.matrices == "muon" and parameter.ndim >= 2 and any(place in name for place in _MUON_PLACES)
 
 
@@ -168,7 +167,7 @@ def lr_factor(step: int, steps: int, config: OptimizerConfig) -> float:
 
 
 class AveragedWeights:
-    """An exponential moving average of the parameters that are trained, faster at the beginning."""
+    """Exponential moving averages of the trained parameters, with a lower decay in the first steps."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -184,7 +183,7 @@ class AveragedWeights:
 
     @contextmanager
     def swapped_in(self, module: nn.Module) -> Iterator[None]:
-        """The module with averaged weights, for as long as the context lasts."""
+        """The module has the averaged weights inside this context."""
         self._swap(module)
         try:
             yield
