@@ -115,15 +115,15 @@ class AttentionTargets(_Recorded):
     labels: tuple[str, ...] = PLACE_LABELS
 
     def __call__(self, outputs: ModelOutputs) -> dict[str, LossTerm]:
-        queries, keys = self.recorder.queries, self.recorder.keys
-        if queries is None or keys is None or outputs.features is None or not outputs.has(self.labels):
+        kept = self.recorder.kept
+        if not kept or outputs.features is None or not outputs.has(self.labels):
             return {}
         model, inputs = outputs.model, outputs.batch.inputs
         told = earlier_labels(inputs, outputs.batch.extra_labels)
         asked, text = labelled_tokens(told), model.config.text
         allowed, wanted = attention_targets(inputs, is_media(model, inputs), told, asked)
         rope = multimodal_rope(inputs.position_ids, text.head_dim, text.rope_theta, text.mrope_section)
-        return {self.name: LossTerm(*attention_loss(queries, keys, rope, asked, allowed, wanted))}
+        return {self.name: LossTerm(*attention_loss(kept["queries"], kept["keys"], rope, asked, allowed, wanted))}
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ class WordTargets(_Recorded):
     labels: tuple[str, ...] = (*PLACE_LABELS, *THING_LABELS)
 
     def __call__(self, outputs: ModelOutputs) -> dict[str, LossTerm]:
-        states, inputs = self.recorder.middle, outputs.batch.inputs
-        if states is None or outputs.features is None or not outputs.has(self.labels):
+        kept, inputs = self.recorder.kept, outputs.batch.inputs
+        if not kept or outputs.features is None or not outputs.has(self.labels):
             return {self.name: LossTerm(unused(self.heads), report=False)}
         labels = outputs.batch.extra_labels
         told, media = earlier_labels(inputs, labels), is_media(outputs.model, inputs)
@@ -145,7 +145,7 @@ class WordTargets(_Recorded):
             targets[seen] = told.get(asked, torch.full_like(inputs.input_ids, IGNORE_INDEX)).clone()
             targets[seen][media] = labels[seen].flatten()
         assert isinstance(self.heads, WordHeads)
-        return {self.name: LossTerm(*word_loss(self.heads, states, outputs.model.lm_head.weight, targets))}
+        return {self.name: LossTerm(*word_loss(self.heads, kept["middle"], outputs.model.lm_head.weight, targets))}
 
 
 @dataclass(frozen=True)
@@ -179,18 +179,18 @@ class TokenLabelTargets(_Recorded):
 
     def _questions(self, outputs: ModelOutputs) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
         """By head, the states it is asked about and the labels."""
-        labels, recorder, found = outputs.batch.extra_labels, self.recorder, {}
+        labels, kept, found = outputs.batch.extra_labels, self.recorder.kept, {}
         if outputs.features is None or not outputs.has(self.labels):
             return {}
         if self.sees_pixels:
             found["tower"] = (outputs.features, labels)
-        if outputs.hidden is None or recorder.middle is None or recorder.after is None:
+        if outputs.hidden is None:
             return found
-        found["text"] = (recorder.middle[is_media(outputs.model, outputs.batch.inputs)], labels)
+        found["text"] = (kept["middle"][is_media(outputs.model, outputs.batch.inputs)], labels)
         if outputs.has(ANSWER_HEADS):
             asked = torch.stack([labels[name] for name in ANSWER_HEADS]).ne(IGNORE_INDEX).any(dim=0).nonzero().flatten()
             if len(asked):
-                found["answer"] = (recorder.after[asked], {name: labels[name][asked] for name in ANSWER_HEADS})
+                found["answer"] = (kept["after"][asked], {name: labels[name][asked] for name in ANSWER_HEADS})
         return found
 
 

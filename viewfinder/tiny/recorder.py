@@ -10,42 +10,30 @@ from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 
 
 class LayerRecorder:
-    """What a forward pass inside `recording` left; empty before the first one.
+    """`kept` is what the last forward pass inside `recording` left.
 
-    Attributes:
-        middle: states after half of the layers, (T, D).
-        after: states after the next layer, (T, D).
-        queries, keys: what the projections of that next layer give, before the rotary embedding.
+    "middle" are the states after half of the layers, (T, D); "after" those after the next layer; "queries" and "keys"
+    what the projections of that next layer give, before the rotary embedding.
     """
 
     def __init__(self) -> None:
+        self.kept: dict[str, Tensor] = {}
         self._open = False
-        self.clear()
-
-    def clear(self) -> None:
-        self.middle: Tensor | None = None
-        self.after: Tensor | None = None
-        self.queries: Tensor | None = None
-        self.keys: Tensor | None = None
 
     @contextmanager
     def recording(self, model: Qwen2_5_VL) -> Iterator[None]:
-        """Fill the attributes in the forward pass that is made meanwhile. Several losses may open it for one pass."""
+        """Fill `kept` in the forward pass that is made meanwhile. Several losses may open it for one pass."""
         if self._open:
             yield
             return
         layers = model.model.layers
         half = (len(layers) - 1) // 2
         after = layers[min(half + 1, len(layers) - 1)]
-        modules = {
-            "middle": layers[half],
-            "queries": after.self_attn.q_proj,
-            "keys": after.self_attn.k_proj,
-            "after": after,
-        }
-        self.clear()
+        attention = after.self_attn
+        modules = {"middle": layers[half], "queries": attention.q_proj, "keys": attention.k_proj, "after": after}
+        kept = self.kept = {}
         hooks = [
-            module.register_forward_hook(lambda _module, _inputs, output, name=name: setattr(self, name, output))
+            module.register_forward_hook(lambda _module, _inputs, output, name=name: kept.update({name: output}))
             for name, module in modules.items()
         ]
         self._open = True
