@@ -1,6 +1,6 @@
 """Labels of answer tokens: where the thing or text stands that the next token says, -100 where nothing is known.
 
-A small model learns to read and to place much sooner when it is told where to look (docs/log.md, 2026-11-26).
+A small model learns to read and to place much sooner when it is told where to look (docs/notes/2026-11-26-looking.md).
 
 Before each of the tokens 2, 4, 6, 8 of "[2, 4, 6, 8]" stands the place of (4, 6).
 """

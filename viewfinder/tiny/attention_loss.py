@@ -4,7 +4,7 @@ of that place.
 A linear head can only read from a state what it already contains. Which of several things a question means is found by
 comparing the question with every token of the picture, and attention makes that comparison. Trained on answers alone, a
 small model did not find it in eight hours: of two things it boxed one at random. With this loss and `word_loss` it does
-(docs/log.md).
+(docs/notes/2026-11-26-choosing.md).
 
 A picture of 2 x 2 tokens behind two others, and a token that is asked about row 1, column 0: wanted of its seven keys
 is [0, 0, 0, 0, 1, 0, 0].
