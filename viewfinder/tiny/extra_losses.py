@@ -15,8 +15,8 @@ from viewfinder.data.sample import Sample
 from viewfinder.data.synth.scene import Scene
 from viewfinder.data.synth.shapes import COLOR_NAMES
 from viewfinder.inputs import IGNORE_INDEX
-from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.model.layers import multimodal_rope
+from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.processor.processor import Processor
 from viewfinder.tiny.attention_loss import (
     PLACE_LABELS,
