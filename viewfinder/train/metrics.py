@@ -1,12 +1,12 @@
 """What a run says about itself: averages over steps and ranks, `metrics.jsonl`, TensorBoard, one line a while."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
 
+from viewfinder.outputs.json_lines import append_values, read_kept
 from viewfinder.train.learner import Metrics
 from viewfinder.train.ranks import Ranks
 
@@ -73,8 +73,7 @@ class Journal:
     def write(self, row: Mapping[str, float]) -> None:
         if not self._writes:
             return
-        with self.path.open("a") as file:
-            file.write(json.dumps({k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()}) + "\n")
+        append_values(self.path, [{k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()}])
         if self._board is not None:
             for name, value in row.items():
                 if name != "step":
@@ -84,8 +83,7 @@ class Journal:
     def refuse(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Rows that were left out: step, row and reason."""
         if rows and self._quarantine is not None:
-            with self._quarantine.open("a") as file:
-                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            append_values(self._quarantine, rows)
 
     def picture(self, name: str, image: Any, text: str, step: int) -> None:
         """A sample picture (PIL) with words, for TensorBoard."""
@@ -105,20 +103,9 @@ def _cut(path: Path, step: int) -> None:
     """Keep the rows before `step`."""
     if path.exists():
         partial = path.with_suffix(".partial")
-        kept = [row for row in read_rows(path) if row["step"] < step]
-        partial.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
+        partial.unlink(missing_ok=True)
+        append_values(partial, [row for row in read_kept(path) if row["step"] < step])
         partial.replace(path)
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a JSON-lines file of a run; a last line that a kill cut short is left out."""
-    rows: list[dict[str, Any]] = []
-    for line in path.read_text().splitlines() if path.exists() else ():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return rows
 
 
 def _open_board(directory: Path, step: int) -> Any:

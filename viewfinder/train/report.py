@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from viewfinder.train.metrics import read_rows
+from viewfinder.outputs.json_lines import read_kept
 
 WIDTH, HEIGHT = 360, 150
 _HIDDEN = ("step", "seconds")
@@ -18,7 +18,7 @@ pre{background:#f6f6f6;padding:1em;overflow:auto;max-height:24em}svg{background:
 
 def write_report(out: Path) -> Path:
     """Write `report.html` from the files of a run."""
-    rows = read_rows(out / "metrics.jsonl")
+    rows = read_kept(out / "metrics.jsonl")
     config = json.loads((out / "config.json").read_text()) if (out / "config.json").exists() else {}
     names = list(dict.fromkeys(name for row in rows for name in row if name not in _HIDDEN))
     names.sort(key=lambda name: (name.count("/"), name != "loss"))
@@ -36,7 +36,7 @@ def write_report(out: Path) -> Path:
 <style>{_STYLE}</style><h1>Run of {escape(facts["recipe"])}</h1>
 <table>{"".join(f"<tr><td>{escape(k)}<td>{escape(v)}" for k, v in facts.items())}</table>
 <h2>Curves</h2>{curves}
-{_refused([row for path in sorted(out.glob("quarantine*.jsonl")) for row in read_rows(path)])}
+{_refused([row for path in sorted(out.glob("quarantine*.jsonl")) for row in read_kept(path)])}
 <h2>Settings</h2><pre>{escape(json.dumps(config, indent=1, ensure_ascii=False))}</pre></html>
 """
     partial = out / ".report.html.part"
