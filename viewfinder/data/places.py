@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image
 
+from viewfinder.data.place_marks import rewrite_places
 from viewfinder.data.sample import Form, Sample
 from viewfinder.errors import DataError
 from viewfinder.media.image import Picture
@@ -158,5 +159,6 @@ FORMS: dict[str, Callable[[str, Transform, Transform], str]] = {
     "html": _html,
     "action": _action,
     "inline": _inline,
+    "marked": rewrite_places,
 }
 """Rewriters by form: text, the transform to read it by, the transform to write it by."""

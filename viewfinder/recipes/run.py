@@ -6,6 +6,7 @@ the built-in model.
 
 import argparse
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,11 +17,12 @@ from safetensors.torch import load_file, save_file
 
 from viewfinder.data.sample import Sample
 from viewfinder.engine.engine import generate
-from viewfinder.errors import ViewfinderError
+from viewfinder.errors import DataError, ViewfinderError
 from viewfinder.messages import Sampling
 from viewfinder.model.layers import compute_dtype
 from viewfinder.model.lora import add_adapters, load_adapter
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
+from viewfinder.outputs.json_lines import append_values
 from viewfinder.processor.processor import Processor
 from viewfinder.recipes import tiny
 from viewfinder.recipes.sizes import Start, build, export_processor, read_heads, start_from, start_of_size
@@ -120,7 +122,7 @@ def build_trainer(start: Start, config: TrainConfig, out: Path, language: Path |
         table = _reference_table(learner, maker, sources, config, out)
         maker = with_reference(maker, table)
         feed = replace(feed, maker=maker)
-    return Trainer(
+    trainer = Trainer(
         config,
         learner,
         ahead(feed, config.workers),
@@ -130,6 +132,9 @@ def build_trainer(start: Start, config: TrainConfig, out: Path, language: Path |
         validate=_validation(config, sources, maker, processor, ranks),
         stamp=processor.stamp.hash,
     )
+    if sources.refused and not trainer.step and not ranks.data_rank:
+        trainer.journal.refuse([{"step": 0, **row} for row in sources.refused])
+    return trainer
 
 
 def with_budgets(processor: Processor, data: DataConfig) -> Processor:
@@ -175,13 +180,24 @@ def _reference_table(learner: Learner, maker: Maker, sources: Sources, config: T
         return load_file(path)["log_probs"]
     if DataConfig.read(config.data).epochs != 1:
         raise ConfigError("precomputed log-probabilities go with data.epochs=1, so that each pair has one number")
-    feed = SampleFeed(sources.training, maker, config.length, config.packs)
-    table = precompute(learner, (b for step in feed(None) for b in step.packs if isinstance(b, PairBatch)))
     out.mkdir(parents=True, exist_ok=True)
+    table = precompute(learner, _pairs(SampleFeed(sources.training, maker, config.length, config.packs), out))
     partial_path = path.with_suffix(".part")
     save_file({"log_probs": table}, partial_path)
     partial_path.replace(path)
     return table
+
+
+def _pairs(feed: SampleFeed, out: Path) -> Iterator[PairBatch]:
+    """All pairs once; where none can be read, the reasons are kept before training has begun."""
+    refused: list[dict[str, Any]] = []
+    try:
+        for step in feed(None):
+            refused += [{"step": 0, **row} for row in step.refused]
+            yield from (batch for batch in step.packs if isinstance(batch, PairBatch))
+    except DataError:
+        append_values(out / "quarantine.jsonl", refused)
+        raise
 
 
 def _validation(

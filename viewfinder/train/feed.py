@@ -66,18 +66,24 @@ class SampleFeed:
     ranks: int = 1
 
     def __call__(self, position: Position | None) -> Iterator[Step]:
-        """Steps from `position` on, to the end of the source.
+        """Steps from `position` on, to the end of the source. What is refused is told of in a step before any error,
+        at the end of the source in one without packs.
 
         Raises:
-            DataError: more than half of at least 100 rows were refused.
+            DataError: more than half of at least 100 rows were refused, or all of them.
         """
         reader = _Reader(self, position)
         while True:
             refused: list[dict[str, str]] = []
             waiting = reader.fill(refused)
+            problem = reader.problem(refused)
             if self.rank:  # every rank has read these rows; the first one tells of them
                 refused = []
-            if not waiting:
+            if problem or not waiting:
+                if refused:
+                    yield Step((), reader.position(), tuple(refused))
+                if problem:
+                    raise DataError(problem)
                 return
             plan = plan_packs([w.size for w in waiting], self.packs, self.length, required=reader.carried)
             reader.waiting = [waiting[i] for i in plan.left]
@@ -129,7 +135,9 @@ class _Reader:
             self.next += 1
             self.seen += 1
             if one is None:
-                self._count_refused(row.name, refused)
+                self.refused += 1
+                if self._too_many():
+                    break
                 continue
             waiting.append(one)
             tokens += one.size.tokens
@@ -146,17 +154,34 @@ class _Reader:
             refused.append({"row": row.name, "reason": _reason(error)})
             return None
 
-    def _count_refused(self, name: str, refused: list[dict[str, str]]) -> None:
-        self.refused += 1
-        if self.seen >= 100 and self.refused > MAX_REFUSED * self.seen:
-            raise DataError(
-                f"{self.refused} of the first {self.seen} rows were refused, most lately {name} "
-                f"({refused[-1]['reason']}); something is wrong with all of the data: correct it and run again"
-            )
+    def _too_many(self) -> bool:
+        return self.seen >= 100 and self.refused > MAX_REFUSED * self.seen
+
+    def problem(self, refused: list[dict[str, str]]) -> str:
+        """Why training cannot go on with what was read until now; "" where it can."""
+        if not refused or not (self._too_many() or self.refused == self.seen):
+            return ""
+        return (
+            f"{self.refused} of the first {self.seen} rows were refused; {_commonest(refused)}: something is wrong "
+            "with all of the data: correct it and run again (each row stands in quarantine.jsonl)"
+        )
 
 
 def _reason(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def _commonest(refused: list[dict[str, str]]) -> str:
+    """The three commonest reasons, each with the first row it was given for."""
+    rows: dict[str, list[str]] = {}
+    for one in refused:
+        rows.setdefault(one["reason"], []).append(one["row"])
+    shown = sorted(rows, key=lambda reason: -len(rows[reason]))[:3]
+    return "; ".join(f"{rows[reason][0]}{_more(len(rows[reason]) - 1)}: {reason[:300]}" for reason in shown)
+
+
+def _more(number: int) -> str:
+    return f" and {number} more" if number else ""
 
 
 @dataclass(frozen=True)
@@ -179,13 +204,18 @@ class NumberedFeed:
             yield Step([self.batch(i) for i in mine], {"batch": number})
 
 
-class _Dataset(IterableDataset[Step]):
+class _Dataset(IterableDataset[Any]):
+    """Steps; an error meant for users is the last item, since a loader would wrap it in the worker's traceback."""
+
     def __init__(self, make: Callable[[], Iterator[Step]]) -> None:
         self.make = make
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[Step | tuple[type[ViewfinderError], str]]:
         torch.set_num_threads(1)  # a worker that spins steals a core from training
-        return self.make()
+        try:
+            yield from self.make()
+        except ViewfinderError as error:
+            yield type(error), str(error)
 
 
 def ahead(
@@ -197,6 +227,9 @@ def ahead(
 
     def steps(position: Position | None) -> Iterator[Step]:
         dataset = _Dataset(partial(feed, position))
-        return iter(DataLoader(dataset, batch_size=None, num_workers=1, prefetch_factor=4))
+        for item in DataLoader(dataset, batch_size=None, num_workers=1, prefetch_factor=4):
+            if isinstance(item, tuple):
+                raise item[0](item[1])
+            yield item
 
     return steps

@@ -36,7 +36,7 @@ class Step:
     """What one step takes.
 
     Attributes:
-        packs: this rank's batches, as many on every rank.
+        packs: this rank's batches, as many on every rank; none where only `refused` is told of.
         position: of the feed after this step.
         refused: rows that were left out, each with the reason.
     """
@@ -106,6 +106,9 @@ class Trainer:
         since, steps = time.perf_counter(), 0
         source = self.feed(self.position)
         while self.step < config.steps and (step := next(source, None)) is not None:
+            if not step.packs:  # rows that were all refused: told of, and nothing to learn from
+                self._note_refused(step)
+                continue
             self.take(step)
             steps += 1
             last = self.step == config.steps

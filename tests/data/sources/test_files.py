@@ -67,7 +67,7 @@ def test_webdataset_rows_by_key(tmp_path: Path) -> None:
     _tar(tmp_path / "a.tar", files)
     samples, bad = read_all("webdataset", tmp_path / "a.tar")
     assert [(s.id, s.answer, len(s.media)) for s in samples] == [("0001", "A red field.", 1), ("d/0002", "Red.", 1)]
-    assert [one.row for one in bad] == ["a.tar 0003", "a.tar 0004"]
+    assert [one.row for one in bad] == ["row 0003 of a.tar", "row 0004 of a.tar"]
     (tmp_path / "b.tar").write_bytes(b"no tar at all" * 100)
     with pytest.raises(DataError, match="no plain tar"):
         read_all("webdataset", tmp_path / "b.tar")
@@ -84,7 +84,7 @@ def test_parquet_rows_in_groups(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet", row_group_size=2)
     samples, bad = read_all("parquet", tmp_path / "a.parquet", columns="caption=TEXT")
     assert [(s.task, s.answer) for s in samples] == [("caption", "One."), ("ask", "red")]
-    assert [one.row for one in bad] == ["a.parquet row group 1 row 0", "a.parquet row group 1 row 1"]
+    assert [one.row for one in bad] == ["row 1 of row group 2 of a.parquet", "row 2 of row group 2 of a.parquet"]
     assert "says nothing" in bad[1].reason
 
 
