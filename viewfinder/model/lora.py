@@ -29,8 +29,8 @@ _STARTS = (True, False, "gaussian", "orthogonal", "eva")
 """Values of `init_lora_weights` that draw A and B and leave the base as it is; pissa, olora, corda, loftq and lora_ga
 take what A and B begin with out of the base's weights."""
 _SETTINGS = """
-    peft_type task_type base_model_name_or_path revision auto_mapping inference_mode peft_version r lora_alpha lora_dropout
-    use_rslora bias init_lora_weights target_modules exclude_modules layers_to_transform layers_pattern
+    peft_type task_type base_model_name_or_path revision auto_mapping inference_mode peft_version r lora_alpha
+    lora_dropout use_rslora bias init_lora_weights target_modules exclude_modules layers_to_transform layers_pattern
     eva_config corda_config loftq_config megatron_core runtime_config qalora_group_size
 """
 _KNOWN_SETTINGS = frozenset(_SETTINGS.split())
@@ -163,7 +163,8 @@ def load_adapter(model: nn.Module, directory: str | Path) -> None:
     """Put the adapter of a PEFT directory on `model` (which it freezes).
 
     Raises:
-        CheckpointError: files missing or damaged, settings that change the arithmetic or the base, or a tensor that fits no layer.
+        CheckpointError: files missing or damaged, settings that change the arithmetic or the base, or tensors that fit
+            no layer.
     """
     directory = Path(directory)
     try:

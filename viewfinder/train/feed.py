@@ -204,18 +204,26 @@ class NumberedFeed:
             yield Step([self.batch(i) for i in mine], {"batch": number})
 
 
+@dataclass(frozen=True)
+class _Failure:
+    """An error on its way out of a worker."""
+
+    kind: type[ViewfinderError]
+    reason: str
+
+
 class _Dataset(IterableDataset[Any]):
     """Steps; an error meant for users is the last item, since a loader would wrap it in the worker's traceback."""
 
     def __init__(self, make: Callable[[], Iterator[Step]]) -> None:
         self.make = make
 
-    def __iter__(self) -> Iterator[Step | tuple[type[ViewfinderError], str]]:
+    def __iter__(self) -> Iterator[Step | _Failure]:
         torch.set_num_threads(1)  # a worker that spins steals a core from training
         try:
             yield from self.make()
         except ViewfinderError as error:
-            yield type(error), str(error)
+            yield _Failure(type(error), str(error))
 
 
 def ahead(
@@ -228,8 +236,8 @@ def ahead(
     def steps(position: Position | None) -> Iterator[Step]:
         dataset = _Dataset(partial(feed, position))
         for item in DataLoader(dataset, batch_size=None, num_workers=1, prefetch_factor=4):
-            if isinstance(item, tuple):
-                raise item[0](item[1])
+            if isinstance(item, _Failure):
+                raise item.kind(item.reason)
             yield item
 
     return steps
