@@ -24,8 +24,10 @@ AFTER = BEFORE.then_resize((1400, 700))
 MOVED = {
     '{"name": "computer_use", "arguments": {"action": "left_click", "coordinate": [2000, 1000]}}':
         '{"name": "computer_use", "arguments": {"action": "left_click", "coordinate": [700, 350]}}',
-    '{"arguments": "{\\"action\\": \\"click\\", \\"coordinate\\": [400, 200]}"}': '{"arguments": "{\\"action\\": \\"click\\", \\"coordinate\\": [140, 70]}"}',
-    '{"action": "swipe", "coordinate": [400, 200], "coordinate2": [800, 200]}': '{"action": "swipe", "coordinate": [140, 70], "coordinate2": [280, 70]}',
+    '{"arguments": "{\\"action\\": \\"click\\", \\"coordinate\\": [400, 200]}"}':
+        '{"arguments": "{\\"action\\": \\"click\\", \\"coordinate\\": [140, 70]}"}',
+    '{"action": "swipe", "coordinate": [400, 200], "coordinate2": [800, 200]}':
+        '{"action": "swipe", "coordinate": [140, 70], "coordinate2": [280, 70]}',
     '{"action": "scroll", "pixels": -300}': '{"action": "scroll", "pixels": -105}',
     '{"pixels": 300, "action": "scroll"}': '{"pixels": 105, "action": "scroll"}',
     '<p data-bbox="100 200 3000 1000">4 of 7</p>': '<p data-bbox="35 70 1050 350">4 of 7</p>',
@@ -40,20 +42,24 @@ MOVED = {
     '{"bbox_2d": [[400,200,3000,1000],[0,0,4000,2000]]}': '{"bbox_2d": [[140,70,1050,350],[0,0,1400,700]]}',
     '{"bbox_2d": "400, 200, 3000, 1000"}': '{"bbox_2d": "140, 70, 1050, 350"}',
     '{"point_2d": [400, 200], "label": "7"}': '{"point_2d": [140, 70], "label": "7"}',
-    '{"points": [[400, 200], [800, 200], [800, 400], [400, 400]]}': '{"points": [[140, 70], [280, 70], [280, 140], [140, 140]]}',
+    '{"points": [[400, 200], [800, 200], [800, 400], [400, 400]]}':
+        '{"points": [[140, 70], [280, 70], [280, 140], [140, 140]]}',
     '{"polygon": [400, 200, 800, 200]}': '{"polygon": [140, 70, 280, 70]}',
-    '<points x1="400" y1="200" x2="800" y2="400" alt="2 cats">2 cats</points>': '<points x1="140" y1="70" x2="280" y2="140" alt="2 cats">2 cats</points>',
+    '<points x1="400" y1="200" x2="800" y2="400" alt="2 cats">2 cats</points>':
+        '<points x1="140" y1="70" x2="280" y2="140" alt="2 cats">2 cats</points>',
     '<point x="400" y="200" alt="a">a</point>': '<point x="140" y="70" alt="a">a</point>',
     "<point>400 200</point>": "<point>140 70</point>",
     "Action: click(start_box='(400,200)')": "Action: click(start_box='(140,70)')",
     "click(start_box='<|box_start|>(400,200)<|box_end|>')": "click(start_box='<|box_start|>(140,70)<|box_end|>')",
     "click(point='<point>400 200</point>')": "click(point='<point>140 70</point>')",
-    "drag(start_box='[400, 200, 400, 200]', end_box='[800, 400, 800, 400]')": "drag(start_box='[140, 70, 140, 70]', end_box='[280, 140, 280, 140]')",
+    "drag(start_box='[400, 200, 400, 200]', end_box='[800, 400, 800, 400]')":
+        "drag(start_box='[140, 70, 140, 70]', end_box='[280, 140, 280, 140]')",
     "pyautogui.click(x=400, y=200)": "pyautogui.click(x=140, y=70)",
     "pyautogui.moveTo(400, 200)": "pyautogui.moveTo(140, 70)",
     "bbox_2d: 400, 200, 3000, 1000": "bbox_2d: 140, 70, 1050, 350",
     "The screen's resolution is 4000x2000.": "The screen's resolution is 1400x700.",
-    'In {"bbox_2d": [400, 200, 3000, 1000]}. Taken in [1990, 2000].': 'In {"bbox_2d": [140, 70, 1050, 350]}. Taken in [1990, 2000].',
+    'In {"bbox_2d": [400, 200, 3000, 1000]}. Taken in [1990, 2000].':
+        'In {"bbox_2d": [140, 70, 1050, 350]}. Taken in [1990, 2000].',
 }  # fmt: skip
 
 

@@ -161,7 +161,7 @@ def _check(text: str, place: Numbers, size: tuple[int, int]) -> None:
         raise DataError(f"{shown!r} lies outside its picture of {size[0]}x{size[1]}; places are pixels of the original")
 
 
-def refuse_unmarked(text: str, places: list[Numbers], size: tuple[int, int]) -> None:
+def refuse_unmarked(text: str, places: list[Numbers], size: tuple[int, int], where: str = "") -> None:
     """Check that nothing is left that `outputs` would read as a place of a picture of `size`.
 
     Raises:
@@ -182,21 +182,21 @@ def refuse_unmarked(text: str, places: list[Numbers], size: tuple[int, int]) -> 
         width, height = box.x2 - box.x1, box.y2 - box.y1
         shares = max(box.xyxy) <= 1 and min(width, height) > 0
         if marked and not box.clamped and (shares or min(width, height) >= _LEAST):
-            raise _unmarked(left[start:end])
+            raise _unmarked(where + left[start:end])
     for point in parse_points(left, whole):
         start, end = point.source or (0, len(left))
         if left[start] in "{<" or not (left[:start] + left[end:]).strip(" \t\r\n[]().`"):
-            raise _unmarked(left[start:end])
+            raise _unmarked(where + left[start:end])
     try:
         action = parse_action(left, whole)
     except ViewfinderError:
         return
     if action.coordinate is not None:
-        raise _unmarked(str(action.coordinate))
+        raise _unmarked(where + str(action.coordinate))
 
 
 def _unmarked(found: str) -> DataError:
     return DataError(
-        f'{found[:80]!r} may be a place or ordinary numbers; write a place as {{"bbox_2d": [...]}} or '
+        f'{found[:80]} may be a place or ordinary numbers; write a place as {{"bbox_2d": [...]}} or '
         '{"point_2d": [...]}, or set coordinates=model, which leaves all numbers as they are'
     )

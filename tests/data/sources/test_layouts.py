@@ -224,7 +224,7 @@ def test_other_media_for_the_worse_answer(tmp_path: Path) -> None:
     first = sample.truth["rejected_messages"][0]
     assert Path(first.parts[0].image).name == "b.png"
     assert first.parts[1].text == "What is it?"
-    assert "another number" in str(
+    assert "shows another number" in str(
         read(tmp_path, {"messages": TURNS, "images": ["a.png"], "rejected_images": ["b.png", "a.png"]})
     )
 

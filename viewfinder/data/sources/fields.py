@@ -19,8 +19,8 @@ from typing import Any
 
 from viewfinder.data.place_marks import LISTS, find_places, refuse_unmarked
 from viewfinder.data.sample import Sample, say
-from viewfinder.data.sources.keys import Keys, listed
-from viewfinder.data.sources.objects import Objects, read_objects
+from viewfinder.data.sources.keys import Keys, listed, show
+from viewfinder.data.sources.objects import Objects, read_objects, refuse_marks
 from viewfinder.data.sources.row_media import RowMedia
 from viewfinder.data.sources.turns import lettered, read_answer, read_turns
 from viewfinder.errors import DataError
@@ -72,6 +72,8 @@ class RowReader:
             sample = replace(sample, messages=tuple(objects.write(message) for message in sample.messages))
             sample = sample if sample.rejected is None else replace(sample, rejected=objects.write(sample.rejected))
             objects.finish()
+        worse = () if sample.rejected is None else (sample.rejected,)
+        refuse_marks((*sample.messages, *worse, *sample.truth.get("rejected_messages", ())))
         sizes = keys.take("width"), keys.take("height")
         about = {"id": keys.text("id"), "licence": keys.text("licence", "license")}
         about |= {"language": keys.text("language") or language, "domain": keys.text("domain") or "file"}
@@ -82,24 +84,24 @@ class RowReader:
 
     def _said(self, keys: Keys, media: RowMedia) -> tuple[_Turns, str, dict[str, Any], str]:
         """Turns, task, truth and language."""
-        system = keys.text("system")
         turns = keys.take("conversations", "messages")
         if turns is None and isinstance(keys.values.get("prompt"), list):
             turns = keys.take("prompt")
         if turns is not None:
-            messages = read_turns(turns, media, system)
+            messages = read_turns(turns, media, keys.text("system"))
             return (*messages, *_completion(keys, media)), self.task, {}, ""
         question = keys.text("question", "query", "instruction", "prompt")
         if question:
             lines = [question, *([keys.text("input")] if keys.has("input") else [])]
             lines += [lettered(keys.take("options"))] if keys.has("options") else []
-            history = [turn for pair in keys.take("history") or () for turn in _exchange(pair)]
+            history = _history(keys.take("history"))
             asked = [*history, {"role": "user", "content": "\n".join(lines)}]
             answer = _completion(keys, media)
             truth = {"answer": answer[0].text} if len(answer) == 1 else {}
-            return (*read_turns(asked, media.restart(), system), *answer), "ask", truth, ""
+            return (*read_turns(asked, media.restart(), keys.text("system")), *answer), "ask", truth, ""
         if keys.has("chosen"):
-            return (), self.task, {}, ""
+            system = keys.text("system")
+            return ((say("system", system),) if system else ()), self.task, {}, ""
         return self._captioned(keys, media)
 
     def _captioned(self, keys: Keys, media: RowMedia) -> tuple[_Turns, str, dict[str, Any], str]:
@@ -116,7 +118,9 @@ class RowReader:
             if not language:
                 raise DataError(f"key {key!r} is in {', '.join(value)} and not in {self.language!r}; set language")
             value, language = value[language], self.language
-        (answer,) = read_answer(value.strip() if isinstance(value, str) else value, key, media)
+        answer, *more = read_answer(value.strip() if isinstance(value, str) else value, key, media)
+        if more:
+            raise DataError(f"key {key!r} holds a conversation, expected a caption; give it as messages")
         if not len(media):
             raise DataError(f"key {key!r} is a caption, and the row has no turns and no picture; give image or images")
         messages = (say("user", *media.restart().finish(), self.prompt), answer)
@@ -141,8 +145,8 @@ class RowReader:
         if named:
             _check_sizes(sample, sizes)
         elif len(sample.media) > 1:
-            for _, message in sides:
-                refuse_unmarked(message.text, [], _ANY)
+            for i, message in sides:
+                refuse_unmarked(message.text, [], _ANY, f"turn {i + 1}: ")
         form = f"marked@{objects.medium}" if objects is not None and objects.medium else "marked"
         return replace(sample, forms=tuple(form if i in found else "" for i in range(max(found) + 1)))
 
@@ -160,10 +164,13 @@ def _completion(keys: Keys, media: RowMedia) -> _Turns:
     return read_answer(keys.take(key), key, media) if key else ()
 
 
-def _exchange(pair: Any) -> list[dict[str, Any]]:
-    if not isinstance(pair, list | tuple) or len(pair) != 2:
-        raise DataError(f"key 'history' holds {pair!r}, expected pairs of question and answer")
-    return [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]
+def _history(pairs: Any) -> list[dict[str, Any]]:
+    turns: list[dict[str, Any]] = []
+    for pair in [] if pairs is None else pairs if isinstance(pairs, list) else [pairs]:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise DataError(f"key 'history' holds {show(pair)}, expected pairs of question and answer")
+        turns += [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]
+    return turns
 
 
 def _check_sizes(sample: Sample, sizes: tuple[Any, Any]) -> None:
@@ -191,7 +198,7 @@ def _with_pair(sample: Sample, keys: Keys, media: RowMedia, folder: Path | None)
     if not sample.messages or sample.messages[-1].role != "assistant":
         raise DataError(f"the row has key {key or 'rejected_images'!r} and no better answer; give chosen")
     if not sample.messages[-1].trained:
-        raise DataError("the better answer of a pair is marked as not learnt from; take the mark out")
+        raise DataError("the turn of the better answer is marked as not learnt from; take the mark out")
     question = sample.messages[:-1]
     worse = read_answer(keys.take(key), key, (others if len(others) else media).restart()) if key else ()
     if len(worse) > 1 and worse[0].role != "assistant":
@@ -200,6 +207,8 @@ def _with_pair(sample: Sample, keys: Keys, media: RowMedia, folder: Path | None)
         whole = (*_shown(question, others), *(worse or sample.messages[-1:]))
     if whole[-1].role != "assistant":
         raise DataError(f"key {key!r} ends with a {whole[-1].role} turn, expected the worse answer")
+    if not whole[-1].trained:
+        raise DataError(f"key {key!r} is marked as not learnt from; take the mark out")
     sample = replace(sample, rejected=whole[-1])
     if whole[:-1] == question and not len(others):
         return sample
@@ -213,7 +222,7 @@ def _chosen(question: _Turns, value: Any, media: RowMedia) -> _Turns:
         if asked and turns[: len(asked)] != asked:
             raise DataError("key 'chosen' begins with other turns than the row's own; give the question once")
         return (*question[: len(question) - len(asked)], *turns)
-    if not question:
+    if not any(message.role == "user" for message in question):
         raise DataError("key 'chosen' is an answer and the row has no question; give prompt or messages")
     if question[-1].role != "assistant":
         return (*question, *turns)
@@ -235,5 +244,7 @@ def _shown(question: _Turns, others: RowMedia) -> _Turns:
         ]
         messages.append(message.model_copy(update={"parts": tuple(parts)}))
     if any(left.values()) or any(None in message.parts for message in messages):
-        raise DataError(f"the worse answer has {len(others)} media and its question shows another number; give as many")
+        raise DataError(
+            f"key 'rejected_images' has {len(others)} media and the question shows another number; give as many"
+        )
     return tuple(messages)

@@ -54,8 +54,15 @@ class Keys:
         return None
 
     def text(self, *names: str) -> str:
-        """A value as words; "" where it is absent."""
-        value = self.take(*names)
+        """A value as words; "" where it is absent.
+
+        Raises:
+            DataError: it is neither words nor a number.
+        """
+        name = next((name for name in names if self.has(name)), "")
+        value = self.take(name)
+        if isinstance(value, bool) or not isinstance(value, str | int | float | None):
+            raise DataError(f"key {name!r} is {show(value)}, expected words")
         return "" if value is None else str(value)
 
     def finish(self, what: str) -> None:
@@ -105,6 +112,12 @@ def read_object(row: Any) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise DataError(f"the row is a {type(row).__name__}, expected an object with 'conversations' or 'messages'")
     return row  # pyright: ignore[reportUnknownVariableType]
+
+
+def show(value: Any) -> str:
+    """A value as an error shows it."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def listed(text: str) -> frozenset[str]:

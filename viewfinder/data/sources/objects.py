@@ -8,12 +8,12 @@ gives `<|object_ref_start|>a dog<|object_ref_end|><|box_start|>(10,20),(30,40)<|
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from viewfinder.data.sources.keys import Keys, read_json
-from viewfinder.data.sources.row_media import RowMedia
+from viewfinder.data.sources.row_media import RowMedia, has_marks
 from viewfinder.errors import DataError
 from viewfinder.media.image import load_image
 from viewfinder.messages import ImagePart, Message, TextPart
@@ -64,6 +64,13 @@ class Objects:
         return f"<|box_start|>{pairs}<|box_end|>"
 
 
+def refuse_marks(messages: Iterable[Message]) -> None:
+    """Check that turns without `objects` have no marks for them."""
+    mark = next((mark for message in messages if (mark := _MARK.search(message.text))), None)
+    if mark is not None:
+        raise DataError(f"a turn has the mark {mark[0]} and the row no key 'objects'; give it a value for the mark")
+
+
 def read_objects(raw: Any, media: RowMedia) -> Objects:
     """The key `objects`.
 
@@ -81,11 +88,21 @@ def read_objects(raw: Any, media: RowMedia) -> Objects:
     names, places = keys.take("ref") or [], keys.take("bbox") or []
     kind, pictures = keys.text("bbox_type") or "real", keys.take("image_id") or [0]
     keys.finish("objects")
+    for value in (names, places, pictures):
+        if not isinstance(value, list):
+            raise DataError(f"key 'objects' holds {value!r} where a list is expected")
+    if not all(isinstance(name, str) and not has_marks(name) for name in names):
+        raise DataError(f"key 'ref' of objects is {names!r}, expected names")
     for place in places:
+        place = place if isinstance(place, list) else [place]
         numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in place)
         if len(place) not in (2, 4) or not numbers:
             raise DataError(f"key 'bbox' of objects holds {place!r}, expected two or four numbers")
-    if len(set(pictures)) > 1 or not 0 <= pictures[0] < max(1, len(media.files["image"])):
+    if (
+        len(set(pictures)) > 1
+        or not isinstance(pictures[0], int)
+        or not 0 <= pictures[0] < max(1, len(media.files["image"]))
+    ):
         raise DataError(f"key 'image_id' of objects is {pictures}; places of one of the row's pictures can be read")
     if kind not in ("real", "norm1"):
         raise DataError(f"key 'bbox_type' of objects is {kind!r}; known are real and norm1")
@@ -94,7 +111,7 @@ def read_objects(raw: Any, media: RowMedia) -> Objects:
         assert isinstance(part, ImagePart)
         size = load_image(part.image).size
         places = [[value * size[i % 2] for i, value in enumerate(place)] for place in places]
-    return Objects([str(name) for name in names], [list(place) for place in places], pictures[0])
+    return Objects(list(names), [list(place) for place in places], pictures[0])
 
 
 def _short(value: float) -> str:

@@ -22,7 +22,7 @@ _KEYS = {
 _NUMBERED = re.compile(r"(?:rejected_)?image_(\d+)\Z")
 _MARK = re.compile(
     r"<(?P<kind>image|video)>\n?|<\|vision_start\|><\|(?P<pad>image|video)_pad\|><\|vision_end\|>"
-    r"|<\|?image[ _]?(?P<number>\d+)\|?>\n?"
+    r"|<\|?image[ _]?(?P<number>\d+)\|?>"
 )
 _FOREIGN = re.compile(
     r"<audio>|<ImageHere>|<\|image\|>|<\|(?:image|video)_pad\|>|<img>[^<\n]{0,300}</img>|\[IMG\]|<__media__>"
@@ -49,14 +49,14 @@ def picture_source(source: Any, folder: Path | None, key: str = "image") -> Any:
     if "://" in source[:12] or source.startswith("data:"):
         return source
     if folder is None:
-        raise DataError(f"{key} {source[:80]!r} is a path, and these rows carry their files themselves; give its bytes")
+        raise DataError(f"key {key!r}: {source[:80]!r} is a path, and these rows carry their files; give its bytes")
     path = folder / source
     try:
         found = path.is_file()
     except OSError:  # a name too long for a file: base64 without its data: head
         found = False
     if not found:
-        raise DataError(f"{key} {source[:80]!r} is missing: there is no {str(path)[:200]}")
+        raise DataError(f"key {key!r}: {source[:80]!r} is missing: there is no {str(path)[:200]}")
     return str(path)
 
 

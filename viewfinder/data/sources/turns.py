@@ -8,9 +8,9 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from viewfinder.data.sources.keys import Keys, absent, read_json
+from viewfinder.data.sources.keys import Keys, absent, read_json, show
 from viewfinder.data.sources.row_media import RowMedia, has_marks
-from viewfinder.errors import DataError
+from viewfinder.errors import DataError, MessageError
 from viewfinder.messages import Message, Part, TextPart, parse_messages
 
 ROLES = {
@@ -36,9 +36,11 @@ def read_turns(turns: Any, media: RowMedia, system: str = "") -> tuple[Message, 
         except ValueError as error:
             raise DataError(f"the turns are a text that is no JSON ({error})") from error
     if not isinstance(turns, list | tuple) or not turns:
-        raise DataError(f"the row's turns are {_show(turns)}, so it has no turns; give a list of them")
+        raise DataError(f"the row's turns are {show(turns)}, so it has no turns; give a list of them")
     messages = [_turn(turn, number, media) for number, turn in enumerate(turns, 1)]
     if system:
+        if has_marks(system):
+            raise DataError("key 'system' has the mark of a medium, which only turns show; move it to a user turn")
         if messages[0].role == "system" and messages[0].text != system:
             raise DataError("key 'system' and the first turn are two different system prompts; give one")
         if messages[0].role != "system":
@@ -53,7 +55,7 @@ def read_turns(turns: Any, media: RowMedia, system: str = "") -> tuple[Message, 
 
 def _turn(raw: Any, number: int, media: RowMedia) -> Message:
     if not isinstance(raw, Mapping):
-        raise DataError(f"turn {number} is {_show(raw)}, expected an object with role and content, or from and value")
+        raise DataError(f"turn {number} is {show(raw)}, expected an object with role and content, or from and value")
     keys = Keys(raw, _OF_TURN)
     name = keys.take("role", "from")
     role = ROLES.get(name) if isinstance(name, str) else None
@@ -74,7 +76,7 @@ def _trained(keys: Keys, role: str, number: int) -> bool:
     key = next((key for key in _LOSS if keys.has(key)), "")
     value = keys.take(key) if key else None
     if value not in (None, 0, 1):
-        raise DataError(f"key {key!r} of turn {number} is {_show(value)}; a turn is learnt from (1) or not (0)")
+        raise DataError(f"key {key!r} of turn {number} is {show(value)}; a turn is learnt from (1) or not (0)")
     if value and role != "assistant":
         raise DataError(f"key {key!r} of turn {number} asks to learn from a {role} turn; only answers are learnt")
     return value is None or bool(value) or role != "assistant"
@@ -88,7 +90,11 @@ def _content(content: Any, media: RowMedia, where: str) -> list[Part]:
     if isinstance(content, Mapping):
         content = [content]
     if not isinstance(content, list | tuple):
-        raise DataError(f"{where} says {_show(content)}, expected words or a list of parts")
+        raise DataError(f"{where} says {show(content)}, expected words or a list of parts")
+    if sum(isinstance(item, str) for item in content) > 1:
+        raise DataError(
+            f"{where} says {len(content)} texts ({show(content)}); which is it? Write parts with their type"
+        )
     parts = [part for item in content for part in _part(item, media, where)]
     return parts or [TextPart(text="")]
 
@@ -97,14 +103,14 @@ def _part(raw: Any, media: RowMedia, where: str) -> list[Part]:
     if isinstance(raw, str):
         return media.parts_of(raw)
     if not isinstance(raw, Mapping):
-        raise DataError(f"a part of {where} is {_show(raw)}, expected words or an object with type")
+        raise DataError(f"a part of {where} is {show(raw)}, expected words or an object with type")
     keys = Keys(raw, ("detail",))
     kind = keys.text("type").removesuffix("_url").removeprefix("input_")
     kind = kind or next((name.removesuffix("_url") for name in ("text", *_SOURCES) if keys.has(name)), "")
     if kind == "text":
-        text = keys.take("text")
+        text = keys.text("text")
         keys.finish(f"a text of {where}")
-        return media.parts_of("" if text is None else str(text))
+        return media.parts_of(text)
     if kind not in ("image", "video"):
         raise DataError(
             f"a part of {where} is of type {kind or sorted(keys.values)!r}; known are text, image and video"
@@ -113,6 +119,8 @@ def _part(raw: Any, media: RowMedia, where: str) -> list[Part]:
     if key is None:
         number = keys.take("index")
         keys.finish(f"a {kind} of {where}")
+        if number is not None and type(number) is not int:
+            raise DataError(f"key 'index' of a {kind} of {where} is {show(number)}, expected a whole number")
         return media.place(kind, number)
     return [_given(kind, key, keys, media, where)]
 
@@ -123,14 +131,17 @@ def _given(kind: str, key: str, keys: Keys, media: RowMedia, where: str) -> Part
     source = keys.take(key)
     inside = dict(source) if isinstance(source, Mapping) and "url" in source else {}
     source = inside.pop("url", source)
-    frames = list(source) if isinstance(source, list | tuple) else None
+    frames = list(source) if kind == "video" and isinstance(source, list | tuple) else None
     found = [media.part("image", one, key) for one in frames] if frames else [media.part(kind, source, key)]
     files = [part.image if kind == "image" or frames else part.video for part in found]  # type: ignore[union-attr]
     rest = {name: value for name, value in keys.values.items() if name not in ("type", key)}
     raw = {kind: files if frames else files[0], **inside, **rest}
     if unknown := next((name for name in rest if name in _SOURCES), None):
         raise DataError(f"a {kind} of {where} is given as {key!r} and as {unknown!r}; give one")
-    return parse_messages([{"role": "user", "content": [raw]}])[0].parts[0]
+    try:
+        return parse_messages([{"role": "user", "content": [raw]}])[0].parts[0]
+    except MessageError as error:
+        raise DataError(f"a part of {where} with key {key!r} cannot be read: {error}") from error
 
 
 def read_answer(value: Any, key: str, media: RowMedia) -> tuple[Message, ...]:
@@ -149,18 +160,18 @@ def read_answer(value: Any, key: str, media: RowMedia) -> tuple[Message, ...]:
         if len(items) == 1 and isinstance(items[0], str | int | float):
             value = items[0]
         elif items and all(isinstance(item, Mapping) and "type" in item for item in items):
-            value = "".join(part.text for part in _content(items, media, key) if isinstance(part, TextPart))
+            value = "".join(part.text for part in _content(items, media, f"key {key!r}") if isinstance(part, TextPart))
         else:
-            raise DataError(f"key {key!r} holds {len(items)} values ({_show(value)}); which of them is the answer?")
+            raise DataError(f"key {key!r} holds {len(items)} values ({show(value)}); which of them is the answer?")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise DataError(f"key {key!r} is {_show(value)}, which is no answer in words; write the words")
+        raise DataError(f"key {key!r} is {show(value)}, which is no answer in words; write the words")
     if isinstance(value, str) and has_marks(value):
         raise DataError(f"key {key!r} is an answer with the mark of a picture, which the model cannot make")
     return (Message(role="assistant", parts=(TextPart(text=str(value)),)),)
 
 
-def _role(turn: Mapping[str, Any]) -> Any:
-    return turn.get("role") or turn.get("from")
+def _role(turn: Mapping[str, Any]) -> str:
+    return str(turn.get("role") or turn.get("from"))
 
 
 def lettered(options: Any) -> str:
@@ -169,9 +180,9 @@ def lettered(options: Any) -> str:
         try:
             options = ast.literal_eval(options)
         except (ValueError, SyntaxError):
-            raise DataError(f"key 'options' is {_show(options)}, expected a list of choices") from None
+            raise DataError(f"key 'options' is {show(options)}, expected a list of choices") from None
     if not isinstance(options, Sequence) or not all(isinstance(one, str | int | float) for one in options):
-        raise DataError(f"key 'options' is {_show(options)}, expected a list of choices")
+        raise DataError(f"key 'options' is {show(options)}, expected a list of choices")
     return "\n".join(f"{chr(65 + i)}. {one}" for i, one in enumerate(options))
 
 
@@ -179,8 +190,3 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_nulls(one) for key, one in value.items() if one is not None}
     return [_without_nulls(one) for one in value] if isinstance(value, list | tuple) else value
-
-
-def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
