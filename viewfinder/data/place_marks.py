@@ -17,10 +17,10 @@ from viewfinder.outputs.actions import parse_action
 from viewfinder.outputs.boxes import parse_boxes
 from viewfinder.outputs.points import parse_points
 
-LISTS = re.compile(
+_LISTS = re.compile(
     r"\d[^\w<>]{1,40}(?:[xy]\d*\s*=\s*[\"']?|</?\|?[a-z_]+\|?>)?[-+]?\d|resolution is \d|pixels\W{1,4}-?\d"
 )
-"""Whether a text can name a place at all: two numbers beside one another."""
+_DIGIT = re.compile(r"\d")
 _N = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
 _NUMBER = re.compile(_N)
 _PLAIN_KEY = r"bbox_2d|bbox|box_2d|point_2d|polygon_2d|bounding_box|bboxes|data-bbox|data-polygon|coordinate2?"
@@ -59,13 +59,18 @@ class Numbers:
     axes: str
 
 
+def may_place(text: str) -> bool:
+    """Whether a text can name a place at all: it has two numbers beside one another."""
+    return _DIGIT.search(text) is not None and _LISTS.search(text) is not None
+
+
 def find_places(text: str) -> list[Numbers]:
     """Every place that is marked as one, in order.
 
     Raises:
         DataError: one with an odd number of numbers.
     """
-    if not LISTS.search(text):
+    if not may_place(text):
         return []
     found: dict[int, Numbers] = {}
     for one in _candidates(text):
@@ -74,26 +79,26 @@ def find_places(text: str) -> list[Numbers]:
 
 
 def _candidates(text: str) -> Iterator[Numbers]:
-    for match in _TAGGED.finditer(text):
+    for match in _TAGGED.finditer(text) if "<" in text else ():
         name = "a" if match["a"] is not None else "b"
         yield from _pairs(text, *match.span(name))
     for match in _KEY.finditer(text):
         start, end = _value(text, match.end())
         if end > start and not re.search(r"[^\W\deE]", _NUMBER.sub("", text[start:end])):
             yield from _pairs(text, start, end)
-    for match in _TAG.finditer(text):
+    for match in _TAG.finditer(text) if "<point" in text else ():
         pairs = [(a[1].lower(), a.span(2)) for a in _ATTRIBUTE.finditer(text, *match.span())]
         if pairs:
             yield Numbers(tuple(span for _, span in pairs), "".join(axis for axis, _ in pairs))
-    for match in _CALL.finditer(text):
+    for match in _CALL.finditer(text) if "(" in text else ():
         named = [(a[1], a.span(2)) for a in _ATTRIBUTE.finditer(text, *match.span(1))]
         if named:
             yield Numbers(tuple(span for _, span in named), "".join(axis for axis, _ in named))
         elif re.fullmatch(rf"\s*{_N}\s*,\s*{_N}\s*", match[1]):
             yield from _pairs(text, *match.span(1))
-    for match in _SIZE.finditer(text):
+    for match in _SIZE.finditer(text) if "resolution is" in text else ():
         yield Numbers((match.span(1), match.span(2)), "xy")
-    for match in _SCROLL.finditer(text):
+    for match in _SCROLL.finditer(text) if "scroll" in text else ():
         yield Numbers((match.span(1) if match[1] else match.span(2),), "d")
 
 
@@ -172,7 +177,7 @@ def refuse_unmarked(text: str, places: list[Numbers], size: tuple[int, int], whe
         for start, end in place.spans:
             letters[start:end] = "n" * (end - start)
     left = "".join(letters)
-    if not LISTS.search(left):
+    if not may_place(left):
         return
     whole = Transform.identity(size)
     for box in parse_boxes(left, whole):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from viewfinder.data.place_marks import LISTS, find_places, refuse_unmarked
+from viewfinder.data.place_marks import find_places, may_place, refuse_unmarked
 from viewfinder.data.sample import Sample, say
 from viewfinder.data.sources.keys import Keys, listed, show
 from viewfinder.data.sources.objects import Objects, read_objects, refuse_marks
@@ -25,7 +25,7 @@ from viewfinder.data.sources.row_media import RowMedia
 from viewfinder.data.sources.turns import lettered, read_answer, read_turns
 from viewfinder.errors import DataError
 from viewfinder.media.image import load_image
-from viewfinder.messages import ImagePart, Message
+from viewfinder.messages import ImagePart, Message, TextPart
 
 CAPTIONS = ("caption", "text", "txt", "description")
 DESCRIBE = "Describe this image."
@@ -65,7 +65,11 @@ class RowReader:
         keys = Keys(raw if not self.ignore else {k: v for k, v in raw.items() if k not in listed(self.ignore)})
         media = RowMedia(keys, self.media)
         said, task, truth, language = self._said(keys, media)
-        sample = Sample(said, task=keys.text("task") or task, truth=truth, language="", domain="file", licence="")
+        about = {"id": "", "licence": "", "language": language, "domain": "file", "task": task}
+        about |= {name: keys.text(name) for name in about if name in keys.values}
+        if "license" in keys.values and "licence" not in keys.values:
+            about["licence"] = keys.text("license")
+        sample = Sample(said, truth=truth, **about)
         objects = read_objects(keys.take("objects"), media) if keys.has("objects") else None
         sample = _with_pair(sample, keys, media, self.media)
         if objects is not None:
@@ -75,12 +79,10 @@ class RowReader:
         worse = () if sample.rejected is None else (sample.rejected,)
         refuse_marks((*sample.messages, *worse, *sample.truth.get("rejected_messages", ())))
         sizes = keys.take("width"), keys.take("height")
-        about = {"id": keys.text("id"), "licence": keys.text("licence", "license")}
-        about |= {"language": keys.text("language") or language, "domain": keys.text("domain") or "file"}
         keys.finish("the row")
         if not any(message.role == "assistant" and message.trained for message in sample.messages):
             raise DataError("no turn of the row is an answer to learn from; give one, or leave the row out")
-        return replace(self._placed(sample, objects, sizes), **about)
+        return self._placed(sample, objects, sizes)
 
     def _said(self, keys: Keys, media: RowMedia) -> tuple[_Turns, str, dict[str, Any], str]:
         """Turns, task, truth and language."""
@@ -105,14 +107,14 @@ class RowReader:
         return self._captioned(keys, media)
 
     def _captioned(self, keys: Keys, media: RowMedia) -> tuple[_Turns, str, dict[str, Any], str]:
-        key = next((key for key in CAPTIONS if keys.has(key)), "")
+        key = keys.find(*CAPTIONS)
         if not key:
             raise DataError(
                 f"the row has {', '.join(sorted(keys.values)) or 'no fields'}: no turns, and it says nothing; give "
                 f"'conversations' or 'messages', question and answer, or one of {', '.join(CAPTIONS)}"
             )
         value, language = keys.take(key), ""
-        if isinstance(value, Mapping) and all(isinstance(name, str) and _LANGUAGE.match(name) for name in value):
+        if isinstance(value, dict) and all(isinstance(name, str) and _LANGUAGE.match(name) for name in value):
             names = (self.language, *(("C", "x-default") if self.language == "en" else ()))
             language = next((name for name in names if value.get(name)), "")
             if not language:
@@ -123,20 +125,21 @@ class RowReader:
             raise DataError(f"key {key!r} holds a conversation, expected a caption; give it as messages")
         if not len(media):
             raise DataError(f"key {key!r} is a caption, and the row has no turns and no picture; give image or images")
-        messages = (say("user", *media.restart().finish(), self.prompt), answer)
+        shown = (*media.restart().finish(), TextPart(text=self.prompt))
+        messages = (Message(role="user", parts=shown), answer)
         return messages, "caption", {}, language
 
     def _placed(self, sample: Sample, objects: Objects | None, sizes: tuple[Any, Any]) -> Sample:
         """With the form of turns that name places, which are in pixels of the one picture."""
         if self.coordinates == "model" or not sample.media:
             return sample
-        last = len(sample.messages) - 1
         sides = [*enumerate(sample.messages), *enumerate(sample.truth.get("rejected_messages", ()))]
-        sides += [(last, sample.rejected)] if sample.rejected is not None else []
-        found = {i for i, message in sides if LISTS.search(message.text)}
+        sides += [(len(sample.messages) - 1, sample.rejected)] if sample.rejected is not None else []
+        found = {i for i, message in sides if may_place(message.text)}
         if not found:
             return sample
-        named = any(find_places(message.text) for _, message in sides)
+        sized = len(sample.media) > 1 or None not in sizes
+        named = sized and any(find_places(message.text) for i, message in sides if i in found)
         if named and len(sample.media) > 1 and objects is None:
             raise DataError(
                 "a turn names places and the row shows several pictures, so it is not known in which; use one picture "
@@ -160,7 +163,7 @@ def check_pictures(sample: Sample) -> Sample:
 
 
 def _completion(keys: Keys, media: RowMedia) -> _Turns:
-    key = next((key for key in ("answer", "response", "output", "completion") if keys.has(key)), "")
+    key = keys.find("answer", "response", "output", "completion")
     return read_answer(keys.take(key), key, media) if key else ()
 
 
@@ -189,10 +192,12 @@ def _check_sizes(sample: Sample, sizes: tuple[Any, Any]) -> None:
 
 def _with_pair(sample: Sample, keys: Keys, media: RowMedia, folder: Path | None) -> Sample:
     """The better answer as the last turn, the worse as `rejected`, or as a conversation about other media."""
+    if not any(key.startswith(("chosen", "rejected")) for key in keys.values):
+        return sample
     others = RowMedia(keys, folder, "rejected_")
     if keys.has("chosen"):
         sample = replace(sample, messages=_chosen(sample.messages, keys.take("chosen"), media))
-    key = next((key for key in ("rejected", "rejected_response", "rejected_messages") if keys.has(key)), "")
+    key = keys.find("rejected", "rejected_response", "rejected_messages")
     if not key and not len(others):
         return sample
     if not sample.messages or sample.messages[-1].role != "assistant":

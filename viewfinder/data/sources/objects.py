@@ -66,8 +66,10 @@ class Objects:
 
 def refuse_marks(messages: Iterable[Message]) -> None:
     """Check that turns without `objects` have no marks for them."""
-    mark = next((mark for message in messages if (mark := _MARK.search(message.text))), None)
-    if mark is not None:
+    texts = [part.text for message in messages for part in message.parts if part.type == "text"]
+    for mark in [_MARK.search(text) for text in texts if "<" in text]:
+        if mark is None:
+            continue
         raise DataError(f"a turn has the mark {mark[0]} and the row no key 'objects'; give it a value for the mark")
 
 

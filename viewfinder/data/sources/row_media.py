@@ -7,7 +7,6 @@ mark the files stand before the first question.
 """
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ _KEYS = {
     "image": ("images", "image", "img", "file_name", "jpg", "jpeg", "png", "webp"),
     "video": ("videos", "video", "mp4"),
 }
+_WORSE = {kind: tuple(f"rejected_{name}" for name in names) for kind, names in _KEYS.items()}
 _NUMBERED = re.compile(r"(?:rejected_)?image_(\d+)\Z")
 _MARK = re.compile(
     r"<(?P<kind>image|video)>\n?|<\|vision_start\|><\|(?P<pad>image|video)_pad\|><\|vision_end\|>"
@@ -38,7 +38,9 @@ def picture_source(source: Any, folder: Path | None, key: str = "image") -> Any:
     Raises:
         DataError: nothing is there.
     """
-    if isinstance(source, Mapping):
+    if isinstance(source, bytes) and source:
+        return source
+    if isinstance(source, dict):
         source = source.get("bytes") or source.get("path") or source.get("url")
     if source is None or source == "":
         raise DataError(f"key {key!r} is empty; give the medium's bytes or a path")
@@ -72,19 +74,15 @@ class RowMedia:
     def __init__(self, keys: Keys, folder: Path | None, prefix: str = "") -> None:
         self.folder = folder
         self.files: dict[str, list[Part]] = {"image": [], "video": []}
-        for kind, names in _KEYS.items():
-            for key, source in self._sources(keys, [prefix + name for name in names]):
-                self.files[kind].append(self.part(kind, source, key))
-        numbered = [key for key in keys.values if _NUMBERED.match(key) and key.startswith(prefix or "image")]
+        for kind, names in (_KEYS if not prefix else _WORSE).items():
+            if key := keys.find(*names):
+                value = keys.take(key)
+                sources = value if isinstance(value, (list, tuple)) else (value,)
+                self.files[kind] += [self.part(kind, source, key) for source in sources if not absent(source)]
+        numbered = [key for key in keys.values if key.startswith(f"{prefix}image_") and _NUMBERED.match(key)]
         for key in sorted(numbered, key=lambda key: int(key.rpartition("_")[2])):
             self.files["image"].append(self.part("image", keys.take(key), key))
         self.restart()
-
-    @staticmethod
-    def _sources(keys: Keys, names: list[str]) -> list[tuple[str, Any]]:
-        key = next((name for name in names if keys.has(name)), "")
-        value = keys.take(key) if key else None
-        return [(key, one) for one in (value if isinstance(value, list | tuple) else [value]) if not absent(one)]
 
     def __len__(self) -> int:
         return sum(map(len, self.files.values()))
@@ -122,7 +120,9 @@ class RowMedia:
 
     def parts_of(self, text: str) -> list[Part]:
         """Text and the media whose marks stand in it."""
-        if foreign := _FOREIGN.search(_MARK.sub("", text)):
+        if "<" not in text and "[IMG]" not in text:
+            return [TextPart(text=text)]
+        if _FOREIGN.search(text) and (foreign := _FOREIGN.search(_MARK.sub("", text))):
             raise DataError(f"a turn holds {foreign[0][:60]!r}, which this program does not read; write <image> for it")
         parts: list[Part] = []
         at = 0
@@ -154,4 +154,4 @@ class RowMedia:
 
 def has_marks(text: str) -> bool:
     """Whether a text has a mark of a medium."""
-    return bool(_MARK.search(text) or _FOREIGN.search(text))
+    return ("<" in text or "[IMG]" in text) and bool(_MARK.search(text) or _FOREIGN.search(text))

@@ -20,6 +20,7 @@ ROLES = {
     "system": "system",
 }
 _OF_TURN = frozenset(("name", "tool_call_id", "id"))
+_PLAIN, _SHARED = {"role", "content"}, {"from", "value"}
 _LOSS = ("loss", "weight", "train", "training")
 _SOURCES = ("image", "image_url", "video", "video_url", "url", "path")
 
@@ -56,14 +57,19 @@ def read_turns(turns: Any, media: RowMedia, system: str = "") -> tuple[Message, 
 def _turn(raw: Any, number: int, media: RowMedia) -> Message:
     if not isinstance(raw, Mapping):
         raise DataError(f"turn {number} is {show(raw)}, expected an object with role and content, or from and value")
-    keys = Keys(raw, _OF_TURN)
-    name = keys.take("role", "from")
+    if raw.keys() == _PLAIN or raw.keys() == _SHARED:  # nearly every turn of nearly every file
+        keys, (name, content) = None, (raw.get("role") or raw.get("from"), raw.get("content") or raw.get("value"))
+    else:
+        keys = Keys(raw, _OF_TURN)
+        name, content = keys.take("role", "from"), keys.take("content", "value")
     role = ROLES.get(name) if isinstance(name, str) else None
     if role is None:
         raise DataError(f"a turn is from {name!r}; known are {', '.join(ROLES)}")
-    parts = _content(keys.take("content", "value"), media, f"turn {number}")
+    parts = _content(content, media, f"turn {number}")
     if role == "assistant" and any(not isinstance(part, TextPart) for part in parts):
         raise DataError(f"turn {number} is an assistant's and shows a picture or clip, which the model cannot make")
+    if keys is None:
+        return Message(role=role, parts=tuple(parts))
     trained = _trained(keys, role, number)
     calls = keys.take("tool_calls")
     keys.finish(f"turn {number}")
@@ -73,13 +79,15 @@ def _turn(raw: Any, number: int, media: RowMedia) -> Message:
 
 
 def _trained(keys: Keys, role: str, number: int) -> bool:
-    key = next((key for key in _LOSS if keys.has(key)), "")
-    value = keys.take(key) if key else None
-    if value not in (None, 0, 1):
+    key = keys.find(*_LOSS)
+    if not key:
+        return True
+    value = keys.take(key)
+    if value not in (0, 1):
         raise DataError(f"key {key!r} of turn {number} is {show(value)}; a turn is learnt from (1) or not (0)")
     if value and role != "assistant":
         raise DataError(f"key {key!r} of turn {number} asks to learn from a {role} turn; only answers are learnt")
-    return value is None or bool(value) or role != "assistant"
+    return bool(value) or role != "assistant"
 
 
 def _content(content: Any, media: RowMedia, where: str) -> list[Part]:
@@ -106,7 +114,7 @@ def _part(raw: Any, media: RowMedia, where: str) -> list[Part]:
         raise DataError(f"a part of {where} is {show(raw)}, expected words or an object with type")
     keys = Keys(raw, ("detail",))
     kind = keys.text("type").removesuffix("_url").removeprefix("input_")
-    kind = kind or next((name.removesuffix("_url") for name in ("text", *_SOURCES) if keys.has(name)), "")
+    kind = kind or keys.find("text", *_SOURCES).removesuffix("_url")
     if kind == "text":
         text = keys.text("text")
         keys.finish(f"a text of {where}")
@@ -115,8 +123,8 @@ def _part(raw: Any, media: RowMedia, where: str) -> list[Part]:
         raise DataError(
             f"a part of {where} is of type {kind or sorted(keys.values)!r}; known are text, image and video"
         )
-    key = next((name for name in (kind, f"{kind}_url", "url", "path") if keys.has(name)), None)
-    if key is None:
+    key = keys.find(kind, f"{kind}_url", "url", "path")
+    if not key:
         number = keys.take("index")
         keys.finish(f"a {kind} of {where}")
         if number is not None and type(number) is not int:
