@@ -65,7 +65,7 @@ class RowReader:
         keys = Keys(raw if not self.ignore else {k: v for k, v in raw.items() if k not in listed(self.ignore)})
         media = RowMedia(keys, self.media)
         said, task, truth, language = self._said(keys, media)
-        about = {"id": "", "licence": "", "language": language, "domain": "file", "task": task}
+        about: dict[str, Any] = {"id": "", "licence": "", "language": language, "domain": "file", "task": task}
         about |= {name: keys.text(name) for name in about if name in keys.values}
         if "license" in keys.values and "licence" not in keys.values:
             about["licence"] = keys.text("license")

@@ -90,16 +90,7 @@ def read_objects(raw: Any, media: RowMedia) -> Objects:
     names, places = keys.take("ref") or [], keys.take("bbox") or []
     kind, pictures = keys.text("bbox_type") or "real", keys.take("image_id") or [0]
     keys.finish("objects")
-    for value in (names, places, pictures):
-        if not isinstance(value, list):
-            raise DataError(f"key 'objects' holds {value!r} where a list is expected")
-    if not all(isinstance(name, str) and not has_marks(name) for name in names):
-        raise DataError(f"key 'ref' of objects is {names!r}, expected names")
-    for place in places:
-        place = place if isinstance(place, list) else [place]
-        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in place)
-        if len(place) not in (2, 4) or not numbers:
-            raise DataError(f"key 'bbox' of objects holds {place!r}, expected two or four numbers")
+    _check(names, places, pictures)
     if (
         len(set(pictures)) > 1
         or not isinstance(pictures[0], int)
@@ -114,6 +105,19 @@ def read_objects(raw: Any, media: RowMedia) -> Objects:
         size = load_image(part.image).size
         places = [[value * size[i % 2] for i, value in enumerate(place)] for place in places]
     return Objects(list(names), [list(place) for place in places], pictures[0])
+
+
+def _check(names: Any, places: Any, pictures: Any) -> None:
+    for value in (names, places, pictures):
+        if not isinstance(value, list):
+            raise DataError(f"key 'objects' holds {value!r} where a list is expected")
+    if not all(isinstance(name, str) and not has_marks(name) for name in names):
+        raise DataError(f"key 'ref' of objects is {names!r}, expected names")
+    for place in places:
+        place = place if isinstance(place, list) else [place]
+        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in place)
+        if len(place) not in (2, 4) or not numbers:
+            raise DataError(f"key 'bbox' of objects holds {place!r}, expected two or four numbers")
 
 
 def _short(value: float) -> str:

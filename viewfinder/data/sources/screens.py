@@ -78,7 +78,7 @@ class ScreenSource(RowSource):
             one.finish("an element")
         rng = np.random.default_rng((self.seed, number))
         chosen = [elements[i] for i in rng.permutation(len(elements))[: self.most]]
-        device = keys.take("device") or self.device
+        device: Any = keys.take("device") or self.device
         turns = [_ask(box, how, size, device, rng) for box, how in chosen]
         action = next((turn for turn in turns if turn[2] == "action"), None)
         turns = [action] if action else turns  # an action is asked for alone: it offers the device's function

@@ -59,7 +59,7 @@ class VideoSource(RowSource):
         row = row if isinstance(row, _Row) else _row_of(read_object(row))
         path = self._find(row.video)
         duration = probe_video(path).duration
-        spans = [_span(*event, duration) for event in sorted(row.events)]
+        spans = [_span(start, end, label, duration) for start, end, label in sorted(row.events)]
         if not spans:
             raise DataError("the clip has no events")
         rng = np.random.default_rng((self.seed, number))
