@@ -77,12 +77,16 @@ class ToolCall(_Part):
 
 
 class Message(BaseModel):
-    """One turn. `tool_calls` appear on assistant turns; a `tool` turn answers them."""
+    """One turn. `tool_calls` appear on assistant turns; a `tool` turn answers them.
+
+    `trained=False` shows an assistant turn in training and takes no loss from it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     role: str
     parts: tuple[Part, ...]
     tool_calls: tuple[ToolCall, ...] = ()
+    trained: bool = True
 
     @property
     def text(self) -> str:

@@ -23,6 +23,7 @@ _TEXTS = {
     "html": '<html><body>\n<p data-bbox="10 20 30 40">a</p>\n</body></html>',
     "action": "I tap.\n"
     '<tool_call>\n{"name": "mobile_use", "arguments": {"action": "click", "coordinate": [10, 20]}}\n</tool_call>',
+    "marked": '{"bbox_2d": [10,20, 30,40]} <point>10 20</point> in [1990, 2000]',
     "inline": "The thing at [10, 20, 30, 40] and [10, 20] of [3].",
 }
 

@@ -80,6 +80,16 @@ def test_what_fits_nowhere_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text(json.dumps({**config, "use_dora": True}))
     with pytest.raises(CheckpointError, match="use_dora"):
         load_adapter(random_model(small_config()), tmp_path)
+    others = {
+        "alora_invocation_tokens": [1],
+        "rank_pattern": {"a": 4},
+        "lora_bias": True,
+        "layer_replication": [[0, 2]],
+    }
+    for key, value in {**others, "target_parameters": ["x"], "use_qalora": True, "new_idea": 1}.items():
+        (tmp_path / "adapter_config.json").write_text(json.dumps({**config, key: value}))
+        with pytest.raises(CheckpointError, match=key):
+            load_adapter(random_model(small_config()), tmp_path)
     with pytest.raises(CheckpointError, match="no readable adapter"):
         load_adapter(random_model(small_config()), tmp_path / "none")
 
@@ -87,3 +97,27 @@ def test_what_fits_nowhere_is_an_error(tmp_path: Path) -> None:
 def test_targets_that_do_not_exist_are_an_error() -> None:
     with pytest.raises(CheckpointError, match="names there are"):
         add_adapters(random_model(small_config()), 2, 4.0, ("w_pack",))
+
+
+@pytest.mark.parametrize("start", ["pissa", "pissa_niter_16", "olora", "corda", "loftq", "lora_ga", "something new"])
+def test_adapters_of_another_base_are_refused(tmp_path: Path, start: str) -> None:
+    """What they begin with was taken out of the base's weights, so on the published ones they are wrong."""
+    save_adapter(adapted(), tmp_path)
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    (tmp_path / "adapter_config.json").write_text(json.dumps({**config, "init_lora_weights": start}))
+    with pytest.raises(CheckpointError, match=f"'{start}'.*path_initial_model_for_weight_conversion"):
+        load_adapter(random_model(small_config()), tmp_path)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("start", [True, False, "gaussian", "eva", "orthogonal"])
+def test_adapters_of_the_published_base_load_however_they_began(tmp_path: Path, start: object) -> None:
+    model = adapted()
+    save_adapter(model, tmp_path)
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    plain = {"rank_pattern": {}, "alpha_pattern": {}, "modules_to_save": None, "eva_config": {"rho": 1.0}}
+    (tmp_path / "adapter_config.json").write_text(json.dumps({**config, **plain, "init_lora_weights": start}))
+    again = random_model(small_config())
+    load_adapter(again, tmp_path)
+    inputs = random_inputs(model.config, [(1, 4, 6)])
+    assert torch.equal(again(inputs), model(inputs))

@@ -52,11 +52,11 @@ def test_wrong_rows_are_named_and_the_run_goes_on(pictures: Path, tmp_path: Path
     out = tmp_path / "run"
     trainer("sft", out, ["steps=4", "seq_len=1024", f"data.source={source}", "data.epochs=1"]).run()
     found = refused(out)
-    assert sorted(found) == sorted(f"rows.jsonl row {17 + i}" for i in range(len(wrong)))
+    assert sorted(found) == sorted(f"row {17 + i} of rows.jsonl" for i in range(len(wrong)))
     for i, (_, reason) in enumerate(wrong):
-        assert reason in found[f"rows.jsonl row {17 + i}"], found[f"rows.jsonl row {17 + i}"]
+        assert reason in found[f"row {17 + i} of rows.jsonl"], found[f"row {17 + i} of rows.jsonl"]
     assert losses(out)
-    assert "rows.jsonl row 17" in (out / "report.html").read_text()
+    assert "row 17 of rows.jsonl" in (out / "report.html").read_text()
 
 
 def test_rows_that_are_all_wrong_stop_the_run(tmp_path: Path) -> None:

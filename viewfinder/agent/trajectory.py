@@ -17,6 +17,7 @@ from viewfinder.errors import ViewfinderError
 from viewfinder.media.image import load_image
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.actions import Action
+from viewfinder.outputs.json_lines import append_values, read_lines
 
 VERSION = 1
 _FILE = "trajectory.jsonl"
@@ -119,8 +120,7 @@ class Recorder:
 
     def _write(self, line: dict[str, Any]) -> None:
         clean = _scrubbed(line, self._vault)
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(clean, ensure_ascii=False) + "\n")
+        append_values(self._file, [clean])
 
 
 def load_trajectory(directory: str | Path) -> Trajectory:
@@ -131,7 +131,7 @@ def load_trajectory(directory: str | Path) -> Trajectory:
     """
     directory = Path(directory)
     try:
-        lines = (directory / _FILE).read_text(encoding="utf-8").splitlines()
+        lines = read_lines(directory / _FILE)
     except OSError:
         raise ViewfinderError(
             f"{directory} holds no {_FILE}, so there is no run to read; name a run's directory"

@@ -12,9 +12,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from viewfinder.chat.journal import append_to_journal, read_journal
 from viewfinder.errors import MediaError, ViewfinderError
 from viewfinder.outputs.export import coco_from_results, csv_from_results
+from viewfinder.outputs.json_lines import append_values, read_kept
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"))
 
@@ -76,14 +76,14 @@ def run_many(files: Iterable[str], job: Callable[[str], dict[str, Any]], out: Pa
             except ViewfinderError as error:
                 failed[file] = str(error)
                 result = {"file": file, "error": str(error)}
-            append_to_journal(lines_path, result)
+            append_values(lines_path, [result])
     _convert(lines_path, out)
     return Summary(len(todo) - len(failed), len(files) - len(todo), failed, out)
 
 
 def read_results(path: Path) -> list[dict[str, Any]]:
     """The last line of each file."""
-    return list({result["file"]: result for result in read_journal(path)}.values())
+    return list({result["file"]: result for result in read_kept(path)}.values())
 
 
 def _convert(lines_path: Path, out: Path) -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from viewfinder.chat.journal import append_to_journal, read_journal
 from viewfinder.chat.windows import Window, cut, merged, window_seconds
 from viewfinder.media.video import Clip, probe_video
 from viewfinder.messages import ChatModel, Reply, Sampling, VideoPart, user
 from viewfinder.outputs import grammars, prompts
+from viewfinder.outputs.json_lines import append_values, read_kept
 from viewfinder.outputs.results import Found, confidence
 from viewfinder.outputs.spans import Span, parse_spans
 from viewfinder.processor.processor import Processor
@@ -121,11 +121,11 @@ def _read(reply: Reply, window: Window, label: str | None) -> list[Span]:
 def _keep(resume: Path | None, key: dict[str, Any], window: Window, found: Sequence[Span]) -> None:
     if resume is not None:
         spans = [dataclasses.asdict(span) for span in found]
-        append_to_journal(resume, {"key": key, "start": round(window.start, 3), "spans": spans})
+        append_values(resume, [{"key": key, "start": round(window.start, 3), "spans": spans}])
 
 
 def _finished(resume: Path | None, key: dict[str, Any]) -> dict[float, list[Span]]:
-    lines = [] if resume is None else [line for line in read_journal(resume) if line["key"] == key]
+    lines = [] if resume is None else [line for line in read_kept(resume) if line["key"] == key]
     return {
         line["start"]: [Span(**{**span, "evidence": tuple(span["evidence"])}) for span in line["spans"]]
         for line in lines

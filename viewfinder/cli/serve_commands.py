@@ -11,6 +11,7 @@ import typer
 from viewfinder.cli import options
 from viewfinder.cli.show import working
 from viewfinder.errors import ViewfinderError
+from viewfinder.outputs.json_lines import read_lines
 
 Host = Annotated[str, typer.Option("--host", help="Address to listen on; others than loopback need a key.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535)]
@@ -149,7 +150,7 @@ def _keys(given: list[str] | None, file: Path | None) -> tuple[str, ...]:
     if file is not None:
         if not file.is_file():
             raise typer.BadParameter(f"there is no file {file}", param_hint="--api-keys")
-        keys += [line.strip() for line in file.read_text().splitlines() if line.strip()]
+        keys += [line.strip() for line in read_lines(file)]
     return tuple(dict.fromkeys(keys))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image
 
+from viewfinder.data.place_marks import rewrite_places
 from viewfinder.data.sample import Form, Sample
 from viewfinder.errors import DataError
 from viewfinder.media.image import Picture
@@ -72,12 +73,10 @@ def transform_of(
 
 def rewrite(sample: Sample, before: Sequence[Transform], after: Sequence[Transform]) -> ModelView:
     """Every place, read by `before` of its medium and written by `after`."""
-    messages = tuple(
-        _rewrite_message(message, sample.form_of(i), before, after) for i, message in enumerate(sample.messages)
-    )
+    messages = tuple(_rewrite_turn(message, i, sample, before, after) for i, message in enumerate(sample.messages))
     rejected = sample.rejected
     if rejected is not None:
-        rejected = _rewrite_message(rejected, sample.form_of(len(messages) - 1), before, after)
+        rejected = _rewrite_turn(rejected, len(messages) - 1, sample, before, after)
     tools: tuple[dict[str, Any], ...] = ()
     if sample.device is not None:
         tools = (tool_schema(sample.device, *after[-1].resized_size),)
@@ -87,6 +86,15 @@ def rewrite(sample: Sample, before: Sequence[Transform], after: Sequence[Transfo
 def original_of(transform: Transform) -> Transform:
     """The frame that places of a stored sample are in: pixels of the original."""
     return Transform.identity(transform.original_size)
+
+
+def _rewrite_turn(
+    message: Message, index: int, sample: Sample, before: Sequence[Transform], after: Sequence[Transform]
+) -> Message:
+    try:
+        return _rewrite_message(message, sample.form_of(index), before, after)
+    except DataError as error:
+        raise DataError(f"turn {index + 1}: {error}") from error
 
 
 def _rewrite_message(message: Message, form: Form, before: Sequence[Transform], after: Sequence[Transform]) -> Message:
@@ -158,5 +166,6 @@ FORMS: dict[str, Callable[[str, Transform, Transform], str]] = {
     "html": _html,
     "action": _action,
     "inline": _inline,
+    "marked": rewrite_places,
 }
 """Rewriters by form: text, the transform to read it by, the transform to write it by."""

@@ -91,7 +91,8 @@ def record_to_sample(record: Mapping[str, Any], files: Mapping[str, bytes]) -> S
 def _message(message: Message, files: Files, image_format: str) -> dict[str, Any]:
     content = [_part(part, files, image_format) for part in message.parts]
     calls = [call.model_dump(exclude={"type"}) for call in message.tool_calls]
-    return {"role": message.role, "content": content, **({"tool_calls": calls} if calls else {})}
+    about = {**({"tool_calls": calls} if calls else {}), **({} if message.trained else {"trained": False})}
+    return {"role": message.role, "content": content, **about}
 
 
 def _part(part: Any, files: Files, image_format: str) -> dict[str, Any]:
@@ -141,7 +142,7 @@ def _image_file(source: Any, image_format: str) -> tuple[str, bytes]:
 def _read_message(raw: Mapping[str, Any], files: Mapping[str, bytes]) -> Message:
     parts = tuple(_read_part(dict(part), files) for part in raw["content"])
     calls = tuple(ToolCall(**call) for call in raw.get("tool_calls", ()))
-    return Message(role=raw["role"], parts=parts, tool_calls=calls)
+    return Message(role=raw["role"], parts=parts, tool_calls=calls, trained=raw.get("trained", True))
 
 
 def _read_part(raw: dict[str, Any], files: Mapping[str, bytes]) -> Any:

@@ -200,7 +200,7 @@ def _complete(plan: Plan, directory: Path, about: dict[str, Any]) -> dict[str, A
     reports = [side["report"] for side in sides]
     bad = [{"shard": i, **one} for i, report in enumerate(reports) for one in report["bad"]]
     lines = "".join(json.dumps(one, ensure_ascii=False, default=str) + "\n" for one in bad)
-    (directory / "quarantine.jsonl").write_text(lines)
+    (directory / "quarantine.jsonl").write_text(lines, encoding="utf-8")
     totals: dict[str, dict[str, float]] = {}
     for report in reports:
         for name, count in report["counts"].items():

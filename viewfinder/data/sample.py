@@ -16,8 +16,9 @@ from viewfinder.messages import ImagePart, Message, TextPart, VideoPart
 SCHEMA_VERSION = 1
 
 Form = str
-"""How places stand in a text: "" (none), "boxes", "points", "points xml", "plain boxes", "html", "action" or
-"inline"; "boxes@1" means the second medium of the conversation (the first is the default)."""
+"""How places stand in a text: "" (none), "boxes", "points", "points xml", "plain boxes", "html", "action", "inline" or
+"marked" (people's own spellings, `place_marks`); "boxes@1" means the second medium of the conversation (the first is
+the default)."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Sample:
     """A conversation with its truth.
 
     Attributes:
-        messages: ends with an assistant turn; every assistant turn is trained on.
+        messages: ends with an assistant turn; every assistant turn is trained on that is not marked otherwise.
         task: what it teaches, such as "locate".
         truth: the answer as values rather than words (boxes, text, number), for measuring.
         language: of the conversation, ISO 639-1.

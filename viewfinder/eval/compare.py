@@ -4,7 +4,6 @@ Questions are paired by id. Values of 0 and 1 get McNemar's exact test, others a
 gets a bootstrap interval over the pairs.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from viewfinder.eval import manifest as manifests
 from viewfinder.eval.errors import EvaluationError
 from viewfinder.eval.metrics.intervals import Interval, bootstrap_mean, mcnemar, paired_permutation
+from viewfinder.outputs.json_lines import read_values
 
 _RESULTS = ("scores", "by", "interval", "gap", "hash", "run", "tokens", "failures", "cut")
 """Parts of a manifest that follow from the run and are no settings."""
@@ -104,5 +104,4 @@ def _values(run: Path) -> dict[str, float]:
     path = folder / "predictions.jsonl"
     if not path.is_file():
         raise EvaluationError(f"{folder} has no predictions.jsonl, which pairs questions; keep it beside the manifest")
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-    return {line["id"]: float(line["value"]) for line in lines}
+    return {line["id"]: float(line["value"]) for line in read_values(path)}

@@ -4,12 +4,12 @@ One JSON line a reply, handed to the system at once; a line cut off by an interr
 threads of one process.
 """
 
-import json
 import threading
 from pathlib import Path
 from typing import Any
 
 from viewfinder.messages import Reply
+from viewfinder.outputs.json_lines import append_values, read_kept
 
 _KEPT = {"text", "finish_reason", "usage", "media", "stamp"}
 
@@ -21,17 +21,8 @@ class ReplyStore:
         self.path = path
         self._lock = threading.Lock()
         self._lines: dict[str, dict[str, Any]] = {}
-        if path is not None and path.exists():
-            for line in self._whole_lines(path):
-                self._lines[line["key"]] = line
-
-    @staticmethod
-    def _whole_lines(path: Path) -> list[dict[str, Any]]:
-        content = path.read_bytes()
-        if content and not content.endswith(b"\n"):
-            content = content[: content.rfind(b"\n") + 1]
-            path.write_bytes(content)
-        return [json.loads(line) for line in content.decode().splitlines()]
+        if path is not None:
+            self._lines = {line["key"]: line for line in read_kept(path)}
 
     def get(self, key: str) -> tuple[Reply, float | None] | None:
         """The reply and its confidence; None where there is none yet."""
@@ -49,8 +40,7 @@ class ReplyStore:
         with self._lock:
             self._lines[key] = line
             if self.path is not None:
-                with self.path.open("a", encoding="utf-8") as sink:
-                    sink.write(json.dumps(line, ensure_ascii=False) + "\n")
+                append_values(self.path, [line])
 
     def seconds(self) -> float:
         """Time that all kept replies took."""

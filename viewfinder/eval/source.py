@@ -6,6 +6,7 @@ row, or files that may also stand inside zip archives of the folder. Knows no be
 
 import base64
 import csv
+import glob
 import json
 import sys
 import zipfile
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from viewfinder.eval.errors import EvaluationError
+from viewfinder.outputs.json_lines import read_text, read_values
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Files:
             EvaluationError: it is nowhere.
         """
         for folder in ("", *folders):
-            found = sorted(self.root.glob(f"{folder}/{name}" if folder else name))
+            found = sorted(self.root.glob(f"{folder}/{glob.escape(name)}" if folder else glob.escape(name)))
             if found:
                 return str(found[0])
         archive = self._archived.get(name) or self._archived.get(Path(name).name)
@@ -135,18 +137,17 @@ def _parquet(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _json(path: Path) -> Iterator[dict[str, Any]]:
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = json.loads(read_text(path))
     yield from content if isinstance(content, list) else [content]
 
 
 def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as lines:
-        yield from (json.loads(line) for line in lines if line.strip())
+    yield from read_values(path)
 
 
 def _table(path: Path) -> Iterator[dict[str, Any]]:
     csv.field_size_limit(sys.maxsize)
-    with path.open(encoding="utf-8", newline="") as lines:
+    with path.open(encoding="utf-8-sig", newline="") as lines:
         yield from csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")
 
 

@@ -25,6 +25,15 @@ from viewfinder.model.layers import Linear
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 _KEY = re.compile(r"^(?:base_model\.model\.)?(.*)\.lora_([AB])(?:\.default)?\.weight$")
+_STARTS = (True, False, "gaussian", "orthogonal", "eva")
+"""Values of `init_lora_weights` that draw A and B and leave the base as it is; pissa, olora, corda, loftq and lora_ga
+take what A and B begin with out of the base's weights."""
+_SETTINGS = """
+    peft_type task_type base_model_name_or_path revision auto_mapping inference_mode peft_version r lora_alpha
+    lora_dropout use_rslora bias init_lora_weights target_modules exclude_modules layers_to_transform layers_pattern
+    eva_config corda_config loftq_config megatron_core runtime_config qalora_group_size
+"""
+_KNOWN_SETTINGS = frozenset(_SETTINGS.split())
 _NAMES = (("model.language_model.", "model."), ("language_model.model.", "model."), ("model.visual.", "visual."))
 
 
@@ -154,7 +163,8 @@ def load_adapter(model: nn.Module, directory: str | Path) -> None:
     """Put the adapter of a PEFT directory on `model` (which it freezes).
 
     Raises:
-        CheckpointError: files missing or damaged, settings that change the arithmetic, or a tensor that fits no layer.
+        CheckpointError: files missing or damaged, settings that change the arithmetic or the base, or tensors that fit
+            no layer.
     """
     directory = Path(directory)
     try:
@@ -200,14 +210,22 @@ def _read_layers(model: nn.Module, tensors: dict[str, Tensor]) -> dict[str, dict
 
 
 def _refuse_unsupported(config: dict[str, Any]) -> None:
-    for key in ("use_dora", "modules_to_save", "rank_pattern", "alpha_pattern", "fan_in_fan_out"):
-        if config.get(key):
-            raise CheckpointError(f"{CONFIG} sets {key}, which is not supported; merge that adapter with PEFT instead")
+    """Take settings that are known to leave `W x + scale * B (A x)` on the untouched base, and nothing else."""
     if config.get("peft_type") != "LORA" or config.get("bias", "none") != "none":
         raise CheckpointError(
             f"{CONFIG} describes {config.get('peft_type')!r} with bias {config.get('bias')!r}, expected 'LORA' "
             "without biases; merge that adapter with PEFT instead"
         )
+    start = config.get("init_lora_weights", True)
+    if start not in _STARTS:
+        raise CheckpointError(
+            f"{CONFIG} sets init_lora_weights {start!r}, whose base has other weights than the published model, so its "
+            "product would be added to the wrong ones; save it with path_initial_model_for_weight_conversion, or merge "
+            "it with PEFT on the base it was trained with"
+        )
+    for key, value in config.items():
+        if value and key not in _KNOWN_SETTINGS:
+            raise CheckpointError(f"{CONFIG} sets {key}, which is not supported; merge that adapter with PEFT instead")
 
 
 def _official(name: str) -> str:

@@ -8,7 +8,7 @@ medium takes from the caller, and nothing else about pixels.
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -140,6 +140,7 @@ class _Writer:
             raise MessageError(
                 f"a {message.role} message has tool_calls, which only assistant messages make; move them"
             )
+        start = len(self._segments)
         self.header(message.role)
         # An operator's or the model's own call marks are real tokens; a user's are text.
         marked = message.role in ("system", "assistant")
@@ -149,6 +150,8 @@ class _Writer:
             calls = "\n" + calls
         self._text(calls + after, trained=trained, marked=marked)
         self._close(trained)
+        if not message.trained:  # after it is cut into segments, so that its tokens are the same
+            self._segments[start:] = [replace(segment, is_trained=False) for segment in self._segments[start:]]
 
     def tool_responses(self, messages: Sequence[Message]) -> None:
         """Results of tools come as one user turn."""

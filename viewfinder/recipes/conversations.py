@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from viewfinder.data.sample import Sample
-from viewfinder.data.sources.conversations import read_object, read_row, read_rows
+from viewfinder.data.sources.conversations import read_rows
+from viewfinder.data.sources.fields import RowReader
+from viewfinder.data.sources.keys import read_object
 from viewfinder.train.dataloader import Row
 
 
@@ -17,33 +18,25 @@ class ConversationFile:
     Attributes:
         path: of the file, named in reports of bad rows.
         rows: as they stand there.
-        media: folder of relative paths.
-        coordinates: "original" or "model": which pixels answers name places in.
-        task: of every row without one of its own.
+        reader: of a row.
     """
 
     path: Path
     rows: Sequence[Any]
-    media: Path
-    coordinates: str = "original"
-    task: str = "chat"
+    reader: RowReader
 
     @classmethod
-    def open(cls, path: str | Path, media: str | Path | None = None, **options: Any) -> "ConversationFile":
+    def open(cls, path: str | Path, media: str | Path | None = None, **options: str) -> "ConversationFile":
         """Read a `.json` list or a `.jsonl`.
 
         Raises:
             DataError: no such file, or not of that form.
         """
         path = Path(path)
-        rows = read_rows(path)
-        return cls(path, rows, Path(media) if media else path.parent, **options)
+        return cls(path, read_rows(path), RowReader(Path(media) if media else path.parent, **options))
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def row(self, index: int) -> Row:
-        return Row(f"{self.path.name} row {index + 1}", lambda: self._sample(index))
-
-    def _sample(self, index: int) -> Sample:
-        return read_row(read_object(self.rows[index]), self.media, self.coordinates, self.task)
+        return Row(f"row {index + 1} of {self.path.name}", lambda: self.reader(read_object(self.rows[index])))

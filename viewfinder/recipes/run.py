@@ -3,6 +3,7 @@
 The same command resumes a run that was stopped.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,12 @@ from safetensors.torch import load_file, save_file
 
 from viewfinder.data.sample import Sample
 from viewfinder.engine.engine import generate
+from viewfinder.errors import DataError
 from viewfinder.messages import Sampling
 from viewfinder.model.layers import compute_dtype
 from viewfinder.model.lora import add_adapters, load_adapter
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
+from viewfinder.outputs.json_lines import append_values
 from viewfinder.processor.processor import Processor
 from viewfinder.recipes.sizes import Start, build, export_processor, read_heads, start_from, start_of_size
 from viewfinder.recipes.sources import DataConfig, Sources, open_sources
@@ -122,7 +125,7 @@ def build_trainer(
     dataloader = PackedLoader(
         sources.training, collator, config.seq_len, config.global_batch_size, parallel.data_rank, parallel.data_world
     )
-    return Trainer(
+    trainer = Trainer(
         config,
         learner,
         in_worker(dataloader, config.workers),
@@ -132,6 +135,9 @@ def build_trainer(
         validate=_validation(config, sources, collator, processor, parallel),
         stamp=processor.stamp.hash,
     )
+    if sources.refused and not trainer.step and not parallel.data_rank:
+        trainer.journal.refuse([{"step": 0, **row} for row in sources.refused])
+    return trainer
 
 
 def with_budgets(processor: Processor, data: DataConfig) -> Processor:
@@ -182,14 +188,25 @@ def _reference_table(
         return load_file(path)["log_probs"]
     if DataConfig.read(config.data).epochs != 1:
         raise ConfigError("precomputed log-probabilities go with data.epochs=1, so that each pair has one number")
-    dataloader = PackedLoader(sources.training, collator, config.seq_len, config.global_batch_size)
-    batches = (batch for step in dataloader(None) for batch in step.batches)
-    table = precompute(learner, (batch for batch in batches if isinstance(batch, PreferenceBatch)))
     out.mkdir(parents=True, exist_ok=True)
+    dataloader = PackedLoader(sources.training, collator, config.seq_len, config.global_batch_size)
+    table = precompute(learner, _pairs(dataloader, out))
     partial_path = path.with_suffix(".part")
     save_file({"log_probs": table}, partial_path)
     partial_path.replace(path)
     return table
+
+
+def _pairs(dataloader: PackedLoader, out: Path) -> Iterator[PreferenceBatch]:
+    """All pairs once; where none can be read, the reasons are kept before training has begun."""
+    refused: list[dict[str, Any]] = []
+    try:
+        for step in dataloader(None):
+            refused += [{"step": 0, **row} for row in step.refused]
+            yield from (batch for batch in step.batches if isinstance(batch, PreferenceBatch))
+    except DataError:
+        append_values(out / "quarantine.jsonl", refused)
+        raise
 
 
 def _validation(

@@ -31,7 +31,8 @@ class DataConfig(BaseModel):
         stage: of a mixture file.
         kinds: weights of the generated kinds.
         media: folder that a conversation file's relative paths start from; its own folder by default.
-        coordinates: pixels of the original picture, or of the resized one, in a conversation file's answers.
+        coordinates: pixels of the original picture, or of the resized one, in a conversation file's turns.
+        ignore: keys of a conversation file's rows that are left out on purpose, as "score,license".
         epochs: how often all rows are seen; 0 is without end.
         holdout: rows kept for validation, the last of a file or set (or extra synthetic ones).
         max_pixels, video_max_pixels: largest picture and frame the model sees; 0 is the processor's own.
@@ -43,6 +44,7 @@ class DataConfig(BaseModel):
     kinds: dict[str, float] = Field(default_factory=lambda: {"answers": 1.0})
     media: str | None = None
     coordinates: Literal["original", "model"] = "original"
+    ignore: str = ""
     epochs: int = Field(default=0, ge=0)
     holdout: int = Field(default=0, ge=0)
     max_pixels: int = Field(default=0, ge=0)
@@ -130,10 +132,11 @@ def mixed(mixture: Mixture, sources: Sequence[RowSource]) -> RowSource:
 
 @dataclass(frozen=True)
 class Sources:
-    """What a run trains on, and what it is validated on."""
+    """What a run trains on, what it is validated on, and which rows were to be and could not."""
 
     training: RowSource
     held_out: tuple[Sample, ...]
+    refused: tuple[dict[str, str], ...] = ()
 
 
 def open_sources(config: DataConfig, seed: int) -> Sources:
@@ -148,10 +151,14 @@ def open_sources(config: DataConfig, seed: int) -> Sources:
         training = synthetic_source(config.kinds, seed)
         if config.epochs:
             training = _first(training, config.epochs * SYNTHETIC_EPOCH)
-        return Sources(training, _samples(rows))
+        return Sources(training, *_samples(rows))
     path = Path(config.source)
     if path.suffix in (".json", ".jsonl") and not _is_mixture(path):
-        return _split(ConversationFile.open(path, config.media, coordinates=config.coordinates), config, seed)
+        return _split(
+            ConversationFile.open(path, config.media, coordinates=config.coordinates, ignore=config.ignore),
+            config,
+            seed,
+        )
     if (path / MANIFEST).is_file():
         return _split(ShardSet(ShardReader(path)), config, seed)
     if _is_mixture(path):
@@ -174,7 +181,7 @@ def _split(rows: RowSet, config: DataConfig, seed: int) -> Sources:
     if cut < 1:
         raise DataError(f"{config.source} has {len(rows)} rows, so {config.holdout} cannot be held out; lower holdout")
     held = [rows.row(i) for i in range(cut, len(rows))]
-    return Sources(shuffled(Part(rows, 0, cut), seed, config.epochs), _samples(held))
+    return Sources(shuffled(Part(rows, 0, cut), seed, config.epochs), *_samples(held))
 
 
 def _open_mixture(path: Path, config: DataConfig) -> Sources:
@@ -183,7 +190,7 @@ def _open_mixture(path: Path, config: DataConfig) -> Sources:
     cuts = [max(1, len(rows) - config.holdout // len(sets)) for rows in sets]
     held = [rows.row(i) for rows, cut in zip(sets, cuts, strict=True) for i in range(cut, len(rows))]
     parts = [Part(rows, 0, cut) for rows, cut in zip(sets, cuts, strict=True)]
-    return Sources(mixed(mixture, [shuffled(p, mixture.seed) for p in parts]), _samples(held))
+    return Sources(mixed(mixture, [shuffled(p, mixture.seed) for p in parts]), *_samples(held))
 
 
 def _is_mixture(path: Path) -> bool:
@@ -193,12 +200,13 @@ def _is_mixture(path: Path) -> bool:
         return '"viewfinder-mixture"' in file.read(4096)
 
 
-def _samples(rows: Sequence[Row]) -> tuple[Sample, ...]:
-    """Held-out rows that can be read; the others are left out, as in training."""
+def _samples(rows: Sequence[Row]) -> tuple[tuple[Sample, ...], tuple[dict[str, str], ...]]:
+    """Held-out rows that can be read, and the others with their reasons."""
     found: list[Sample] = []
+    refused: list[dict[str, str]] = []
     for row in rows:
         try:
             found.append(row.make())
-        except (ViewfinderError, OSError):
-            continue
-    return tuple(found)
+        except (ViewfinderError, OSError) as error:
+            refused.append({"row": row.name, "reason": " ".join(str(error).split())})
+    return tuple(found), tuple(refused)

@@ -68,16 +68,24 @@ class PackedLoader:
     def __call__(self, position: Position | None) -> Iterator[Step]:
         """Steps from `position` on, to the end of the source.
 
+        Refused rows are reported in the step that read them; before an error, and at the end of the source, in a step
+        without batches.
+
         Raises:
-            DataError: more than half of at least 100 rows were refused.
+            DataError: more than half of at least 100 rows were refused, or all of them.
         """
         reader = _Reader(self, position)
         while True:
             refused: list[dict[str, str]] = []
             waiting = reader.fill(refused)
+            problem = reader.problem(refused)
             if self.rank:  # every rank reads all rows; only the first one reports them
                 refused = []
-            if not waiting:
+            if problem or not waiting:
+                if refused:
+                    yield Step((), reader.position(), tuple(refused))
+                if problem:
+                    raise DataError(problem)
                 return
             sizes = [one.row.size for one in waiting]
             plan = plan_packs(sizes, self.global_batch_size, self.seq_len, required=reader.carried)
@@ -130,7 +138,9 @@ class _Reader:
             self.next += 1
             self.seen += 1
             if one is None:
-                self._count_refused(row.name, refused)
+                self.refused += 1
+                if self._too_many():
+                    break
                 continue
             waiting.append(one)
             tokens += one.row.size.tokens
@@ -146,26 +156,56 @@ class _Reader:
             refused.append({"row": row.name, "reason": _reason(error)})
             return None
 
-    def _count_refused(self, name: str, refused: list[dict[str, str]]) -> None:
-        self.refused += 1
-        if self.seen >= 100 and self.refused > MAX_REFUSED * self.seen:
-            raise DataError(
-                f"{self.refused} of the first {self.seen} rows were refused, most lately {name} "
-                f"({refused[-1]['reason']}); something is wrong with all of the data: correct it and run again"
-            )
+    def _too_many(self) -> bool:
+        return self.seen >= 100 and self.refused > MAX_REFUSED * self.seen
+
+    def problem(self, refused: list[dict[str, str]]) -> str:
+        """Why training cannot go on with what was read until now; "" where it can."""
+        if not refused or not (self._too_many() or self.refused == self.seen):
+            return ""
+        return (
+            f"{self.refused} of the first {self.seen} rows were refused; {_commonest(refused)}: something is wrong "
+            "with all of the data: correct it and run again (each row stands in quarantine.jsonl)"
+        )
 
 
 def _reason(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-class _Dataset(IterableDataset[Step]):
+def _commonest(refused: list[dict[str, str]]) -> str:
+    """The three commonest reasons, each with the first row it was given for."""
+    rows: dict[str, list[str]] = {}
+    for one in refused:
+        rows.setdefault(one["reason"], []).append(one["row"])
+    shown = sorted(rows, key=lambda reason: -len(rows[reason]))[:3]
+    return "; ".join(f"{rows[reason][0]}{_more(len(rows[reason]) - 1)}: {reason[:300]}" for reason in shown)
+
+
+def _more(number: int) -> str:
+    return f" and {number} more" if number else ""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An error on its way out of a worker."""
+
+    kind: type[ViewfinderError]
+    reason: str
+
+
+class _Dataset(IterableDataset[Any]):
+    """Steps; an error meant for users is the last item, since a loader would wrap it in the worker's traceback."""
+
     def __init__(self, make: Callable[[], Iterator[Step]]) -> None:
         self.make = make
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[Step | _Failure]:
         torch.set_num_threads(1)  # more threads would take cores from training
-        return self.make()
+        try:
+            yield from self.make()
+        except ViewfinderError as error:
+            yield _Failure(type(error), str(error))
 
 
 def in_worker(dataloader: Dataloader, workers: int) -> Dataloader:
@@ -175,6 +215,9 @@ def in_worker(dataloader: Dataloader, workers: int) -> Dataloader:
 
     def steps(position: Position | None) -> Iterator[Step]:
         dataset = _Dataset(partial(dataloader, position))
-        return iter(DataLoader(dataset, batch_size=None, num_workers=1, prefetch_factor=4))
+        for item in DataLoader(dataset, batch_size=None, num_workers=1, prefetch_factor=4):
+            if isinstance(item, _Failure):
+                raise item.kind(item.reason)
+            yield item
 
     return steps

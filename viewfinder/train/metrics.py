@@ -9,6 +9,7 @@ from typing import Any
 
 import torch.distributed as dist
 
+from viewfinder.outputs.json_lines import append_values, read_kept
 from viewfinder.train.distributed import ParallelDims
 from viewfinder.train.learner import Metrics
 
@@ -75,8 +76,7 @@ class Journal:
     def write(self, row: Mapping[str, float]) -> None:
         if not self._writes:
             return
-        with self.path.open("a") as file:
-            file.write(json.dumps({k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()}) + "\n")
+        append_values(self.path, [{k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()}])
         if self._board is not None:
             for name, value in row.items():
                 if name != "step":
@@ -86,8 +86,7 @@ class Journal:
     def refuse(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Rows that were left out: step, row and reason."""
         if rows and self._quarantine is not None:
-            with self._quarantine.open("a") as file:
-                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            append_values(self._quarantine, rows)
 
     def picture(self, name: str, image: Any, text: str, step: int) -> None:
         """A sample picture (PIL) with words, for TensorBoard."""
@@ -107,20 +106,9 @@ def _cut(path: Path, step: int) -> None:
     """Keep the rows before `step`."""
     if path.exists():
         partial = path.with_suffix(".partial")
-        kept = [row for row in read_rows(path) if row["step"] < step]
-        partial.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
+        partial.unlink(missing_ok=True)
+        append_values(partial, [row for row in read_kept(path) if row["step"] < step])
         partial.replace(path)
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a JSON-lines file of a run, without an incomplete last line."""
-    rows: list[dict[str, Any]] = []
-    for line in path.read_text().splitlines() if path.exists() else ():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return rows
 
 
 def _open_board(directory: Path, step: int) -> Any:
@@ -151,7 +139,7 @@ pre{background:#f6f6f6;padding:1em;overflow:auto;max-height:24em}svg{background:
 
 def write_report(out: Path) -> Path:
     """Write `report.html` from the files of a run."""
-    rows = read_rows(out / "metrics.jsonl")
+    rows = read_kept(out / "metrics.jsonl")
     config = json.loads((out / "config.json").read_text()) if (out / "config.json").exists() else {}
     names = list(dict.fromkeys(name for row in rows for name in row if name not in _HIDDEN))
     names.sort(key=lambda name: (name.count("/"), name != "loss"))
@@ -169,7 +157,7 @@ def write_report(out: Path) -> Path:
 <style>{_STYLE}</style><h1>Run of {escape(facts["recipe"])}</h1>
 <table>{"".join(f"<tr><td>{escape(k)}<td>{escape(v)}" for k, v in facts.items())}</table>
 <h2>Curves</h2>{curves}
-{_refused([row for path in sorted(out.glob("quarantine*.jsonl")) for row in read_rows(path)])}
+{_refused([row for path in sorted(out.glob("quarantine*.jsonl")) for row in read_kept(path)])}
 <h2>Settings</h2><pre>{escape(json.dumps(config, indent=1, ensure_ascii=False))}</pre></html>
 """
     partial = out / ".report.html.part"

@@ -92,6 +92,9 @@ class Trainer:
         since, steps = time.perf_counter(), 0
         source = self.dataloader(self.position)
         while self.step < config.steps and (step := next(source, None)) is not None:
+            if not step.batches:  # only refused rows: reported, and nothing to learn from
+                self._note_refused(step)
+                continue
             self.take(step)
             steps += 1
             last = self.step == config.steps

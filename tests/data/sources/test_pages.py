@@ -112,3 +112,98 @@ def test_an_archive_gives_its_pages_with_its_own_pictures(tmp_path: Path) -> Non
     (tmp_path / "crawl.warc.gz").write_bytes(b"junk" * 100)
     with pytest.raises(DataError, match="no web archive"):
         read_all("warc", tmp_path / "crawl.warc.gz")
+
+
+def _texts(body: str) -> list[str]:
+    page = read_page(f"<html><body>{body}</body></html>")
+    return [block.text for block in page.blocks if isinstance(block, Words)]
+
+
+@pytest.mark.parametrize("name", ["SQL-COMMENT", "editing-and-navigation", "buffer-related-functions", "menu-items"])
+def test_a_section_is_not_dropped_for_the_words_of_its_id(name: str) -> None:
+    assert _texts(f'<div id="{name}" class="refentry"><p>COMMENT ON stores a comment.</p></div>') == [
+        "COMMENT ON stores a comment."
+    ]
+    for frame in ('id="comments"', 'id="nav"', 'class="post comments-area"'):
+        assert _texts(f"<p>a</p><div {frame}><p>b</p></div>") == ["a"]
+
+
+def test_code_keeps_its_lines() -> None:
+    assert _texts("<p>So:</p><pre>\nif x:\n    y = 1\n\n    <b>z</b> = 2\n</pre><p>End.</p>") == [
+        "So:",
+        "if x:\n    y = 1\n\n    z = 2",
+        "End.",
+    ]
+
+
+def test_words_said_twice_are_said_twice() -> None:
+    assert _texts("<p>Yes.</p><p>No.</p><p>Yes.</p>") == ["Yes.", "No.", "Yes."]
+
+
+def test_cells_with_blocks_stay_in_their_row() -> None:
+    rows = "<tr><td><p>Speed</p></td><td><p>Yes</p></td></tr><tr><td><div>Size</div></td><td><p>Yes</p></td></tr>"
+    assert _texts(f"<table>{rows}</table>") == ["Speed | Yes", "Size | Yes"]
+    assert _texts("<table><tr><td>a</td><td><ul><li>b</li><li>c</li></ul></td></tr></table>") == ["a | b c"]
+    assert _texts("<table><tr><td><h1>Title</h1><p>One.</p><p>Two.</p></td></tr></table>") == ["Title", "One.", "Two."]
+
+
+def test_permalink_marks_go() -> None:
+    mark = '<a class="headerlink" href="#x" title="Permalink">{}</a>'
+    assert _texts(f"<h1>Boxes{mark.format('¶')}</h1><p>See <a href='#note1'>1</a>.</p>") == ["Boxes", "See 1."]
+
+
+def _warc(path: Path, records: list[tuple[str, bytes]]) -> Path:
+    with path.open("wb") as file:
+        for headers, block in records:
+            file.write(f"WARC/1.1\r\n{headers}Content-Length: {len(block)}\r\n\r\n".encode() + block + b"\r\n\r\n")
+    return path
+
+
+_LONG = "この文書には十分な言葉があります。" * 8
+
+
+def _said(record: str, more: str = "") -> str:
+    return f"WARC-Type: {record}\r\nWARC-Target-URI: https://example.org/{more}"
+
+
+def test_the_servers_charset_comes_first(tmp_path: Path) -> None:
+    page = f"<html><body><p>{_LONG}</p></body></html>".encode("shift_jis")
+    http = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=Shift_JIS\r\n\r\n"
+    wrong = page.replace(b"<body>", b"<head><meta charset='utf-8'></head><body>")
+    for body in (page, wrong):
+        head = _said("response", "\r\nContent-Type: application/http; msgtype=response\r\n")
+        (sample,), _ = read_all("warc", _warc(tmp_path / "a.warc", [(head, http + body)]))
+        assert sample.answer == _LONG
+
+
+def test_resource_and_revisit_records_are_pages(tmp_path: Path) -> None:
+    page = f"<html><body><p>{_LONG}</p></body></html>".encode()
+    digest = "WARC-Payload-Digest: sha1:AAAA\r\n"
+    http = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
+    records = [
+        (_said("resource", f"a\r\nContent-Type: text/html\r\n{digest}"), page),
+        (_said("revisit", f"b\r\nContent-Type: application/http; msgtype=response\r\n{digest}"), http),
+        (_said("revisit", f"a\r\nContent-Type: application/http; msgtype=response\r\n{digest}"), http),
+        (_said("revisit", "c\r\nContent-Type: application/http\r\nWARC-Payload-Digest: sha1:BBBB\r\n"), http),
+    ]
+    samples, (bad,) = read_all("warc", _warc(tmp_path / "a.warc", records))
+    assert [sample.answer for sample in samples] == [
+        _LONG,
+        _LONG,
+    ]  # a, and b with a's content; a again is the same page
+    assert bad.row == "https://example.org/c"
+    assert "its first visit is in none of the archives" in bad.reason
+
+
+def test_archives_of_the_older_format(tmp_path: Path) -> None:
+    body = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html><body><p>{_LONG}</p></body></html>".encode()
+    version = b"1 0 InternetArchive\nURL IP-address Archive-date Content-type Archive-length\n"
+    head = f"filedesc://a.arc 0.0.0.0 20200101000000 text/plain {len(version)}\n".encode()
+    entries = b"".join(
+        f"https://example.org/{name} 1.2.3.4 20200101000000 text/html {len(body)}\n".encode() + body + b"\n"
+        for name in "ab"
+    )
+    (tmp_path / "a.arc").write_bytes(head + version + b"\n" + entries)
+    samples, bad = read_all("warc", tmp_path)
+    assert [sample.answer for sample in samples] == [_LONG, _LONG]
+    assert not bad

@@ -99,9 +99,12 @@ def test_official_conversations_and_pairs_become_records(tmp_path: Path) -> None
     (tmp_path / "a.json").write_text(json.dumps(rows))
     samples, bad = read_all("conversations", tmp_path / "a.json")
     assert [(s.id, s.licence) for s in samples] == [("q1", "MIT"), ("conversations-1", "unknown")]
-    assert "[1, 2, 30, 35]" in samples[0].answer
-    assert samples[0].forms == ("", "inline")
+    assert samples[0].answer == place  # stored as it was given, and shown in whole pixels
+    shown = for_model(samples[0], small_processor())
+    box = shown.transforms[0].box_to_model((1, 2, 30, 35.4))
+    assert str([round(value) for value in box]).replace(" ", "") in shown.messages[1].text
+    assert samples[0].forms == ("", "marked")
     back = record_to_sample(*sample_to_record(samples[1]))
     assert back.truth["rejected_messages"][0].parts[0].type == "image"
-    assert [one.row for one in bad] == ["a.json row 3", "a.json row 4", "a.json row 5"]
+    assert [one.row for one in bad] == ["row 3 of a.json", "row 4 of a.json", "row 5 of a.json"]
     assert "2 <image> or <video> tags for 1 files" in bad[0].reason

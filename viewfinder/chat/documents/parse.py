@@ -15,7 +15,6 @@ from typing import Any
 from viewfinder.chat.documents.asking import model_sampling, worth_keeping
 from viewfinder.chat.documents.ink import Ink
 from viewfinder.chat.documents.sources import Pages, open_pages, page_numbers
-from viewfinder.chat.journal import append_to_journal, read_journal
 from viewfinder.errors import ViewfinderError
 from viewfinder.media.document import Word
 from viewfinder.media.image import Picture
@@ -27,6 +26,7 @@ from viewfinder.outputs.document import Picture as Drawn
 from viewfinder.outputs.document.convert import page_to_dict
 from viewfinder.outputs.document.grammar import qwenvl_html_grammar
 from viewfinder.outputs.document.truth import Check, check_elements, correct_elements, layer_is_sound
+from viewfinder.outputs.json_lines import append_values, read_kept
 from viewfinder.outputs.results import transform_of, words_confidence
 from viewfinder.processor.processor import Processor
 
@@ -92,7 +92,7 @@ def parse_document(
         count = len(numbers) - len(todo)
         for page in each_page(model, processor, opened, todo, options, workers):
             if journal is not None:
-                append_to_journal(journal, {"key": key, "page": page_to_dict(page)})
+                append_values(journal, [{"key": key, "page": page_to_dict(page)}])
             done[page.number] = page
             count += 1
             if progress is not None:
@@ -157,7 +157,7 @@ def finished_pages(journal: Path | None, key: dict[str, Any]) -> dict[int, Page]
     """Pages of the journal that need not be read again; a failed one is not among them."""
     if journal is None:
         return {}
-    lines = [line["page"] for line in read_journal(journal) if line.get("key") == key]
+    lines = [line["page"] for line in read_kept(journal) if line.get("key") == key]
     pages = Document.from_dict({"pages": [line for line in lines if not line.get("error")]}).pages
     return {page.number: page for page in pages}
 

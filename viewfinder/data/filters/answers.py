@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from viewfinder.data.filters.languages import language_of, prose, switches
 from viewfinder.data.filters.text_quality import repetition
+from viewfinder.data.place_marks import rewrite_places
 from viewfinder.data.places import FORMS
 from viewfinder.data.sample import Sample
 from viewfinder.errors import ViewfinderError
@@ -121,6 +122,11 @@ def _check_form(name: str, text: str, transform: Transform) -> str | None:
             return "a list of plain boxes cannot be read, or one lies outside its picture"
     elif name == "inline" and _outside(text, transform.original_size):
         return "a place lies outside its picture"
+    elif name == "marked":
+        try:
+            rewrite_places(text, transform, transform)
+        except ViewfinderError as error:
+            return str(error)
     elif name == "html" and not Page.from_html(text, transform).elements:
         return "a page holds no elements"
     elif name == "action":

@@ -23,6 +23,7 @@ from viewfinder.data.sources.folder import PICTURES, list_files
 from viewfinder.data.sources.videos import SUFFIXES
 from viewfinder.errors import DataError, ViewfinderError
 from viewfinder.messages import ImagePart, VideoPart
+from viewfinder.outputs.json_lines import read_lines, read_text, read_values
 
 GRAM = 8
 _SHARED = 0.5
@@ -146,14 +147,14 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         yield from pq.read_table(path).to_pylist()
     elif path.suffix in (".tsv", ".csv"):
         csv.field_size_limit(min(sys.maxsize, 1 << 30))
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             yield from csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
     elif path.suffix == ".txt":
-        yield from ({"text": line} for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+        yield from ({"text": line} for line in read_lines(path))
     elif path.suffix == ".jsonl":
-        yield from (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+        yield from read_values(path)
     elif path.suffix == ".json":
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(read_text(path))
         yield from raw if isinstance(raw, list) else next((v for v in raw.values() if isinstance(v, list)), [])
     else:
         raise DataError(f"{path} is no evaluation set (.json, .jsonl, .tsv, .csv, .parquet, .txt)")

@@ -4,15 +4,15 @@
 {"a.jpg": "A red box."}                            captions.json
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 from viewfinder.data.sample import Sample
-from viewfinder.data.sources.conversations import read_object
-from viewfinder.data.sources.fields import DESCRIBE, sample_of_fields
+from viewfinder.data.sources.fields import DESCRIBE, RowReader, check_pictures
+from viewfinder.data.sources.keys import read_json, read_object
 from viewfinder.data.sources.rows import RowSource
 from viewfinder.errors import DataError
+from viewfinder.outputs.json_lines import read_lines, read_text
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
@@ -22,18 +22,19 @@ class FolderSource(RowSource):
 
     name = "folder"
 
-    def __init__(self, path: str, prompt: str = DESCRIBE, **about: Any) -> None:
-        self.path, self.prompt = Path(path), prompt
+    def __init__(self, path: str, prompt: str = DESCRIBE, ignore: str = "", **about: Any) -> None:
+        self.path = Path(path)
         if not self.path.is_dir():
             raise DataError(f"{path} is no folder; give the folder of pictures")
         super().__init__(self._list(), **about)
+        self.reader = RowReader(self.path, "original", "chat", prompt, self.language, ignore)
 
     def _list(self) -> list[Any]:
         metadata, captions = self.path / "metadata.jsonl", self.path / "captions.json"
         if metadata.is_file():
-            return [line for line in metadata.read_text(encoding="utf-8").splitlines() if line.strip()]
+            return read_lines(metadata)
         if captions.is_file():
-            named = json.loads(captions.read_text(encoding="utf-8"))
+            named = read_json(read_text(captions))
             return [{"file_name": name, "caption": caption} for name, caption in sorted(named.items())]
         found = list_files(self.path, PICTURES)
         if not found:
@@ -45,14 +46,14 @@ class FolderSource(RowSource):
             words = (self.path / row).with_suffix(".txt")
             if not words.is_file():
                 raise DataError(f"{row} has no caption; write it to {words.name}, or all to metadata.jsonl")
-            row = {"file_name": row, "caption": words.read_text(encoding="utf-8")}
-        return sample_of_fields(read_object(row), self.path, self.prompt)
+            row = {"file_name": row, "caption": read_text(words)}
+        return check_pictures(self.reader(read_object(row)))
 
     def describe(self, number: int) -> str:
         row = self.rows[number]
         if isinstance(row, str) and not row.lstrip().startswith("{"):
             return row
-        return row["file_name"] if isinstance(row, dict) else f"metadata.jsonl line {number + 1}"
+        return row["file_name"] if isinstance(row, dict) else f"row {number + 1} of metadata.jsonl"
 
 
 def list_files(path: Path, suffixes: tuple[str, ...]) -> list[Path]:

@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 
 from viewfinder.data.sample import Sample, say
-from viewfinder.data.sources.conversations import read_object, read_rows
-from viewfinder.data.sources.fields import DESCRIBE, picture_part
+from viewfinder.data.sources.conversations import read_rows
+from viewfinder.data.sources.fields import DESCRIBE
+from viewfinder.data.sources.keys import Keys, read_object
+from viewfinder.data.sources.row_media import picture_source
 from viewfinder.data.sources.rows import RowSource, new_sample
 from viewfinder.errors import DataError
 from viewfinder.media.image import load_image
 from viewfinder.media.transform import Transform
-from viewfinder.messages import Message
+from viewfinder.messages import ImagePart, Message
 from viewfinder.outputs.actions import Action, Device, format_action
 from viewfinder.outputs.boxes import Box, format_boxes
 from viewfinder.outputs.points import Point, format_points
@@ -63,50 +65,60 @@ class ScreenSource(RowSource):
         self.most, self.device, self.seed = most, device, seed
 
     def make(self, row: Any, number: int) -> Sample:
-        raw = read_object(row)
-        name = next((str(raw[key]) for key in ("image", "img_url", "img_filename") if raw.get(key)), None)
-        if name is None:
-            raise DataError("the row names no image")
-        part = picture_part(name, self.media)
+        keys = Keys(read_object(row))
+        part = ImagePart(image=picture_source(keys.take("image", "img_url", "img_filename"), self.media))
         size = load_image(part.image).size
-        elements = [self._element(one, size) for one in raw.get("elements") or raw.get("element") or [raw]]
+        stated = keys.take("img_size")
+        if stated is not None and tuple(stated) != size:
+            raise DataError(f"key 'img_size' is {stated} and the picture has {size[0]}x{size[1]}; correct one of them")
+        given = keys.take("elements", "element")
+        inner = [Keys(one) for one in given or ()]
+        elements = [self._element(one, size) for one in inner or [keys]]
+        for one in inner:
+            one.finish("an element")
         rng = np.random.default_rng((self.seed, number))
         chosen = [elements[i] for i in rng.permutation(len(elements))[: self.most]]
-        device = raw.get("device", self.device)
+        device: Any = keys.take("device") or self.device
         turns = [_ask(box, how, size, device, rng) for box, how in chosen]
         action = next((turn for turn in turns if turn[2] == "action"), None)
         turns = [action] if action else turns  # an action is asked for alone: it offers the device's function
-        if raw.get("caption") and not action:
-            turns.insert(0, (DESCRIBE, str(raw["caption"]), ""))
+        caption = keys.text("caption")
+        if caption and not action:
+            turns.insert(0, (DESCRIBE, caption, ""))
         messages: list[Message] = []
         for asked, answer, _ in turns:
             messages += [say("user", asked) if messages else say("user", part, asked), say("assistant", answer)]
         forms = tuple(form for turn in turns for form in ("", turn[2]))
         task = "action" if action else "screen"
         truth = {"elements": [{"box": list(box.xyxy), "name": box.label} for box, _ in chosen]}
-        about = {key: str(raw.get(key) or "") for key in ("licence", "language")}
+        about = {key: keys.text(key) for key in ("licence", "language")}
+        keys.finish("the screen")
         return new_sample(messages, task, truth=truth, forms=forms, device=device if action else None, **about)
 
-    def _element(self, raw: dict[str, Any], size: tuple[int, int]) -> tuple[Box, str]:
-        values = [float(value) for value in raw.get("box") or raw["bbox"]]
+    def _element(self, keys: Keys, size: tuple[int, int]) -> tuple[Box, str]:
+        corners = keys.take("box", "bbox")
+        if not isinstance(corners, list) or len(corners) != 4:
+            raise DataError(f"key 'box' of an element is {corners!r}, expected four numbers")
+        values = [float(value) for value in corners]
         if self.units == "fraction":
             values = [value * size[i % 2] for i, value in enumerate(values)]
         x1, y1, x2, y2 = values
         if self.corners == "xywh":
             x2, y2 = x1 + x2, y1 + y2
         inside = -_SLACK <= x1 < x2 <= size[0] + _SLACK and -_SLACK <= y1 < y2 <= size[1] + _SLACK
-        name = str(raw.get("name") or raw.get("text") or raw.get("instruction") or "").strip()
+        instruction, role = keys.text("instruction"), keys.text("role").strip()
+        name = (keys.text("name", "text") or instruction).strip()
+        keys.take("point")  # its middle
         if not inside or not name:
             raise DataError(
-                f"the element {json.dumps(raw, ensure_ascii=False)[:120]} is empty, nameless or outside its screen of "
-                f"{size[0]}x{size[1]}; check units and corners"
+                f"the element {json.dumps(keys.values, ensure_ascii=False, default=str)[:120]} is empty, nameless or "
+                f"outside its screen of {size[0]}x{size[1]}; check units and corners"
             )
         box = Box(max(x1, 0.0), max(y1, 0.0), min(x2, size[0]), min(y2, size[1]), label=name)
-        role = str(raw.get("role") or "").strip()
-        return box, str(raw.get("instruction") or "") or (f'the {role} "{name}"' if role else f'"{name}"')
+        return box, instruction or (f'the {role} "{name}"' if role else f'"{name}"')
 
     def describe(self, number: int) -> str:
-        return f"{self.path.name} row {number + 1}"
+        return f"row {number + 1} of {self.path.name}"
 
 
 def _ask(

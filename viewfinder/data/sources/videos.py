@@ -8,7 +8,6 @@ Times are seconds of the original clip. An answer is a dense caption where a cli
 one event otherwise.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from viewfinder.data.sample import Sample, say
-from viewfinder.data.sources.conversations import read_object
+from viewfinder.data.sources.keys import Keys, read_json, read_object
 from viewfinder.data.sources.rows import RowSource, new_sample
 from viewfinder.errors import DataError
 from viewfinder.media.video import probe_video
 from viewfinder.messages import VideoPart
+from viewfinder.outputs.json_lines import read_lines, read_text
 from viewfinder.outputs.prompts import describe_prompt, moments_prompt
 from viewfinder.outputs.spans import Span, format_moments, format_spans
 
@@ -59,7 +59,7 @@ class VideoSource(RowSource):
         row = row if isinstance(row, _Row) else _row_of(read_object(row))
         path = self._find(row.video)
         duration = probe_video(path).duration
-        spans = [_span(*event, duration) for event in sorted(row.events)]
+        spans = [_span(start, end, label, duration) for start, end, label in sorted(row.events)]
         if not spans:
             raise DataError("the clip has no events")
         rng = np.random.default_rng((self.seed, number))
@@ -82,7 +82,7 @@ class VideoSource(RowSource):
 
     def describe(self, number: int) -> str:
         row = self.rows[number]
-        return f"row {number + 1} ({row.video})" if isinstance(row, _Row) else f"row {number + 1}"
+        return f"row {number + 1} ({row.video})" if isinstance(row, _Row) else f"row {number + 1} of {self.path.name}"
 
 
 def _span(start: float, end: float, label: str, duration: float) -> Span:
@@ -95,12 +95,11 @@ def _span(start: float, end: float, label: str, duration: float) -> Span:
 
 def _read_file(path: Path) -> list[Any]:
     try:
-        text = path.read_text(encoding="utf-8")
         if path.suffix == ".txt":
-            return [_charades(line) for line in text.splitlines() if line.strip()]
+            return [_charades(line) for line in read_lines(path)]
         if path.suffix == ".jsonl":
-            return [line for line in text.splitlines() if line.strip()]
-        raw = json.loads(text)
+            return list(read_lines(path))
+        raw = read_json(read_text(path))
         if isinstance(raw, dict):
             return [_activitynet(name, entry) for name, entry in sorted(raw.items())]
         return list(raw)
@@ -120,9 +119,16 @@ def _activitynet(name: str, entry: dict[str, Any]) -> _Row:
 
 
 def _row_of(raw: dict[str, Any]) -> _Row:
+    keys = Keys(raw)
     events: list[tuple[float, float, str]] = []
-    for event in raw["events"]:
-        label = next((str(event[key]) for key in ("caption", "description", "query", "label") if event.get(key)), "")
-        events.append((float(event["start"]), float(event["end"]), label))
-    about = {key: str(raw.get(key) or "") for key in ("licence", "language")}
-    return _Row(str(raw["video"]), tuple(events), **about)
+    for event in keys.take("events") or ():
+        inner = Keys(event)
+        start, end = inner.take("start"), inner.take("end")
+        if start is None or end is None:
+            raise DataError(f"an event is {event!r}, expected start, end and caption")
+        events.append((float(start), float(end), inner.text("caption", "description", "query", "label")))
+        inner.finish("an event")
+    keys.take("duration")  # measured on the clip itself
+    row = _Row(keys.text("video"), tuple(events), licence=keys.text("licence"), language=keys.text("language"))
+    keys.finish("the row")
+    return row

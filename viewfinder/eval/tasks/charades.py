@@ -15,12 +15,13 @@ from viewfinder.eval.task import Scored, Task
 from viewfinder.media.video import probe_video
 from viewfinder.messages import VideoPart, user
 from viewfinder.outputs import prompts
+from viewfinder.outputs.json_lines import read_lines
 
 
 def questions(files: Files) -> Iterator[Question]:
     (path,) = files.find("charades_sta_test.txt")[:1]
     durations: dict[str, float] = {}
-    for i, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+    for i, line in enumerate(read_lines(path)):
         place, _, sentence = line.partition("##")
         fields = place.split()
         if len(fields) != 3 or not sentence:
