@@ -125,7 +125,7 @@ def plan_video(
     """
     budget = settings.budget
     clip = open_video(source, sample_fps=settings.sample_fps, frame_times=settings.frame_times, limits=limits)
-    width, height = clip.shown_size
+    width, height = clip.info.size
     if settings.official:
         sampling = _official_frames(clip, settings)
         if clip.is_list:  # resized as pictures first

@@ -34,7 +34,6 @@ class FrameList:
     name: str
     info: VideoInfo
     times: np.ndarray
-    shown_size: tuple[int, int]
     frames: Sequence[Any]
     limits: Limits
     is_list: bool = True
@@ -43,7 +42,7 @@ class FrameList:
         def one(slot: int) -> bool:
             picture = _load(self.frames[indices[slot]], indices[slot], self.limits)
             emit(slot, np.asarray(resample(picture.image, size)))
-            return picture.size != self.shown_size
+            return picture.size != self.info.size
 
         with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
             other_sizes = sum(pool.map(one, range(len(indices))))
@@ -81,7 +80,7 @@ def open_frames(
     _check_duration(name, duration, limits)
     fps = len(times) / max(duration - float(times[0]), 1e-6)
     info = VideoInfo(duration, first.size, len(times), fps, 0, varies, "frames")
-    return FrameList(name, info, times, first.size, frames, limits)
+    return FrameList(name, info, times, frames, limits)
 
 
 def open_directory(
@@ -107,7 +106,6 @@ class Animation:
     name: str
     info: VideoInfo
     times: np.ndarray
-    shown_size: tuple[int, int]
     file: str | bytes
     is_list: bool = False
 
@@ -158,7 +156,7 @@ def open_animation(file: str | bytes, name: str, limits: Limits) -> Animation:
     varies = spacing_of(times, delays[0])[1]
     notes = () if whole else (f"damaged: only its first {len(delays)} frames are used",)
     info = VideoInfo(duration, size, len(times), len(times) / duration, 0, varies, kind, notes)
-    return Animation(name, info, times, size, file)
+    return Animation(name, info, times, file)
 
 
 def _delays(image: Image.Image) -> tuple[list[float], bool]:

@@ -229,7 +229,6 @@ class SafeVideo:
     def __init__(self, data: bytes, info: VideoInfo) -> None:
         self.data, self.info = data, info
         self.times = np.zeros(0)
-        self.shown_size = info.size
 
     def read(self, *_: Any) -> tuple[str, ...]:
         raise MediaError("the frames of this clip are decoded elsewhere")
