@@ -246,7 +246,8 @@ class _Decoder:
 def decoder_of(stream: av.VideoStream) -> av.VideoCodecContext:
     """The stream's own decoder; for VP8 and VP9 with an alpha plane, which FFmpeg's own drop, that of libvpx."""
     library = _WITH_ALPHA.get(stream.codec_context.name)
-    if library is None or stream.metadata.get("alpha_mode") != "1":
+    tags = {key.lower(): value for key, value in stream.metadata.items()}  # writers differ in case
+    if library is None or tags.get("alpha_mode") != "1":
         return stream.codec_context
     decoder = av.CodecContext.create(library, "r")
     decoder.extradata = stream.codec_context.extradata
