@@ -124,7 +124,7 @@ def open_video_file(handle: Handle, limits: Limits) -> VideoFile:
 def _check_codec(name: str, codec: str) -> None:
     """FFmpeg holds the whitelist against decoders that it opens itself, and PyAV opens the stream's."""
     if codec not in _OPTIONS["codec_whitelist"].split(","):
-        raise MediaError(f"{name} is coded as {codec}, which is not read here; convert it, for example to MP4 with H.264")
+        raise MediaError(f"{name} is coded as {codec}, which is not read here; convert it to H.264 in MP4")
 
 
 def _check_frame(name: str, width: int, height: int, limits: Limits) -> None:
