@@ -71,3 +71,11 @@ def _rc4(key: bytes, data: bytes) -> bytes:
         state[i], state[j] = state[j], state[i]
         result.append(byte ^ state[(state[i] + state[j]) % 256])
     return bytes(result)
+
+
+def without_pages() -> bytes:
+    """A sound document of no pages, with its table of objects in order."""
+    head = b"%PDF-1.3\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
+    tree = b"2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n"
+    table = f"xref\n0 3\n0000000000 65535 f \n{9:010} 00000 n \n{len(head):010} 00000 n \n"
+    return head + tree + f"{table}trailer<</Root 1 0 R/Size 3>>\nstartxref\n{len(head + tree)}\n%%EOF\n".encode()

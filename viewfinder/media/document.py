@@ -140,10 +140,11 @@ class Document:
         points when no picture is given. Values of form fields are among them.
         """
         with _LOCK:
-            page = self._flat_page(index)
+            page, flat = self._flat_page(index)
             try:
-                points = self._size_of(page, index)
-                return visible_words(page, points if picture is None else picture.transform.original_size)
+                size = self._size_of(page, index) if picture is None else picture.transform.original_size
+                same = picture is not None and picture.size == size and not flat
+                return visible_words(page, size, picture.pixels if picture is not None and same else None)
             except pypdfium2.PdfiumError as error:
                 raise MediaError(
                     f"the text of {self._name_page(index)} cannot be read; render the page instead"
@@ -151,17 +152,17 @@ class Document:
             finally:
                 page.close()
 
-    def _flat_page(self, index: int) -> pypdfium2.PdfPage:
-        """A page whose annotations and form fields are part of it, as drawn; from a second copy of the document."""
+    def _flat_page(self, index: int) -> tuple[pypdfium2.PdfPage, bool]:
+        """A page, and whether annotations and form fields were made part of it, in a second copy of the document."""
         page = self._page(index)
-        if not pdfium.FPDFPage_GetAnnotCount(page):
-            return page
+        if not _has_more_than_links(page):
+            return page, False
         page.close()
         self._flat = self._flat or self._again()
         page = self._flat[index]
         pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY)
         page.close()  # what was flattened shows when the page is loaded again
-        return self._flat[index]
+        return self._flat[index], True
 
     def _page(self, index: int) -> pypdfium2.PdfPage:
         if not 0 <= index < len(self._pdf):
@@ -191,3 +192,13 @@ class Document:
 
     def _name_page(self, index: int) -> str:
         return f"page {index} (counting from 0) of {self.name}"
+
+
+def _has_more_than_links(page: pypdfium2.PdfPage) -> bool:
+    """Whether the page has annotations that may show text: fields, stamps, notes."""
+    kinds: set[int] = set()
+    for i in range(pdfium.FPDFPage_GetAnnotCount(page)):
+        annotation = pdfium.FPDFPage_GetAnnot(page, i)
+        kinds.add(pdfium.FPDFAnnot_GetSubtype(annotation))
+        pdfium.FPDFPage_CloseAnnot(annotation)
+    return bool(kinds - {pdfium.FPDF_ANNOT_LINK, pdfium.FPDF_ANNOT_POPUP})
