@@ -64,6 +64,7 @@ class DocumentPart(_Part):
     type: Literal["document"] = "document"
     document: Source
     pages: tuple[int, ...] | None = None
+    password: str | None = None
     min_pixels: int | None = Field(default=None, gt=0)
     max_pixels: int | None = Field(default=None, gt=0)
 

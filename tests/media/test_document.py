@@ -4,7 +4,7 @@ import pytest
 
 from tests.media.pdfs import locked, text_at, without_pages
 from viewfinder.errors import LimitError, MediaError
-from viewfinder.media.document import open_document
+from viewfinder.media.document import chosen_pages, open_document
 from viewfinder.media.source import Limits
 
 PDF = b"""%%PDF-1.4
@@ -69,10 +69,15 @@ def test_not_a_pdf(data: bytes, hint: str) -> None:
 
 
 def test_the_cap_is_on_pages_asked_for() -> None:
-    with open_document(PDF % 0, Limits(max_pages=2)) as document:
-        assert list(document.chosen([0, 2])) == [0, 2]
-        with pytest.raises(LimitError, match=r"3 pages of .* over the 2 allowed at once; name fewer"):
-            document.chosen(None)
+    limits = Limits(max_pages=2)
+    with open_document(PDF % 0, limits) as document:
+        assert chosen_pages(len(document), [0, 2], "a.pdf", limits) == [0, 2]
+        with pytest.raises(
+            LimitError, match=r"3 pages of a\.pdf are asked for, over the 2 allowed at once; name fewer"
+        ):
+            chosen_pages(len(document), None, "a.pdf", limits)
+        with pytest.raises(MediaError, match=r"a\.pdf has pages 0 to 2, and page 3 was asked for"):
+            chosen_pages(len(document), [3], "a.pdf", limits)
     with open_document(PDF % 0, Limits(max_pixels=10_000)) as document:
         width, height = document.page(0).size
     assert width * height <= 10_000

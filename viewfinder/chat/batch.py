@@ -14,9 +14,8 @@ from rich.progress import Progress
 
 from viewfinder.chat.journal import append_to_journal, read_journal
 from viewfinder.errors import MediaError, ViewfinderError
+from viewfinder.media.image import IMAGE_SUFFIXES
 from viewfinder.outputs.export import coco_from_results, csv_from_results
-
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"))
 
 
 @dataclass(frozen=True)

@@ -51,11 +51,30 @@ def _opened(data: bytes, password: str | None, name: str) -> pypdfium2.PdfDocume
         pdf = pypdfium2.PdfDocument(data, password=password)
     except pypdfium2.PdfiumError as error:
         if "assword" not in str(error):
-            raise MediaError(f"{name} is damaged and cannot be opened; save it again") from error
+            raise MediaError(f"{name} is damaged or has no pages, and cannot be opened; save it again") from error
         wrong = "by a password; give it" if password is None else "by another password than the one given"
         raise MediaError(f"{name} is locked {wrong}, or save it again without one") from error
     pdf.init_forms()
     return pdf
+
+
+def chosen_pages(count: int, wanted: Sequence[int] | None, name: str, limits: Limits) -> list[int]:
+    """Pages from 0 of a document of `count`: those wanted, or all.
+
+    Raises:
+        LimitError: more than `limits` allow at once.
+        MediaError: a page that the document does not have.
+    """
+    numbers = list(range(count) if wanted is None else wanted)
+    for number in numbers:
+        if not 0 <= number < count:
+            raise MediaError(f"{name} has pages 0 to {count - 1}, and page {number} was asked for; name others")
+    if len(numbers) > limits.max_pages:
+        raise LimitError(
+            f"{len(numbers):,} pages of {name} are asked for, over the {limits.max_pages:,} allowed at once; name fewer "
+            "(pages) or raise Limits.max_pages"
+        )
+    return numbers
 
 
 class Document:
@@ -85,20 +104,6 @@ class Document:
             self._pdf.close()
             if self._flat is not None:
                 self._flat.close()
-
-    def chosen(self, pages: Sequence[int] | None) -> Sequence[int]:
-        """The pages asked for, all when None.
-
-        Raises:
-            LimitError: more than `limits` allow at once.
-        """
-        numbers = range(len(self)) if pages is None else pages
-        if len(numbers) > self._limits.max_pages:
-            raise LimitError(
-                f"{len(numbers):,} pages of {self.name} are asked for, over the {self._limits.max_pages:,} allowed at "
-                "once; name fewer (pages) or raise Limits.max_pages"
-            )
-        return numbers
 
     def page_size(self, index: int) -> tuple[float, float]:
         """(width, height) in points of 1/72 inch, as shown (after the page's own rotation)."""

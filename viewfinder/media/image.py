@@ -21,6 +21,10 @@ from viewfinder.media.transform import Box, Transform
 # Readers written for hostile input. EPS (which runs another program) and the rare ones stay out. MPO is read by
 # JPEG's and has no reader of its own name. TGA has no signature, so it is asked last.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "ICO", "AVIF", "JPEG2000", "QOI", "TGA")
+IMAGE_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".mpo", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff")
+    + (".ppm", ".pgm", ".pbm", ".ico", ".avif", ".jp2", ".j2k", ".qoi", ".tga")
+)
 _ORIENTATION_TAG = 0x0112
 _BITS_TAG, _PHOTOMETRIC_TAG = 258, 262  # of TIFF
 _KEY_SCALE = {"1": 255, "L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}
@@ -69,8 +73,11 @@ class Picture:
         return Picture(self.image.crop(whole), self.transform.then_crop(whole), self.notes)
 
 
-def load_image(source: Any, limits: Limits = DEFAULT_LIMITS) -> Picture:
+def load_image(source: Any, limits: Limits = DEFAULT_LIMITS, page: int | None = None) -> Picture:
     """Read a picture from a path, bytes, URL, `data:` URI, PIL image, uint8 array (H, W[, 1|3|4]) or `Picture`.
+
+    Args:
+        page: of a file that holds several (see `count_pages`), from 0; None is the first, and says so.
 
     Raises:
         LimitError: more bytes or pixels than `limits` allow; nothing was decoded.
@@ -88,13 +95,23 @@ def load_image(source: Any, limits: Limits = DEFAULT_LIMITS) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # limits.max_pixels decides
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
+            if page is not None:
+                image.seek(page)
     except Image.DecompressionBombError as error:
         raise LimitError(f"{name} declares more pixels than can be decoded safely; make it smaller") from error
     except Exception as error:  # hostile bytes surface as any exception of a decoder
         raise MediaError(
             f"{name} {_what_else(data)}, expected a picture (JPEG, PNG, WebP, ...); check the file"
         ) from error
-    return _upright_rgb(image, name, limits)
+    return _upright_rgb(image, name, limits, several=page is None)
+
+
+def count_pages(data: bytes) -> int:
+    """How many pages a TIFF file holds; 1 for everything else, animations among it."""
+    try:
+        return getattr(Image.open(io.BytesIO(data), formats=("TIFF",)), "n_frames", 1)
+    except Exception:  # no TIFF, or a damaged one: its reader says so
+        return 1
 
 
 def _what_else(data: bytes) -> str:
@@ -110,7 +127,7 @@ def _what_else(data: bytes) -> str:
     return f"is no picture (it begins with {data[:12]!r})"
 
 
-def _upright_rgb(image: Image.Image, name: str, limits: Limits) -> Picture:
+def _upright_rgb(image: Image.Image, name: str, limits: Limits, several: bool = True) -> Picture:
     width, height = image.size
     if width * height > limits.max_pixels:
         raise LimitError(
@@ -121,7 +138,7 @@ def _upright_rgb(image: Image.Image, name: str, limits: Limits) -> Picture:
         raise MediaError(f"{name} has {width}x{height} pixels, expected at least one; check the file")
     notes: list[str] = []
     try:
-        if getattr(image, "is_animated", False) and image.format != "MPO":  # MPO holds previews, not motion
+        if several and getattr(image, "is_animated", False) and image.format != "MPO":  # MPO holds previews, not motion
             notes.append("several frames or pages: only the first is used")
         _scale_color_key(image)
         stored = _orientation(image)

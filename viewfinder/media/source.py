@@ -26,7 +26,7 @@ class Limits:
     Attributes:
         max_bytes: of a source that is read into memory (a video file on disk is not).
         max_pixels: width x height of one picture, page or frame, checked before decoding.
-        max_pages: of one document.
+        max_pages: of one document that are asked for at once.
         max_seconds: duration of one video.
         max_frames: frames that one video may give to the model.
         timeout: seconds for a whole download.

@@ -18,13 +18,12 @@ from PIL import Image
 
 from viewfinder.errors import LimitError, MediaError
 from viewfinder.media.frames import Emit, VideoInfo, spacing_of
-from viewfinder.media.image import Picture, load_image, to_rgb
+from viewfinder.media.image import IMAGE_SUFFIXES, Picture, load_image, to_rgb
 from viewfinder.media.resize import resample
 from viewfinder.media.sampling import check_times
 from viewfinder.media.source import Limits
 
 _LIST_FPS = 2.0
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".avif")
 
 
 @dataclass
@@ -91,7 +90,7 @@ def open_directory(
     Raises:
         MediaError: no pictures there; else as in `open_frames`.
     """
-    files = sorted((f for f in path.iterdir() if f.suffix.lower() in _SUFFIXES), key=_natural)
+    files = sorted((f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES), key=_natural)
     if not files:
         raise MediaError(
             f"the directory {path.name} holds no pictures, expected frames such as 0001.jpg; check the path"

@@ -98,9 +98,7 @@ def _words(text_page: pypdfium2.PdfTextPage) -> Iterator[tuple[str, Box]]:
     yield from finished()
 
 
-def _with_and_without_text(
-    page: pypdfium2.PdfPage, drawn: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray] | None:
+def _with_and_without_text(page: pypdfium2.PdfPage, drawn: np.ndarray | None) -> tuple[np.ndarray, np.ndarray] | None:
     """The page drawn twice, RGB (H, W, 3); None where all its text is invisible by its mode."""
     texts = [thing.raw for thing in page.get_objects([pdfium.FPDF_PAGEOBJ_TEXT], max_depth=_DEEPEST)]
     if all(pdfium.FPDFTextObj_GetTextRenderMode(text) in _HIDDEN_MODES for text in texts):

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from viewfinder.media.document import DEFAULT_DPI, open_document
+from viewfinder.media.document import DEFAULT_DPI, chosen_pages, open_document
 from viewfinder.media.image import Picture, load_image
 from viewfinder.media.opening import open_video
 from viewfinder.media.plan import VideoPlan, VideoSettings, plan_video
-from viewfinder.media.resize import model_size, resize_picture
+from viewfinder.media.resize import MAX_PIXELS, model_size, resize_picture
 from viewfinder.media.source import DEFAULT_LIMITS, Limits
 from viewfinder.media.transform import Transform
 from viewfinder.media.video import Clip, read_clip
@@ -58,9 +58,9 @@ def expand_documents(messages: Sequence[Message], limits: Limits) -> tuple[Messa
 
 
 def _pages(part: DocumentPart, limits: Limits) -> Iterator[ImagePart]:
-    with open_document(part.document, limits) as document:
-        for index in part.pages if part.pages is not None else range(len(document)):
-            page = document.page(index, dpi=DEFAULT_DPI, max_pixels=part.max_pixels)
+    with open_document(part.document, limits, password=part.password) as document:
+        for index in chosen_pages(len(document), part.pages, document.name, limits):
+            page = document.page(index, dpi=DEFAULT_DPI, max_pixels=part.max_pixels or MAX_PIXELS)
             yield ImagePart(image=page, min_pixels=part.min_pixels, max_pixels=part.max_pixels)
 
 

@@ -70,22 +70,20 @@ class Intake:
 
     def pages(self, source: Any, pages: Sequence[int] | None = None) -> "SafePages":
         """A picture or PDF with its text layer, all pages drawn."""
-        data = self.fetch(source)
-        if b"%PDF-" not in data[:1024]:
-            return SafePages([SafePage(self.sandbox.image(data, self.limits), 0)])
         chosen = None if pages is None else tuple(pages)
         limit = self.limits.max_pixels // 8
         return SafePages(
-            self.sandbox.pages(data, self.limits, pages=chosen, max_pixels=limit, dpi=DEFAULT_DPI, words=True)
+            self.sandbox.pages(
+                self.fetch(source), self.limits, pages=chosen, max_pixels=limit, dpi=DEFAULT_DPI, words=True
+            )
         )
 
     def some_pages(self, source: Any, numbers: Sequence[int]) -> tuple[list[SafePage], int]:
         """Those pages of `numbers` that exist, drawn as `pages` draws them, and how many there are in all."""
-        data = self.fetch(source)
-        if b"%PDF-" not in data[:1024]:
-            return [SafePage(self.sandbox.image(data, self.limits), 0)], 1
         limit = self.limits.max_pixels // 8
-        return self.sandbox.some_pages(data, self.limits, pages=tuple(numbers), max_pixels=limit, dpi=DEFAULT_DPI)
+        return self.sandbox.some_pages(
+            self.fetch(source), self.limits, pages=tuple(numbers), max_pixels=limit, dpi=DEFAULT_DPI
+        )
 
     def video(self, source: Any) -> "SafeVideo":
         """A clip, probed; its frames are decoded when a window of it is asked about."""
@@ -131,6 +129,7 @@ class Intake:
             self.fetch(part.document),
             self.limits,
             pages=part.pages,
+            password=part.password,
             dpi=DEFAULT_DPI,
             max_pixels=max(budget, 10_000) * 4,
         )

@@ -13,8 +13,9 @@ from viewfinder.data.sources.conversations import read_object
 from viewfinder.data.sources.fields import DESCRIBE, sample_of_fields
 from viewfinder.data.sources.rows import RowSource
 from viewfinder.errors import DataError
+from viewfinder.media.image import IMAGE_SUFFIXES
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+PICTURES = tuple(sorted(IMAGE_SUFFIXES))
 
 
 class FolderSource(RowSource):
