@@ -71,8 +71,8 @@ def chosen_pages(count: int, wanted: Sequence[int] | None, name: str, limits: Li
             raise MediaError(f"{name} has pages 0 to {count - 1}, and page {number} was asked for; name others")
     if len(numbers) > limits.max_pages:
         raise LimitError(
-            f"{len(numbers):,} pages of {name} are asked for, over the {limits.max_pages:,} allowed at once; name fewer "
-            "(pages) or raise Limits.max_pages"
+            f"{len(numbers):,} pages of {name} are asked for, over the {limits.max_pages:,} allowed at once; name "
+            "fewer (pages) or raise Limits.max_pages"
         )
     return numbers
 

@@ -21,10 +21,8 @@ from viewfinder.media.transform import Box, Transform
 # Readers written for hostile input. EPS (which runs another program) and the rare ones stay out. MPO is read by
 # JPEG's and has no reader of its own name. TGA has no signature, so it is asked last.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "ICO", "AVIF", "JPEG2000", "QOI", "TGA")
-IMAGE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".mpo", ".png", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff")
-    + (".ppm", ".pgm", ".pbm", ".ico", ".avif", ".jp2", ".j2k", ".qoi", ".tga")
-)
+_SUFFIXES = "jpg jpeg mpo png webp gif bmp dib tif tiff ppm pgm pbm ico avif jp2 j2k qoi tga"
+IMAGE_SUFFIXES = frozenset(f".{name}" for name in _SUFFIXES.split())
 _ORIENTATION_TAG = 0x0112
 _BITS_TAG, _PHOTOMETRIC_TAG = 258, 262  # of TIFF
 _KEY_SCALE = {"1": 255, "L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}
