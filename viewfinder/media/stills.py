@@ -82,6 +82,37 @@ def open_frames(
     return FrameList(name, info, times, frames, limits)
 
 
+def frames_of_array(source: Any, value_range: tuple[float, float] | None) -> np.ndarray:
+    """An array or tensor (T, H, W, C) or (T, C, H, W) with 1, 3 or 4 channels as uint8 (T, H, W, C).
+
+    `value_range` says what is black and what is white, such as (0.0, 1.0); bytes need none.
+
+    Raises:
+        MediaError: another shape, no range for numbers that are no bytes, or values outside it.
+    """
+    try:
+        array = np.asarray(source)
+    except (TypeError, ValueError, RuntimeError) as error:  # of a tensor on a device, or of a type numpy has not
+        raise MediaError(f"the frames are no array ({error}); give .cpu().float() and value_range") from error
+    last, first = (array.ndim == 4 and array.shape[axis] in (1, 3, 4) for axis in (3, 1))
+    if last == first:
+        raise MediaError(
+            f"frames of shape {array.shape} are neither (T, H, W, C) nor (T, C, H, W) with 1, 3 or 4 channels beyond "
+            "doubt; transpose them or give a list of pictures"
+        )
+    array = array if last else array.transpose(0, 2, 3, 1)
+    if array.dtype == np.uint8 and value_range in (None, (0, 255)):
+        return array
+    low, high = float(array.min(initial=np.inf)), float(array.max(initial=-np.inf))
+    if value_range is None or not value_range[0] <= low <= high <= value_range[1] or value_range[0] == value_range[1]:
+        raise MediaError(
+            f"frames of {array.dtype} have values from {low:g} to {high:g}, and value_range is {value_range}; say what "
+            "is black and what is white, such as value_range=(0, 1)"
+        )
+    black, white = value_range
+    return np.rint((array - black) * (255 / (white - black))).astype(np.uint8)
+
+
 def open_directory(
     path: Path, sample_fps: float | None, frame_times: Sequence[float] | None, limits: Limits
 ) -> FrameList:

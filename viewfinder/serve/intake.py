@@ -17,7 +17,7 @@ from viewfinder.media.document import DEFAULT_DPI, Word
 from viewfinder.media.frames import VideoInfo
 from viewfinder.media.image import Picture
 from viewfinder.media.sandbox import SafePage, Sandbox
-from viewfinder.media.source import Limits, read_source
+from viewfinder.media.source import Limits, read_source, scheme_of
 from viewfinder.media.video import Clip
 from viewfinder.messages import (
     ChatModel,
@@ -55,7 +55,7 @@ class Intake:
         """
         if not isinstance(source, str):
             raise MediaError(f"a medium is given as a {type(source).__name__}, expected a URL or data: URI as text")
-        if source.startswith("data:"):
+        if scheme_of(source) == "data":
             return read_source(source, self.limits)
         if not self._fetches.acquire(timeout=self.limits.timeout):
             raise LimitError("too many downloads are under way; send the file itself as data:, or try again")
