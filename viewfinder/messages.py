@@ -252,16 +252,14 @@ def _part(raw: Any, where: str) -> Part:
 
 
 def _opened(fields: dict[str, Any], kind: str, where: str) -> dict[str, Any]:
-    """The fields of a part whose `image_url` or `video_url` is a text, or an object with `url` and budgets."""
+    """The fields of a part whose URL is a text, or an object with `url` and budgets."""
     value = fields.pop(f"{kind}_url")
     if not isinstance(value, dict):
         return {kind: value, **fields}
-    inner: dict[str, Any] = {key: item for key, item in value.items() if item is not None}  # pyright: ignore
-    inner.pop("detail", None)
+    inner: dict[str, Any] = {k: v for k, v in value.items() if v is not None and k != "detail"}  # pyright: ignore
     if "url" not in inner:
         raise MessageError(f"{where}.{kind}_url has keys {sorted(inner)} and no url; give one")
-    twice = sorted(key for key in inner.keys() & fields.keys() if inner[key] != fields[key])
-    if twice:
+    if twice := sorted(key for key in inner.keys() & fields.keys() if inner[key] != fields[key]):
         raise MessageError(f"{where} has {twice[0]} in {kind}_url and beside it with different values; give it once")
     return {kind: inner.pop("url"), **inner, **fields}
 
@@ -275,10 +273,9 @@ def _listed(fields: dict[str, Any], where: str) -> dict[str, Any]:
     frames = clip[match.end() :].split(",")
     if not all(frame.strip() for frame in frames):
         raise MessageError(f"{where} has an empty frame among {len(frames)}; leave it out")
-    fields["video"] = [f"data:image/{match.group(1)};base64,{frame}" for frame in frames]
-    if "sample_fps" not in fields and "fps" in fields:
-        fields["sample_fps"] = fields.pop("fps")
-    return fields
+    pictures = [f"data:image/{match.group(1)};base64,{frame}" for frame in frames]
+    rate = {"sample_fps": fields.pop("fps")} if "fps" in fields else {}
+    return {**rate, **fields, "video": pictures}
 
 
 def _build(cls: type[Part], fields: dict[str, Any], where: str) -> Part:

@@ -56,9 +56,9 @@ def sample(
 ) -> Sampling:
     """Choose frames every 1/`fps` seconds (2 a second when nothing is given), or `nframes` of them.
 
-    The number of frames is kept even and within `min_frames` and `max_frames` (see `frame_bounds`); when that changes the rate,
-    or with `nframes`, the samples are spread evenly from `start` to `end`. When there are no more
-    frames than wanted, each is taken once, at its own time (the last one twice if they are odd).
+    The number of frames is kept even and within `min_frames` and `max_frames` (see `frame_bounds`); when that
+    changes the rate, or with `nframes`, the samples are spread evenly from `start` to `end`. When there are no
+    more frames than wanted, each is taken once, at its own time (the last one twice if they are odd).
 
     Args:
         times: presentation times of all frames in seconds, not decreasing.
@@ -137,7 +137,7 @@ def frame_bounds(
     `frame_bounds(None, 2) == (2, 2)` and `frame_bounds(1000, None) == (768, 768)`.
     """
     low, high = min_frames or least, max_frames or most
-    return (low, high) if min_frames and max_frames else (min(low, high), high)
+    return (low, high) if min_frames and max_frames else (min(low, high // 2 * 2), high)
 
 
 def _on_screen(times: np.ndarray, moments: np.ndarray, early: float) -> np.ndarray:

@@ -167,7 +167,8 @@ def _check_size(size: int, source: Any, limits: Limits) -> None:
 
 
 def _decode_data_uri(uri: str, limits: Limits) -> bytes:
-    head, comma, body = uri.partition("#")[0].strip().partition(",")
+    head, comma, body = uri.strip().partition(",")
+    body = body.partition("#")[0] or body  # without a fragment
     if not comma:
         raise MediaError("a data: URI has no comma before its data; expected data:image/png;base64,...")
     if not re.search(r";\s*base64\s*$", head, re.IGNORECASE):
