@@ -96,7 +96,7 @@ def test_a_picture_with_a_preview_inside_is_the_picture() -> None:
     assert load_image(mpo).notes == ()
 
 
-def png(depth: int, color: int, rows: list[bytes], width: int, transparent: bytes) -> bytes:
+def keyed_png(depth: int, color: int, rows: list[bytes], width: int, transparent: bytes) -> bytes:
     """A PNG with a transparent color (tRNS) that Pillow's writer would not make."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
@@ -111,11 +111,11 @@ def png(depth: int, color: int, rows: list[bytes], width: int, transparent: byte
 @pytest.mark.parametrize(
     ("data", "grey"),
     [
-        (png(16, 0, [struct.pack(">3H", 0, 25700, 258)], 3, struct.pack(">H", 258)), [0, 100, 255]),
-        (png(4, 0, [b"\x3a"], 2, struct.pack(">H", 3)), [255, 170]),
-        (png(2, 0, [b"\x1b"], 4, struct.pack(">H", 1)), [0, 255, 170, 255]),
-        (png(1, 0, [b"\xa0"], 3, struct.pack(">H", 0)), [255, 255, 255]),
-        (png(16, 2, [struct.pack(">6H", 258, 258, 258, 25700, 25700, 25700)], 2, struct.pack(">3H", *[258] * 3)),
+        (keyed_png(16, 0, [struct.pack(">3H", 0, 25700, 258)], 3, struct.pack(">H", 258)), [0, 100, 255]),
+        (keyed_png(4, 0, [b"\x3a"], 2, struct.pack(">H", 3)), [255, 170]),
+        (keyed_png(2, 0, [b"\x1b"], 4, struct.pack(">H", 1)), [0, 255, 170, 255]),
+        (keyed_png(1, 0, [b"\xa0"], 3, struct.pack(">H", 0)), [255, 255, 255]),
+        (keyed_png(16, 2, [struct.pack(">6H", 258, 258, 258, 25700, 25700, 25700)], 2, struct.pack(">3H", *[258] * 3)),
          [255, 100]),
     ],
 )  # fmt: skip
