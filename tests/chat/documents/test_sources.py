@@ -1,6 +1,8 @@
 """What counts as a document, page by page: TIFF files, locked and very large PDFs, and names in errors."""
 
 import io
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -86,3 +88,22 @@ def test_pixels_of_a_page_stay_where_they_were() -> None:
     with open_pages(io.BytesIO(page_of(text_at(20, 100, "A4"))).getvalue()) as pages:
         assert pages.picture(0).size == (625, 417)
         assert pages.picture(0).notes == ()
+
+
+def test_a_poster_takes_little_memory() -> None:
+    """In a process of its own: drawing, words and ink of 8,400 points square within 500 MB beyond what imports take."""
+    code = (
+        "import resource\n"
+        "from tests.media.pdfs import page_of, text_at\n"
+        "from viewfinder.chat.documents.ink import Ink\n"
+        "from viewfinder.chat.documents.sources import open_pages\n"
+        "poster = page_of(text_at(100, 100, 'Poster', size=400)).replace(b'[0 0 300 200]', b'[0 0 8400 8400]')\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak()\n"
+        "with open_pages(poster) as pages:\n"
+        "    picture = pages.picture(0)\n"
+        "    assert pages.words(0, picture) and not Ink(picture).blank\n"
+        "print((peak() - before) // 1024)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 500
