@@ -9,6 +9,7 @@ import pytest
 
 from tests.media.films import numbers_of, write_film
 from viewfinder.errors import MediaError
+from viewfinder.media.encode import add_video
 from viewfinder.media.video import load_video, probe_video
 
 TENTHS = [k / 10 for k in range(120)]
@@ -58,8 +59,8 @@ def test_transparent_frames_lie_on_white(tmp_path: Path, codec: str) -> None:
     rgba = np.zeros((48, 64, 4), np.uint8)
     rgba[..., 0], rgba[:, 32:, 3] = 255, 255
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=10, options={"auto-alt-ref": "0"})
-        stream.width, stream.height, stream.pix_fmt, stream.metadata["alpha_mode"] = 64, 48, "yuva420p", "1"
+        stream = add_video(container, 10, (64, 48), {"auto-alt-ref": "0"}, codec)
+        stream.pix_fmt, stream.metadata["alpha_mode"] = "yuva420p", "1"
         for k in range(4):
             frame = av.VideoFrame.from_ndarray(rgba, format="rgba").reformat(format="yuva420p")
             frame.pts, frame.time_base = k, Fraction(1, 10)
