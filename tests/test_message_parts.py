@@ -64,6 +64,8 @@ def test_frames_in_one_uri_are_a_list() -> None:
     (info,) = small_processor().plan([{"role": "user", "content": [part]}]).media
     assert info.frame_times == (0.0, 0.25, 0.5, 0.75)
     assert info.second_per_grid_ts == 0.5
+    thinned = part_of({"video_url": {"url": FRAMES, "fps": 1.0, "sample_fps": 4.0}})
+    assert (thinned.fps, thinned.sample_fps) == (1.0, 4.0)
 
 
 def test_an_empty_frame_is_refused() -> None:

@@ -274,7 +274,7 @@ def _listed(fields: dict[str, Any], where: str) -> dict[str, Any]:
     if not all(frame.strip() for frame in frames):
         raise MessageError(f"{where} has an empty frame among {len(frames)}; leave it out")
     pictures = [f"data:image/{match.group(1)};base64,{frame}" for frame in frames]
-    rate = {"sample_fps": fields.pop("fps")} if "fps" in fields else {}
+    rate = {"sample_fps": fields.pop("fps")} if "fps" in fields and "sample_fps" not in fields else {}
     return {**rate, **fields, "video": pictures}
 
 

@@ -170,6 +170,7 @@ def test_places_in_original_pixels_on_request(client: openai.OpenAI, picture_uri
         ({"content": [{"type": "image_url", "image_url": {"url": "/etc/passwd"}}]}, "files may not be named"),
         ({"content": [{"type": "image_url", "image_url": {"url": "http://127.0.0.1:1/x.png"}}]}, "private address"),
         ({"content": [{"type": "file", "file": {"file_id": "f"}}]}, "not kept here"),
+        ({"content": [{"type": "document", "document": "data:,x"}]}, "is no PDF"),
         ({"content": "x" * 20_000}, "tokens and the model takes 4096"),
     ],
 )

@@ -125,8 +125,11 @@ class Intake:
 
     def _document(self, part: DocumentPart, settings: ProcessorSettings, room: "_Room") -> Iterator[ImagePart]:
         budget = min(part.max_pixels or settings.max_pixels, self.context * settings.factor**2)
+        data = self.fetch(part.document)
+        if b"%PDF-" not in data[:1024]:
+            raise MediaError(f"the document is no PDF (it begins with {data[:8]!r}); give pictures as images")
         pages = self.sandbox.pages(
-            self.fetch(part.document),
+            data,
             self.limits,
             pages=part.pages,
             password=part.password,
