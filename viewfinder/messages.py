@@ -42,10 +42,7 @@ class ImagePart(_Part):
 
 
 class VideoPart(_Part):
-    """A clip: a file, or frames (a list, array or tensor) with `sample_fps`. Times are seconds of the original.
-
-    `value_range` is what is black and what is white in an array that does not hold bytes.
-    """
+    """A clip: a file, or frames (list, array, tensor) with `sample_fps`. Times are seconds of the original."""
 
     type: Literal["video"] = "video"
     video: Source
@@ -63,7 +60,7 @@ class VideoPart(_Part):
     sample_fps: float | None = Field(default=None, gt=0)
     raw_fps: float | None = Field(default=None, gt=0)
     frame_times: tuple[float, ...] | None = None
-    value_range: tuple[float, float] | None = None
+    value_range: tuple[float, float] | None = None  # black and white of an array that holds no bytes
 
 
 class DocumentPart(_Part):
@@ -194,9 +191,8 @@ def parse_messages(raw: Sequence[Any]) -> tuple[Message, ...]:
     """Read a conversation in OpenAI's or the official Qwen shape.
 
     A part's kind is given by its keys, image before video before text, as in the official template;
-    `image_url` may be a string or `{"url": ...}`, and `video_url` likewise. Budgets may stand beside the URL or
-    in the part. A key that is null is as good as absent. A clip may be given as vLLM's list of frames,
-    `data:video/jpeg;base64,FRAME,FRAME`, whose `fps` is the rate they were taken at.
+    `image_url` may be a string or `{"url": ...}` with budgets, and `video_url` likewise. A null key is absent. A clip
+    may be vLLM's list of frames, `data:video/jpeg;base64,FRAME,FRAME`, whose `fps` is the rate they were taken at.
 
     Raises:
         MessageError: an unknown key or type, a part of no known kind, or a message without role or content.
