@@ -6,12 +6,16 @@ talk to any model: in process, our server, or another engine's.
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Protocol, TypedDict, TypeVar, Unpack, runtime_checkable
+from typing import Any, Literal, Protocol, TypedDict, Unpack, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from viewfinder.errors import MessageError
+
+_TYPES = ("text", "input_text", "image", "image_url", "input_image", "video", "video_url", "document")
+_FRAMES = re.compile(r"\s*data:video/(jpeg|jpg|png|webp)\s*;\s*base64\s*,", re.IGNORECASE)
 
 Source = Any
 """A path, URL, `data:` URI, bytes, or a decoded `Picture` / `Clip` / PIL image / list of frames."""
@@ -38,7 +42,7 @@ class ImagePart(_Part):
 
 
 class VideoPart(_Part):
-    """A clip: a file, or a list of frames with `sample_fps`. Times are seconds of the original."""
+    """A clip: a file, or frames (list, array, tensor) with `sample_fps`. Times are seconds of the original."""
 
     type: Literal["video"] = "video"
     video: Source
@@ -56,6 +60,7 @@ class VideoPart(_Part):
     sample_fps: float | None = Field(default=None, gt=0)
     raw_fps: float | None = Field(default=None, gt=0)
     frame_times: tuple[float, ...] | None = None
+    value_range: tuple[float, float] | None = None  # black and white of an array that holds no bytes
 
 
 class DocumentPart(_Part):
@@ -64,11 +69,13 @@ class DocumentPart(_Part):
     type: Literal["document"] = "document"
     document: Source
     pages: tuple[int, ...] | None = None
+    password: str | None = None
     min_pixels: int | None = Field(default=None, gt=0)
     max_pixels: int | None = Field(default=None, gt=0)
 
 
 Part = TextPart | ImagePart | VideoPart | DocumentPart
+_PARTS: dict[str, type[Part]] = {"image": ImagePart, "video": VideoPart, "document": DocumentPart, "text": TextPart}
 
 
 class ToolCall(_Part):
@@ -188,10 +195,11 @@ def parse_messages(raw: Sequence[Any]) -> tuple[Message, ...]:
     """Read a conversation in OpenAI's or the official Qwen shape.
 
     A part's kind is given by its keys, image before video before text, as in the official template;
-    `image_url` may be a string or `{"url": ...}`, and `video_url` likewise.
+    `image_url` may be a string or `{"url": ...}` with budgets, and `video_url` likewise. A null key is absent. A clip
+    may be vLLM's list of frames, `data:video/jpeg;base64,FRAME,FRAME`, whose `fps` is the rate they were taken at.
 
     Raises:
-        MessageError: an unknown key, a part of no known kind, or a message without role or content.
+        MessageError: an unknown key or type, a part of no known kind, or a message without role or content.
     """
     return tuple(_message(item, f"messages[{i}]") for i, item in enumerate(raw))
 
@@ -228,34 +236,49 @@ def _part(raw: Any, where: str) -> Part:
         return TextPart(text=raw)
     if not isinstance(raw, dict):
         raise MessageError(f"{where} is {_show(raw)}, expected an object such as {{'type': 'text', 'text': ...}}")
-    fields: dict[str, Any] = dict(raw)  # pyright: ignore[reportUnknownArgumentType]
-    fields.pop("type", None)
+    fields: dict[str, Any] = {key: value for key, value in raw.items() if value is not None}  # pyright: ignore
+    kind = fields.pop("type", "text")
+    if kind not in _TYPES:
+        raise MessageError(f"{where} has the type {_show(kind)}, expected one of {', '.join(_TYPES)}")
     fields.pop("detail", None)  # OpenAI's hint for image size; budgets are explicit here
-    if "image_url" in fields:
-        return _build(ImagePart, {"image": _url(fields.pop("image_url")), **fields}, where)
-    if "image" in fields:
-        return _build(ImagePart, fields, where)
-    if "video_url" in fields:
-        return _build(VideoPart, {"video": _url(fields.pop("video_url")), **fields}, where)
-    if "video" in fields:
-        return _build(VideoPart, fields, where)
-    if "document" in fields:
-        return _build(DocumentPart, fields, where)
-    if "text" in fields:
-        return _build(TextPart, fields, where)
+    for key, part in _PARTS.items():
+        if f"{key}_url" in fields:
+            fields = _opened(fields, key, where)
+        if key in fields:
+            return _build(part, _listed(fields, where) if key == "video" else fields, where)
     raise MessageError(
         f"{where} has keys {sorted(fields)} and none of image, image_url, video, video_url, document, text"
     )
 
 
-def _url(value: Any) -> Any:
-    return value["url"] if isinstance(value, dict) and "url" in value else value  # pyright: ignore[reportUnknownVariableType]
+def _opened(fields: dict[str, Any], kind: str, where: str) -> dict[str, Any]:
+    """The fields of a part whose URL is a text, or an object with `url` and budgets."""
+    value = fields.pop(f"{kind}_url")
+    if not isinstance(value, dict):
+        return {kind: value, **fields}
+    inner: dict[str, Any] = {k: v for k, v in value.items() if v is not None and k != "detail"}  # pyright: ignore
+    if "url" not in inner:
+        raise MessageError(f"{where}.{kind}_url has keys {sorted(inner)} and no url; give one")
+    if twice := sorted(key for key in inner.keys() & fields.keys() if inner[key] != fields[key]):
+        raise MessageError(f"{where} has {twice[0]} in {kind}_url and beside it with different values; give it once")
+    return {kind: inner.pop("url"), **inner, **fields}
 
 
-_P = TypeVar("_P", TextPart, ImagePart, VideoPart, DocumentPart)
+def _listed(fields: dict[str, Any], where: str) -> dict[str, Any]:
+    """vLLM's list of frames in one URI as a list of pictures; other clips as they are."""
+    clip = fields["video"]
+    match = _FRAMES.match(clip) if isinstance(clip, str) else None
+    if match is None:
+        return fields
+    frames = clip[match.end() :].split(",")
+    if not all(frame.strip() for frame in frames):
+        raise MessageError(f"{where} has an empty frame among {len(frames)}; leave it out")
+    pictures = [f"data:image/{match.group(1)};base64,{frame}" for frame in frames]
+    rate = {"sample_fps": fields.pop("fps")} if "fps" in fields and "sample_fps" not in fields else {}
+    return {**rate, **fields, "video": pictures}
 
 
-def _build(cls: type[_P], fields: dict[str, Any], where: str) -> _P:
+def _build(cls: type[Part], fields: dict[str, Any], where: str) -> Part:
     try:
         return cls(**fields)
     except ValidationError as error:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.media.pdfs import locked, text_at, without_pages
 from viewfinder.errors import LimitError, MediaError
-from viewfinder.media.document import open_document
+from viewfinder.media.document import chosen_pages, open_document
 from viewfinder.media.source import Limits
 
 PDF = b"""%%PDF-1.4
@@ -67,9 +68,34 @@ def test_not_a_pdf(data: bytes, hint: str) -> None:
         open_document(data)
 
 
-def test_too_many_pages_and_pixels() -> None:
-    with pytest.raises(LimitError, match="3 pages"):
-        open_document(PDF % 0, Limits(max_pages=2))
+def test_the_cap_is_on_pages_asked_for() -> None:
+    limits = Limits(max_pages=2)
+    with open_document(PDF % 0, limits) as document:
+        assert chosen_pages(len(document), [0, 2], "a.pdf", limits) == [0, 2]
+        with pytest.raises(
+            LimitError, match=r"3 pages of a\.pdf are asked for, over the 2 allowed at once; name fewer"
+        ):
+            chosen_pages(len(document), None, "a.pdf", limits)
+        with pytest.raises(MediaError, match=r"a\.pdf has pages 0 to 2, and page 3 was asked for"):
+            chosen_pages(len(document), [3], "a.pdf", limits)
     with open_document(PDF % 0, Limits(max_pixels=10_000)) as document:
         width, height = document.page(0).size
     assert width * height <= 10_000
+
+
+def test_a_password_opens_what_it_locks() -> None:
+    pdf = locked(text_at(20, 100, "Secret"), b"tulip")
+    with open_document(pdf, password="tulip") as document:
+        assert [word.text for word in document.words(0)] == ["Secret"]
+    with pytest.raises(MediaError, match="locked by a password; give it"):
+        open_document(pdf)
+    with pytest.raises(MediaError, match="locked by another password than the one given"):
+        open_document(pdf, password="rose")
+
+
+def test_damaged_after_locked_is_damaged() -> None:
+    """PDFium fails on this file without saying why, and what it said of the last file still stands."""
+    with pytest.raises(MediaError, match="locked"):
+        open_document(locked("", b"tulip"))
+    with pytest.raises(MediaError, match=r"^report\.pdf is damaged"):
+        open_document(without_pages(), name="report.pdf")

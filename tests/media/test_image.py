@@ -72,6 +72,80 @@ def test_sixteen_bits_keep_their_brightness() -> None:
     assert load_image(encoded(Image.fromarray(values), "TIFF")).pixels[:, :, 0].tolist() == [[0, 100, 255]]
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("AVIF", {"quality": 100, "subsampling": "4:4:4"}),
+        ("JPEG2000", {}),
+        ("ICO", {"sizes": [(40, 30)]}),
+        ("TGA", {}),
+        ("PPM", {}),
+        ("QOI", {}),
+        ("DIB", {}),
+    ],
+)
+def test_formats_behind_the_common_ones_open(kind: str, options: dict[str, object]) -> None:
+    picture = load_image(encoded(gradient(), kind, **options))
+    assert picture.size == (40, 30)
+    assert np.abs(picture.pixels.astype(int) - np.asarray(gradient())).max() <= 2
+
+
+def test_a_picture_with_a_preview_inside_is_the_picture() -> None:
+    mpo = encoded(gradient(), "MPO", save_all=True, append_images=[gradient(20, 10)])
+    assert load_image(mpo).size == (40, 30)
+    assert load_image(mpo).notes == ()
+
+
+def keyed_png(depth: int, color: int, rows: list[bytes], width: int, transparent: bytes) -> bytes:
+    """A PNG with a transparent color (tRNS) that Pillow's writer would not make."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, len(rows), depth, color, 0, 0, 0)
+    body = zlib.compress(b"".join(b"\0" + row for row in rows))
+    chunks = chunk(b"IHDR", head) + chunk(b"tRNS", transparent) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+@pytest.mark.parametrize(
+    ("data", "grey"),
+    [
+        (keyed_png(16, 0, [struct.pack(">3H", 0, 25700, 258)], 3, struct.pack(">H", 258)), [0, 100, 255]),
+        (keyed_png(4, 0, [b"\x3a"], 2, struct.pack(">H", 3)), [255, 170]),
+        (keyed_png(2, 0, [b"\x1b"], 4, struct.pack(">H", 1)), [0, 255, 170, 255]),
+        (keyed_png(1, 0, [b"\xa0"], 3, struct.pack(">H", 0)), [255, 255, 255]),
+        (keyed_png(16, 2, [struct.pack(">6H", 258, 258, 258, 25700, 25700, 25700)], 2, struct.pack(">3H", *[258] * 3)),
+         [255, 100]),
+    ],
+)  # fmt: skip
+def test_a_transparent_color_in_every_depth(data: bytes, grey: list[int]) -> None:
+    assert load_image(data).pixels[0, :, 0].tolist() == grey
+
+
+def test_twelve_bits_in_sixteen() -> None:
+    """Cameras store 0 to 4095 unshifted; a picture of 8 bits in 16 is one of 8 bits."""
+    for values, grey in ([0, 2048, 4095], [0, 128, 255]), ([0, 17, 255], [0, 17, 255]), ([0, 100, 4096], [0, 0, 16]):
+        data = encoded(Image.fromarray(np.array([values], dtype=np.uint16)), "PNG")
+        assert load_image(data).pixels[0, :, 0].tolist() == grey
+
+
+def tiff(bits: int, photometric: int, width: int, data: bytes) -> bytes:
+    """One row of grey samples; photometric 0 means that zero is white."""
+    entries = [(256, width), (257, 1), (258, bits), (259, 1), (262, photometric), (273, 8), (277, 1), (278, 1),
+               (279, len(data))]  # fmt: skip
+    data += b"\0" * (len(data) % 2)
+    table = b"".join(struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in entries)
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + struct.pack("<H", len(entries)) + table + b"\0" * 4
+
+
+def test_tiff_of_twelve_bits_and_white_as_zero() -> None:
+    assert load_image(tiff(12, 1, 2, b"\xff\xf0\x10")).pixels[0, :, 0].tolist() == [255, 1]
+    values = struct.pack("<3H", 0, 25600, 65535)
+    assert load_image(tiff(16, 1, 3, values)).pixels[0, :, 0].tolist() == [0, 100, 255]
+    assert load_image(tiff(16, 0, 3, values)).pixels[0, :, 0].tolist() == [255, 155, 0]
+
+
 def test_float_samples_are_stretched_and_said_so() -> None:
     picture = load_image(encoded(Image.fromarray(np.array([[-1.0, 0.0, 1.0]], dtype=np.float32)), "TIFF"))
     assert picture.pixels[:, :, 0].tolist() == [[0, 127, 255]]

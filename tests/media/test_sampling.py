@@ -79,7 +79,7 @@ def test_given_moments() -> None:
         ({"nframes": 1}, "at least 2"),
         ({"fps": 0.0}, "more than 0"),
         ({"min_frames": 9, "max_frames": 4}, "leave no even number"),
-        ({"max_frames": 1}, "leave no even number"),
+        ({"min_frames": 1, "max_frames": 1}, "leave no even number"),
         ({"start": 5.0, "end": 4.0}, "below video_end"),
         ({"start": 11.0}, "lasts 10 s"),
         ({"start": -1.0}, "below video_end"),
@@ -155,3 +155,13 @@ def test_official_rounding_is_that_of_torch(first: int, length: int, pairs: int)
 
 def test_every_frame() -> None:
     assert sample(even(30, 2), 2.0, fps=EVERY_FRAME).indices == tuple(range(60))
+
+
+@pytest.mark.parametrize(
+    ("given", "count"),
+    [({"max_frames": 2}, 2), ({"min_frames": 1000}, 768), ({"max_frames": 3}, 2), ({"min_frames": 10}, 20), ({}, 20)],
+)
+def test_one_bound_alone_follows_the_official_formula(given: dict[str, int], count: int) -> None:
+    """min(max(20, min_frames or 4), max_frames or 768) of a clip of 10 s and 900 frames at 2 a second."""
+    assert len(sample(even(90, 10), 10.0, **given).indices) == count
+    assert len(official_sample(900, 90.0, **given).indices) == count

@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from tests.media import films
+from tests.media.pdfs import locked, text_at
 from viewfinder.errors import LimitError, MediaError
 from viewfinder.media.document import open_document
 from viewfinder.media.image import load_image
@@ -162,3 +163,17 @@ def test_many_threads_share_few_workers() -> None:
         assert sizes == [(60, 40)] * 8
         assert len(sandbox.pids) <= 2
         assert time.monotonic() - start < 60
+
+
+def test_pages_of_a_tiff_file_and_of_a_locked_pdf(sandbox: Sandbox) -> None:
+    sink = io.BytesIO()
+    sheets = [Image.new("L", (60, 40), shade) for shade in (10, 20, 30)]
+    sheets[0].save(sink, "TIFF", save_all=True, append_images=sheets[1:])
+    assert [int(page.picture.pixels[0, 0, 0]) for page in sandbox.pages(sink.getvalue())] == [10, 20, 30]
+    some, count = sandbox.some_pages(sink.getvalue(), pages=(2, 7), dpi=72, max_pixels=10_000)
+    assert ([page.number for page in some], count) == ([2], 3)
+    letter = locked(text_at(20, 100, "Secret"), b"tulip")
+    (page,) = sandbox.pages(letter, words=True, dpi=72, password="tulip")
+    assert [word.text for word in page.words] == ["Secret"]
+    with pytest.raises(MediaError, match="the document is locked by a password"):
+        sandbox.pages(letter)

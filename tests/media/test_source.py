@@ -80,6 +80,8 @@ def test_path_bytes_file_and_data(tmp_path: Path) -> None:
         f"data:;base64,{encoded.rstrip('=')}",
         "data:image/png;base64," + base64.urlsafe_b64encode(b"hello?>").decode(),
         "data:text/plain,hello%3F%3E",
+        f" DATA:image/png;charset=utf-8;BASE64,{encoded}",
+        f"data:image/png; base64 ,{encoded[:4]}%0A {encoded[4:]}#page=1",
     ):
         assert read_source(uri) == b"hello?>"
 

@@ -139,8 +139,8 @@ def test_rotation(tmp_path: Path, rotation: int, orientation: int, turns: int) -
 def test_oblong_pixels(tmp_path: Path) -> None:
     path = write_film(tmp_path / "dvd.mkv", [k / 10 for k in range(20)], aspect=Fraction(2, 1))
     clip = load_video(path, min_pixels=784, max_pixels=640 * 240)
-    assert clip.transform.original_size == (320, 240)  # boxes are pixels of the stored frames
-    assert clip.transform.resized_size == (616, 224)  # but the model sees the shape that a viewer does
+    assert probe_video(path).size == clip.transform.original_size == (640, 240)  # as a viewer shows it
+    assert clip.transform.resized_size == (616, 224)
     assert "not square" in clip.notes[0]
 
 

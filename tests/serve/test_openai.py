@@ -170,6 +170,7 @@ def test_places_in_original_pixels_on_request(client: openai.OpenAI, picture_uri
         ({"content": [{"type": "image_url", "image_url": {"url": "/etc/passwd"}}]}, "files may not be named"),
         ({"content": [{"type": "image_url", "image_url": {"url": "http://127.0.0.1:1/x.png"}}]}, "private address"),
         ({"content": [{"type": "file", "file": {"file_id": "f"}}]}, "not kept here"),
+        ({"content": [{"type": "document", "document": "data:,x"}]}, "is no PDF"),
         ({"content": "x" * 20_000}, "tokens and the model takes 4096"),
     ],
 )
@@ -184,3 +185,27 @@ def test_special_tokens_in_a_question_are_text(client: openai.OpenAI) -> None:
     plain = ask(client, "|im_end|" * 3).usage.prompt_tokens
     assert ask(client, "<|im_end|>" * 3).usage.prompt_tokens > plain
     assert ask(client, "<|image_pad|><|vision_start|>").choices[0].message.content is not None
+
+
+def test_frames_and_budgets_as_vllm_clients_send_them(client: openai.OpenAI, picture_uri: str) -> None:
+    """Four frames at 4 a second, in one URI, each within 28 x 28 pixels by the request's kwargs."""
+    frame = picture_uri.partition(",")[2]
+    content = [{"type": "video_url", "video_url": {"url": f"data:video/jpeg;base64,{','.join([frame] * 4)}"}}]
+    reply = client.chat.completions.create(
+        model="small",
+        messages=[{"role": "user", "content": content}],
+        max_tokens=1,
+        extra_body={"mm_processor_kwargs": {"fps": 4.0, "max_pixels": 784}},
+    )
+    (seen,) = reply.model_extra["viewfinder"]["media"]
+    assert (seen["kind"], seen["tokens"], seen["second_per_grid_ts"]) == ("video", 2, 0.5)
+    assert seen["frame_times"] == [0.0, 0.25, 0.5, 0.75]
+
+
+def test_an_unknown_kwarg_is_a_mistake(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="bogus"):
+        client.chat.completions.create(
+            model="small",
+            messages=[{"role": "user", "content": "x"}],
+            extra_body={"mm_processor_kwargs": {"bogus": 1}},
+        )

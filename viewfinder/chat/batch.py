@@ -13,10 +13,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from viewfinder.errors import MediaError, ViewfinderError
+from viewfinder.media.image import IMAGE_SUFFIXES
 from viewfinder.outputs.export import coco_from_results, csv_from_results
 from viewfinder.outputs.json_lines import append_values, read_kept
-
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from viewfinder.chat.documents.sources import PageImages, find_documents, open_p
 from viewfinder.cli import options
 from viewfinder.cli.show import print_json, print_warning, save_plot, working
 from viewfinder.media.image import load_image
+from viewfinder.media.source import Limits
 from viewfinder.outputs.boxes import Box
 from viewfinder.outputs.document import Document
 from viewfinder.outputs.document.markdown import table_markdown
@@ -36,6 +38,7 @@ Folder = Annotated[Path | None, typer.Option("--out", help="Folder to write to; 
 Pages = Annotated[str | None, typer.Option("--pages", help="Pages counted from 1, as in 1-3,7.")]
 Correct = Annotated[bool, typer.Option("--correct", help="Put the words of a PDF's text layer in the place of others.")]
 NoCheck = Annotated[bool, typer.Option("--no-check", help="Do not compare with the text layer and the ink.")]
+Password = Annotated[str | None, typer.Option("--password", help="Opens PDFs that are locked.")]
 Resume = Annotated[Path | None, typer.Option("--resume", help="Keep finished pages here, and go on from there.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Pages asked about at the same time.")]
 Fields = Annotated[str | None, typer.Option("--fields", help="Names of fields, parted by commas.")]
@@ -57,6 +60,7 @@ def parse(
     formats: Format = None,
     out: Folder = None,
     pages: Pages = None,
+    password: Password = None,
     correct: Correct = False,
     no_check: NoCheck = False,
     resume: Resume = None,
@@ -77,6 +81,8 @@ def parse(
     viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
     how: dict[str, Any] = {
         "pages": page_list(pages),
+        "password": password,
+        "limits": Limits(max_pages=sys.maxsize),  # pages are read one at a time
         "correct": correct,
         "check": not no_check,
         "workers": workers,
@@ -85,12 +91,14 @@ def parse(
 
     if len(files) > 1:
         assert out is not None
-        summary = parse_files(files, lambda file, keep: viewfinder.parse(file, resume=keep, **how), out, formats)
+        summary = parse_files(
+            files, lambda file, keep: viewfinder.parse(file, resume=keep, **how), out, formats, password
+        )
         print_json(summary.to_dict()) if as_json else typer.echo(summary.sentence())
         raise typer.Exit(1 if summary.failed else 0)
     with _counting(Path(files[0]).name) as progress:
         document = viewfinder.parse(files[0], resume=resume, progress=progress, **how)
-    _show(document, files[0], formats, out, as_json)
+    _show(document, files[0], formats, out, as_json, password)
     for number, reason in document.failed.items():
         print_warning(f"page {number + 1} failed: {reason}")
     for page in document.pages:
@@ -106,6 +114,7 @@ def extract(
     fields: Fields = None,
     schema: Schema = None,
     pages: Pages = None,
+    password: Password = None,
     no_places: NoPlaces = False,
     as_json: options.AsJson = False,
     plot: options.Plot = None,
@@ -115,14 +124,21 @@ def extract(
 ) -> None:
     """Take named values from a document, each with the page and box it was read from."""
     shape = _shape(fields, schema)
-    with open_pages(document):  # before the model: a bad file should not cost a load
+    with open_pages(document, password=password):  # before the model: a bad file should not cost a load
         pass
     viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
     sampling = options.sampling_of(viewfinder.model, max_new_tokens)
     with working(document):
-        found = viewfinder.extraction(document, shape, pages=page_list(pages), places=not no_places, sampling=sampling)
+        found = viewfinder.extraction(
+            document,
+            shape,
+            pages=page_list(pages),
+            password=password,
+            places=not no_places,
+            sampling=sampling,
+        )
     if plot is not None:
-        _plot_fields(document, found, plot, (page_list(pages) or [0])[0])
+        _plot_fields(document, found, plot, (page_list(pages) or [0])[0], password)
     if as_json:
         return print_json({**found.to_dict(), **provenance(found.reply)})
     for field in found.fields:
@@ -172,15 +188,17 @@ def page_list(text: str | None) -> list[int] | None:
     return numbers
 
 
-def _show(document: Document, source: str, formats: Sequence[str], out: Path | None, as_json: bool) -> None:
+def _show(
+    document: Document, source: str, formats: Sequence[str], out: Path | None, as_json: bool, password: str | None
+) -> None:
     if out is not None:
-        written = write_document(document, source, out / Path(source.split("?")[0]).stem, formats)
+        written = write_document(document, source, out / Path(source.split("?")[0]).stem, formats, password)
         if not as_json:
             typer.echo("\n".join(str(path) for path in written))
     if as_json:
         print_json(document.to_dict())
     elif out is None:
-        with open_pages(source) as opened:
+        with open_pages(source, password=password) as opened:
             numbers = [page.number for page in document.pages]
             typer.echo(text_of(document, formats[0], PageImages(opened, numbers)), nl=False)
     differing = sum(len(page.disagreements) for page in document.pages)
@@ -200,12 +218,12 @@ def _shape(fields: str | None, schema: Path | None) -> Any:
         raise typer.BadParameter(f"{schema} holds no JSON schema ({error})", param_hint="--schema") from error
 
 
-def _plot_fields(document: str, found: Extraction[Any], plot: Path, first: int) -> None:
+def _plot_fields(document: str, found: Extraction[Any], plot: Path, first: int, password: str | None) -> None:
     """The page that most values are on (the first that was asked about when none is placed), with their boxes."""
     numbers = [field.page for field in found.fields if field.page is not None]
     page = max(set(numbers), key=numbers.count) if numbers else first
     boxes: list[Box] = field_boxes(found, page)
-    with open_pages(document) as opened:
+    with open_pages(document, password=password) as opened:
         save_plot(draw(opened.picture(page).image, boxes), plot)
 
 

@@ -6,6 +6,7 @@ are opened (a playlist cannot reach elsewhere). Files whose timestamps are missi
 timed by their average rate, and say so. Decoding is in `decode`.
 """
 
+import itertools
 import tempfile
 from array import array
 from collections.abc import Sequence
@@ -17,9 +18,9 @@ import av
 import numpy as np
 
 from viewfinder.errors import LimitError, MediaError
-from viewfinder.media.decode import decode_frames
+from viewfinder.media.decode import decode_frames, decoder_of
 from viewfinder.media.frames import Emit, VideoInfo, spacing_of
-from viewfinder.media.packets import NO_TIME, PacketIndex
+from viewfinder.media.packets import NO_TIME, PacketIndex, mark_of
 from viewfinder.media.source import Limits, copy_source, describe_source, local_path
 
 _OPTIONS = {
@@ -30,7 +31,7 @@ _OPTIONS = {
     "protocol_whitelist": "file",
     "codec_whitelist": (
         "h264,hevc,av1,libdav1d,vp8,vp9,libvpx,libvpx-vp9,mpeg1video,mpeg2video,mpeg4,msmpeg4v1,msmpeg4v2,msmpeg4,"
-        "h263,flv,wmv1,wmv2,wmv3,vc1,theora,mjpeg,prores,dnxhd,dvvideo,ffv1,huffyuv,ffvhuff,utvideo,rawvideo,png,"
+        "h263,flv,wmv1,wmv2,wmv3,vc1,theora,mjpeg,prores,dnxhd,dvvideo,cinepak,ffv1,huffyuv,ffvhuff,utvideo,rawvideo,png,"
         "qtrle,aac,mp3,mp3float,ac3,eac3,opus,libopus,vorbis,flac,alac,wmav1,wmav2,amrnb,amrwb"
     ),
 }
@@ -43,7 +44,6 @@ class VideoFile:
     name: str
     info: VideoInfo
     times: np.ndarray
-    shown_size: tuple[int, int]
     index: PacketIndex
     handle: "Handle"
     is_list: bool = False
@@ -95,6 +95,7 @@ def open_video_file(handle: Handle, limits: Limits) -> VideoFile:
     """
     with handle.open() as container:
         stream = _picture_stream(container, handle.name)
+        _check_codec(handle.name, stream.codec_context.name)
         _check_frame(handle.name, stream.codec_context.width, stream.codec_context.height, limits)
         announced = 0.0 if stream.duration is None else float(stream.duration * stream.time_base)
         nominal = 1 / float(stream.average_rate or stream.guessed_rate or 25)
@@ -111,13 +112,19 @@ def open_video_file(handle: Handle, limits: Limits) -> VideoFile:
         )
     if announced > duration + max(1.0, 2 * usual):
         notes += (f"announces {announced:.1f} s, but its pictures end at {duration:.1f} s",)
-    rotation, size = _first_frame(handle, scan.index)
-    shown_size = _square_pixels(size, aspect if rotation % 180 == 0 else 1 / aspect)
-    if shown_size != size:
-        notes += (f"its pixels are not square: shown as {shown_size[0]}x{shown_size[1]}",)
+    rotation, stored = _first_frame(handle, scan.index)
+    size = _square_pixels(stored, aspect if rotation % 180 == 0 else 1 / aspect)
+    if size != stored:
+        notes += (f"its pixels are not square: {stored[0]}x{stored[1]} shown as {size[0]}x{size[1]}",)
     fps = len(times) / max(duration - float(times[0]), 1e-6)
     info = VideoInfo(duration, size, len(times), fps, rotation, varies, codec, notes)
-    return VideoFile(handle.name, info, times, shown_size, scan.index, handle)
+    return VideoFile(handle.name, info, times, scan.index, handle)
+
+
+def _check_codec(name: str, codec: str) -> None:
+    """FFmpeg holds the whitelist against decoders that it opens itself, and PyAV opens the stream's."""
+    if codec not in _OPTIONS["codec_whitelist"].split(","):
+        raise MediaError(f"{name} is coded as {codec}, which is not read here; convert it to H.264 in MP4")
 
 
 def _check_frame(name: str, width: int, height: int, limits: Limits) -> None:
@@ -146,15 +153,21 @@ def _picture_stream(container: av.container.InputContainer, name: str) -> av.Vid
 
 @dataclass(frozen=True)
 class _Scan:
-    """What one pass over the packets found. `last_duration` in seconds; 0 when the file does not say."""
+    """What one pass over the packets found.
+
+    Attributes:
+        last_duration: of the last frame in seconds; 0 when the file does not say.
+        decoding_clock: when frames are decoded, in units of time, where it is not known when they are shown.
+    """
 
     index: PacketIndex
     last_duration: float
     notes: tuple[str, ...]
+    decoding_clock: np.ndarray | None
 
 
 def _scan(container: av.container.InputContainer, stream: av.VideoStream, name: str) -> _Scan:
-    pts, key, visible = array("q"), array("b"), array("b")
+    pts, dts, key, visible, marks = array("q"), array("q"), array("b"), array("b"), array("I")
     last_pts, last_duration = NO_TIME, 0
     notes: tuple[str, ...] = ()
     try:
@@ -163,6 +176,8 @@ def _scan(container: av.container.InputContainer, stream: av.VideoStream, name: 
                 continue
             at = NO_TIME if packet.pts is None else packet.pts
             pts.append(at)
+            dts.append(NO_TIME if packet.dts is None else packet.dts)
+            marks.append(mark_of(packet))
             key.append(packet.is_keyframe)
             visible.append(not packet.is_discard)
             if at > last_pts:
@@ -171,13 +186,22 @@ def _scan(container: av.container.InputContainer, stream: av.VideoStream, name: 
         notes = (f"damaged ({_reason(error)}): only what comes before is used",)
     if not any(visible):
         raise MediaError(f"{name} holds no frames; it is cut off or damaged, get it again")
-    index = PacketIndex.build(pts, key, visible, stream.index, stream.time_base)
-    return _Scan(index, float(last_duration * stream.time_base), notes)
+    # AVI keeps no times of presentation, and what FFmpeg makes up for reordered pictures is often wrong.
+    counted = container.format.name == "avi" and stream.codec_context.has_b_frames
+    times = [NO_TIME] * len(pts) if counted else pts
+    index = PacketIndex.build(times, key, visible, stream.index, stream.time_base, marks)
+    steady = not index.ordered and all(a < b for a, b in itertools.pairwise(dts))
+    clock = np.asarray(dts)[index.shown] if steady else None
+    return _Scan(index, float(last_duration * stream.time_base), notes, clock)
 
 
 def _times(scan: _Scan, nominal: float, origin: float | None) -> tuple[np.ndarray, tuple[str, ...]]:
     """Seconds of the original, per frame in the order of presentation."""
     index = scan.index
+    if scan.decoding_clock is not None:
+        note = "it has no presentation times: frames are counted in the order of the pictures, from the start"
+        clock = scan.decoding_clock - scan.decoding_clock[0]
+        return clock * float(index.time_base), (*scan.notes, note)
     if not index.ordered:
         note = f"its timestamps are missing or run backwards: frames are timed at {1 / nominal:.4g} a second"
         return np.arange(len(index.shown)) * nominal, (*scan.notes, note)
@@ -190,12 +214,17 @@ def _first_frame(handle: Handle, index: PacketIndex) -> tuple[int, tuple[int, in
     with handle.open() as container:
         stream = container.streams[index.stream]
         try:
-            frame = next(container.decode(stream))
+            decoder = decoder_of(stream)
+            frame = next(frame for packet in container.demux(stream) for frame in _decoded(decoder, packet))
         except (av.FFmpegError, StopIteration) as error:
             raise MediaError(f"not one frame of {handle.name} can be decoded; it is damaged, get it again") from error
         rotation = round(frame.rotation / 90) * 90 % 360
         size = (frame.width, frame.height)
         return rotation, size[::-1] if rotation % 180 else size
+
+
+def _decoded(decoder: av.VideoCodecContext, packet: av.Packet) -> list[av.VideoFrame]:
+    return decoder.decode(packet if packet.size else None)
 
 
 def _reason(error: Exception) -> str:

@@ -18,7 +18,7 @@ import av
 import numpy as np
 
 from viewfinder.media.frames import Emit
-from viewfinder.media.packets import PacketIndex
+from viewfinder.media.packets import PacketIndex, mark_of
 from viewfinder.media.scale import FrameScaler
 
 Open = Callable[[], av.container.InputContainer]
@@ -27,6 +27,8 @@ _SEEK_PACKETS = 8  # reading on over so many packets costs about as much as a se
 _SCALE_PACKETS = 4  # and scaling a frame as much as decoding so many
 _MAX_WORKERS = 8
 _DROPPABLE = ("h264", "mpeg4", "mpeg2video", "mpeg1video")  # whose unreferenced frames truly are
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+_MOST_UNKNOWN = 300  # packets to pass over after a seek before it counts as a miss
 _STEPS_BACK = (0.0, 1.0, 4.0, 16.0)  # seconds, for containers that seek only roughly
 
 
@@ -177,14 +179,14 @@ class _Decoder:
 
     def _decode(self, run: Run) -> Iterator[av.VideoFrame]:
         """The frames of a run in the order of presentation; packets that cannot be decoded are passed over."""
-        decoder = self._stream.codec_context
+        decoder = self._decoder
         droppable = self._index.ordered and decoder.name in _DROPPABLE
         wanted = {int(self._index.shown[i]) for i in run.wanted}
         for position, packet in self._packets(run.first):
             if droppable:
                 decoder.skip_frame = "DEFAULT" if position in wanted else "NONREF"
             try:
-                yield from packet.decode()
+                yield from decoder.decode(packet)
             except av.FFmpegError:
                 continue
             if position >= run.last:
@@ -207,26 +209,46 @@ class _Decoder:
 
     def _land(self, first: int) -> tuple[int, Iterator[av.Packet]]:
         """Get to `first` or somewhere before it: the position and the packets from there."""
+        self._decoder.flush_buffers()
         if self._fresh and first < _SEEK_PACKETS:
             return 0, self._container.demux(self._stream)
-        for seconds in _STEPS_BACK:
-            offset = int(self._index.pts[first]) - int(seconds / self._index.time_base)
-            try:
-                self._container.seek(offset, stream=self._stream)
-                packets = self._container.demux(self._stream)
-                packet = next(packets)
-            except (av.FFmpegError, StopIteration):
-                break
-            position = self._index.position(packet.pts)
-            if position is not None and position <= first:
-                return position, itertools.chain([packet], packets)
+        if self._index.ordered:
+            for seconds in _STEPS_BACK:
+                offset = int(self._index.pts[first]) - int(seconds / self._index.time_base)
+                try:
+                    self._container.seek(offset, stream=self._stream)
+                    landed = self._known(self._container.demux(self._stream), first)
+                except (av.FFmpegError, StopIteration):
+                    break
+                if landed is not None:
+                    return landed
         self._container.close()
         self._reopen()
         return 0, self._container.demux(self._stream)
 
+    def _known(self, packets: Iterator[av.Packet], first: int) -> tuple[int, Iterator[av.Packet]] | None:
+        """Pass over packets until one is known by time and content; None where that is not before `first`."""
+        for packet in itertools.islice(packets, _MOST_UNKNOWN):
+            position = self._index.position(packet.pts, mark_of(packet)) if packet.size else None
+            if position is not None:
+                return (position, itertools.chain([packet], packets)) if position <= first else None
+        return None
+
     def _reopen(self) -> None:
         self._container = self._open_container()
         self._stream = self._container.streams[self._index.stream]
-        self._stream.thread_type = "AUTO"
-        self._stream.codec_context.thread_count = self._threads
+        self._decoder = decoder_of(self._stream)
+        self._decoder.thread_type = "AUTO"
+        self._decoder.thread_count = self._threads
         self._fresh = True
+
+
+def decoder_of(stream: av.VideoStream) -> av.VideoCodecContext:
+    """The stream's own decoder; for VP8 and VP9 with an alpha plane, which FFmpeg's own drop, that of libvpx."""
+    library = _WITH_ALPHA.get(stream.codec_context.name)
+    tags = {key.lower(): value for key, value in stream.metadata.items()}  # writers differ in case
+    if library is None or tags.get("alpha_mode") != "1":
+        return stream.codec_context
+    decoder = av.CodecContext.create(library, "r")
+    decoder.extradata = stream.codec_context.extradata
+    return decoder

@@ -1,12 +1,12 @@
 """PDF pages as pictures, and the words of their text layer with boxes in the same pixels.
 
-A broken page raises for that page alone. The text layer serves to check what a model reads from a
-digital PDF; scans have none. PDFium is not safe to enter from two threads, hence the one lock.
+A broken page raises for that page alone. The text layer (see `text_layer`) serves to check what a model reads
+from a digital PDF; scans have none. PDFium is not safe to enter from two threads, hence the one lock.
 """
 
 import math
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import pypdfium2
@@ -15,58 +15,79 @@ import pypdfium2.raw as pdfium
 from viewfinder.errors import LimitError, MediaError
 from viewfinder.media.image import Picture
 from viewfinder.media.source import DEFAULT_LIMITS, Limits, describe_source, read_source
-from viewfinder.media.transform import Box, Transform
+from viewfinder.media.text_layer import Word, visible_words
+from viewfinder.media.transform import Transform
 
 DEFAULT_DPI = 150.0
 _LOCK = threading.RLock()
-_SUBPIXEL = 64  # PageToDevice answers in whole pixels; asking for a larger page gives it fractions
 
 
-@dataclass(frozen=True)
-class Word:
-    """A word of the text layer; `box` is x0, y0, x1, y1 in pixels of the rendered page."""
-
-    text: str
-    box: Box
-
-
-def open_document(source: Any, limits: Limits = DEFAULT_LIMITS) -> "Document":
-    """Open a PDF given as a path, bytes, URL or `data:` URI.
+def open_document(
+    source: Any, limits: Limits = DEFAULT_LIMITS, *, password: str | None = None, name: str | None = None
+) -> "Document":
+    """Open a PDF given as a path, bytes, URL or `data:` URI; `name` is what errors call it.
 
     Raises:
-        LimitError: more bytes or pages than `limits` allow.
-        MediaError: not a PDF, damaged as a whole, or locked by a password.
+        LimitError: more bytes than `limits` allow.
+        MediaError: not a PDF, damaged as a whole, or locked by another password.
     """
-    name = describe_source(source)
+    name = name or describe_source(source)
     data = read_source(source, limits)
     if b"%PDF-" not in data[:1024]:
         raise MediaError(
             f"{name} is no PDF (it begins with {data[:8]!r}); give pictures as images, other documents as PDF"
         )
     with _LOCK:
-        try:
-            pdf = pypdfium2.PdfDocument(data)
-        except pypdfium2.PdfiumError as error:
-            problem = "is locked by a password" if "assword" in str(error) else "is damaged"
-            raise MediaError(f"{name} {problem} and cannot be opened; save it again without a password") from error
-        pages = len(pdf)
-        if pages == 0 or pages > limits.max_pages:
+        pdf = _opened(data, password, name)
+        if not len(pdf):
             pdf.close()
-            if pages == 0:
-                raise MediaError(f"{name} has no readable page; save it again")
-            raise LimitError(
-                f"{name} has {pages:,} pages, over the {limits.max_pages:,} allowed; split it or raise Limits.max_pages"
-            )
-        pdf.init_forms()
-    return Document(pdf, name, limits)
+            raise MediaError(f"{name} has no readable page; save it again")
+    return Document(pdf, name, limits, lambda: _opened(data, password, name))
+
+
+def _opened(data: bytes, password: str | None, name: str) -> pypdfium2.PdfDocument:
+    pdfium.FPDF_LoadMemDocument64(b"", 0, None)  # some failures leave the last error as it was: now "no PDF"
+    try:
+        pdf = pypdfium2.PdfDocument(data, password=password)
+    except pypdfium2.PdfiumError as error:
+        if "assword" not in str(error):
+            raise MediaError(f"{name} is damaged or has no pages, and cannot be opened; save it again") from error
+        wrong = "by a password; give it" if password is None else "by another password than the one given"
+        raise MediaError(f"{name} is locked {wrong}, or save it again without one") from error
+    pdf.init_forms()
+    return pdf
+
+
+def chosen_pages(count: int, wanted: Sequence[int] | None, name: str, limits: Limits) -> list[int]:
+    """Pages from 0 of a document of `count`: those wanted, or all.
+
+    Raises:
+        LimitError: more than `limits` allow at once.
+        MediaError: a page that the document does not have.
+    """
+    numbers = list(range(count) if wanted is None else wanted)
+    for number in numbers:
+        if not 0 <= number < count:
+            raise MediaError(f"{name} has pages 0 to {count - 1}, and page {number} was asked for; name others")
+    if len(numbers) > limits.max_pages:
+        raise LimitError(
+            f"{len(numbers):,} pages of {name} are asked for, over the {limits.max_pages:,} allowed at once; name "
+            "fewer (pages) or raise Limits.max_pages"
+        )
+    return numbers
 
 
 class Document:
     """An open PDF. `len()` is its number of pages, which count from 0; use it as a context manager or `close` it."""
 
-    def __init__(self, pdf: pypdfium2.PdfDocument, name: str, limits: Limits) -> None:
+    def __init__(
+        self, pdf: pypdfium2.PdfDocument, name: str, limits: Limits, again: Callable[[], pypdfium2.PdfDocument]
+    ) -> None:
+        """`again` opens the same file once more, for words: what is in forms must be made part of the pages."""
         self._pdf = pdf
         self._limits = limits
+        self._again = again
+        self._flat: pypdfium2.PdfDocument | None = None
         self.name = name
 
     def __len__(self) -> int:
@@ -81,6 +102,8 @@ class Document:
     def close(self) -> None:
         with _LOCK:
             self._pdf.close()
+            if self._flat is not None:
+                self._flat.close()
 
     def page_size(self, index: int) -> tuple[float, float]:
         """(width, height) in points of 1/72 inch, as shown (after the page's own rotation)."""
@@ -106,7 +129,7 @@ class Document:
                 width, height = self._size_of(page, index)
                 scale, notes = self._scale(width * height, dpi, max_pixels)
                 bitmap = page.render(scale=scale, rev_byteorder=True, fill_color=(255, 255, 255, 255))
-                image = bitmap.to_pil().convert("RGB").copy()  # the bitmap's memory goes with the page
+                image = bitmap.to_pil().convert("RGB")  # a copy: the bitmap's memory goes with the page
             except (pypdfium2.PdfiumError, ValueError, MemoryError) as error:
                 if isinstance(error, MediaError):
                     raise
@@ -116,27 +139,35 @@ class Document:
         return Picture(image, Transform.identity(image.size), notes)
 
     def words(self, index: int, picture: Picture | None = None) -> tuple[Word, ...]:
-        """The text layer of a page in its own order; empty for a scan.
+        """The words that are seen on a page, in the order of its text layer; none for a scan.
 
         Boxes are in pixels of the rendered page that `picture` came from (its upright original), or in
-        points when no picture is given.
+        points when no picture is given. Values of form fields are among them.
         """
         with _LOCK:
-            page = self._page(index)
+            page, flat = self._flat_page(index)
             try:
-                points = self._size_of(page, index)
-                size = points if picture is None else picture.transform.original_size
-                text_page = page.get_textpage()
-                try:
-                    return tuple(_words(page, text_page, size))
-                finally:
-                    text_page.close()
+                size = self._size_of(page, index) if picture is None else picture.transform.original_size
+                same = picture is not None and picture.size == size and not flat
+                return visible_words(page, size, picture.pixels if picture is not None and same else None)
             except pypdfium2.PdfiumError as error:
                 raise MediaError(
                     f"the text of {self._name_page(index)} cannot be read; render the page instead"
                 ) from error
             finally:
                 page.close()
+
+    def _flat_page(self, index: int) -> tuple[pypdfium2.PdfPage, bool]:
+        """A page, and whether annotations and form fields were made part of it, in a second copy of the document."""
+        page = self._page(index)
+        if not _has_more_than_links(page):
+            return page, False
+        page.close()
+        self._flat = self._flat or self._again()
+        page = self._flat[index]
+        pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY)
+        page.close()  # what was flattened shows when the page is loaded again
+        return self._flat[index], True
 
     def _page(self, index: int) -> pypdfium2.PdfPage:
         if not 0 <= index < len(self._pdf):
@@ -168,38 +199,11 @@ class Document:
         return f"page {index} (counting from 0) of {self.name}"
 
 
-def _words(page: pypdfium2.PdfPage, text_page: pypdfium2.PdfTextPage, size: tuple[float, float]) -> list[Word]:
-    words: list[Word] = []
-    letters: list[str] = []
-    boxes: list[Box] = []
-
-    def finish() -> None:
-        if letters:
-            x0, y0, x1, y1 = zip(*boxes, strict=True)
-            words.append(Word("".join(letters), (min(x0), min(y0), max(x1), max(y1))))
-            letters.clear()
-            boxes.clear()
-
-    for i in range(text_page.count_chars()):
-        code = pdfium.FPDFText_GetUnicode(text_page, i)
-        letter = "-" if code in (0x02, 0xFFFE) else chr(code)  # PDFium's marks for a hyphen at a line's end
-        if not letter.strip() or code == 0:
-            finish()
-            continue
-        letters.append(letter)
-        boxes.append(_to_device(page, text_page.get_charbox(i), size))
-    finish()
-    return words
-
-
-def _to_device(page: pypdfium2.PdfPage, box: Box, size: tuple[float, float]) -> Box:
-    """A box of the page's own space (points, y upwards, before rotation) in pixels of a drawing of `size`."""
-    left, bottom, right, top = box
-    ends: list[tuple[float, float]] = []
-    for x, y in ((left, bottom), (right, top)):
-        device_x, device_y = pdfium.c_int(), pdfium.c_int()
-        width, height = round(size[0] * _SUBPIXEL), round(size[1] * _SUBPIXEL)
-        pdfium.FPDF_PageToDevice(page, 0, 0, width, height, 0, x, y, device_x, device_y)
-        ends.append((device_x.value / _SUBPIXEL, device_y.value / _SUBPIXEL))
-    (xa, ya), (xb, yb) = ends
-    return min(xa, xb), min(ya, yb), max(xa, xb), max(ya, yb)
+def _has_more_than_links(page: pypdfium2.PdfPage) -> bool:
+    """Whether the page has annotations that may show text: fields, stamps, notes."""
+    kinds: set[int] = set()
+    for i in range(pdfium.FPDFPage_GetAnnotCount(page)):
+        annotation = pdfium.FPDFPage_GetAnnot(page, i)
+        kinds.add(pdfium.FPDFAnnot_GetSubtype(annotation))
+        pdfium.FPDFPage_CloseAnnot(annotation)
+    return bool(kinds - {pdfium.FPDF_ANNOT_LINK, pdfium.FPDF_ANNOT_POPUP})

@@ -19,7 +19,7 @@ class VideoInfo:
 
     Attributes:
         duration: seconds until the last frame ends.
-        size: (width, height) of the upright frames.
+        size: (width, height) of the upright frames with square pixels.
         frame_count: number of frames.
         fps: frames per second on average.
         rotation: degrees counter-clockwise by which stored frames were turned to be upright (0, 90, 180, 270).
@@ -44,14 +44,12 @@ class FrameSource(Protocol):
     Attributes:
         info: size, duration and the like.
         times: presentation times of all frames, seconds, not decreasing.
-        shown_size: (width, height) with square pixels; differs from `info.size` for anamorphic video.
         is_list: whether somebody chose these frames already, so that each is wanted.
     """
 
     name: str
     info: VideoInfo
     times: np.ndarray
-    shown_size: tuple[int, int]
     is_list: bool
 
     def read(self, indices: Sequence[int], size: tuple[int, int], emit: Emit) -> tuple[str, ...]:

@@ -18,9 +18,15 @@ from viewfinder.errors import LimitError, MediaError
 from viewfinder.media.source import DEFAULT_LIMITS, Limits, describe_source, read_source
 from viewfinder.media.transform import Box, Transform
 
-# Readers written for hostile input. EPS (which runs another program) and the rare ones stay out.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "MPO", "PPM", "ICO", "TGA", "AVIF", "JPEG2000", "QOI")
+# Readers written for hostile input. EPS (which runs another program) and the rare ones stay out. MPO is read by
+# JPEG's and has no reader of its own name. TGA has no signature, so it is asked last.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "ICO", "AVIF", "JPEG2000", "QOI", "TGA")
+_SUFFIXES = "jpg jpeg mpo png webp gif bmp dib tif tiff ppm pgm pbm ico avif jp2 j2k qoi tga"
+IMAGE_SUFFIXES = frozenset(f".{name}" for name in _SUFFIXES.split())
 _ORIENTATION_TAG = 0x0112
+_BITS_TAG, _PHOTOMETRIC_TAG = 258, 262  # of TIFF
+_KEY_SCALE = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}
+"""What Pillow multiplies samples of a PNG by, and forgets to multiply its transparent color by."""
 _TO_UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -65,8 +71,11 @@ class Picture:
         return Picture(self.image.crop(whole), self.transform.then_crop(whole), self.notes)
 
 
-def load_image(source: Any, limits: Limits = DEFAULT_LIMITS) -> Picture:
+def load_image(source: Any, limits: Limits = DEFAULT_LIMITS, page: int | None = None) -> Picture:
     """Read a picture from a path, bytes, URL, `data:` URI, PIL image, uint8 array (H, W[, 1|3|4]) or `Picture`.
+
+    Args:
+        page: of a file that holds several (see `count_pages`), from 0; None is the first, and says so.
 
     Raises:
         LimitError: more bytes or pixels than `limits` allow; nothing was decoded.
@@ -84,13 +93,23 @@ def load_image(source: Any, limits: Limits = DEFAULT_LIMITS) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # limits.max_pixels decides
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
+            if page is not None:
+                image.seek(page)
     except Image.DecompressionBombError as error:
         raise LimitError(f"{name} declares more pixels than can be decoded safely; make it smaller") from error
     except Exception as error:  # hostile bytes surface as any exception of a decoder
         raise MediaError(
             f"{name} {_what_else(data)}, expected a picture (JPEG, PNG, WebP, ...); check the file"
         ) from error
-    return _upright_rgb(image, name, limits)
+    return _upright_rgb(image, name, limits, several=page is None)
+
+
+def count_pages(data: bytes) -> int:
+    """How many pages a TIFF file holds; 1 for everything else, animations among it."""
+    try:
+        return getattr(Image.open(io.BytesIO(data), formats=("TIFF",)), "n_frames", 1)
+    except Exception:  # no TIFF, or a damaged one: its reader says so
+        return 1
 
 
 def _what_else(data: bytes) -> str:
@@ -106,7 +125,7 @@ def _what_else(data: bytes) -> str:
     return f"is no picture (it begins with {data[:12]!r})"
 
 
-def _upright_rgb(image: Image.Image, name: str, limits: Limits) -> Picture:
+def _upright_rgb(image: Image.Image, name: str, limits: Limits, several: bool = True) -> Picture:
     width, height = image.size
     if width * height > limits.max_pixels:
         raise LimitError(
@@ -117,8 +136,9 @@ def _upright_rgb(image: Image.Image, name: str, limits: Limits) -> Picture:
         raise MediaError(f"{name} has {width}x{height} pixels, expected at least one; check the file")
     notes: list[str] = []
     try:
-        if getattr(image, "is_animated", False) and image.format != "MPO":  # MPO holds previews, not motion
+        if several and getattr(image, "is_animated", False) and image.format != "MPO":  # MPO holds previews, not motion
             notes.append("several frames or pages: only the first is used")
+        _scale_color_key(image)
         stored = _orientation(image)
         image.load()
         to_do = _orientation(image) if stored != 1 else 1  # TIFF is turned while it loads
@@ -139,15 +159,43 @@ def to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I;16"):
-        notes.append("16-bit grey reduced to 8 bits")
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    elif image.mode in ("I", "F"):
+        return _sixteen_bit_grey(image, notes)
+    if image.mode in ("I", "F"):
         image = _stretched(image, notes)
     if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
         return _on_white(image, notes)
     if image.mode == "CMYK":
         notes.append("CMYK converted to RGB without a colour profile")
     return image.convert("RGB")
+
+
+def _scale_color_key(image: Image.Image) -> None:
+    """Bring a PNG's transparent color to the range that its samples will have; to be called before `load`."""
+    key, tile = image.info.get("transparency"), getattr(image, "tile", None)
+    scale = _KEY_SCALE.get(str(tile[0][3])) if tile and image.format == "PNG" else None
+    if scale is not None and isinstance(key, (int, tuple)):
+        scaled = tuple(int(value * scale) for value in (key if isinstance(key, tuple) else (key,)))
+        image.info["transparency"] = scaled if isinstance(key, tuple) else scaled[0]
+
+
+def _sixteen_bit_grey(image: Image.Image, notes: list[str]) -> Image.Image:
+    """Samples of 16 bits as RGB. Where the file names no depth, 8 or 12 bits are meant if they hold the largest.
+
+    Cameras and scanners store 12 bits in 16 without shifting them: 4095 is their white.
+    """
+    values = np.asarray(image).astype(np.uint16)
+    tags = getattr(image, "tag_v2", {})
+    named = tags.get(_BITS_TAG, (16,))[0]
+    depth = named if named < 16 else next(bits for bits in (8, 12, 16) if values.max(initial=0) < 1 << bits)
+    notes.append(f"{depth}-bit grey reduced to 8 bits" if depth == 16 else f"16-bit grey read as {depth}-bit")
+    grey = (values >> (depth - 8)).astype(np.uint8)
+    if tags.get(_PHOTOMETRIC_TAG) == 0:  # white is zero
+        grey = 255 - grey
+    key = image.info.get("transparency")
+    if key is not None and (clear := values == key).any():
+        notes.append("transparency shown on white")
+        grey = np.where(clear, np.uint8(255), grey)
+    return Image.fromarray(grey).convert("RGB")
 
 
 def _stretched(image: Image.Image, notes: list[str]) -> Image.Image:

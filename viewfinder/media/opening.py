@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from viewfinder.errors import MediaError
 from viewfinder.media.container import Handle, open_handle, open_video_file
 from viewfinder.media.frames import FrameSource
 from viewfinder.media.source import DEFAULT_LIMITS, Limits, describe_source
-from viewfinder.media.stills import open_animation, open_directory, open_frames
+from viewfinder.media.stills import frames_of_array, open_animation, open_directory, open_frames
 
 _HEAD = 32
 
@@ -20,11 +18,16 @@ def open_video(
     *,
     sample_fps: float | None = None,
     frame_times: Sequence[float] | None = None,
+    value_range: tuple[float, float] | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> FrameSource:
     """Open and index a clip; sources and errors as in `plan_video`, which takes the result as a source too."""
-    if isinstance(source, (list, tuple)) or (isinstance(source, np.ndarray) and source.ndim == 4):
-        return open_frames(list(source), sample_fps, frame_times, limits)
+    if hasattr(source, "__array__") and hasattr(source, "shape"):
+        source = list(frames_of_array(source, value_range))
+    elif value_range is not None:
+        raise MediaError("value_range is given, and the frames are no array; leave it out")
+    if isinstance(source, (list, tuple)):
+        return open_frames(source, sample_fps, frame_times, limits)
     if isinstance(source, (str, Path)) and _is_directory(source):
         if not limits.allow_files:
             raise MediaError(f"{describe_source(source)} is a directory, and files may not be named here")

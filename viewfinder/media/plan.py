@@ -23,8 +23,6 @@ from viewfinder.media.opening import open_video
 from viewfinder.media.resize import smart_resize
 from viewfinder.media.sampling import (
     EVERY_FRAME,
-    MAX_FRAMES,
-    MIN_FRAMES,
     Sampling,
     official_sample,
     sample,
@@ -43,21 +41,22 @@ class VideoSettings:
 
     Attributes:
         fps, nframes: samples per second (2 when neither is given), or their number.
-        min_frames, max_frames: bounds on the number that `fps` gives.
+        min_frames, max_frames: bounds on the number that `fps` gives (4 and 768; see `sampling.frame_bounds`).
         min_pixels, max_pixels: of one resized frame; total_pixels: of all frame pairs together, a hard cap.
         resized_height, resized_width: a fixed size instead of the bounds.
         video_start, video_end: the part to look at, seconds of the original.
         sample_fps: frames per second of a list of pictures (2 when not given).
         raw_fps: of the film that such a list was taken from; known to qwen-vl-utils, changes nothing.
         frame_times: seconds of each picture of a list, or the moments to look at in a video.
+        value_range: black and white of frames in an array that are not bytes.
         factor: sides of frames are multiples of it.
         official: reproduce the frames and sizes of qwen-vl-utils, whose times follow the average rate.
     """
 
     fps: float | None = None
     nframes: int | None = None
-    min_frames: int = MIN_FRAMES
-    max_frames: int = MAX_FRAMES
+    min_frames: int | None = None
+    max_frames: int | None = None
     min_pixels: int = FRAME_MIN_PIXELS
     max_pixels: int = FRAME_MAX_PIXELS
     total_pixels: int = TOTAL_PIXELS
@@ -68,6 +67,7 @@ class VideoSettings:
     sample_fps: float | None = None
     raw_fps: float | None = None
     frame_times: Sequence[float] | None = None
+    value_range: tuple[float, float] | None = None
     factor: int = 28
     official: bool = False
 
@@ -117,15 +117,21 @@ def plan_video(
 
     Args:
         source: a file (path, bytes, URL, `data:` URI, pipe), an animation, a directory or list of pictures,
-            an array (N, H, W, 3), or what `open_video` returned.
+            an array or tensor (N, H, W, C) or (N, C, H, W), or what `open_video` returned.
 
     Raises:
         LimitError: over `limits`, or a budget that holds not one pair of frames.
         MediaError: not a readable video, or contradictory settings.
     """
     budget = settings.budget
-    clip = open_video(source, sample_fps=settings.sample_fps, frame_times=settings.frame_times, limits=limits)
-    width, height = clip.shown_size
+    clip = open_video(
+        source,
+        sample_fps=settings.sample_fps,
+        frame_times=settings.frame_times,
+        value_range=settings.value_range,
+        limits=limits,
+    )
+    width, height = clip.info.size
     if settings.official:
         sampling = _official_frames(clip, settings)
         if clip.is_list:  # resized as pictures first

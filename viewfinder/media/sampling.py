@@ -49,16 +49,16 @@ def sample(
     *,
     fps: float | None = None,
     nframes: int | None = None,
-    min_frames: int = MIN_FRAMES,
-    max_frames: int = MAX_FRAMES,
+    min_frames: int | None = None,
+    max_frames: int | None = None,
     start: float | None = None,
     end: float | None = None,
 ) -> Sampling:
     """Choose frames every 1/`fps` seconds (2 a second when nothing is given), or `nframes` of them.
 
-    The number of frames is kept even and within `min_frames` and `max_frames`; when that changes the rate,
-    or with `nframes`, the samples are spread evenly from `start` to `end`. When there are no more
-    frames than wanted, each is taken once, at its own time (the last one twice if they are odd).
+    The number of frames is kept even and within `min_frames` and `max_frames` (see `frame_bounds`); when that
+    changes the rate, or with `nframes`, the samples are spread evenly from `start` to `end`. When there are no
+    more frames than wanted, each is taken once, at its own time (the last one twice if they are odd).
 
     Args:
         times: presentation times of all frames in seconds, not decreasing.
@@ -71,7 +71,7 @@ def sample(
     first, last = _part(times, duration, start, end)
     begin = start if start is not None else min(times[first], duration)
     span = min(end if end is not None else duration, duration) - begin
-    count, spacing = _count(span, fps, nframes, min_frames, max_frames)
+    count, spacing = _count(span, fps, nframes, *frame_bounds(min_frames, max_frames))
     available = last - first + 1
     if available <= count:
         notes = () if nframes is None or available == count else (f"{available} frames are all there are",)
@@ -102,8 +102,8 @@ def official_sample(
     *,
     fps: float | None = None,
     nframes: int | None = None,
-    min_frames: int = MIN_FRAMES,
-    max_frames: int = MAX_FRAMES,
+    min_frames: int | None = None,
+    max_frames: int | None = None,
     start: float | None = None,
     end: float | None = None,
 ) -> Sampling:
@@ -123,10 +123,21 @@ def official_sample(
     if (start is not None or end is not None) and first >= last:
         raise MediaError(f"frames {first} to {last} hold no part of a video of {length:g} s; correct start and end")
     available = last - first + 1
-    count = _official_count(available, video_fps, fps, nframes, min_frames, max_frames)
+    count = _official_count(available, video_fps, fps, nframes, *frame_bounds(min_frames, max_frames))
     seconds = 2 * available / (count * video_fps)
     grid_times = tuple(first / video_fps + k * seconds for k in range(count // 2))
     return Sampling(_linspace(first, last, count), grid_times, seconds, True)
+
+
+def frame_bounds(
+    min_frames: int | None, max_frames: int | None, least: int = MIN_FRAMES, most: int = MAX_FRAMES
+) -> tuple[int, int]:
+    """Both bounds where one or none is given; as in qwen-vl-utils the upper one wins over a default lower one.
+
+    `frame_bounds(None, 2) == (2, 2)` and `frame_bounds(1000, None) == (768, 768)`.
+    """
+    low, high = min_frames or least, max_frames or most
+    return (low, high) if min_frames and max_frames else (min(low, high // 2 * 2), high)
 
 
 def _on_screen(times: np.ndarray, moments: np.ndarray, early: float) -> np.ndarray:

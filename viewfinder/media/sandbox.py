@@ -111,9 +111,10 @@ class Sandbox:
         dpi: float | None = None,
         max_pixels: int | None = None,
         words: bool = False,
+        password: str | None = None,
     ) -> list[SafePage]:
-        """Pages of a PDF, as `Document.page` draws them; errors as there and in `open_document`."""
-        options = {"pages": pages, "dpi": dpi, "max_pixels": max_pixels, "words": words}
+        """Pages of a PDF, as `Document.page` draws them, or of a picture; errors as there and in `open_document`."""
+        options = {"pages": pages, "dpi": dpi, "max_pixels": max_pixels, "words": words, "password": password}
         header, blob = self._run("pages", data, options, limits)
         return _pages(header, blob)
 

@@ -21,8 +21,8 @@ from PIL import Image
 
 from viewfinder.errors import LimitError, MediaError
 from viewfinder.media import confinement
-from viewfinder.media.document import open_document
-from viewfinder.media.image import Picture, load_image
+from viewfinder.media.document import chosen_pages, open_document
+from viewfinder.media.image import Picture, count_pages, load_image
 from viewfinder.media.opening import open_video
 from viewfinder.media.plan import VideoSettings, plan_video
 from viewfinder.media.resize import resize_picture
@@ -92,17 +92,28 @@ def _image(data: bytes, options: dict[str, Any], limits: Limits) -> Answer:
 
 def _pages(data: bytes, options: dict[str, Any], limits: Limits) -> Answer:
     headers, blobs = [], []
-    with open_document(data, limits) as document:
-        numbers = options["pages"] if options["pages"] is not None else range(len(document))
-        if options.get("only_existing"):
-            numbers = [number for number in numbers if 0 <= number < len(document)]
-        for number in numbers:
+    if b"%PDF-" not in data[:1024]:
+        count = count_pages(data)
+        for number in _asked(count, options, limits):
+            header, pixels = _picture(load_image(data, limits, number if count > 1 else None))
+            headers.append({**header, "words": [], "number": number})
+            blobs.append(pixels)
+        return {"pages": headers, "count": count}, blobs
+    with open_document(data, limits, password=options.get("password"), name="the document") as document:
+        for number in _asked(len(document), options, limits):
             picture = document.page(number, dpi=options.get("dpi"), max_pixels=options.get("max_pixels"))
             words = document.words(number, picture) if options.get("words") else ()
             header, pixels = _picture(picture)
             headers.append({**header, "words": [dataclasses.asdict(word) for word in words], "number": number})
             blobs.append(pixels)
         return {"pages": headers, "count": len(document)}, blobs
+
+
+def _asked(count: int, options: dict[str, Any], limits: Limits) -> list[int]:
+    numbers = options["pages"]
+    if options.get("only_existing"):
+        numbers = [number for number in numbers if 0 <= number < count]
+    return chosen_pages(count, numbers, "the document", limits)
 
 
 def _clip(data: bytes, options: dict[str, Any], limits: Limits) -> Answer:

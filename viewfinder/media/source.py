@@ -7,6 +7,7 @@ and leaves talking to servers to `fetch`.
 import base64
 import binascii
 import io
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ class Limits:
     Attributes:
         max_bytes: of a source that is read into memory (a video file on disk is not).
         max_pixels: width x height of one picture, page or frame, checked before decoding.
-        max_pages: of one document.
+        max_pages: of one document that are asked for at once.
         max_seconds: duration of one video.
         max_frames: frames that one video may give to the model.
         timeout: seconds for a whole download.
@@ -64,9 +65,9 @@ def read_source(source: Any, limits: Limits = DEFAULT_LIMITS) -> bytes:
 
 def copy_source(source: Any, sink: BinaryIO, limits: Limits = DEFAULT_LIMITS) -> None:
     """Write the bytes behind `source` to an open file, in pieces; errors as in `read_source`."""
-    if isinstance(source, str) and source.startswith(("http://", "https://")):
-        fetch(source, sink, policy=limits.url_policy, max_bytes=limits.max_bytes, timeout=limits.timeout)
-    elif isinstance(source, str) and source.startswith("data:"):
+    if scheme_of(source) in ("http", "https"):
+        fetch(source.strip(), sink, policy=limits.url_policy, max_bytes=limits.max_bytes, timeout=limits.timeout)
+    elif scheme_of(source) == "data":
         sink.write(_decode_data_uri(source, limits))
     elif hasattr(source, "read"):
         _copy_open_file(source, source, sink, limits)
@@ -89,12 +90,12 @@ def local_path(source: Any, limits: Limits = DEFAULT_LIMITS) -> Path | None:
         MediaError: no such file, a directory, an unknown URL scheme, or files are not allowed here.
     """
     if isinstance(source, str):
-        if source.startswith(("http://", "https://", "data:")):
+        scheme = scheme_of(source)
+        if scheme in ("http", "https", "data"):
             return None
-        scheme, separator, _ = source.partition("://")
-        if separator and scheme != "file" and scheme.isalpha():
+        if "://" in source and scheme != "file" and scheme.isalpha():
             raise MediaError(f"{describe_source(source)} has the scheme {scheme!r}, expected http, https, file or data")
-        path = Path(unquote(urlsplit(source).path)) if separator and scheme == "file" else Path(source)
+        path = Path(unquote(urlsplit(source).path)) if "://" in source and scheme == "file" else Path(source)
     elif isinstance(source, Path):
         path = source
     else:
@@ -114,6 +115,11 @@ def local_path(source: Any, limits: Limits = DEFAULT_LIMITS) -> Path | None:
     return path
 
 
+def scheme_of(source: Any) -> str:
+    """The scheme of a URL in lower case, as any spelling is legal: `DATA:` is `data`; empty for what is no text."""
+    return source.lstrip()[:16].partition(":")[0].lower() if isinstance(source, str) and ":" in source else ""
+
+
 def describe_source(source: Any) -> str:
     """A short name for messages: a file's name, a URL without its query, or the kind and size of bytes."""
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -121,7 +127,7 @@ def describe_source(source: Any) -> str:
     if isinstance(source, Path):
         return _shorten(source.name or str(source))
     if isinstance(source, str):
-        if source.startswith("data:"):
+        if scheme_of(source) == "data":
             return f"{_shorten(source[:40].partition(',')[0].partition(';')[0])} URI"
         if "://" in source[:12]:
             parts = urlsplit(source)
@@ -161,10 +167,11 @@ def _check_size(size: int, source: Any, limits: Limits) -> None:
 
 
 def _decode_data_uri(uri: str, limits: Limits) -> bytes:
-    head, comma, body = uri.partition(",")
+    head, comma, body = uri.strip().partition(",")
+    body = body.partition("#")[0] or body  # without a fragment
     if not comma:
         raise MediaError("a data: URI has no comma before its data; expected data:image/png;base64,...")
-    if not head.endswith(";base64"):
+    if not re.search(r";\s*base64\s*$", head, re.IGNORECASE):
         data = unquote_to_bytes(body)
         _check_size(len(data), uri, limits)
         return data

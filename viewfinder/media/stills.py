@@ -18,13 +18,12 @@ from PIL import Image
 
 from viewfinder.errors import LimitError, MediaError
 from viewfinder.media.frames import Emit, VideoInfo, spacing_of
-from viewfinder.media.image import Picture, load_image, to_rgb
+from viewfinder.media.image import IMAGE_SUFFIXES, Picture, load_image, to_rgb
 from viewfinder.media.resize import resample
 from viewfinder.media.sampling import check_times
 from viewfinder.media.source import Limits
 
 _LIST_FPS = 2.0
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".avif")
 
 
 @dataclass
@@ -34,7 +33,6 @@ class FrameList:
     name: str
     info: VideoInfo
     times: np.ndarray
-    shown_size: tuple[int, int]
     frames: Sequence[Any]
     limits: Limits
     is_list: bool = True
@@ -43,7 +41,7 @@ class FrameList:
         def one(slot: int) -> bool:
             picture = _load(self.frames[indices[slot]], indices[slot], self.limits)
             emit(slot, np.asarray(resample(picture.image, size)))
-            return picture.size != self.shown_size
+            return picture.size != self.info.size
 
         with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
             other_sizes = sum(pool.map(one, range(len(indices))))
@@ -81,7 +79,38 @@ def open_frames(
     _check_duration(name, duration, limits)
     fps = len(times) / max(duration - float(times[0]), 1e-6)
     info = VideoInfo(duration, first.size, len(times), fps, 0, varies, "frames")
-    return FrameList(name, info, times, first.size, frames, limits)
+    return FrameList(name, info, times, frames, limits)
+
+
+def frames_of_array(source: Any, value_range: tuple[float, float] | None) -> np.ndarray:
+    """An array or tensor (T, H, W, C) or (T, C, H, W) with 1, 3 or 4 channels as uint8 (T, H, W, C).
+
+    `value_range` says what is black and what is white, such as (0.0, 1.0); bytes need none.
+
+    Raises:
+        MediaError: another shape, no range for numbers that are no bytes, or values outside it.
+    """
+    try:
+        array = np.asarray(source)
+    except (TypeError, ValueError, RuntimeError) as error:  # of a tensor on a device, or of a type numpy has not
+        raise MediaError(f"the frames are no array ({error}); give .cpu().float() and value_range") from error
+    last, first = (array.ndim == 4 and array.shape[axis] in (1, 3, 4) for axis in (3, 1))
+    if last == first:
+        raise MediaError(
+            f"frames of shape {array.shape} are neither (T, H, W, C) nor (T, C, H, W) with 1, 3 or 4 channels beyond "
+            "doubt; transpose them or give a list of pictures"
+        )
+    array = array if last else array.transpose(0, 2, 3, 1)
+    if array.dtype == np.uint8 and value_range in (None, (0, 255)):
+        return array
+    low, high = float(array.min(initial=np.inf)), float(array.max(initial=-np.inf))
+    if value_range is None or not value_range[0] <= low <= high <= value_range[1] or value_range[0] == value_range[1]:
+        raise MediaError(
+            f"frames of {array.dtype} have values from {low:g} to {high:g}, and value_range is {value_range}; say what "
+            "is black and what is white, such as value_range=(0, 1)"
+        )
+    black, white = value_range
+    return np.rint((array - black) * (255 / (white - black))).astype(np.uint8)
 
 
 def open_directory(
@@ -92,7 +121,7 @@ def open_directory(
     Raises:
         MediaError: no pictures there; else as in `open_frames`.
     """
-    files = sorted((f for f in path.iterdir() if f.suffix.lower() in _SUFFIXES), key=_natural)
+    files = sorted((f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES), key=_natural)
     if not files:
         raise MediaError(
             f"the directory {path.name} holds no pictures, expected frames such as 0001.jpg; check the path"
@@ -107,7 +136,6 @@ class Animation:
     name: str
     info: VideoInfo
     times: np.ndarray
-    shown_size: tuple[int, int]
     file: str | bytes
     is_list: bool = False
 
@@ -158,7 +186,7 @@ def open_animation(file: str | bytes, name: str, limits: Limits) -> Animation:
     varies = spacing_of(times, delays[0])[1]
     notes = () if whole else (f"damaged: only its first {len(delays)} frames are used",)
     info = VideoInfo(duration, size, len(times), len(times) / duration, 0, varies, kind, notes)
-    return Animation(name, info, times, size, file)
+    return Animation(name, info, times, file)
 
 
 def _delays(image: Image.Image) -> tuple[list[float], bool]:

@@ -17,7 +17,6 @@ from viewfinder.media.budget import FRAME_MAX_PIXELS, FRAME_MIN_PIXELS, TOTAL_PI
 from viewfinder.media.frames import VideoInfo
 from viewfinder.media.opening import open_video
 from viewfinder.media.plan import VideoPlan, VideoSettings, plan_video
-from viewfinder.media.sampling import MAX_FRAMES, MIN_FRAMES
 from viewfinder.media.source import DEFAULT_LIMITS, Limits
 from viewfinder.media.transform import Transform
 
@@ -60,8 +59,8 @@ def load_video(
     *,
     fps: float | None = None,
     nframes: int | None = None,
-    min_frames: int = MIN_FRAMES,
-    max_frames: int = MAX_FRAMES,
+    min_frames: int | None = None,
+    max_frames: int | None = None,
     min_pixels: int = FRAME_MIN_PIXELS,
     max_pixels: int = FRAME_MAX_PIXELS,
     total_pixels: int = TOTAL_PIXELS,
@@ -72,6 +71,7 @@ def load_video(
     sample_fps: float | None = None,
     raw_fps: float | None = None,
     frame_times: Sequence[float] | None = None,
+    value_range: tuple[float, float] | None = None,
     factor: int = 28,
     official: bool = False,
     limits: Limits = DEFAULT_LIMITS,
@@ -95,6 +95,7 @@ def load_video(
         sample_fps=sample_fps,
         raw_fps=raw_fps,
         frame_times=frame_times,
+        value_range=value_range,
         factor=factor,
         official=official,
     )

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from viewfinder.media.document import DEFAULT_DPI, open_document
+from viewfinder.media.document import DEFAULT_DPI, chosen_pages, open_document
 from viewfinder.media.image import Picture, load_image
 from viewfinder.media.opening import open_video
 from viewfinder.media.plan import VideoPlan, VideoSettings, plan_video
-from viewfinder.media.resize import model_size, resize_picture
+from viewfinder.media.resize import MAX_PIXELS, model_size, resize_picture
+from viewfinder.media.sampling import frame_bounds
 from viewfinder.media.source import DEFAULT_LIMITS, Limits
 from viewfinder.media.transform import Transform
 from viewfinder.media.video import Clip, read_clip
@@ -58,9 +59,9 @@ def expand_documents(messages: Sequence[Message], limits: Limits) -> tuple[Messa
 
 
 def _pages(part: DocumentPart, limits: Limits) -> Iterator[ImagePart]:
-    with open_document(part.document, limits) as document:
-        for index in part.pages if part.pages is not None else range(len(document)):
-            page = document.page(index, dpi=DEFAULT_DPI, max_pixels=part.max_pixels)
+    with open_document(part.document, limits, password=part.password) as document:
+        for index in chosen_pages(len(document), part.pages, document.name, limits):
+            page = document.page(index, dpi=DEFAULT_DPI, max_pixels=part.max_pixels or MAX_PIXELS)
             yield ImagePart(image=page, min_pixels=part.min_pixels, max_pixels=part.max_pixels)
 
 
@@ -112,12 +113,13 @@ def image_budget(part: ImagePart, settings: ProcessorSettings) -> dict[str, Any]
 
 def video_options(part: VideoPart, settings: ProcessorSettings, *, is_list: bool) -> dict[str, Any]:
     """Fields of `VideoSettings` for a clip, its own before the settings'."""
+    least, most = frame_bounds(part.min_frames, part.max_frames, settings.min_frames, settings.max_frames)
     chosen: dict[str, Any] = {
-        "min_frames": settings.min_frames,
-        "max_frames": settings.max_frames,
         "total_pixels": settings.total_pixels,
         "factor": settings.factor,
         **part.model_dump(exclude={"type", "video"}, exclude_none=True),
+        "min_frames": least,
+        "max_frames": most,
         **pixel_bounds(part, settings.video_min_pixels, settings.video_max_pixels),
     }
     if not is_list and part.nframes is None and part.frame_times is None:
@@ -153,8 +155,15 @@ def _picture(
 def _load_video(part: VideoPart, settings: ProcessorSettings, limits: Limits, pixels: bool) -> Loaded:
     if isinstance(part.video, Clip):
         return _clip(part.video, len(part.video.frames), part.video.frames if pixels else None, settings)
-    source = open_video(part.video, sample_fps=part.sample_fps, frame_times=part.frame_times, limits=limits)
-    plan = plan_video(source, VideoSettings(**video_options(part, settings, is_list=source.is_list)), limits)
+    source = open_video(
+        part.video,
+        sample_fps=part.sample_fps,
+        frame_times=part.frame_times,
+        value_range=part.value_range,
+        limits=limits,
+    )
+    options = video_options(part, settings, is_list=source.is_list) | {"value_range": None}
+    plan = plan_video(source, VideoSettings(**options), limits)
     if pixels:
         clip = read_clip(plan)
         return _clip(clip, len(clip.frames), clip.frames, settings)

@@ -61,6 +61,8 @@ class Completion:
             )
         chat = self.engine.chat_for(self.tenant, self._processor())
         messages = parse_messages(to_plain_messages(request.messages))
+        if request.mm_processor_kwargs is not None:
+            messages = request.mm_processor_kwargs.fill(messages)
         safe = self.intake.resolve(messages, chat.processor.settings)
         prepared = chat.processor.prepare(safe, tools=self._tools)
         sampling = self._sampling()

@@ -17,7 +17,7 @@ from viewfinder.media.document import DEFAULT_DPI, Word
 from viewfinder.media.frames import VideoInfo
 from viewfinder.media.image import Picture
 from viewfinder.media.sandbox import SafePage, Sandbox
-from viewfinder.media.source import Limits, read_source
+from viewfinder.media.source import Limits, read_source, scheme_of
 from viewfinder.media.video import Clip
 from viewfinder.messages import (
     ChatModel,
@@ -55,7 +55,7 @@ class Intake:
         """
         if not isinstance(source, str):
             raise MediaError(f"a medium is given as a {type(source).__name__}, expected a URL or data: URI as text")
-        if source.startswith("data:"):
+        if scheme_of(source) == "data":
             return read_source(source, self.limits)
         if not self._fetches.acquire(timeout=self.limits.timeout):
             raise LimitError("too many downloads are under way; send the file itself as data:, or try again")
@@ -70,22 +70,20 @@ class Intake:
 
     def pages(self, source: Any, pages: Sequence[int] | None = None) -> "SafePages":
         """A picture or PDF with its text layer, all pages drawn."""
-        data = self.fetch(source)
-        if b"%PDF-" not in data[:1024]:
-            return SafePages([SafePage(self.sandbox.image(data, self.limits), 0)])
         chosen = None if pages is None else tuple(pages)
         limit = self.limits.max_pixels // 8
         return SafePages(
-            self.sandbox.pages(data, self.limits, pages=chosen, max_pixels=limit, dpi=DEFAULT_DPI, words=True)
+            self.sandbox.pages(
+                self.fetch(source), self.limits, pages=chosen, max_pixels=limit, dpi=DEFAULT_DPI, words=True
+            )
         )
 
     def some_pages(self, source: Any, numbers: Sequence[int]) -> tuple[list[SafePage], int]:
         """Those pages of `numbers` that exist, drawn as `pages` draws them, and how many there are in all."""
-        data = self.fetch(source)
-        if b"%PDF-" not in data[:1024]:
-            return [SafePage(self.sandbox.image(data, self.limits), 0)], 1
         limit = self.limits.max_pixels // 8
-        return self.sandbox.some_pages(data, self.limits, pages=tuple(numbers), max_pixels=limit, dpi=DEFAULT_DPI)
+        return self.sandbox.some_pages(
+            self.fetch(source), self.limits, pages=tuple(numbers), max_pixels=limit, dpi=DEFAULT_DPI
+        )
 
     def video(self, source: Any) -> "SafeVideo":
         """A clip, probed; its frames are decoded when a window of it is asked about."""
@@ -127,10 +125,14 @@ class Intake:
 
     def _document(self, part: DocumentPart, settings: ProcessorSettings, room: "_Room") -> Iterator[ImagePart]:
         budget = min(part.max_pixels or settings.max_pixels, self.context * settings.factor**2)
+        data = self.fetch(part.document)
+        if b"%PDF-" not in data[:1024]:
+            raise MediaError(f"the document is no PDF (it begins with {data[:8]!r}); give pictures as images")
         pages = self.sandbox.pages(
-            self.fetch(part.document),
+            data,
             self.limits,
             pages=part.pages,
+            password=part.password,
             dpi=DEFAULT_DPI,
             max_pixels=max(budget, 10_000) * 4,
         )
@@ -229,7 +231,6 @@ class SafeVideo:
     def __init__(self, data: bytes, info: VideoInfo) -> None:
         self.data, self.info = data, info
         self.times = np.zeros(0)
-        self.shown_size = info.size
 
     def read(self, *_: Any) -> tuple[str, ...]:
         raise MediaError("the frames of this clip are decoded elsewhere")

@@ -4,11 +4,13 @@ Fields of OpenAI's API that this engine has no use for are accepted at the value
 refused at any other.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from viewfinder.errors import MessageError
+from viewfinder.messages import Message, Part, VideoPart
 
 Coordinates = Literal["original", "model"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -112,6 +114,35 @@ class NamedTool(Body):
     function: NamedFunction
 
 
+class MediaDefaults(Body):
+    """vLLM's `mm_processor_kwargs`: for every part without its own."""
+
+    fps: Finite | None = Field(default=None, gt=0, description="Of a list of frames: the rate they were taken at.")
+    nframes: int | None = Field(default=None, gt=0)
+    min_frames: int | None = Field(default=None, gt=0)
+    max_frames: int | None = Field(default=None, gt=0)
+    min_pixels: int | None = Field(default=None, gt=0, le=10**9)
+    max_pixels: int | None = Field(default=None, gt=0, le=10**9)
+    total_pixels: int | None = Field(default=None, gt=0, le=10**12)
+
+    def fill(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        """The messages with these values where a part has none."""
+        return tuple(
+            message.model_copy(update={"parts": tuple(self._filled(part) for part in message.parts)})
+            for message in messages
+        )
+
+    def _filled(self, part: Part) -> Part:
+        given = self.model_dump(exclude_none=True)
+        if isinstance(part, VideoPart):
+            if part.nframes is not None or part.fps is not None:
+                given = {key: value for key, value in given.items() if key not in ("fps", "nframes")}
+            if isinstance(part.video, list) and "fps" in given:
+                given["sample_fps"] = given.pop("fps")
+        update = {key: value for key, value in given.items() if getattr(part, key, value) is None}
+        return part.model_copy(update=update)
+
+
 class ChatRequest(Body):
     """`POST /v1/chat/completions`."""
 
@@ -138,6 +169,7 @@ class ChatRequest(Body):
     coordinates: Coordinates = "model"
     min_pixels: int | None = Field(default=None, gt=0, description="For every picture without its own.")
     max_pixels: int | None = Field(default=None, gt=0)
+    mm_processor_kwargs: MediaDefaults | None = None
     user: str | None = None
     metadata: dict[str, str] | None = None
     store: bool | None = None

@@ -69,6 +69,7 @@ def extract(
     max_pixels: int | None = None,
     sampling: Sampling | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    password: str | None = None,
 ) -> Extraction[Any]:
     """Take values from a picture or PDF, all its pages in one request.
 
@@ -77,6 +78,7 @@ def extract(
             given up as not present where the schema allows it: null, or an optional key.
         pages: which, from 0; all when None.
         places: also ask for boxes; False asks in the short official form.
+        password: opens a PDF that is locked.
 
     Raises:
         GrammarError: the shape is no schema that can be enforced, the answer was cut before its end, or it does
@@ -84,8 +86,8 @@ def extract(
         MediaError, ContextLengthError: the document cannot be read, or has too many pages for one request.
     """
     schema = closed(schema_of(shape))
-    with open_pages(source, limits) as opened:
-        numbers = page_numbers(len(opened), pages, opened.name)
+    with open_pages(source, limits, password) as opened:
+        numbers = page_numbers(opened, pages, limits)
         pictures = [opened.picture(number) for number in numbers]
         layers = [opened.words(number, picture) for number, picture in zip(numbers, pictures, strict=True)]
     limit = min(max_pixels or processor.settings.max_pixels, processor.settings.max_pixels)

@@ -48,7 +48,9 @@ def text_of(document: Document, kind: str, images: Sequence[Any] = ()) -> str:
             raise MediaError(f"there is no format {kind!r}; the formats are {', '.join(FORMATS)}")
 
 
-def write_document(document: Document, source: Any, stem: Path, formats: Sequence[str]) -> list[Path]:
+def write_document(
+    document: Document, source: Any, stem: Path, formats: Sequence[str], password: str | None = None
+) -> list[Path]:
     """Write `stem.md` and the like, with figures beside Markdown in `stem.figures/`; the files written.
 
     Raises:
@@ -58,7 +60,7 @@ def write_document(document: Document, source: Any, stem: Path, formats: Sequenc
     numbers = [page.number for page in document.pages]
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
-        with open_pages(source) as opened:
+        with open_pages(source, password=password) as opened:
             images = PageImages(opened, numbers)
             for kind in formats:
                 path = stem.with_name(stem.name + FORMATS.get(kind, ""))
@@ -81,7 +83,9 @@ def _with_figures(document: Document, images: PageImages, stem: Path, markdown: 
     return markdown
 
 
-def parse_files(files: Sequence[str], parse: Parse, folder: Path, formats: Sequence[str]) -> Summary:
+def parse_files(
+    files: Sequence[str], parse: Parse, folder: Path, formats: Sequence[str], password: str | None = None
+) -> Summary:
     """Read many documents into `folder`; a document with failed pages is written, listed and tried again next time."""
     stems = _stems(files)
 
@@ -89,7 +93,7 @@ def parse_files(files: Sequence[str], parse: Parse, folder: Path, formats: Seque
         pages = folder / ".pages" / f"{stems[file]}.jsonl"
         pages.parent.mkdir(parents=True, exist_ok=True)
         document = parse(file, pages)
-        written = write_document(document, file, folder / stems[file], formats)
+        written = write_document(document, file, folder / stems[file], formats, password)
         if document.failed:
             first, reason = next(iter(document.failed.items()))
             raise MediaError(f"{len(document.failed)} of {len(document.pages)} pages failed (page {first}: {reason})")

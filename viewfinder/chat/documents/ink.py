@@ -4,6 +4,8 @@ A model that is shown a blank page may write a book. Noise of a scanner is avera
 pixels, and slow shades by measuring each block against the middle of its neighbourhood.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,9 +33,20 @@ class Ink:
 
     def inside(self, box: Rectangle) -> bool:
         """Whether anything is drawn in a box of original pixels."""
+        return bool(self._blocks[self._part(box)].any())
+
+    def beside(self, box: Rectangle, others: Sequence[Rectangle]) -> bool:
+        """Whether as much as a digit of small print is drawn in a box and outside of other boxes."""
+        rows, columns = self._part(box)
+        rest = self._blocks.copy()
+        for other in others:
+            rest[self._part(other)] = False
+        return int(rest[rows, columns].sum()) >= _BLANK_BELOW
+
+    def _part(self, box: Rectangle) -> tuple[slice, slice]:
+        """Rows and columns of the blocks that a box of original pixels touches."""
         x1, y1, x2, y2 = (value * self._scale[i % 2] / _BLOCK for i, value in enumerate(box))
-        part = self._blocks[max(0, int(y1)) : int(np.ceil(y2)) + 1, max(0, int(x1)) : int(np.ceil(x2)) + 1]
-        return bool(part.any())
+        return slice(max(0, int(y1)), int(np.ceil(y2)) + 1), slice(max(0, int(x1)), int(np.ceil(x2)) + 1)
 
 
 def _inked(grey: NDArray[np.float32]) -> NDArray[np.bool_]:

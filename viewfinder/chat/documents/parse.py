@@ -70,8 +70,9 @@ def parse_document(
     progress: Progress | None = None,
     workers: int = 1,
     limits: Limits = DEFAULT_LIMITS,
+    password: str | None = None,
 ) -> Document:
-    """Read a picture or PDF.
+    """Read a picture, a TIFF file of several pages, or a PDF.
 
     Args:
         pages: which, from 0; all when None.
@@ -79,12 +80,13 @@ def parse_document(
             failed are tried again. One file may serve several documents.
         progress: called with pages done and pages in all.
         workers: pages asked about at the same time, for models behind a server.
+        password: opens a PDF that is locked.
 
     Raises:
         MediaError: the document as a whole cannot be opened. A page that fails is in `Document.failed`.
     """
-    with open_pages(source, limits) as opened:
-        numbers = page_numbers(len(opened), pages, opened.name)
+    with open_pages(source, limits, password) as opened:
+        numbers = page_numbers(opened, pages, limits)
         journal = Path(resume) if resume is not None else None
         key = journal_key(opened, processor, options)
         done = finished_pages(journal, key)
@@ -189,7 +191,7 @@ def _checked(page: Page, words: Sequence[Word], ink: Ink, options: ParseOptions)
     elements, checks = page.elements, list[Check]()
     if words and layer_is_sound(words):
         if options.correct:
-            elements, checks = correct_elements(elements, words)
+            elements, checks = correct_elements(elements, words, ink.beside)
         else:
             checks = check_elements(elements, words)
     by_element = {check.element: check for check in checks if check.element is not None}

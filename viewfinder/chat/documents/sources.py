@@ -1,6 +1,7 @@
 """A picture or a PDF as pages, drawn one at a time when asked for, so that memory does not grow with their number.
 
-Page coordinates are pixels of the picture, or of the PDF page drawn at 150 dpi (one point is 150/72 of them).
+Page coordinates are pixels of the picture, or of the PDF page drawn at 150 dpi (one point is 150/72 of them);
+a page that would have more than the model ever sees (12.8 million) is drawn that large, and says so.
 """
 
 import hashlib
@@ -11,11 +12,11 @@ from typing import Any, Protocol, overload
 
 from PIL import Image as PillowImage
 
-from viewfinder.chat.batch import IMAGE_SUFFIXES
 from viewfinder.errors import MediaError, ViewfinderError
-from viewfinder.media.document import DEFAULT_DPI, Word, open_document
+from viewfinder.media.document import DEFAULT_DPI, Word, chosen_pages, open_document
 from viewfinder.media.document import Document as PdfDocument
-from viewfinder.media.image import Picture, load_image
+from viewfinder.media.image import IMAGE_SUFFIXES, Picture, count_pages, load_image
+from viewfinder.media.resize import MAX_PIXELS
 from viewfinder.media.source import DEFAULT_LIMITS, Limits, describe_source, read_source
 
 DOCUMENT_SUFFIXES = IMAGE_SUFFIXES | {".pdf"}
@@ -52,7 +53,7 @@ class _PdfPages:
         return len(self._pdf)
 
     def picture(self, index: int) -> Picture:
-        return self._pdf.page(index, dpi=DEFAULT_DPI)
+        return self._pdf.page(index, dpi=DEFAULT_DPI, max_pixels=MAX_PIXELS)
 
     def words(self, index: int, picture: Picture) -> tuple[Word, ...]:
         try:
@@ -61,26 +62,31 @@ class _PdfPages:
             return ()
 
 
-class _OnePicture:
-    def __init__(self, picture: Picture, name: str, digest: str) -> None:
-        self._picture = picture
+class _Pictures:
+    """One picture, or the pages of a TIFF file, of which the first is kept."""
+
+    def __init__(self, source: Any, limits: Limits, name: str, digest: str, count: int = 1) -> None:
+        self._source, self._limits, self._count = source, limits, count
+        self._first = load_image(source, limits, 0 if count > 1 else None)
         self.name = name
         self.digest = digest
 
     def __len__(self) -> int:
-        return 1
+        return self._count
 
     def picture(self, index: int) -> Picture:
-        assert index == 0, f"page {index} of one picture"
-        return self._picture
+        assert 0 <= index < self._count, f"page {index} of {self._count}"
+        return load_image(self._source, self._limits, index) if index else self._first
 
     def words(self, index: int, picture: Picture) -> tuple[Word, ...]:
         return ()
 
 
 @contextmanager
-def open_pages(source: Any, limits: Limits = DEFAULT_LIMITS) -> Iterator[Pages]:
+def open_pages(source: Any, limits: Limits = DEFAULT_LIMITS, password: str | None = None) -> Iterator[Pages]:
     """Open a picture (anything `load_image` takes) or a PDF (path, bytes, URL, `data:` URI); open `Pages` stay so.
+
+    A TIFF file has its own pages. `password` opens a PDF that is locked.
 
     Raises:
         MediaError: neither of the two, or damaged as a whole.
@@ -91,7 +97,7 @@ def open_pages(source: Any, limits: Limits = DEFAULT_LIMITS) -> Iterator[Pages]:
     name = describe_source(source)
     if isinstance(source, Picture | PillowImage.Image):
         picture = load_image(source, limits)
-        yield _OnePicture(picture, name, hashlib.sha256(picture.image.tobytes()).hexdigest())
+        yield _Pictures(picture, limits, name, hashlib.sha256(picture.image.tobytes()).hexdigest())
         return
     data = read_source(source, limits)
     digest = hashlib.sha256(data).hexdigest()
@@ -99,10 +105,9 @@ def open_pages(source: Any, limits: Limits = DEFAULT_LIMITS) -> Iterator[Pages]:
         if name.lower().endswith(".pdf"):
             raise MediaError(f"{name} is no PDF (it begins with {data[:8]!r}); rename it, or save it again")
         on_disk = isinstance(source, Path) or (isinstance(source, str) and "://" not in source)
-        yield _OnePicture(load_image(source if on_disk else data, limits), name, digest)  # errors name the file
+        yield _Pictures(source if on_disk else data, limits, name, digest, count_pages(data))  # errors name the file
         return
-    with open_document(data, limits) as pdf:
-        pdf.name = name
+    with open_document(data, limits, password=password, name=name) as pdf:
         yield _PdfPages(pdf, digest)
 
 
@@ -156,15 +161,6 @@ def is_document(path: Path) -> bool:
     return path.suffix.lower() in DOCUMENT_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
-def page_numbers(count: int, wanted: Sequence[int] | None, name: str) -> list[int]:
-    """Pages from 0: those wanted, or all.
-
-    Raises:
-        MediaError: a page that the document does not have.
-    """
-    if wanted is None:
-        return list(range(count))
-    beyond = [number for number in wanted if not 0 <= number < count]
-    if beyond:
-        raise MediaError(f"{name} has pages 0 to {count - 1}, and page {beyond[0]} was asked for; name others")
-    return list(dict.fromkeys(wanted))
+def page_numbers(pages: Pages, wanted: Sequence[int] | None, limits: Limits) -> list[int]:
+    """Pages from 0, each once: those wanted, or all; errors as in `media.document.chosen_pages`."""
+    return list(dict.fromkeys(chosen_pages(len(pages), wanted, pages.name, limits)))

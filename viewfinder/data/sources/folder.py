@@ -12,9 +12,10 @@ from viewfinder.data.sources.fields import DESCRIBE, RowReader, check_pictures
 from viewfinder.data.sources.keys import read_json, read_object
 from viewfinder.data.sources.rows import RowSource
 from viewfinder.errors import DataError
+from viewfinder.media.image import IMAGE_SUFFIXES
 from viewfinder.outputs.json_lines import read_lines, read_text
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+PICTURES = tuple(sorted(IMAGE_SUFFIXES))
 
 
 class FolderSource(RowSource):

@@ -12,6 +12,7 @@ from viewfinder.data.sources.folder import list_files
 from viewfinder.data.sources.rows import RowSource, new_sample
 from viewfinder.errors import DataError, MediaError
 from viewfinder.media.document import Word, open_document
+from viewfinder.media.resize import MAX_PIXELS
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.boxes import Box, format_boxes
 from viewfinder.outputs.document.truth import layer_is_sound
@@ -39,7 +40,7 @@ class PdfSource(RowSource):
     def make(self, row: tuple[str, int], number: int) -> Sample:
         path, page = row
         with open_document(path) as document:
-            picture = document.page(page, dpi=self.dpi)
+            picture = document.page(page, dpi=self.dpi, max_pixels=MAX_PIXELS)
             words = document.words(page, picture)
         if not words:
             raise DataError("the page has no text layer (a scan, or blank), so it has no truth")

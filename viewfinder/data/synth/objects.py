@@ -26,6 +26,7 @@ from viewfinder.materials.shipped import FONT_FOLDER, picture_archive
 
 HELD_OUT_STYLES = frozenset({"openmoji", "fluent-emoji", "fluent-emoji-flat"})
 _EMOJI_SIZE, _DRAWN = 109, 128
+_DPI = 96  # of lengths in pt, mm or in, as CSS has it; without it they count as nothing
 _DULL = re.compile(
     r"\b(modifier|squared|circled|keycap|regional|ideograph|negative|arrow|button|symbol|sign|letter|digit|number"
     r"|clock face|selector|heavy|black|white|medium|combining|component|skin|tone|hand|backhand|index|geta)\b"
@@ -169,7 +170,8 @@ def draw_svg(text: str) -> Image.Image:
     require("resvg-py")
     import resvg_py
 
-    drawn = resvg_py.svg_to_bytes(svg_string=text, skip_system_fonts=True, font_files=_SVG_FONTS, **_SVG_FAMILIES)
+    fonts: Any = {"skip_system_fonts": True, "font_files": _SVG_FONTS, **_SVG_FAMILIES}
+    drawn = resvg_py.svg_to_bytes(svg_string=text, dpi=_DPI, **fonts)
     return Image.open(io.BytesIO(bytes(drawn))).convert("RGBA")
 
 

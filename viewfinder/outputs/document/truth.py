@@ -1,8 +1,10 @@
 """The text layer of a digital PDF against what a model read: agreement per element, and correction on request.
 
 A word of the layer belongs to the smallest element whose box holds its centre. Words are compared after
-compatibility folding (ligatures, kinds of quotes, dashes and spaces); order counts in prose and not in tables
-and lists, whose words stand in another order in many files. A layer that is itself garbage is not believed.
+compatibility folding (ligatures, kinds of quotes, dashes and spaces), without leader dots and without the hyphen
+at the end of a line; order counts in prose and not in tables and lists, whose words stand in another order in many
+files. A layer that is itself garbage is not believed, and words where there is more ink than the layer's words
+cover are never taken away.
 
     read    Total due: 1O5.00          agreement 2/3, differences (("1O5.00", "105.00"),)
     layer   Total due: 105.00
@@ -11,9 +13,9 @@ and lists, whose words stand in another order in many files. A layer that is its
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 from viewfinder.media.document import Word
@@ -23,7 +25,10 @@ from viewfinder.outputs.document.html_inline import escape, unescape
 
 _MAX_DIFFERENCES = 40
 _WORD = re.compile(r"<[^>]*>|\$\$.*?\$\$|\$[^$]*\$|[^\s<$]+", re.DOTALL)
+_LEADER = re.compile(r"[.·…‥_]{3,}$|^[.·…‥_]+$")
 _FOLDED = str.maketrans("‘’‚“”„‐‑‒–—−\u00a0", "'''\"\"\"------ ", "\u00ad\u200b\u200c\u200d\ufeff")
+
+Inked = Callable[[Rectangle, Sequence[Rectangle]], bool]
 
 
 @dataclass(frozen=True)
@@ -96,11 +101,14 @@ def check_elements(elements: Sequence[Element], words: Sequence[Word]) -> list[C
     return [check for check in checks if check is not None] + _loose(loose)
 
 
-def correct_elements(elements: Sequence[Element], words: Sequence[Word]) -> tuple[tuple[Element, ...], list[Check]]:
+def correct_elements(
+    elements: Sequence[Element], words: Sequence[Word], inked: Inked
+) -> tuple[tuple[Element, ...], list[Check]]:
     """Elements with the words of the layer where they differed and could be put in place, and the checks.
 
     Tags and formulas inside a text stay. In tables and lists only words that stand for words are replaced;
-    a check that is not `corrected` still differs.
+    a check that is not `corrected` still differs. `inked(box, others)` says whether anything is drawn in a box but
+    outside of other boxes: then the layer does not hold all that can be read, and nothing is taken away.
     """
     held, loose = _assigned(elements, words)
     result: list[Element] = []
@@ -109,7 +117,9 @@ def correct_elements(elements: Sequence[Element], words: Sequence[Word]) -> tupl
         check = _check(i, element, held.get(i, []))
         if check is not None:
             if check.disagrees and held.get(i):
-                element = _corrected(element, _joined_hyphens(held[i], element))
+                assert element.box is not None
+                whole = not inked(element.box, [word.box for word in held[i]])
+                element = _corrected(element, _joined_hyphens(held[i], element), whole)
                 after = _check(i, element, held[i])
                 fixed = after is not None and not after.disagrees
                 check = Check(i, check.agreement, check.layer, check.differences, corrected=fixed)
@@ -184,23 +194,35 @@ def _compared(i: int, read: list[str], layer: list[str], said: str, ordered: boo
 
 
 def _joined_hyphens(words: Sequence[Word], element: Element) -> list[str]:
-    """The layer's words; two that a line end has parted are one where the reading has them as one."""
+    """The layer's words without leader dots; two that a line end has parted are one, spelled as the reading does."""
     read = {word for content in contents_of(element) for word, _, _ in _words(content)}
-    texts = [folded for word in words if (folded := fold(word.text).strip())]
+    texts = [folded for word in words if (folded := _LEADER.sub("", fold(word.text).strip()))]
     joined: list[str] = []
     for text in texts:
         if joined and joined[-1].endswith("-") and joined[-1] not in read:
-            joined[-1] = whole if (whole := joined[-1][:-1] + text) in read else joined[-1] + text
+            joined[-1] = _likelier(joined[-1][:-1] + text, joined[-1] + text, read)
         else:
             joined.append(text)
     return joined
 
 
+def _likelier(whole: str, hyphened: str, read: set[str]) -> str:
+    """A parted word with or without its hyphen: as it was read, or as is nearer to anything read."""
+    for spelling in (whole, hyphened):
+        if spelling in read:
+            return spelling
+    nearest = get_close_matches(hyphened, read, 1)
+    return hyphened if nearest and "-" in nearest[0] else whole
+
+
 def _words(content: str) -> Iterator[tuple[str, int, int]]:
     """Folded words of a content and where they stand; tags and formulas are none."""
     for match in _WORD.finditer(content):
-        if match.group()[0] not in "<$" and (word := fold(unescape(match.group())).strip()):
-            yield word, match.start(), match.end()
+        if match.group()[0] in "<$":
+            continue
+        word = fold(unescape(match.group())).strip()
+        if text := _LEADER.sub("", word):
+            yield text, match.start(), match.end()
 
 
 def _loose(words: Sequence[Word]) -> list[Check]:
@@ -224,7 +246,8 @@ def _loose(words: Sequence[Word]) -> list[Check]:
     return checks
 
 
-def _corrected(element: Element, layer: list[str]) -> Element:
+def _corrected(element: Element, layer: list[str], whole: bool) -> Element:
+    """`whole` says that the layer holds all words there, so that others may go."""
     contents = contents_of(element)
     places = [(c, word, start, end) for c, content in enumerate(contents) for word, start, end in _words(content)]
     edits: dict[int, list[tuple[int, int, str]]] = {}
@@ -234,7 +257,12 @@ def _corrected(element: Element, layer: list[str]) -> Element:
         if kind == "replace" and b - a == d - c:
             for (container, _, start, end), word in zip(places[a:b], layer[c:d], strict=True):
                 edits.setdefault(container, []).append((start, end, escape(word)))
-        elif prose and kind != "equal" and (edit := _prose_edit(contents, places, a, b, layer[c:d])):
+        elif (
+            prose
+            and (whole or kind == "insert")
+            and kind != "equal"
+            and (edit := _prose_edit(contents, places, a, b, layer[c:d]))
+        ):
             edits.setdefault(edit[0], []).append(edit[1:])
     changed = iter(_edited(content, edits.get(c, [])) for c, content in enumerate(contents))
     return map_contents(element, lambda _: next(changed))
