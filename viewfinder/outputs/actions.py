@@ -10,7 +10,7 @@ from typing import Any, Literal
 from viewfinder.errors import ViewfinderError
 from viewfinder.media.transform import Transform
 from viewfinder.messages import ToolCall
-from viewfinder.outputs.keys import read_keys
+from viewfinder.outputs.keys import KEY_PATTERN, read_keys
 from viewfinder.outputs.loose_json import JsonValue, read_numbers
 from viewfinder.outputs.times import parse_time
 from viewfinder.outputs.tool_calls import format_tool_call, parse_tool_calls
@@ -201,6 +201,7 @@ def tool_schema(device: Device, width: int, height: int, *, strict: bool = False
     known = MOBILE if device == "mobile" else COMPUTER
     values = _argument_schemas(width, height)
     if strict:
+        values["keys"] = {**values["keys"], "items": {"type": "string", "pattern": f"^{KEY_PATTERN}$"}}
         forms = [_form(name, keys, values) for name, keys in known.items()]
         if device == "computer":
             forms += [_form(name, (), values) for name in sorted(_AT_CURSOR)]

@@ -52,6 +52,11 @@ _SPELLINGS = {
 NAMES = {spelling: name for name, others in _SPELLINGS.items() for spelling in (name, *others.split())}
 """Each spelling, in small letters without spaces, `_` and `-`, with its name."""
 
+KEY_PATTERN = (
+    "(?:" + "|".join(name for name in _SPELLINGS if len(name) > 1) + r"|f(?:[1-9]|1[0-9]|2[0-4])|[!-~\p{L}\p{S}])"
+)
+"""The names as a regular expression, for the grammar of a call: what it lets through, `read_keys` reads."""
+
 _CONTROLS = {"\b": "backspace", "\x7f": "delete", "\x1b": "escape"}
 _CODE = re.compile(r"(?:key|digit)([a-z0-9])")
 _FUNCTION = re.compile(r"f(?:[1-9]|1\d|2[0-4])")
