@@ -3,12 +3,13 @@ FROM python:3.11-slim
 
 # CPU builds of torch; for a GPU, build with --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu128
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-RUN apt-get update && apt-get install -y --no-install-recommends fonts-dejavu-core && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 RUN pip install --no-cache-dir torch --index-url ${TORCH_INDEX}
 COPY pyproject.toml README.md LICENSE ./
 COPY viewfinder ./viewfinder
-RUN pip install --no-cache-dir '.[serve,data]' && useradd --create-home viewfinder
+# A server offers no kinds of generated data, so neither their libraries nor Chromium and fonts are here: samples are made
+# where models are trained (`make setup`). pyarrow writes the answers that people correct in the playground.
+RUN pip install --no-cache-dir '.[serve]' pyarrow && useradd --create-home viewfinder
 USER viewfinder
 WORKDIR /home/viewfinder
 # so that volumes mounted here belong to this user

@@ -96,7 +96,7 @@ def test_a_library_from_start_to_end(run_here, checkpoint: Path, paper: Path, tm
     ("arguments", "message"),
     [
         (("parse", "{text}"), "is no PDF"),
-        (("parse", "absent.pdf"), "there is no file or folder absent.pdf"),
+        (("parse", "absent.pdf"), "there is no file absent.pdf"),
         (("parse", "{paper}", "-f", "docx"), "unknown format 'docx'"),
         (("parse", "{paper}", "--pages", "0"), "write them as 1-3,7"),
         (("parse", "{paper}", "-f", "md", "-f", "json"), "need --out FOLDER"),

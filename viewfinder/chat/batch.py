@@ -4,13 +4,11 @@ A file already in the results is not done again, so an interrupted run goes on w
 fails is a line with `error`, is tried again next time, and never stops the others.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.progress import Progress
 
 from viewfinder.errors import MediaError, ViewfinderError
 from viewfinder.media.image import IMAGE_SUFFIXES
@@ -67,17 +65,25 @@ def run_many(files: Iterable[str], job: Callable[[str], dict[str, Any]], out: Pa
     files = list(dict.fromkeys(files))
     todo = [file for file in files if file not in earlier]
     failed: dict[str, str] = {}
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal) as progress:
-        for file in progress.track(todo, description=lines_path.name):
-            try:
-                result = {"file": file, **job(file)}
-            except ViewfinderError as error:
-                failed[file] = str(error)
-                result = {"file": file, "error": str(error)}
-            append_values(lines_path, [result])
+    for file in _tracked(todo, lines_path.name):
+        try:
+            result = {"file": file, **job(file)}
+        except ViewfinderError as error:
+            failed[file] = str(error)
+            result = {"file": file, "error": str(error)}
+        append_values(lines_path, [result])
     _convert(lines_path, out)
     return Summary(len(todo) - len(failed), len(files) - len(todo), failed, out)
+
+
+def _tracked(files: list[str], title: str) -> Iterable[str]:
+    """The files, with a bar on standard error on a terminal."""
+    if not sys.stderr.isatty():
+        return files
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(files, title, console=Console(stderr=True))
 
 
 def read_results(path: Path) -> list[dict[str, Any]]:

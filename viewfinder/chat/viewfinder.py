@@ -7,12 +7,8 @@ gives values in pixels of the original picture. Knows no tensors.
 import dataclasses
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from viewfinder.chat.documents import ChartReading, Extraction, extract, parse_document, read_chart
-from viewfinder.chat.documents.parse import ParseOptions
-from viewfinder.chat.moments import describe_question, find_spans, moments_question
-from viewfinder.engine.engine import Engine
 from viewfinder.media.image import Picture, load_image
 from viewfinder.messages import (
     ChatModel,
@@ -30,11 +26,14 @@ from viewfinder.messages import (
 from viewfinder.outputs import grammars, prompts
 from viewfinder.outputs.boxes import Box, parse_boxes
 from viewfinder.outputs.counts import Count, parse_count
-from viewfinder.outputs.document import Document
 from viewfinder.outputs.points import Point, parse_points
 from viewfinder.outputs.results import Answer, Found, confidence, transform_of
-from viewfinder.outputs.spans import Span
 from viewfinder.processor.processor import Processor
+
+if TYPE_CHECKING:  # the jobs on documents and clips are imported when they are asked for
+    from viewfinder.chat.documents import ChartReading, Extraction
+    from viewfinder.outputs.document import Document
+    from viewfinder.outputs.spans import Span
 
 _Place = TypeVar("_Place", Box, Point)
 _VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif")
@@ -116,18 +115,22 @@ class Viewfinder:
             (_with_confidence(box, reply) for box in parse_boxes(reply.text, transform_of(reply, part))), reply
         )
 
-    def moments(self, video: Any, query: str, **options: Any) -> Found[Span]:
+    def moments(self, video: Any, query: str, **options: Any) -> "Found[Span]":
         """When `query` happens, in seconds of the original clip, however long it is.
 
         Options as in `viewfinder.chat.moments.find_spans`: `fps`, `sampling`, `resume`, `progress`.
         """
+        from viewfinder.chat.moments import find_spans, moments_question
+
         return find_spans(self.model, self.processor, video, moments_question(query), **options)
 
-    def describe(self, video: Any, **options: Any) -> Found[Span]:
+    def describe(self, video: Any, **options: Any) -> "Found[Span]":
         """All events of a clip with their times (dense captions); options as in `moments`."""
+        from viewfinder.chat.moments import describe_question, find_spans
+
         return find_spans(self.model, self.processor, video, describe_question(), **options)
 
-    def parse(self, source: Any, *, check: bool = True, correct: bool = False, **options: Any) -> Document:
+    def parse(self, source: Any, *, check: bool = True, correct: bool = False, **options: Any) -> "Document":
         """A picture or PDF as a typed `Document`, page by page.
 
         Args:
@@ -136,6 +139,9 @@ class Viewfinder:
             options: `pages`, `resume`, `progress`, `workers`, `max_pixels`, `sampling`, `limits`, as in
                 `viewfinder.chat.documents.parse`.
         """
+        from viewfinder.chat.documents import parse_document
+        from viewfinder.chat.documents.parse import ParseOptions
+
         how = {key: options.pop(key) for key in ("max_pixels", "sampling") if key in options}
         reading = ParseOptions(check=check, correct=correct, **how)
         return parse_document(self.model, self.processor, source, reading, **options)
@@ -147,12 +153,16 @@ class Viewfinder:
         """
         return self.extraction(source, shape, **options).value
 
-    def extraction(self, source: Any, shape: Any, **options: Any) -> Extraction[Any]:
+    def extraction(self, source: Any, shape: Any, **options: Any) -> "Extraction[Any]":
         """As `extract`, with the page and box each value was read from."""
+        from viewfinder.chat.documents import extract
+
         return extract(self.model, self.processor, source, shape, **options)
 
-    def chart(self, image: Any, **options: Any) -> ChartReading:
+    def chart(self, image: Any, **options: Any) -> "ChartReading":
         """The values of a chart as a table; `to_pandas()` gives a DataFrame."""
+        from viewfinder.chat.documents import read_chart
+
         return read_chart(self.model, self.processor, image, **options)
 
     def _look(self, part: ImagePart, prompt: str, grammar: str | None, sampling: Sampling | None) -> Reply:
@@ -178,6 +188,8 @@ def load(name: str = "tiny", *, dtype: Any = None, device: Any = None, **setting
     Raises:
         CheckpointError: the model cannot be found or loaded.
     """
+    from viewfinder.engine.engine import Engine
+
     engine = Engine.from_pretrained(name, dtype=_dtype(dtype), device=device, **settings)
     return Viewfinder(engine, engine.processor)
 

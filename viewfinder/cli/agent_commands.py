@@ -4,12 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
-from typer.core import TyperGroup
 
 from viewfinder.cli import options
 from viewfinder.cli.agent_play_commands import Renderer, Split, play, prompt_form, samples, split_of
+from viewfinder.cli.lazy import Group, subgroup
 from viewfinder.cli.show import print_json
 from viewfinder.errors import ViewfinderError
 
@@ -17,20 +16,13 @@ WorldName = Annotated[str | None, typer.Option("--world", help="An offline world
 Seed = Annotated[int, typer.Option("--seed", help="Instance of the world.")]
 
 
-class _Group(TyperGroup):
+class _Group(Group):
     """`viewfinder agent "task"` is `viewfinder agent run "task"`."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] != "--help":
             args = ["run", *args]
         return super().parse_args(ctx, args)
-
-
-def register(app: typer.Typer) -> None:
-    group = typer.Typer(cls=_Group, help="Work on a task at a browser, a desktop, a phone or in an offline world.")
-    for command in (run, replay, worlds, play, samples):
-        group.command()(command)
-    app.add_typer(group, name="agent", no_args_is_help=True)
 
 
 def run(
@@ -213,3 +205,8 @@ def worlds(as_json: options.AsJson = False) -> None:
         return
     for name, tasks in examples.items():
         typer.echo(f"{name:<10} {'; '.join(tasks)}")
+
+
+agent = subgroup(_Group)
+for command in (run, replay, worlds, play, samples):
+    agent.command()(command)

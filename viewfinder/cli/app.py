@@ -1,40 +1,72 @@
-"""Puts the commands together and turns errors meant for users into one line and exit code 2."""
+"""All commands by name, and errors meant for users as one line and exit code 2."""
 
 import sys
 
 import typer
 
-from viewfinder.cli import (
-    agent_commands,
-    data_commands,
-    document_commands,
-    eval_commands,
-    image_commands,
-    inspect_command,
-    library_commands,
-    serve_commands,
-    train_commands,
-    video_commands,
-)
+from viewfinder.cli import options
+from viewfinder.cli.lazy import Lazy, group_of
 from viewfinder.errors import ViewfinderError
 
+# One line a command: its name, where it is, and the help of the overview and of the command itself. Its module is
+# imported when the command is asked for.
+COMMANDS = {
+    "ask": Lazy("image_commands:ask", "Answer a question in free text; the text comes as it is made."),
+    "locate": Lazy(
+        "image_commands:locate", "Boxes of everything that fits the query, in pixels of the original picture."
+    ),
+    "point": Lazy(
+        "image_commands:point", "A point on everything that fits the query, in pixels of the original picture."
+    ),
+    "count": Lazy("image_commands:count", "How many things fit the query, each pointed at."),
+    "read": Lazy("image_commands:read", "The text in a picture; with --lines (or --plot) each line with its box."),
+    "inspect": Lazy("inspect_command:inspect", "Sizes, tokens, times, positions and predicted cost of a request."),
+    "moments": Lazy("video_commands:moments", "When something happens, in seconds of the original clip."),
+    "describe": Lazy("video_commands:describe", "All events of a clip, with their times."),
+    "parse": Lazy(
+        "document_commands:parse",
+        "Read documents page by page, with headings, tables, formulas and figures in their places.",
+    ),
+    "extract": Lazy(
+        "document_commands:extract",
+        "Take named values from a document, each with the page and box it was read from.",
+    ),
+    "chart": Lazy("document_commands:chart", "Read the values of a chart into a table."),
+    "library": Lazy("library_commands:library", "Collections of documents that answer with citations."),
+    "agent": Lazy("agent_commands:agent", "Work on a task at a browser, a desktop, a phone or in an offline world."),
+    "serve": Lazy(
+        "serve_commands:serve", "Serve the model: OpenAI's API, the task endpoints, and the playground page."
+    ),
+    "export": Lazy(
+        "serve_commands:export",
+        "Write a model as a directory in the official layout, which vLLM, SGLang and transformers serve.",
+    ),
+    "data": Lazy("data_commands:data", "Sets of training samples: build, import, filter, mix, pack, inspect, stats."),
+    "train": Lazy(
+        "train_commands:train",
+        "Train a recipe; under torchrun, on all its processes. Figures go to OUT/metrics.jsonl and OUT/report.html.",
+    ),
+    "plan": Lazy(
+        "train_commands:plan",
+        "Memory, FLOPs, traffic, time, energy and cost of a recipe before it is run; of all of them: `plan report`.",
+    ),
+    "eval": Lazy("eval_commands:app", "Scores that can be reproduced: run, list, rerun, compare."),
+}
+
+# Help and mistakes are plain text: boxes drawn by rich take as long as all the rest of `--help`.
 app = typer.Typer(
     name="viewfinder",
+    cls=group_of(COMMANDS),
     help="Ask, locate, point, count and read, with answers in pixels and seconds of the original.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
-image_commands.register(app)
-data_commands.register(app)
-inspect_command.register(app)
-video_commands.register(app)
-document_commands.register(app)
-eval_commands.register(app)
-library_commands.register(app)
-serve_commands.register(app)
-agent_commands.register(app)
-train_commands.register(app)
+
+
+@app.callback()
+def root(server: options.Server = None) -> None:
+    options.SERVER.set(server)
 
 
 def main() -> None:
@@ -43,6 +75,13 @@ def main() -> None:
         app()
     except ViewfinderError as error:
         print(f"viewfinder: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (error.name or "viewfinder").startswith("viewfinder"):
+            raise
+        from viewfinder.cli.extras import missing
+
+        print(f"viewfinder: {missing(error)}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:  # the reader of our output has gone, as in `| head`
         sys.exit(0)

@@ -1,22 +1,17 @@
 """`viewfinder data ...`: make, read in, filter, mix and pack sets of samples; looking at them is `data_views`."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from viewfinder.cli import data_views
-from viewfinder.cli.data_views import Directory
-from viewfinder.cli.show import print_json, print_warning
+from viewfinder.cli.data_views import VIEWS, Directory
+from viewfinder.cli.lazy import subgroup
+from viewfinder.cli.show import counting, print_json, print_warning
 
-data = typer.Typer(
-    no_args_is_help=True, help="Sets of training samples: build, import, filter, mix, pack, inspect, stats."
-)
+data = subgroup()
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the set; running again finishes what is missing.")]
 PerShard = Annotated[int, typer.Option("--per-shard", min=1, help="Rows in one shard, the unit of work.")]
@@ -26,11 +21,6 @@ ImageFormat = Annotated[str, typer.Option("--image-format", help="png (exact), w
 Measure = Annotated[
     str, typer.Option("--measure", help="Count tokens with 'tiny', 'official' or a checkpoint; 'none' counts nothing.")
 ]
-
-
-def register(app: typer.Typer) -> None:
-    data_views.register(data)
-    app.add_typer(data, name="data")
 
 
 @data.command()
@@ -61,6 +51,11 @@ def build(
     measure: Measure = "tiny",
 ) -> None:
     """Make samples with exact truth."""
+    from viewfinder.data.synth.kinds import find_kind
+
+    kinds = _weights(names)
+    for name in kinds:
+        find_kind(name)  # a mistyped one is answered before anything that draws is imported
     options: dict[str, Any] = {
         "min_side": min_side,
         "max_side": max_side,
@@ -70,7 +65,7 @@ def build(
         "objects": list(objects or []),
         "fonts": list(fonts or []),
     }
-    source = {"name": "synth", "kinds": _weights(names), "count": count, "seed": seed, "options": options}
+    source = {"name": "synth", "kinds": kinds, "count": count, "seed": seed, "options": options}
     _run({"source": source, "operators": _measuring(measure), "per_shard": per_shard}, out, workers, ray, image_format)
 
 
@@ -179,22 +174,15 @@ def _run(spec: dict[str, Any], out: Path, workers: int, ray: str | None, image_f
         from viewfinder.data.distributed import RayTasks
 
         executor = RayTasks(None if ray == "local" else ray, max(2, workers))
-    with _bar() as update:
-        manifest = run_plan(spec, out, executor, image_format=image_format, progress=update, open_model=open_chat_model)
+    with counting("shards") as show:
+        manifest = run_plan(
+            spec, out, executor, image_format=image_format, open_model=open_chat_model,
+            progress=lambda what, done, total: show(done, total, what),
+        )  # fmt: skip
     drawn = f", materials {manifest['materials']}" if "materials" in manifest else ""
     typer.echo(f"{manifest['samples']:,} samples in {out}, hash {manifest['hash'][:16]}{drawn}")
     if manifest["quarantined"]:
         print_warning(f"{manifest['quarantined']:,} rows set aside; {out / 'quarantine.jsonl'} says why")
-
-
-@contextmanager
-def _bar() -> Iterator[Any]:
-    """A progress bar over shards on standard error, on a terminal only."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("shards", total=None)
-        yield lambda what, done, total: progress.update(task, description=what, completed=done, total=total)
 
 
 def open_chat_model(name: str) -> Any:
@@ -247,3 +235,7 @@ def _arguments(pairs: Sequence[str] | None) -> dict[str, Any]:
         except ValueError:
             result[key] = value
     return result
+
+
+for view in VIEWS:
+    data.command()(view)

@@ -10,11 +10,6 @@ from viewfinder.cli.show import print_json, print_warning
 Directory = Annotated[Path, typer.Argument(help="A finished set of samples.")]
 
 
-def register(data: typer.Typer) -> None:
-    for command in (kinds, sources, inspect, gallery, stats, verify):
-        data.command()(command)
-
-
 def kinds(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
@@ -137,3 +132,7 @@ def verify(directory: Directory) -> None:
     with ShardReader(directory) as reader:
         reader.verify()
         typer.echo(f"{len(reader):,} samples, {len(reader.manifest['shards'])} shards, all as the manifest says")
+
+
+VIEWS = (kinds, sources, inspect, gallery, stats, verify)
+"""The commands of `data` in this file."""

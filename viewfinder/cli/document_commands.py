@@ -5,34 +5,25 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from viewfinder.chat.documents.extract import Extraction, field_boxes
-from viewfinder.chat.documents.files import FORMATS, parse_files, text_of, write_document
-from viewfinder.chat.documents.sources import PageImages, find_documents, open_pages
 from viewfinder.cli import options
-from viewfinder.cli.show import print_json, print_warning, save_plot, working
-from viewfinder.media.image import load_image
-from viewfinder.media.source import Limits
-from viewfinder.outputs.boxes import Box
-from viewfinder.outputs.document import Document
-from viewfinder.outputs.document.markdown import table_markdown
-from viewfinder.outputs.draw import draw
-from viewfinder.outputs.results import provenance
+from viewfinder.cli.show import counting, print_json, print_warning, save_plot, working
+
+if TYPE_CHECKING:
+    from viewfinder.chat.documents.extract import Extraction
+    from viewfinder.outputs.document import Document
 
 Sources = Annotated[list[str], typer.Argument(help="PDFs, pictures, folders or URLs.", metavar="DOCUMENT...")]
 Source = Annotated[str, typer.Argument(help="A PDF, picture or URL.", metavar="DOCUMENT")]
 Image = Annotated[str, typer.Argument(help="A picture of a chart.", metavar="IMAGE")]
 Format = Annotated[
     list[str] | None,
-    typer.Option("--format", "-f", help=f"One or several of {', '.join(FORMATS)} (md when not said)."),
+    typer.Option("--format", "-f", help="One or several of html, clean, viewer, md, json, txt (md when not said)."),
 ]
 Folder = Annotated[Path | None, typer.Option("--out", help="Folder to write to; needed for several documents.")]
 Pages = Annotated[str | None, typer.Option("--pages", help="Pages counted from 1, as in 1-3,7.")]
@@ -47,11 +38,6 @@ ToCsv = Annotated[Path | None, typer.Option("--csv", help="Write the values as C
 NoPlaces = Annotated[bool, typer.Option("--no-places", help="Ask for values only, in the short official form.")]
 
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d.,]+\s*%?$)")
-
-
-def register(app: typer.Typer) -> None:
-    for command in (parse, extract, chart):
-        app.command()(command)
 
 
 def parse(
@@ -70,7 +56,11 @@ def parse(
     max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
-    """Read documents page by page, with headings, tables, formulas and figures in their places."""
+    options.check_files(documents if len(documents) == 1 else ())  # of many, one that fails stops no other
+    from viewfinder.chat.documents.files import FORMATS, parse_files
+    from viewfinder.chat.documents.sources import find_documents
+    from viewfinder.media.source import Limits
+
     formats = formats or ["md"]
     unknown = [kind for kind in formats if kind not in FORMATS]
     if unknown:
@@ -96,7 +86,7 @@ def parse(
         )
         print_json(summary.to_dict()) if as_json else typer.echo(summary.sentence())
         raise typer.Exit(1 if summary.failed else 0)
-    with _counting(Path(files[0]).name) as progress:
+    with counting(Path(files[0]).name) as progress:
         document = viewfinder.parse(files[0], resume=resume, progress=progress, **how)
     _show(document, files[0], formats, out, as_json, password)
     for number, reason in document.failed.items():
@@ -122,8 +112,11 @@ def extract(
     max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
-    """Take named values from a document, each with the page and box it was read from."""
     shape = _shape(fields, schema)
+    options.check_files([document])
+    from viewfinder.chat.documents.sources import open_pages
+    from viewfinder.outputs.results import provenance
+
     with open_pages(document, password=password):  # before the model: a bad file should not cost a load
         pass
     viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
@@ -158,8 +151,12 @@ def chart(
     max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
-    """Read the values of a chart into a table."""
+    from viewfinder.media.image import load_image
+
     picture = load_image(image)
+    from viewfinder.outputs.document.markdown import table_markdown
+    from viewfinder.outputs.results import provenance
+
     viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
     with working(image):
         found = viewfinder.chart(picture, sampling=options.sampling_of(viewfinder.model, max_new_tokens))
@@ -189,8 +186,11 @@ def page_list(text: str | None) -> list[int] | None:
 
 
 def _show(
-    document: Document, source: str, formats: Sequence[str], out: Path | None, as_json: bool, password: str | None
+    document: "Document", source: str, formats: Sequence[str], out: Path | None, as_json: bool, password: str | None
 ) -> None:
+    from viewfinder.chat.documents.files import text_of, write_document
+    from viewfinder.chat.documents.sources import PageImages, open_pages
+
     if out is not None:
         written = write_document(document, source, out / Path(source.split("?")[0]).stem, formats, password)
         if not as_json:
@@ -218,13 +218,16 @@ def _shape(fields: str | None, schema: Path | None) -> Any:
         raise typer.BadParameter(f"{schema} holds no JSON schema ({error})", param_hint="--schema") from error
 
 
-def _plot_fields(document: str, found: Extraction[Any], plot: Path, first: int, password: str | None) -> None:
+def _plot_fields(document: str, found: "Extraction[Any]", plot: Path, first: int, password: str | None) -> None:
     """The page that most values are on (the first that was asked about when none is placed), with their boxes."""
+    from viewfinder.chat.documents.extract import field_boxes
+    from viewfinder.chat.documents.sources import open_pages
+    from viewfinder.outputs.draw import draw
+
     numbers = [field.page for field in found.fields if field.page is not None]
     page = max(set(numbers), key=numbers.count) if numbers else first
-    boxes: list[Box] = field_boxes(found, page)
     with open_pages(document, password=password) as opened:
-        save_plot(draw(opened.picture(page).image, boxes), plot)
+        save_plot(draw(opened.picture(page).image, field_boxes(found, page)), plot)
 
 
 def _corners(box: Sequence[float]) -> str:
@@ -237,11 +240,3 @@ def _csv(grid: Sequence[Sequence[str]]) -> str:
     safe = ([f"'{cell}" if _FORMULA.match(cell) else cell for cell in row] for row in grid)
     csv.writer(sink, lineterminator="\n").writerows(safe)
     return sink.getvalue()
-
-
-@contextmanager
-def _counting(name: str) -> Iterator[Any]:
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(name, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

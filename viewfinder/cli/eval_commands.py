@@ -6,27 +6,24 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 from viewfinder.cli import options
-from viewfinder.cli.eval_models import BESIDE, open_players, open_subject
+from viewfinder.cli.lazy import subgroup
 from viewfinder.cli.show import print_json, print_warning
 from viewfinder.errors import ViewfinderError
-from viewfinder.eval.estimate import Estimate, estimate
-from viewfinder.eval.runner import RunOptions, Subject
-from viewfinder.eval.session import open_data, play, table
-from viewfinder.eval.task import Task
-from viewfinder.messages import Sampling
+
+if TYPE_CHECKING:
+    from viewfinder.eval.estimate import Estimate
+    from viewfinder.eval.runner import RunOptions, Subject
+    from viewfinder.eval.task import Task
 
 PRICED = 40
 """Questions that an estimate looks at; the rest is taken to be like them."""
 
-app = typer.Typer(help="Scores that can be reproduced: run, list, rerun, compare.", no_args_is_help=True)
+app = subgroup()
 Tasks = Annotated[
     list[str], typer.Argument(help="Tasks, or groups: suites, builtin, report (all benchmarks). See `eval list`.")
 ]
@@ -39,7 +36,10 @@ Data = Annotated[
     Path | None, typer.Option("--data", help="Folder of the official data (or with a folder a task); else the hub.")
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the run, resumed if it is there. [out/eval/MODEL]")]
-Beside = Annotated[list[str] | None, typer.Option("--beside", help=f"Also ask: {', '.join(BESIDE)}; repeatable.")]
+Beside = Annotated[
+    list[str] | None,
+    typer.Option("--beside", help="Also ask: blind, untrained, perfect, chance, one-answer; repeatable."),
+]
 Count = Annotated[
     int | None, typer.Option("--limit", "--count", min=1, help="Questions a task; all, or the task's own number.")
 ]
@@ -59,38 +59,25 @@ OnlyEstimate = Annotated[bool, typer.Option("--estimate", help="Say what it woul
 Run = Annotated[Path, typer.Argument(help="Folder of a finished run of one task, or its manifest.json.")]
 
 
-def register(main: typer.Typer) -> None:
-    main.add_typer(app, name="eval")
-
-
 @app.command("list")
 def list_tasks(as_json: options.AsJson = False) -> None:
     """All tasks with the report's numbers."""
-    from viewfinder.eval.tasks import all_tasks
+    from viewfinder.eval.tasks.listing import listed
 
-    tasks = list(all_tasks().values())
+    tasks = listed()
     if as_json:
-        print_json({"tasks": [_described(task) for task in tasks]})
+        print_json({"tasks": tasks})
         return
-    sizes = list(dict.fromkeys(size for task in tasks for size in task.reported))
-    rows = [[t.name, t.title, *(f"{t.reported[s]:g}" if s in t.reported else "" for s in sizes)] for t in tasks]
+    sizes = list(dict.fromkeys(size for task in tasks for size in task["reported"]))
+    rows = [
+        [
+            task["name"],
+            task["title"],
+            *(f"{task['reported'][size]:g}" if size in task["reported"] else "" for size in sizes),
+        ]
+        for task in tasks
+    ]
     _print_table(["task", "", *sizes], rows)
-
-
-def _described(task: Task) -> dict[str, Any]:
-    data = None if task.data is None else {"repo": task.data.repo, "licence": task.data.licence}
-    return {
-        "name": task.name,
-        "title": task.title,
-        "family": task.family,
-        "reported": dict(task.reported),
-        "better": task.better,
-        "data": data,
-        "settings": task.settings.to_dict(),
-        "max_new_tokens": task.max_new_tokens,
-        "judged": task.judge is not None,
-        "note": task.note,
-    }
 
 
 @app.command()
@@ -120,14 +107,19 @@ def run(
     """Score a model. Everything asked is kept, so the same command goes on where it was stopped."""
     from viewfinder.eval.tasks import find_tasks
 
-    server = server or options.SERVER.get()
     chosen = find_tasks(tasks)
+    server = server or options.SERVER.get()
+    from viewfinder.cli.eval_models import open_players
+    from viewfinder.eval.runner import RunOptions
+    from viewfinder.eval.session import play, table
+    from viewfinder.messages import Sampling
+
     budgets = {"min_pixels": min_pixels, "max_pixels": max_pixels, "fps": fps, "max_frames": max_frames}
     budgets["total_pixels"] = total_pixels
     origin = {"model": model, "server": server, "data": _text(data), "dtype": dtype}
     origin |= {"judge": judge, "judge_server": judge_server}
 
-    def how(task: Task) -> RunOptions:
+    def how(task: "Task") -> RunOptions:
         return RunOptions(
             limit=limit,
             seed=seed,
@@ -166,6 +158,7 @@ def run(
 @app.command()
 def rerun(run: Run, out: Out = None, as_json: options.AsJson = False) -> None:
     """Make a score again from its manifest; fails when the number differs, and says what else does."""
+    from viewfinder.cli.eval_models import open_players
     from viewfinder.eval.rerun import check, repeat
 
     manifest, origin = check(run)
@@ -195,13 +188,18 @@ def compare(a: Run, b: Run, as_json: options.AsJson = False) -> None:
         typer.echo(found.sentence())
 
 
-def _judge(name: str | None, server: str | None, dtype: str | None, until: ExitStack) -> Subject | None:
+def _judge(name: str | None, server: str | None, dtype: str | None, until: ExitStack) -> "Subject | None":
+    from viewfinder.cli.eval_models import open_subject
+
     return None if name is None and server is None else open_subject(name or "tiny", server, dtype, until)
 
 
 def _priced(
-    tasks: Sequence[Task], how: Callable[[Task], RunOptions], data: Path | None
-) -> tuple[Estimate, dict[str, str]]:
+    tasks: "Sequence[Task]", how: "Callable[[Task], RunOptions]", data: Path | None
+) -> "tuple[Estimate, dict[str, str]]":
+    from viewfinder.eval.estimate import Estimate, estimate
+    from viewfinder.eval.session import open_data
+
     total, problems = Estimate(), {}
     for task in tasks:
         wanted = how(task)
@@ -217,7 +215,7 @@ def _priced(
     return total, problems
 
 
-def _work(priced: Estimate, model: str, server: str | None) -> str:
+def _work(priced: "Estimate", model: str, server: str | None) -> str:
     """FLOPs, where the model's sizes are known without loading it."""
     from viewfinder.config import ModelConfig
     from viewfinder.engine.checkpoints import find_checkpoint
@@ -237,6 +235,16 @@ def _work(priced: Estimate, model: str, server: str | None) -> str:
 @contextmanager
 def _bars() -> Iterator[Callable[[str, int, int], None]]:
     """A bar a task on a terminal; elsewhere a line when one is done. Both on standard error."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
@@ -253,6 +261,9 @@ def _bars() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     shown = Table(*heads, box=None, pad_edge=False)
     for row in rows:
         shown.add_row(*row)

@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from viewfinder.chat import Viewfinder
-from viewfinder.chat.batch import find_images, run_many
 from viewfinder.cli import options
 from viewfinder.cli.show import print_json, print_warning, save_plot, working
-from viewfinder.media.image import load_image
-from viewfinder.messages import Reply
-from viewfinder.outputs.draw import draw
-from viewfinder.outputs.results import provenance
+
+if TYPE_CHECKING:
+    from viewfinder.chat import Viewfinder
+    from viewfinder.messages import Reply
 
 Images = Annotated[
     list[str], typer.Argument(help="Picture files, folders or URLs, then the query.", metavar="IMAGE... QUERY")
@@ -27,14 +25,9 @@ Verify = Annotated[bool, typer.Option("--verify", help="Look again, closer, at e
 Lines = Annotated[bool, typer.Option("--lines", help="Each line of text with its box.")]
 
 
-Outcome = tuple[Sequence[Any], dict[str, Any], list[str]]
-"""Of one picture: things to draw on it, fields for programs, lines for people."""
-Job = Callable[[Viewfinder, Any], Outcome]
-
-
-def register(app: typer.Typer) -> None:
-    for command in (ask, locate, point, count, read):
-        app.command()(command)
+Outcome = tuple[Sequence[Any], dict[str, Any], "Reply", list[str]]
+"""Of one picture: things to draw on it, fields for programs, the reply, lines for people."""
+Job = Callable[["Viewfinder", Any], Outcome]
 
 
 def ask(
@@ -45,8 +38,11 @@ def ask(
     max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
-    """Answer a question in free text; the text comes as it is made."""
     *sources, question = media
+    options.check_files(sources)
+    from viewfinder.messages import Reply
+    from viewfinder.outputs.results import provenance
+
     viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
     sampling = options.sampling_of(viewfinder.model, max_new_tokens)
     if as_json:
@@ -72,16 +68,15 @@ def locate(
     max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
-    """Boxes of everything that fits the query, in pixels of the original picture."""
     sources, query = _split(images)
 
-    def run(viewfinder: Viewfinder, image: Any) -> Outcome:
+    def run(viewfinder: "Viewfinder", image: Any) -> Outcome:
         boxes = viewfinder.locate(
             image, query, verify=verify, sampling=options.sampling_of(viewfinder.model, max_new_tokens)
         )
-        fields = {"boxes": [box.to_dict() for box in boxes], **provenance(boxes.reply)}
+        fields = {"boxes": [box.to_dict() for box in boxes]}
         lines = [_place_line(box.label, box.xyxy, box.confidence, box.verified) for box in boxes]
-        return boxes, fields, lines or ["nothing found"]
+        return boxes, fields, boxes.reply, lines or ["nothing found"]
 
     _run(run, sources, model, as_json, plot, out, max_pixels, dtype)
 
@@ -96,13 +91,12 @@ def point(
     max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
-    """A point on everything that fits the query, in pixels of the original picture."""
     sources, query = _split(images)
 
-    def run(viewfinder: Viewfinder, image: Any) -> Outcome:
+    def run(viewfinder: "Viewfinder", image: Any) -> Outcome:
         points = viewfinder.point(image, query, sampling=options.sampling_of(viewfinder.model, max_new_tokens))
-        fields = {"points": [p.to_dict() for p in points], **provenance(points.reply)}
-        return points, fields, [_place_line(p.label, p.xy, p.confidence) for p in points] or ["nothing found"]
+        lines = [_place_line(p.label, p.xy, p.confidence) for p in points]
+        return points, {"points": [p.to_dict() for p in points]}, points.reply, lines or ["nothing found"]
 
     _run(run, sources, model, as_json, plot, out, max_pixels, dtype)
 
@@ -117,13 +111,12 @@ def count(
     max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
-    """How many things fit the query, each pointed at."""
     sources, query = _split(images)
 
-    def run(viewfinder: Viewfinder, image: Any) -> Outcome:
+    def run(viewfinder: "Viewfinder", image: Any) -> Outcome:
         result = viewfinder.count(image, query, sampling=options.sampling_of(viewfinder.model, max_new_tokens))
         assert result.reply is not None
-        return result.points, {**result.to_dict(), **provenance(result.reply)}, [str(result.value)]
+        return result.points, result.to_dict(), result.reply, [str(result.value)]
 
     _run(run, sources, model, as_json, plot, out, max_pixels, dtype)
 
@@ -139,16 +132,15 @@ def read(
     max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
-    """The text in a picture; with --lines (or --plot) each line with its box."""
-
-    def run(viewfinder: Viewfinder, image: Any) -> Outcome:
+    def run(viewfinder: "Viewfinder", image: Any) -> Outcome:
         sampling = options.sampling_of(viewfinder.model, max_new_tokens)
         if lines or plot:
             found = viewfinder.spot(image, sampling=sampling)
-            fields = {"lines": [box.to_dict() for box in found], **provenance(found.reply)}
-            return found, fields, [_place_line(box.text or "", box.xyxy, box.confidence) for box in found]
+            fields = {"lines": [box.to_dict() for box in found]}
+            read_lines = [_place_line(box.text or "", box.xyxy, box.confidence) for box in found]
+            return found, fields, found.reply, read_lines
         answer = viewfinder.read(image, sampling=sampling)
-        return [], {"text": str(answer), "confidence": answer.confidence, **provenance(answer.reply)}, [str(answer)]
+        return [], {"text": str(answer), "confidence": answer.confidence}, answer.reply, [str(answer)]
 
     _run(run, images, model, as_json, plot, out, max_pixels, dtype)
 
@@ -167,18 +159,22 @@ def _run(
         raise typer.BadParameter(f"{len(sources)} sources or a folder need --out results.jsonl to write to")
     if out is not None:
         return _run_many(job, sources, model, as_json, plot, out, max_pixels, dtype)
-    picture = load_image(sources[0])  # before the model: a bad file should not cost a load
+    from viewfinder.media.image import load_image
+
+    picture = load_image(sources[0])  # before torch is imported: a bad file is answered at once
     viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
     with working(sources[0]):
-        drawn, fields, lines = job(viewfinder, picture)
+        drawn, fields, reply, lines = job(viewfinder, picture)
     if plot is not None:
+        from viewfinder.outputs.draw import draw
+
         save_plot(draw(picture.image, drawn), plot)
     if as_json:
-        print_json(fields)
+        print_json(_document(fields, reply))
     else:
         typer.echo("\n".join(lines))
-        if fields["finish_reason"] != "stop":
-            print_warning(f"the answer was cut ({fields['finish_reason']}), so something may be missing")
+        if reply.finish_reason != "stop":
+            print_warning(f"the answer was cut ({reply.finish_reason}), so something may be missing")
     return None
 
 
@@ -194,15 +190,23 @@ def _run_many(
 ) -> None:
     if plot is not None:
         raise typer.BadParameter("--plot is for one picture; leave it out with --out")
+    from viewfinder.chat.batch import find_images, run_many
+
     files = find_images(sources)
     viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
-    summary = run_many(files, lambda file: job(viewfinder, file)[1], out)
+    summary = run_many(files, lambda file: _document(*job(viewfinder, file)[1:3]), out)
     if as_json:
         print_json(summary.to_dict())
     else:
         typer.echo(summary.sentence())
     if summary.failed:
         raise typer.Exit(1)
+
+
+def _document(fields: dict[str, Any], reply: "Reply") -> dict[str, Any]:
+    from viewfinder.outputs.results import provenance
+
+    return {**fields, **provenance(reply)}
 
 
 def _split(images: list[str]) -> tuple[list[str], str]:
@@ -219,6 +223,6 @@ def _place_line(label: str, numbers: Sequence[float], confidence: float | None, 
     return f"{place}  {label}{sure}{again}"
 
 
-def _warn_if_cut(reply: Reply) -> None:
+def _warn_if_cut(reply: "Reply") -> None:
     if reply.finish_reason != "stop":
         print_warning(f"the answer was cut ({reply.finish_reason})")

@@ -1,30 +1,28 @@
 """`viewfinder inspect`: what a request will become and cost, before any of it is run. Needs no weights."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from viewfinder.chat.viewfinder import to_parts
 from viewfinder.cli import options
 from viewfinder.cli.show import print_json
-from viewfinder.config import OFFICIAL_SIZES, ModelConfig
-from viewfinder.engine.checkpoints import find_checkpoint
-from viewfinder.messages import MediaInfo, user
-from viewfinder.processor.cost import Cost, predict
-from viewfinder.processor.processor import Prepared, Processor
+
+if TYPE_CHECKING:
+    from viewfinder.config import ModelConfig
+    from viewfinder.messages import MediaInfo
+    from viewfinder.processor.cost import Cost
+    from viewfinder.processor.processor import Prepared, Processor
 
 Media = Annotated[list[str], typer.Argument(help="Pictures, clips or PDFs.", metavar="MEDIA...")]
 Prompt = Annotated[str, typer.Option("--prompt", help="The text that comes with the media.")]
 Positions = Annotated[bool, typer.Option("--positions", help="Also the temporal, height and width ids of each token.")]
 ModelOrSize = Annotated[
     str,
-    typer.Option("--model", help=f"As elsewhere; {', '.join(OFFICIAL_SIZES)} need no weights here.", show_default=True),
+    typer.Option(
+        "--model", help="As elsewhere; the official sizes (3B, 7B, 32B, 72B) need no weights here.", show_default=True
+    ),
 ]
-
-
-def register(app: typer.Typer) -> None:
-    app.command("inspect")(inspect)
 
 
 def inspect(
@@ -39,7 +37,11 @@ def inspect(
     nframes: options.Nframes = None,
     total_pixels: options.TotalPixels = None,
 ) -> None:
-    """Sizes, tokens, times, positions and predicted cost of a request."""
+    options.check_files(media)
+    from viewfinder.chat.viewfinder import to_parts
+    from viewfinder.messages import user
+    from viewfinder.processor.cost import predict
+
     config, processor = open_processor(model)
     budgets = {"min_pixels": min_pixels, "max_pixels": max_pixels}
     clip_budgets = {**budgets, "fps": fps, "nframes": nframes, "total_pixels": total_pixels}
@@ -54,15 +56,19 @@ def inspect(
         typer.echo("\n".join(_lines(prepared, cost, media, allowed)))
 
 
-def open_processor(name: str) -> tuple[ModelConfig, Processor]:
+def open_processor(name: str) -> "tuple[ModelConfig, Processor]":
     """Config and processor of a checkpoint, or of an official size without one."""
+    from viewfinder.config import OFFICIAL_SIZES, ModelConfig
+    from viewfinder.engine.checkpoints import find_checkpoint
+    from viewfinder.processor.processor import Processor
+
     if name in OFFICIAL_SIZES and not Path(name).is_dir():
         return OFFICIAL_SIZES[name], Processor.official(name)
     directory = find_checkpoint(name)
     return ModelConfig.from_pretrained(directory), Processor.from_pretrained(directory)
 
 
-def describe(prepared: Prepared, cost: Cost, names: list[str], positions: bool, allowed: int) -> dict[str, Any]:
+def describe(prepared: "Prepared", cost: "Cost", names: list[str], positions: bool, allowed: int) -> dict[str, Any]:
     """The JSON document: `items` for the media (`allowed` tokens for a clip), then the request."""
     inputs = prepared.inputs
     sources = names if len(names) == len(prepared.media) else [None] * len(prepared.media)
@@ -96,7 +102,7 @@ def describe(prepared: Prepared, cost: Cost, names: list[str], positions: bool, 
     return document
 
 
-def _of_clip(info: MediaInfo, allowed: int) -> dict[str, int]:
+def _of_clip(info: "MediaInfo", allowed: int) -> dict[str, int]:
     """What only a clip has: its budget in tokens, and the bytes of its decoded frames."""
     if info.frame_times is None:
         return {}
@@ -104,7 +110,7 @@ def _of_clip(info: MediaInfo, allowed: int) -> dict[str, int]:
     return {"token_budget": allowed, "frame_bytes": 3 * width * height * len(info.frame_times)}
 
 
-def _lines(prepared: Prepared, cost: Cost, names: list[str], allowed: int) -> list[str]:
+def _lines(prepared: "Prepared", cost: "Cost", names: list[str], allowed: int) -> list[str]:
     lines = []
     for i, info in enumerate(prepared.media):
         name = names[i] if len(names) == len(prepared.media) else f"page {i}"
@@ -119,7 +125,7 @@ def _lines(prepared: Prepared, cost: Cost, names: list[str], allowed: int) -> li
     ]
 
 
-def _media_line(name: str, info: MediaInfo, allowed: int) -> str:
+def _media_line(name: str, info: "MediaInfo", allowed: int) -> str:
     (width, height), (seen_width, seen_height) = info.original_size, info.resized_size
     line = f"{name}: {info.kind} {width}x{height}, seen as {seen_width}x{seen_height}, {info.tokens} tokens"
     if info.frame_times is None:

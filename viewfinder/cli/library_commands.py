@@ -1,20 +1,18 @@
 """`library add | ask | search | list | remove`: a collection of documents that answers with citations."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from viewfinder.chat.documents.parse import ParseOptions
-from viewfinder.chat.library import Library
 from viewfinder.cli import options
-from viewfinder.cli.show import print_json, print_warning, working
+from viewfinder.cli.lazy import subgroup
+from viewfinder.cli.show import counting, print_json, print_warning, working
 from viewfinder.errors import MediaError
+
+if TYPE_CHECKING:
+    from viewfinder.chat.library import Library
 
 Where = Annotated[
     Path | None,
@@ -31,14 +29,10 @@ Correct = Annotated[bool, typer.Option("--correct", help="Put the words of a PDF
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Pages asked about at the same time.")]
 Taken = Annotated[str, typer.Argument(help="A file, or a folder with all below it.")]
 
-
-def register(app: typer.Typer) -> None:
-    library = typer.Typer(name="library", help="Collections of documents that answer with citations.")
-    for name, command in {"add": add, "ask": ask, "search": search, "list": list_, "remove": remove}.items():
-        library.command(name)(command)
-    app.add_typer(library, no_args_is_help=True)
+library = subgroup()
 
 
+@library.command()
 def add(
     folders: Folders = None,
     library: Where = None,
@@ -51,14 +45,20 @@ def add(
     dtype: options.Dtype = None,
 ) -> None:
     """Read new and changed documents, forget those that are gone; can be interrupted at any page."""
+    from viewfinder.chat.documents.parse import ParseOptions
+
     reader = options.open_model(model, dtype, max_pixels=max_pixels)
     how = ParseOptions(correct=correct, sampling=options.sampling_of(reader.model, max_new_tokens))
-    with _open(library, new=True) as shelf, _pages() as progress:
-        synced = shelf.add(reader, folders or (), options=how, progress=progress, workers=workers)
+    with _open(library, new=True) as shelf, counting("documents") as show:
+        synced = shelf.add(
+            reader, folders or (), options=how, workers=workers,
+            progress=lambda file, done, total: show(done, total, Path(file).name),
+        )  # fmt: skip
     print_json(synced.to_dict()) if as_json else typer.echo(synced.sentence())
     raise typer.Exit(1 if synced.failed else 0)
 
 
+@library.command()
 def ask(
     question: Question,
     library: Where = None,
@@ -85,6 +85,7 @@ def ask(
     return None
 
 
+@library.command()
 def search(query: Query, library: Where = None, limit: Limit = 10, as_json: options.AsJson = False) -> None:
     """Pages that have words of the query, the best first. Needs no model."""
     with _open(library) as shelf:
@@ -99,6 +100,7 @@ def search(query: Query, library: Where = None, limit: Limit = 10, as_json: opti
     return None
 
 
+@library.command("list")
 def list_(library: Where = None, as_json: options.AsJson = False) -> None:
     """The documents in the library."""
     with _open(library) as shelf:
@@ -111,6 +113,7 @@ def list_(library: Where = None, as_json: options.AsJson = False) -> None:
     return None
 
 
+@library.command()
 def remove(path: Taken, library: Where = None) -> None:
     """Take documents out of the library, with all their words. The files themselves stay."""
     with _open(library) as shelf:
@@ -124,24 +127,14 @@ def default_library() -> Path:
     return Path(data) / "viewfinder" / "library.db"
 
 
-def _open(path: Path | None, *, new: bool = False) -> Library:
+def _open(path: Path | None, *, new: bool = False) -> "Library":
     """The library at a path; only `add` makes a new one."""
     path = path or default_library()
     if not new and not path.is_file():
         raise MediaError(f"there is no library {path}; make it with `viewfinder library add FOLDER`, or name another")
+    from viewfinder.chat.library import Library
+
     return Library(path)
-
-
-@contextmanager
-def _pages() -> Iterator[Callable[[str, int, int], None]]:
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("documents", total=None)
-
-        def show(file: str, done: int, total: int) -> None:
-            bar.update(task, description=Path(file).name, completed=done, total=total)
-
-        yield show
 
 
 def _shortened(text: str, most: int = 100) -> str:

@@ -1,14 +1,17 @@
 """Options that several commands share, and the model they name."""
 
+from collections.abc import Iterable
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from viewfinder.chat import Viewfinder, load
 from viewfinder.cli.show import working
-from viewfinder.messages import Sampling
+
+if TYPE_CHECKING:  # a command's options are shown without what the command runs on
+    from viewfinder.chat import Viewfinder
+    from viewfinder.messages import Sampling
 
 Model = Annotated[
     str, typer.Option("--model", help="'tiny' (built in), a checkpoint directory, or a hub id.", show_default=True)
@@ -34,6 +37,28 @@ Out = Annotated[
 ]
 
 
+def check_files(sources: Iterable[str]) -> None:
+    """That files named are there, before anything is imported that reads them.
+
+    Raises:
+        MediaError: one is not.
+    """
+    from viewfinder.media.source import local_path
+
+    for source in sources:
+        if not Path(source).is_dir():
+            local_path(source)
+
+
+def sampling_of(model: Any, max_new_tokens: int | None) -> "Sampling | None":
+    """The model's own sampling with another longest answer; None where nothing is asked."""
+    if max_new_tokens is None:
+        return None
+    from viewfinder.messages import Sampling
+
+    return getattr(model, "sampling", Sampling()).model_copy(update={"max_new_tokens": max_new_tokens})
+
+
 Server = Annotated[
     str | None,
     typer.Option(
@@ -45,24 +70,11 @@ Server = Annotated[
     ),
 ]
 
-
-def sampling_of(model: Any, max_new_tokens: int | None) -> Sampling | None:
-    """The model's own sampling with another longest answer; None where nothing is asked."""
-    if max_new_tokens is None:
-        return None
-    return getattr(model, "sampling", Sampling()).model_copy(update={"max_new_tokens": max_new_tokens})
-
-
 SERVER: ContextVar[str | None] = ContextVar("server", default=None)
 """What `--server` before the command says."""
 
 
-def choose_server(server: Server = None) -> None:
-    """What stands before the command."""
-    SERVER.set(server)
-
-
-def open_model(name: str, dtype: str | None = None, **settings: Any) -> Viewfinder:
+def open_model(name: str, dtype: str | None = None, **settings: Any) -> "Viewfinder":
     """The model that a command asks: that of `--server`, or one loaded here."""
     server = SERVER.get()
     if server is not None:
@@ -72,10 +84,12 @@ def open_model(name: str, dtype: str | None = None, **settings: Any) -> Viewfind
     return load_here(name, dtype, **settings)
 
 
-def load_here(name: str, dtype: str | None = None, **settings: Any) -> Viewfinder:
+def load_here(name: str, dtype: str | None = None, **settings: Any) -> "Viewfinder":
     """Load a model, showing that it takes a while."""
     if dtype not in (None, "float32", "bfloat16", "float16"):
         raise typer.BadParameter(f"unknown dtype {dtype!r}; give float32, bfloat16 or float16", param_hint="--dtype")
     given = {key: value for key, value in settings.items() if value is not None}
     with working(f"loading {name}"):
+        from viewfinder.chat import load  # torch
+
         return load(name, dtype=dtype, **given)

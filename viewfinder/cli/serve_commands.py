@@ -1,4 +1,4 @@
-"""`serve` and `export`, and `--server`, which sends every other command's work to a server."""
+"""`serve` and `export`; and the server that `--server` names, which does the work of every other command."""
 
 import dataclasses
 import json
@@ -38,12 +38,6 @@ Name = Annotated[str | None, typer.Option("--name", help="What clients call the 
 Into = Annotated[Path, typer.Argument(help="Folder to write.")]
 
 
-def register(app: typer.Typer) -> None:
-    app.callback()(options.choose_server)
-    app.command()(serve)
-    app.command()(export)
-
-
 def serve(
     model: options.Model = "tiny",
     host: Host = "127.0.0.1",
@@ -68,7 +62,6 @@ def serve(
     max_pixels: options.MaxPixels = None,
     dtype: options.Dtype = None,
 ) -> None:
-    """Serve the model: OpenAI's API, the task endpoints, and the playground page."""
     _need_extra()
     from viewfinder.engine.scheduler import EngineConfig
     from viewfinder.media.sandbox import SandboxLimits
@@ -103,12 +96,11 @@ def serve(
 
 
 def export(into: Into, model: options.Model = "tiny", dtype: options.Dtype = None) -> None:
-    """Write a model as a directory in the official layout, which vLLM, SGLang and transformers serve."""
-    from viewfinder.model import save_pretrained
-
     if into.exists() and any(into.iterdir()):
         raise typer.BadParameter(f"{into} is not empty; name a new folder")
     viewfinder: Any = options.load_here(model, dtype)
+    from viewfinder.model import save_pretrained
+
     with working(f"writing {into}"):
         save_pretrained(viewfinder.model.model, into)
         viewfinder.processor.save_pretrained(into)

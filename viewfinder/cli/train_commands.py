@@ -19,11 +19,6 @@ Settings = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    app.command()(train)
-    app.command()(plan)
-
-
 def train(
     recipe: Recipe,
     settings: Settings = None,
@@ -42,7 +37,6 @@ def train(
         typer.Option("--data", help="Short for data.source=: shards, a mixture, or a JSON of conversations."),
     ] = None,
 ) -> None:
-    """Train a recipe; under torchrun, on all its processes. Figures go to OUT/metrics.jsonl and OUT/report.html."""
     given = [*(settings or []), *([f"data.source={data}"] if data else [])]
     if recipe.startswith("tiny-"):
         _train_built_in(recipe, given, out, init)
@@ -88,7 +82,6 @@ def plan(
     check: Annotated[bool, typer.Option("--check/--no-check", help="Shard the model on a fake process group.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
-    """Memory, FLOPs, traffic, time, energy and cost of a recipe before it is run; of all of them: `plan report`."""
     from viewfinder.recipes.planning import Device, plan_recipe
 
     device = Device(peak, utilisation, bandwidth, watts, price, memory)

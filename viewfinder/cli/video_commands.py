@@ -1,32 +1,23 @@
 """`moments` and `describe`: times in a clip, as lines, JSON, WebVTT, or a timeline with frames."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from PIL import Image
-from rich.console import Console
-from rich.progress import Progress
 
-from viewfinder.chat import Found
 from viewfinder.cli import options
-from viewfinder.cli.show import print_json, save_plot
-from viewfinder.media.video import load_video, probe_video
-from viewfinder.outputs.spans import Span, to_webvtt
-from viewfinder.outputs.timeline import timeline
+from viewfinder.cli.show import counting, print_json, save_plot
+
+if TYPE_CHECKING:
+    from viewfinder.chat import Found
+    from viewfinder.outputs.spans import Span
 
 Video = Annotated[str, typer.Argument(help="A video file or URL.")]
 Query = Annotated[str, typer.Argument(help="What happens.")]
 Vtt = Annotated[Path | None, typer.Option("--vtt", help="Write the times as WebVTT subtitles.")]
 Resume = Annotated[Path | None, typer.Option("--resume", help="Keep finished windows here, and go on from there.")]
 SheetPlot = Annotated[Path | None, typer.Option("--plot", help="Write a timeline with the evidence frames.")]
-
-
-def register(app: typer.Typer) -> None:
-    app.command()(moments)
-    app.command()(describe)
 
 
 def moments(
@@ -41,10 +32,12 @@ def moments(
     max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
-    """When something happens, in seconds of the original clip."""
+    options.check_files([video])
+    from viewfinder.media.video import probe_video
+
     info = probe_video(video)  # before the model: a bad file should not cost a load
     viewfinder = options.open_model(model, dtype)
-    with _windows() as progress:
+    with counting("windows") as progress:
         how = {"sampling": options.sampling_of(viewfinder.model, max_new_tokens), "progress": progress}
         spans = viewfinder.moments(video, query, fps=fps, resume=resume, **how)
     _show(video, info.duration, spans, as_json, plot, vtt)
@@ -61,27 +54,27 @@ def describe(
     max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
-    """All events of a clip, with their times."""
+    options.check_files([video])
+    from viewfinder.media.video import probe_video
+
     info = probe_video(video)
     viewfinder = options.open_model(model, dtype)
-    with _windows() as progress:
+    with counting("windows") as progress:
         how = {"sampling": options.sampling_of(viewfinder.model, max_new_tokens), "progress": progress}
         spans = viewfinder.describe(video, fps=fps, resume=resume, **how)
     _show(video, info.duration, spans, as_json, plot, vtt)
 
 
-@contextmanager
-def _windows() -> Iterator[Any]:
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("windows", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _show(video: str, duration: float, spans: Found[Span], as_json: bool, plot: Path | None, vtt: Path | None) -> None:
+def _show(
+    video: str, duration: float, spans: "Found[Span]", as_json: bool, plot: Path | None, vtt: Path | None
+) -> None:
     if plot is not None:
+        from viewfinder.outputs.timeline import timeline
+
         save_plot(timeline(spans, duration, _evidence(video, spans, duration)), plot)
     if vtt is not None:
+        from viewfinder.outputs.spans import to_webvtt
+
         vtt.write_text(to_webvtt(spans))
     if as_json:
         print_json(
@@ -101,15 +94,19 @@ def _show(video: str, duration: float, spans: Found[Span], as_json: bool, plot: 
         typer.echo("nothing found")
 
 
-def _evidence(video: str, spans: Sequence[Span], duration: float, most: int = 12) -> list[tuple[float, Image.Image]]:
+def _evidence(video: str, spans: "Sequence[Span]", duration: float, most: int = 12) -> list[tuple[float, Any]]:
     """Frames for the contact sheet: evidence of each span, and the rest evenly over the clip."""
+    from PIL import Image
+
+    from viewfinder.media.video import load_video
+
     small = {"max_pixels": 320 * 240, "min_pixels": 28 * 28}
     clip = load_video(video, frame_times=sheet_times(spans, duration, most), **small)
     frames = dict(zip(clip.times, clip.frames, strict=True))  # moments of one still picture give it once
     return [(time, Image.fromarray(frame)) for time, frame in frames.items()]
 
 
-def sheet_times(spans: Sequence[Span], duration: float, most: int) -> list[float]:
+def sheet_times(spans: "Sequence[Span]", duration: float, most: int) -> list[float]:
     """At most `most` moments: of each span one to three of its evidence frames, then the middles of equal parts.
 
     A span seen at 2, 3, 4, 5 s of a clip of 8 s, four moments: 2.0, 4.0 and 5.0 of it, and 6.0.

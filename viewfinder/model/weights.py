@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from viewfinder.config import ModelConfig
 from viewfinder.errors import CheckpointError
@@ -43,7 +44,7 @@ def load_model(
     """
     directory = Path(directory)
     config = ModelConfig.from_pretrained(directory)
-    with torch.device("meta"):
+    with torch.device("meta"), _NothingDrawn():
         model = Qwen2_5_VL(config)
     expected = {name: tuple(p.shape) for name, p in model.named_parameters()}
     state: dict[str, Tensor] = {}
@@ -68,6 +69,17 @@ def load_model(
     model.load_state_dict(state, strict=False, assign=True)
     model.tie_weights()
     return model.eval().requires_grad_(False)
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Modules are made without their first random weights: on the meta device these have no values, and drawing them
+    imports torch's compiler, which takes as long as torch itself."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
 
 
 def read_tensors(directory: Path) -> Iterator[tuple[str, Tensor]]:

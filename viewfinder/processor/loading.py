@@ -6,24 +6,24 @@ tokens and positions that of `mrope` and `chat_template`.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from viewfinder.media.document import DEFAULT_DPI, chosen_pages, open_document
 from viewfinder.media.image import Picture, load_image
-from viewfinder.media.opening import open_video
-from viewfinder.media.plan import VideoPlan, VideoSettings, plan_video
 from viewfinder.media.resize import MAX_PIXELS, model_size, resize_picture
 from viewfinder.media.sampling import frame_bounds
 from viewfinder.media.source import DEFAULT_LIMITS, Limits
 from viewfinder.media.transform import Transform
-from viewfinder.media.video import Clip, read_clip
 from viewfinder.messages import DocumentPart, ImagePart, MediaInfo, Message, VideoPart
 from viewfinder.processor.measure import measure_image
 from viewfinder.processor.settings import ProcessorSettings
+
+if TYPE_CHECKING:  # readers of clips and documents are imported for the first of each: a picture needs neither
+    from viewfinder.media.plan import VideoPlan
+    from viewfinder.media.video import Clip
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ def expand_documents(messages: Sequence[Message], limits: Limits) -> tuple[Messa
 
 
 def _pages(part: DocumentPart, limits: Limits) -> Iterator[ImagePart]:
+    from viewfinder.media.document import DEFAULT_DPI, chosen_pages, open_document
+
     with open_document(part.document, limits, password=part.password) as document:
         for index in chosen_pages(len(document), part.pages, document.name, limits):
             page = document.page(index, dpi=DEFAULT_DPI, max_pixels=part.max_pixels or MAX_PIXELS)
@@ -153,6 +155,10 @@ def _picture(
 
 
 def _load_video(part: VideoPart, settings: ProcessorSettings, limits: Limits, pixels: bool) -> Loaded:
+    from viewfinder.media.opening import open_video
+    from viewfinder.media.plan import VideoSettings, plan_video
+    from viewfinder.media.video import Clip, read_clip
+
     if isinstance(part.video, Clip):
         return _clip(part.video, len(part.video.frames), part.video.frames if pixels else None, settings)
     source = open_video(
@@ -170,7 +176,11 @@ def _load_video(part: VideoPart, settings: ProcessorSettings, limits: Limits, pi
     return _clip(plan, plan.shape[0], None, settings)
 
 
-def _clip(clip: Clip | VideoPlan, count: int, frames: NDArray[np.uint8] | None, settings: ProcessorSettings) -> Loaded:
+def _clip(
+    clip: "Clip | VideoPlan", count: int, frames: NDArray[np.uint8] | None, settings: ProcessorSettings
+) -> Loaded:
+    from viewfinder.media.plan import VideoPlan
+
     timing = clip.sampling if isinstance(clip, VideoPlan) else clip
     grid = grid_of(clip.transform.resized_size, count // settings.temporal_patch_size, settings)
     info = MediaInfo(

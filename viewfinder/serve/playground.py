@@ -10,9 +10,9 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
+from fastapi import Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import Field
-from starlette.responses import Response
 
 from viewfinder.media.image import Picture
 from viewfinder.media.resize import resize_picture

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from viewfinder.eval.errors import EvaluationError
-from viewfinder.eval.task import Task
+
+if TYPE_CHECKING:  # `listing` needs none of what a task is made of
+    from viewfinder.eval.task import Task
 
 _FAMILIES = (
     *("mmmu", "maths", "mmbench", "perception", "several_images", "hallusion"),
@@ -16,7 +19,7 @@ _FAMILIES = (
 )
 
 
-def all_tasks() -> dict[str, Task]:
+def all_tasks() -> "dict[str, Task]":
     """Every task by name: the report's benchmarks, then the generated suites, then the built-in model's table."""
     from viewfinder.eval.builtin import all_builtin
     from viewfinder.eval.suites import all_suites
@@ -33,7 +36,7 @@ GROUPS = ("suites", "builtin", "report")
 """Names for several tasks: our suites but for the very long one, the built-in model's table, all benchmarks."""
 
 
-def find_tasks(names: Sequence[str]) -> list[Task]:
+def find_tasks(names: Sequence[str]) -> "list[Task]":
     """Tasks by their names and those of groups, each once.
 
     Raises:
@@ -46,7 +49,7 @@ def find_tasks(names: Sequence[str]) -> list[Task]:
     return list(found.values())
 
 
-def _group(name: str) -> list[Task]:
+def _group(name: str) -> "list[Task]":
     family = {"suites": "suite", "builtin": "builtin"}.get(name)
     tasks = all_tasks().values()
     if family is None:
@@ -54,16 +57,18 @@ def _group(name: str) -> list[Task]:
     return [task for task in tasks if task.family == family and task.name != "suite_needle_long"]
 
 
-def find_task(name: str) -> Task:
+def find_task(name: str) -> "Task":
     """A task by name.
 
     Raises:
         EvaluationError: there is none; names the nearest.
     """
-    tasks = all_tasks()
-    if name in tasks:
-        return tasks[name]
+    from viewfinder.eval.tasks.listing import listed
+
+    names = [entry["name"] for entry in listed()]
+    if name in names:
+        return all_tasks()[name]
     from difflib import get_close_matches
 
-    near = get_close_matches(name, tasks, 3) or sorted(tasks)[:3]
+    near = get_close_matches(name, names, 3) or sorted(names)[:3]
     raise EvaluationError(f"there is no task {name!r}; did you mean {', '.join(near)}? `viewfinder eval list` has all")

@@ -10,18 +10,22 @@ cover are never taken away.
     layer   Total due: 105.00
 """
 
+from __future__ import annotations
+
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from viewfinder.media.document import Word
 from viewfinder.outputs.document.contents import contents_of, map_contents
 from viewfinder.outputs.document.elements import Chart, Element, Image, ListBlock, Picture, Rectangle, Table
 from viewfinder.outputs.document.html_inline import escape, unescape
+
+if TYPE_CHECKING:  # brings the reader of PDFs
+    from viewfinder.media.document import Word
 
 _MAX_DIFFERENCES = 40
 _WORD = re.compile(r"<[^>]*>|\$\$.*?\$\$|\$[^$]*\$|[^\s<$]+", re.DOTALL)
@@ -73,7 +77,7 @@ class Check:
         }
 
     @classmethod
-    def from_dict(cls, raw: dict[str, Any]) -> "Check":
+    def from_dict(cls, raw: dict[str, Any]) -> Check:
         """The inverse of `to_dict`."""
         box = raw.get("box")
         return cls(
