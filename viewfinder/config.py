@@ -6,12 +6,43 @@ they differ from Table 1 of the report (the feed-forward width of the tower and 
 """
 
 import json
+import logging
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from viewfinder.errors import CheckpointError
+
+_LOG = logging.getLogger(__name__)
+
+_ABSENT = {"rms_norm_eps": 1e-5, "max_position_embeddings": 32768, "rope_theta": 1e6}
+"""What a file means that leaves these out: transformers writes no value that equals its own default."""
+_ABSENT_VISION = {"tokens_per_second": 4}
+_FIXED = {"hidden_act": "silu", "use_sliding_window": False, "partial_rotary_factor": 1.0, "attention_bias": True}
+_INERT = (
+    "architectures model_type transformers_version torch_dtype dtype auto_map _name_or_path name_or_path use_cache "
+    "attention_dropout initializer_range sliding_window max_window_layers layer_types head_dim pad_token_id "
+    "vision_token_id in_chans spatial_patch_size rope_scaling rope_parameters text_config vision_config "
+    "quantization_config compression_config quantization tie_word_embeddings rope_theta chunk_size_feed_forward "
+    "output_attentions output_hidden_states return_dict is_encoder_decoder is_decoder problem_type id2label label2id "
+    "_attn_implementation _attn_implementation_autoset attn_implementation gradient_checkpointing unsloth_fixed "
+    "unsloth_version hidden_size vocab_size do_sample temperature top_k top_p repetition_penalty max_length min_length "
+    "use_mrope dropout sep_token_id base_config_key"
+)
+
+
+def not_text(value: Any) -> Any:
+    """For pydantic: a number is never written as text or as true and false."""
+    if isinstance(value, str | bool):
+        raise ValueError(f"{value!r} is no number")
+    return value
+
+
+Count = Annotated[int, BeforeValidator(not_text), Field(gt=0, lt=2**53)]
+Positive = Annotated[float, BeforeValidator(not_text), Field(gt=0, allow_inf_nan=False)]
+TokenId = Annotated[int, BeforeValidator(not_text), Field(ge=0, lt=2**31)]
 
 
 class _Strict(BaseModel):
@@ -21,19 +52,19 @@ class _Strict(BaseModel):
 class VisionConfig(_Strict):
     """The vision tower and its merger. Defaults are those of the 3B and 7B checkpoints."""
 
-    depth: int = 32
-    hidden_size: int = 1280
-    num_heads: int = 16
-    intermediate_size: int = 3420
-    out_hidden_size: int
+    depth: Count = 32
+    hidden_size: Count = 1280
+    num_heads: Count = 16
+    intermediate_size: Count = 3420
+    out_hidden_size: Count
     hidden_act: Literal["silu"] = "silu"
-    in_channels: int = 3
-    patch_size: int = 14
-    temporal_patch_size: int = 2
-    spatial_merge_size: int = 2
-    window_size: int = 112
-    fullatt_block_indexes: tuple[int, ...] = (7, 15, 23, 31)
-    tokens_per_second: int = 2
+    in_channels: Count = 3
+    patch_size: Count = 14
+    temporal_patch_size: Count = 2
+    spatial_merge_size: Count = 2
+    window_size: Count = 112
+    fullatt_block_indexes: tuple[TokenId, ...] = (7, 15, 23, 31)
+    tokens_per_second: Count = 2
 
     @property
     def patch_dim(self) -> int:
@@ -53,16 +84,16 @@ class VisionConfig(_Strict):
 class TextConfig(_Strict):
     """The language model."""
 
-    vocab_size: int
-    hidden_size: int
-    intermediate_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    num_key_value_heads: int
-    max_position_embeddings: int = 128000
-    rms_norm_eps: float = 1e-6
-    rope_theta: float = 1_000_000.0
-    mrope_section: tuple[int, int, int] = (16, 24, 24)
+    vocab_size: Count
+    hidden_size: Count
+    intermediate_size: Count
+    num_hidden_layers: Count
+    num_attention_heads: Count
+    num_key_value_heads: Count
+    max_position_embeddings: Count = 128000
+    rms_norm_eps: Positive = 1e-6
+    rope_theta: Positive = 1_000_000.0
+    mrope_section: tuple[Count, Count, Count] = (16, 24, 24)
     tie_word_embeddings: bool = False
 
     @property
@@ -71,6 +102,12 @@ class TextConfig(_Strict):
 
     @model_validator(mode="after")
     def _check(self) -> "TextConfig":
+        for name, whole, part in (
+            ("num_attention_heads", self.hidden_size, self.num_attention_heads),
+            ("num_key_value_heads", self.num_attention_heads, self.num_key_value_heads),
+        ):
+            if whole % part:
+                raise ValueError(f"{name} {part} does not divide {whole}")
         if sum(self.mrope_section) * 2 != self.head_dim:
             raise ValueError(
                 f"mrope_section {list(self.mrope_section)} covers {sum(self.mrope_section)} frequencies, but a "
@@ -84,12 +121,12 @@ class ModelConfig(_Strict):
 
     vision: VisionConfig
     text: TextConfig
-    image_token_id: int = 151655
-    video_token_id: int = 151656
-    vision_start_token_id: int = 151652
-    vision_end_token_id: int = 151653
-    bos_token_id: int = 151643
-    eos_token_id: int = 151645
+    image_token_id: TokenId = 151655
+    video_token_id: TokenId = 151656
+    vision_start_token_id: TokenId = 151652
+    vision_end_token_id: TokenId = 151653
+    bos_token_id: TokenId = 151643
+    eos_token_id: TokenId = 151645
 
     @classmethod
     def from_pretrained(cls, directory: str | Path) -> "ModelConfig":
@@ -101,33 +138,38 @@ class ModelConfig(_Strict):
         path = Path(directory) / "config.json"
         if not path.is_file():
             raise CheckpointError(f"{directory} has no config.json, so it is not a checkpoint directory; name one")
-        try:
-            raw: dict[str, Any] = json.loads(path.read_text())
-        except json.JSONDecodeError as error:
-            raise CheckpointError(f"{path} is not valid JSON ({error}); fetch the file again") from error
-        return cls.from_dict(raw)
+        return cls.from_dict(read_json(path))
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> "ModelConfig":
-        """Build from the content of a `config.json`, flat or with `text_config`."""
+        """Build from the content of a `config.json`, flat or with `text_config`. Of several `eos_token_id` the first is
+        kept; `engine.checkpoints` reads all of them."""
         model_type = raw.get("model_type")
         if model_type != "qwen2_5_vl":
             raise CheckpointError(
                 f"config.json has model_type {model_type!r}, expected 'qwen2_5_vl'; no other architecture is run here"
             )
-        text: dict[str, Any] = {**raw, **raw.get("text_config", {})}
-        rope: dict[str, Any] = text.get("rope_parameters") or text.get("rope_scaling") or {}
+        raw = {key: value for key, value in raw.items() if value is not None}
+        own = section(raw, "text_config", "config.json")
+        text: dict[str, Any] = {**_ABSENT, **raw, **own}
+        rope = section(text, "rope_parameters", "config.json") or section(text, "rope_scaling", "config.json")
         _refuse_unsupported(text, rope)
-        text.setdefault("rope_theta", rope.get("rope_theta", 1_000_000.0))
+        if "rope_theta" not in {**raw, **own}:
+            text["rope_theta"] = rope.get("rope_theta", text["rope_theta"])
         text["mrope_section"] = rope.get("mrope_section", (16, 24, 24))
-        text["tie_word_embeddings"] = raw.get("tie_word_embeddings", text.get("tie_word_embeddings", False))
-        vision: dict[str, Any] = dict(raw.get("vision_config", {}))
-        vision["in_channels"] = vision.get("in_channels") or vision.get("in_chans") or 3
+        text["tie_word_embeddings"] = _is_tied(raw, own)
+        text.setdefault("num_key_value_heads", text.get("num_attention_heads"))
+        vision: dict[str, Any] = {**_ABSENT_VISION, **section(raw, "vision_config", "config.json")}
+        vision["in_channels"] = vision.get("in_channels", vision.get("in_chans", 3))
+        ids = {k: v for k, v in {**own, **raw}.items() if k in cls.model_fields}
+        for name in ("bos_token_id", "eos_token_id"):
+            if found := token_ids(ids.pop(name, None), name, "config.json"):
+                ids[name] = found[0]
+        _say_unknown({*raw, *own}, {*TextConfig.model_fields, *cls.model_fields})
+        _say_unknown(vision, VisionConfig.model_fields)
         try:
             return cls(
-                vision=VisionConfig(**_known(VisionConfig, vision)),
-                text=TextConfig(**_known(TextConfig, text)),
-                **_known(cls, {k: v for k, v in raw.items() if k.endswith("_token_id") and v is not None}),
+                vision=VisionConfig(**_known(VisionConfig, vision)), text=TextConfig(**_known(TextConfig, text)), **ids
             )
         except ValidationError as error:
             problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
@@ -172,8 +214,84 @@ def _refuse_unsupported(text: dict[str, Any], rope: dict[str, Any]) -> None:
             f"config.json asks for {kind!r} position scaling, which is not supported (it is reported to harm "
             "localisation); use 'mrope' and raise max_position_embeddings instead"
         )
-    if text.get("use_sliding_window"):
-        raise CheckpointError("config.json sets use_sliding_window, which no released checkpoint does; set it to false")
+    for name, expected in _FIXED.items():
+        found = text.get(name, rope.get(name, expected))
+        if found != expected or isinstance(found, bool) != isinstance(expected, bool):
+            raise CheckpointError(
+                f"config.json sets {name} to {found!r}, which no released checkpoint does, and only {expected!r} is "
+                "computed here; correct it"
+            )
+    if set(cast("Iterable[Any]", text.get("layer_types") or ())) - {"full_attention"}:
+        raise CheckpointError("config.json has layer_types other than full_attention, which are not computed here")
+    hidden, heads, head_dim = (text.get(name) for name in ("hidden_size", "num_attention_heads", "head_dim"))
+    if head_dim is not None and isinstance(heads, int) and head_dim * heads != hidden:
+        raise CheckpointError(
+            f"config.json has head_dim {head_dim!r}, but {heads} heads share hidden_size {hidden!r}; correct it"
+        )
+
+
+def _is_tied(raw: dict[str, Any], own: dict[str, Any]) -> bool:
+    """Whether either level says so, as transformers takes it."""
+    for found in (raw, own):
+        if not isinstance(found.get("tie_word_embeddings", False), bool):
+            raise CheckpointError(
+                f"config.json has tie_word_embeddings {found['tie_word_embeddings']!r}, expected true or false"
+            )
+    return bool(raw.get("tie_word_embeddings") or own.get("tie_word_embeddings"))
+
+
+def _say_unknown(found: Iterable[str], known: Iterable[str]) -> None:
+    if unknown := sorted(set(found) - set(known) - {*_INERT.split(), *_FIXED}):
+        _LOG.warning("config.json has keys without effect here: %s", ", ".join(unknown))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file of a checkpoint, without entries that are null (which say nothing).
+
+    Raises:
+        CheckpointError: not readable, not JSON in UTF-8, no object, or a key that stands twice in it.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            keys = [key for key, _ in pairs]
+            raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} stands twice")
+        return found
+
+    try:
+        content = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=unique)
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not valid JSON ({error}); fetch the file again") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds {type(content).__name__}, expected an object; fetch the file again")
+    return {key: value for key, value in cast("dict[str, Any]", content).items() if value is not None}
+
+
+def section(raw: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
+    """The object under `key`, without null entries; empty where there is none.
+
+    Raises:
+        CheckpointError: it is no object.
+    """
+    found = raw.get(key)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{where} has {key} {found!r}, expected an object; correct it")
+    return {name: value for name, value in cast("dict[str, Any]", found).items() if value is not None}
+
+
+def token_ids(value: Any, key: str, where: str) -> tuple[int, ...]:
+    """One token id, a list of them, or null, as a tuple.
+
+    Raises:
+        CheckpointError: anything else.
+    """
+    found: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [] if value is None else [value]
+    if not all(type(item) is int and 0 <= item < 2**31 for item in found):
+        raise CheckpointError(f"{where} has {key} {value!r}, expected a token id or a list of them; correct it")
+    return tuple(found)
 
 
 def _official(

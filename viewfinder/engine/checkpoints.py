@@ -3,16 +3,27 @@
 Only configuration, tokenizer and safetensors files are fetched; nothing that could run.
 """
 
-import json
+import logging
 from pathlib import Path
 from typing import Any
 
-from viewfinder.config import OFFICIAL_SIZES
+from pydantic import ValidationError
+
+from viewfinder.config import OFFICIAL_SIZES, read_json, section, token_ids
 from viewfinder.errors import CheckpointError
 from viewfinder.messages import Sampling
 
 BUILT_IN = "tiny"
-_FETCHED = ["*.json", "*.safetensors", "merges.txt"]
+_FETCHED = ["*.json", "*.safetensors", "*.jinja", "merges.txt"]
+_FILE = "generation_config.json"
+_SAMPLING = ("temperature", "top_k", "top_p", "repetition_penalty")
+_NEUTRAL = {"num_beams": 1, "num_beam_groups": 1, "num_return_sequences": 1, "typical_p": 1.0, "min_p": 0}
+_INERT = (
+    "do_sample eos_token_id bos_token_id pad_token_id decoder_start_token_id transformers_version _from_model_config "
+    "use_cache max_length min_length early_stopping attn_implementation output_attentions output_hidden_states "
+    "output_scores output_logits return_dict_in_generate cache_implementation compile_config"
+)
+_LOG = logging.getLogger(__name__)
 
 
 def find_checkpoint(name: str | Path) -> Path:
@@ -26,6 +37,11 @@ def find_checkpoint(name: str | Path) -> Path:
     path = Path(name).expanduser()
     if path.is_dir():
         return path
+    if path.suffix.lower() == ".gguf":
+        raise CheckpointError(
+            f"{path} holds weights quantised by GGUF, which are not read here; use the checkpoint directory that they "
+            "were made from, with safetensors in bfloat16, float16 or float32"
+        )
     repository = f"Qwen/Qwen2.5-VL-{name}-Instruct" if str(name) in OFFICIAL_SIZES else str(name)
     if repository.count("/") != 1 or repository.startswith((".", "/", "~")):
         raise CheckpointError(
@@ -49,28 +65,57 @@ def _fetch(repository: str) -> Path:
 
 
 def generation_defaults(directory: Path) -> Sampling:
-    """Sampling settings of `generation_config.json`; greedy where there is none."""
-    raw = _read(directory / "generation_config.json")
-    if not raw.get("do_sample", False):
-        return Sampling(repetition_penalty=raw.get("repetition_penalty") or 1.0)
-    return Sampling(
-        temperature=raw.get("temperature", 1.0),
-        top_k=raw.get("top_k") or 0,
-        top_p=raw.get("top_p") or 1.0,
-        repetition_penalty=raw.get("repetition_penalty") or 1.0,
-    )
+    """Sampling settings of `generation_config.json`; greedy where there is none or `do_sample` is not set.
+
+    Raises:
+        CheckpointError: a value that is no such setting; names the key.
+    """
+    raw = _generation_config(directory)
+    if not isinstance(sampled := raw.get("do_sample", False), bool):
+        raise CheckpointError(f"{directory / _FILE} has do_sample {sampled!r}, expected true or false")
+    values = {name: raw[name] for name in _SAMPLING if name in raw}
+    for name, value in values.items():
+        if isinstance(value, str | bool):
+            raise CheckpointError(f"{directory / _FILE} has {name} {value!r}, expected a number; correct it")
+    if values.get("top_k") == -1:  # as vLLM writes "all"
+        values["top_k"] = 0
+    options = {"max_new_tokens": raw["max_new_tokens"]} if "max_new_tokens" in raw else {}
+    try:
+        checked = Sampling(**{"temperature": 1.0, **values, **options})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"]))
+        raise CheckpointError(
+            f"{directory / _FILE} has {key} {raw.get(key)!r}: {problem['msg']}; correct it"
+        ) from error
+    neutral = {"temperature": 0.0, "top_k": 0, "top_p": 1.0}
+    _say_unknown(directory, raw)
+    return checked if sampled else checked.model_copy(update=neutral)
+
+
+def _say_unknown(directory: Path, raw: dict[str, Any]) -> None:
+    inert = {*_INERT.split(), *_SAMPLING, "max_new_tokens"}
+    unknown = [f"{k} {v!r}" for k, v in raw.items() if k not in inert and v not in (_NEUTRAL.get(k, False), False, 0)]
+    if unknown:
+        _LOG.warning("%s has keys without effect here: %s", directory / _FILE, ", ".join(unknown))
 
 
 def eos_token_ids(directory: Path, default: int) -> tuple[int, ...]:
-    """Tokens that end an answer, by `generation_config.json`, else the `default`."""
-    value = _read(directory / "generation_config.json").get("eos_token_id", default)
-    return tuple(value) if isinstance(value, list) else (int(value),)
+    """Tokens that end an answer, by `generation_config.json`, else by `config.json`, else the `default`.
+
+    Raises:
+        CheckpointError: something else stands there.
+    """
+    if found := token_ids(_generation_config(directory).get("eos_token_id"), "eos_token_id", _FILE):
+        return found
+    path = directory / "config.json"
+    raw = read_json(path) if path.is_file() else {}
+    for level in (raw, section(raw, "text_config", path.name)):
+        if found := token_ids(level.get("eos_token_id"), "eos_token_id", path.name):
+            return found
+    return (default,)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f"{path} is not valid JSON ({error}); fetch the file again") from error
+def _generation_config(directory: Path) -> dict[str, Any]:
+    path = directory / _FILE
+    return read_json(path) if path.is_file() else {}

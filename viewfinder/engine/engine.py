@@ -100,7 +100,9 @@ class Engine(ChatModel):
         self.model = model
         self.processor = processor
         self.sampling = sampling or Sampling()
-        self.eos_token_ids = tuple(eos_token_ids or (model.config.eos_token_id,))
+        # A turn ends with <|im_end|> in every template that is honored, whatever the files call eos.
+        end = processor.tokenizer.token_id("<|im_end|>")
+        self.eos_token_ids = tuple(dict.fromkeys((end, *(eos_token_ids or (model.config.eos_token_id,)))))
 
     @classmethod
     def from_pretrained(

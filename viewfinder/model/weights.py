@@ -1,17 +1,15 @@
 """Checkpoint directories: sharded safetensors in and out, in the layout the official ones have.
 
-Reading maps files into memory and hands tensors to modules of the same name; the two prefixes of later
-files (`model.visual.`, `model.language_model.`) are renamed on the way. Only safetensors are opened:
-a pickle can run code. Writing is atomic, the index (or `config.json`) coming last.
+Reading maps files into memory and hands tensors to modules of the same name (`weight_files` finds them). Only
+safetensors are opened: a pickle can run code. Writing is atomic, the index (or `config.json`) coming last.
 """
 
 import json
-from collections.abc import Iterator
+import logging
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -19,9 +17,10 @@ from torch.overrides import TorchFunctionMode
 from viewfinder.config import ModelConfig
 from viewfinder.errors import CheckpointError
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
+from viewfinder.model.weight_files import INDEX, read_tensors, refuse_quantized
 
-_INDEX = "model.safetensors.index.json"
-_RENAMES = (("model.visual.", "visual."), ("model.language_model.", "model."))
+_LOG = logging.getLogger(__name__)
+_HEAD, _EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 
 
 def load_model(
@@ -40,18 +39,21 @@ def load_model(
         check_finite: refuse weights with NaN or infinity (reads each weight once).
 
     Raises:
-        CheckpointError: files missing or not safetensors; tensors missing, unexpected, of another shape, or not finite.
+        CheckpointError: files missing or not safetensors; weights that are quantised; tensors missing, unexpected, of
+            another shape, held twice, or not finite.
     """
     directory = Path(directory)
+    refuse_quantized(directory)
     config = ModelConfig.from_pretrained(directory)
+    tensors = dict(read_tensors(directory))
+    config = _resolve_tie(config, tensors, directory)
     with torch.device("meta"), _NothingDrawn():
         model = Qwen2_5_VL(config)
     expected = {name: tuple(p.shape) for name, p in model.named_parameters()}
     state: dict[str, Tensor] = {}
     wrong: list[str] = []
-    for name, tensor in read_tensors(directory):
-        if name == "lm_head.weight" and config.text.tie_word_embeddings:
-            continue
+    for name in list(tensors):
+        tensor = tensors.pop(name)
         if name not in expected:
             wrong.append(f"unexpected {name}")
         elif tuple(tensor.shape) != expected[name]:
@@ -82,51 +84,25 @@ class _NothingDrawn(TorchFunctionMode):
         return func(*args, **given)
 
 
-def read_tensors(directory: Path) -> Iterator[tuple[str, Tensor]]:
-    """All tensors of a checkpoint by their official (flat) names, mapped from the files."""
-    for path in _weight_files(directory):
-        try:
-            with safe_open(path, framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118 - not a mapping
-                    yield _flat_name(name), file.get_tensor(name)
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(
-                f"{path.name} in {directory} is not a readable safetensors file ({error}); nothing else is opened, "
-                "since a pickle can run code: fetch it again or convert it to safetensors"
-            ) from error
-
-
-def _weight_files(directory: Path) -> list[Path]:
-    index = directory / _INDEX
-    if index.is_file():
-        try:
-            names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-        except (json.JSONDecodeError, KeyError, AttributeError, TypeError) as error:
-            raise CheckpointError(f"{index} is not a valid index ({error}); fetch it again") from error
-        for name in names:
-            if Path(name).name != name:
-                raise CheckpointError(
-                    f"{index} names {name!r}, a file outside its directory; this index is not to be trusted"
-                )
-        missing = [name for name in names if not (directory / name).is_file()]
-        if missing:
-            raise CheckpointError(
-                f"{directory} lacks {', '.join(missing)}, named in its index; fetch the missing files"
-            )
-        return [directory / name for name in names]
-    files = sorted(directory.glob("*.safetensors"))
-    if not files:
-        pickles = sorted(p.name for p in directory.glob("*") if p.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl"))
-        found = f"only {', '.join(pickles)}, which can run code when opened" if pickles else "none"
-        raise CheckpointError(f"{directory} has no safetensors weights ({found}); convert or fetch *.safetensors files")
-    return files
-
-
-def _flat_name(name: str) -> str:
-    for old, new in _RENAMES:
-        if name.startswith(old):
-            return new + name.removeprefix(old)
-    return name
+def _resolve_tie(config: ModelConfig, tensors: dict[str, Tensor], directory: Path) -> ModelConfig:
+    """The config with `tie_word_embeddings` as the tensors have it: one table under either name is both; two that
+    differ stay two, whatever the flag says, as transformers keeps them."""
+    if not config.text.tie_word_embeddings:
+        return config
+    head = tensors.get(_HEAD)
+    if head is None:
+        return config
+    embedding = tensors.setdefault(_EMBEDDING, head)
+    if torch.equal(head, embedding):
+        del tensors[_HEAD]
+        return config
+    _LOG.warning(
+        "%s: config.json sets tie_word_embeddings, but %s and %s differ; both are kept. Set it to false",
+        directory,
+        _HEAD,
+        _EMBEDDING,
+    )
+    return config.model_copy(update={"text": config.text.model_copy(update={"tie_word_embeddings": False})})
 
 
 def save_pretrained(model: Qwen2_5_VL, directory: str | Path, *, max_shard_bytes: int = 5 * 2**30) -> None:
@@ -152,9 +128,9 @@ def save_pretrained(model: Qwen2_5_VL, directory: str | Path, *, max_shard_bytes
     if len(shards) > 1:
         weight_map = {key: name for name, shard in zip(names, shards, strict=True) for key in shard}
         total = sum(t.numel() * t.element_size() for t in state.values())
-        _write_json(directory / _INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
+        _write_json(directory / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
     else:
-        (directory / _INDEX).unlink(missing_ok=True)
+        (directory / INDEX).unlink(missing_ok=True)
     _write_json(
         directory / "config.json", {**model.config.to_dict(), "torch_dtype": str(model.dtype).removeprefix("torch.")}
     )

@@ -1,7 +1,7 @@
-"""The numbers of preprocessing, with the official defaults, read from and written to `preprocessor_config.json`.
+"""The numbers of preprocessing, with the official defaults, written to `preprocessor_config.json`.
 
-Reads both generations of the file (`min_pixels`/`max_pixels`, and `size` with `shortest_edge`/`longest_edge`).
-What the file of the official checkpoints does not carry (video sampling) stands under the key `viewfinder`.
+They are read by `preprocessor_config`. What the file of the official checkpoints does not carry (video sampling) stands
+under the key `viewfinder`.
 
 `Stamp` (contract 5) is the hash of all settings behind tokens and positions, so that training and serving can be
 compared: equal stamps mean equal tokens and positions for equal input, on any machine.
@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from viewfinder.errors import CheckpointError, StampError
+from viewfinder.errors import StampError
 from viewfinder.processor.patchify import IMAGE_MEAN, IMAGE_STD
+from viewfinder.processor.preprocessor_config import read_preprocessor_config
 
 _BICUBIC = 3
 _OWN_KEYS = ("fps", "min_frames", "max_frames", "video_min_pixels", "video_max_pixels", "total_pixels")
@@ -56,27 +57,12 @@ class ProcessorSettings:
 
     @classmethod
     def from_pretrained(cls, directory: str | Path) -> "ProcessorSettings":
-        """Read a checkpoint directory's `preprocessor_config.json`, and the token rate from its `config.json`.
+        """Read a checkpoint directory, its token rate from `config.json`.
 
         Raises:
             CheckpointError: no such file, or a value that this package cannot honour.
         """
-        directory = Path(directory)
-        raw = _read_json(directory / "preprocessor_config.json", "the processor's settings")
-        _refuse_unsupported(raw)
-        values = {name: raw[name] for name in ("patch_size", "temporal_patch_size", "merge_size") if raw.get(name)}
-        values |= {name: tuple(raw[name]) for name in ("image_mean", "image_std") if raw.get(name)}
-        size = raw.get("size") or {}
-        for name, key in (("min_pixels", "shortest_edge"), ("max_pixels", "longest_edge")):
-            value = raw.get(name) or size.get(key) or size.get(name)
-            if value:
-                values[name] = int(value)
-        own: dict[str, Any] = raw.get("viewfinder", {})
-        values |= {name: own[name] for name in _OWN_KEYS if name in own}
-        if (directory / "config.json").is_file():
-            vision = _read_json(directory / "config.json", "the model's settings").get("vision_config") or {}
-            values["tokens_per_second"] = vision.get("tokens_per_second", 2)
-        return cls(**values)
+        return cls(**read_preprocessor_config(Path(directory)))
 
     def to_dict(self) -> dict[str, Any]:
         """The content of `preprocessor_config.json`, for this package and for transformers from 4.49 on."""
@@ -109,31 +95,6 @@ class ProcessorSettings:
         known = {field.name for field in fields(self)}
         assert set(changes) <= known, f"unknown settings {sorted(set(changes) - known)}"
         return replace(self, **{name: value for name, value in changes.items() if value is not None})
-
-
-def _read_json(path: Path, what: str) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{path.parent} has no {path.name}, which holds {what}; copy it from the checkpoint"
-        ) from error
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f"{path} is not valid JSON ({error}); fetch the file again") from error
-
-
-def _refuse_unsupported(raw: dict[str, Any]) -> None:
-    temporal = raw.get("temporal_patch_size") or 2
-    if temporal != 2:
-        raise CheckpointError(f"preprocessor_config.json has temporal_patch_size {temporal}, expected 2; correct it")
-    for name in ("do_resize", "do_rescale", "do_normalize"):
-        if raw.get(name) is False:
-            raise CheckpointError(f"preprocessor_config.json sets {name} to false, which no checkpoint does; remove it")
-    if raw.get("resample") not in (None, _BICUBIC):
-        raise CheckpointError(
-            f"preprocessor_config.json asks for resampling filter {raw['resample']}, "
-            f"expected {_BICUBIC} (bicubic); correct it"
-        )
 
 
 @dataclass(frozen=True)
