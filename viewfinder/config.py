@@ -94,7 +94,7 @@ class TextConfig(_Strict):
     rms_norm_eps: Positive = 1e-6
     rope_theta: Positive = 1_000_000.0
     mrope_section: tuple[Count, Count, Count] = (16, 24, 24)
-    tie_word_embeddings: bool = False
+    tie_word_embeddings: Annotated[bool, Field(strict=True)] = False
 
     @property
     def head_dim(self) -> int:
@@ -157,7 +157,8 @@ class ModelConfig(_Strict):
         if "rope_theta" not in {**raw, **own}:
             text["rope_theta"] = rope.get("rope_theta", text["rope_theta"])
         text["mrope_section"] = rope.get("mrope_section", (16, 24, 24))
-        text["tie_word_embeddings"] = _is_tied(raw, own)
+        # Either level may say so, as transformers takes it.
+        text["tie_word_embeddings"] = raw.get("tie_word_embeddings") or own.get("tie_word_embeddings", False)
         text.setdefault("num_key_value_heads", text.get("num_attention_heads"))
         vision: dict[str, Any] = {**_ABSENT_VISION, **section(raw, "vision_config", "config.json")}
         vision["in_channels"] = vision.get("in_channels", vision.get("in_chans", 3))
@@ -228,16 +229,6 @@ def _refuse_unsupported(text: dict[str, Any], rope: dict[str, Any]) -> None:
         raise CheckpointError(
             f"config.json has head_dim {head_dim!r}, but {heads} heads share hidden_size {hidden!r}; correct it"
         )
-
-
-def _is_tied(raw: dict[str, Any], own: dict[str, Any]) -> bool:
-    """Whether either level says so, as transformers takes it."""
-    for found in (raw, own):
-        if not isinstance(found.get("tie_word_embeddings", False), bool):
-            raise CheckpointError(
-                f"config.json has tie_word_embeddings {found['tie_word_embeddings']!r}, expected true or false"
-            )
-    return bool(raw.get("tie_word_embeddings") or own.get("tie_word_embeddings"))
 
 
 def _say_unknown(found: Iterable[str], known: Iterable[str]) -> None:

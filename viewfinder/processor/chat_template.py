@@ -94,10 +94,12 @@ def render(
     add_vision_id: bool = False,
     tools: Sequence[dict[str, Any]] = (),
     train: bool = False,
+    default_system: str | None = DEFAULT_SYSTEM,
 ) -> Rendered:
     """Write a conversation as ChatML.
 
-    `add_vision_id` numbers media as `Picture 1: ` and `Video 1: ` over the whole conversation. `train`
+    A conversation that brings no system turn gets one of `default_system`, unless that is None. `add_vision_id`
+    numbers media as `Picture 1: ` and `Video 1: ` over the whole conversation. `train`
     leaves out the generation prompt and is otherwise the same text: one turn is told to the model in one
     way only. Loss falls on assistant turns, from after `<|im_start|>assistant\\n` up to the line end after
     `<|im_end|>`. An assistant's header and its answer are cut apart before encoding, so that what was
@@ -110,10 +112,12 @@ def render(
         raise MessageError("the conversation has no messages; give at least one user message")
     writer = _Writer(add_vision_id)
     turns = list(messages)
-    system = (
-        turns.pop(0) if turns[0].role == "system" else Message(role="system", parts=(TextPart(text=DEFAULT_SYSTEM),))
-    )
-    writer.turn(system, after="\n\n" + _tools_prompt(tools) if tools else "")
+    after = "\n\n" + _tools_prompt(tools) if tools else ""
+    if turns[0].role == "system":
+        writer.turn(turns.pop(0), after=after)
+    elif default_system is not None or tools:
+        system = Message(role="system", parts=(TextPart(text=default_system or ""),))
+        writer.turn(system, after=after if default_system else after.lstrip())
     for is_tool, group in groupby(turns, key=lambda message: message.role == "tool"):
         if is_tool:
             writer.tool_responses(list(group))

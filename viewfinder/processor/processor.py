@@ -24,7 +24,8 @@ from viewfinder.messages import ImagePart, MediaInfo, Message, VideoPart, parse_
 from viewfinder.processor import chat_template
 from viewfinder.processor.loading import Loaded, expand_documents, fit_image, load_part
 from viewfinder.processor.mrope import rope_index
-from viewfinder.processor.official_template import OFFICIAL_TEMPLATE
+from viewfinder.processor.official_template import official_template
+from viewfinder.processor.own_template import read_default_system
 from viewfinder.processor.patchify import patchify, patchify_video
 from viewfinder.processor.settings import ProcessorSettings, Stamp
 from viewfinder.processor.tokenizer import Tokenizer
@@ -43,8 +44,14 @@ class Prepared:
 class Processor:
     """Everything between messages and the model."""
 
-    def __init__(self, tokenizer: Tokenizer, settings: ProcessorSettings | None = None) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        settings: ProcessorSettings | None = None,
+        default_system: str | None = chat_template.DEFAULT_SYSTEM,
+    ) -> None:
         self.tokenizer = tokenizer
+        self.default_system = default_system
         self.settings = settings or ProcessorSettings()
         self.image_token_id = tokenizer.token_id(chat_template.IMAGE_PAD)
         self.video_token_id = tokenizer.token_id(chat_template.VIDEO_PAD)
@@ -57,7 +64,7 @@ class Processor:
             CheckpointError: files are missing or not usable.
         """
         settings = ProcessorSettings.from_pretrained(directory).with_(**changes)
-        return cls(Tokenizer.from_pretrained(directory), settings)
+        return cls(Tokenizer.from_pretrained(directory), settings, read_default_system(Path(directory)))
 
     @classmethod
     def official(cls, size: str = "3B", **changes: Any) -> "Processor":
@@ -73,20 +80,23 @@ class Processor:
     def save_pretrained(self, directory: str | Path) -> None:
         """Write the files that `from_pretrained`, here and in transformers, reads."""
         directory = Path(directory)
-        self.tokenizer.save(directory, chat_template=OFFICIAL_TEMPLATE)
+        template = official_template(self.default_system)
+        self.tokenizer.save(directory, chat_template=template)
         for name, content in (
             ("preprocessor_config.json", self.settings.to_dict()),
-            ("chat_template.json", {"chat_template": OFFICIAL_TEMPLATE}),
+            ("chat_template.json", {"chat_template": template}),
         ):
             (directory / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     @cached_property
     def stamp(self) -> Stamp:
         """Hash of everything here that decides about tokens and positions."""
+        is_official = self.default_system == chat_template.DEFAULT_SYSTEM
         return Stamp(
             {
                 **self.settings.stamped(),
                 "template": chat_template.VERSION,
+                **({} if is_official else {"default_system": self.default_system}),
                 "tokenizer": self.tokenizer.fingerprint,
                 "resample": "bicubic",
                 "positions": "official-25",
@@ -140,6 +150,7 @@ class Processor:
             add_vision_id=add_vision_id,
             tools=tools,
             train=train,
+            default_system=self.default_system,
         )
         if loaded is None:
             loaded = [load_part(part, self.settings, limits, pixels=pixels) for part in rendered.media]
