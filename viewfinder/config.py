@@ -26,7 +26,6 @@ _INERT = (
     "attention_dropout initializer_range sliding_window max_window_layers layer_types head_dim pad_token_id "
     "vision_token_id in_chans spatial_patch_size rope_scaling rope_parameters text_config vision_config "
     "quantization_config compression_config quantization tie_word_embeddings rope_theta chunk_size_feed_forward "
-    "output_attentions output_hidden_states return_dict is_encoder_decoder is_decoder problem_type id2label label2id "
     "_attn_implementation _attn_implementation_autoset attn_implementation gradient_checkpointing unsloth_fixed "
     "unsloth_version hidden_size vocab_size do_sample temperature top_k top_p repetition_penalty max_length min_length "
     "use_mrope dropout sep_token_id base_config_key"
@@ -66,6 +65,12 @@ class VisionConfig(_Strict):
     fullatt_block_indexes: tuple[TokenId, ...] = (7, 15, 23, 31)
     tokens_per_second: Count = 2
 
+    @model_validator(mode="after")
+    def _check(self) -> "VisionConfig":
+        if self.hidden_size % self.num_heads:
+            raise ValueError(f"num_heads {self.num_heads} does not divide hidden_size {self.hidden_size}")
+        return self
+
     @property
     def patch_dim(self) -> int:
         """Values in one flattened patch: channels x frames x height x width (1176)."""
@@ -102,16 +107,13 @@ class TextConfig(_Strict):
 
     @model_validator(mode="after")
     def _check(self) -> "TextConfig":
-        for name, whole, part in (
-            ("num_attention_heads", self.hidden_size, self.num_attention_heads),
-            ("num_key_value_heads", self.num_attention_heads, self.num_key_value_heads),
-        ):
-            if whole % part:
-                raise ValueError(f"{name} {part} does not divide {whole}")
+        for part, whole in (("num_attention_heads", "hidden_size"), ("num_key_value_heads", "num_attention_heads")):
+            if getattr(self, whole) % getattr(self, part):
+                raise ValueError(f"{part} {getattr(self, part)} does not divide {whole} {getattr(self, whole)}")
         if sum(self.mrope_section) * 2 != self.head_dim:
             raise ValueError(
                 f"mrope_section {list(self.mrope_section)} covers {sum(self.mrope_section)} frequencies, but a "
-                f"head of {self.head_dim} has {self.head_dim // 2}; make them equal"
+                f"head of {self.head_dim} (hidden_size / num_attention_heads) has {self.head_dim // 2}; make them equal"
             )
         return self
 
@@ -158,7 +160,8 @@ class ModelConfig(_Strict):
             text["rope_theta"] = rope.get("rope_theta", text["rope_theta"])
         text["mrope_section"] = rope.get("mrope_section", (16, 24, 24))
         # Either level may say so, as transformers takes it.
-        text["tie_word_embeddings"] = raw.get("tie_word_embeddings") or own.get("tie_word_embeddings", False)
+        flags = (level.get("tie_word_embeddings", False) for level in (raw, own))
+        text["tie_word_embeddings"] = next((v for v in flags if v is not False), False)
         text.setdefault("num_key_value_heads", text.get("num_attention_heads"))
         vision: dict[str, Any] = {**_ABSENT_VISION, **section(raw, "vision_config", "config.json")}
         vision["in_channels"] = vision.get("in_channels", vision.get("in_chans", 3))
@@ -168,6 +171,7 @@ class ModelConfig(_Strict):
                 ids[name] = found[0]
         _say_unknown({*raw, *own}, {*TextConfig.model_fields, *cls.model_fields})
         _say_unknown(vision, VisionConfig.model_fields)
+        _say_unknown(rope, ("rope_type", "type", "mrope_section"))
         try:
             return cls(
                 vision=VisionConfig(**_known(VisionConfig, vision)), text=TextConfig(**_known(TextConfig, text)), **ids
@@ -183,11 +187,7 @@ class ModelConfig(_Strict):
             "architectures": ["Qwen2_5_VLForConditionalGeneration"],
             "model_type": "qwen2_5_vl",
             **text.model_dump(exclude={"mrope_section"}),
-            "rope_scaling": {
-                "type": "mrope",
-                "rope_type": "default",
-                "mrope_section": list(text.mrope_section),
-            },
+            "rope_scaling": {"type": "mrope", "rope_type": "default", "mrope_section": list(text.mrope_section)},
             "hidden_act": "silu",
             "attention_dropout": 0.0,
             "use_sliding_window": False,
@@ -237,11 +237,8 @@ def _say_unknown(found: Iterable[str], known: Iterable[str]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file of a checkpoint, without entries that are null (which say nothing).
-
-    Raises:
-        CheckpointError: not readable, not JSON in UTF-8, no object, or a key that stands twice in it.
-    """
+    """The object in a JSON file of a checkpoint, without entries that are null (which say nothing). A `CheckpointError`
+    if it is not readable, not JSON in UTF-8, no object, or has a key twice."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -260,11 +257,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def section(raw: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
-    """The object under `key`, without null entries; empty where there is none.
-
-    Raises:
-        CheckpointError: it is no object.
-    """
+    """The object under `key` without null entries, empty where there is none; a `CheckpointError` if it is another."""
     found = raw.get(key)
     if found is None:
         return {}
@@ -274,11 +267,7 @@ def section(raw: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
 
 
 def token_ids(value: Any, key: str, where: str) -> tuple[int, ...]:
-    """One token id, a list of them, or null, as a tuple.
-
-    Raises:
-        CheckpointError: anything else.
-    """
+    """One token id, a list of them, or null, as a tuple; a `CheckpointError` if it is anything else."""
     found: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [] if value is None else [value]
     if not all(type(item) is int and 0 <= item < 2**31 for item in found):
         raise CheckpointError(f"{where} has {key} {value!r}, expected a token id or a list of them; correct it")

@@ -4,6 +4,7 @@ Only configuration, tokenizer and safetensors files are fetched; nothing that co
 """
 
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +74,14 @@ def generation_defaults(directory: Path) -> Sampling:
     raw = _generation_config(directory)
     if not isinstance(sampled := raw.get("do_sample", False), bool):
         raise CheckpointError(f"{directory / _FILE} has do_sample {sampled!r}, expected true or false")
-    values = {name: raw[name] for name in _SAMPLING if name in raw}
+    values = {name: raw[name] for name in (*_SAMPLING, "max_new_tokens") if name in raw}
     for name, value in values.items():
-        if isinstance(value, str | bool):
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
             raise CheckpointError(f"{directory / _FILE} has {name} {value!r}, expected a number; correct it")
     if values.get("top_k") == -1:  # as vLLM writes "all"
         values["top_k"] = 0
-    options = {"max_new_tokens": raw["max_new_tokens"]} if "max_new_tokens" in raw else {}
     try:
-        checked = Sampling(**{"temperature": 1.0, **values, **options})
+        checked = Sampling(**{"temperature": 1.0, **values})
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(map(str, problem["loc"]))

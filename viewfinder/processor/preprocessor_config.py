@@ -35,6 +35,7 @@ def _three(value: Any) -> Any:
     return [value] * 3 if isinstance(value, int | float) else value
 
 
+_Flag = Annotated[bool, Field(strict=True)]
 _Number = Annotated[float, BeforeValidator(not_text), Field(allow_inf_nan=False)]
 
 
@@ -49,9 +50,9 @@ class _Section(BaseModel):
     image_std: Annotated[tuple[Positive, Positive, Positive], BeforeValidator(_three)] = IMAGE_STD
     rescale_factor: Positive = 1 / 255
     resample: Any = 3
-    do_resize: bool = True
-    do_rescale: bool = True
-    do_normalize: bool = True
+    do_resize: _Flag = True
+    do_rescale: _Flag = True
+    do_normalize: _Flag = True
     fps: Positive | None = None
     min_frames: Count | None = None
     max_frames: Count | None = None
