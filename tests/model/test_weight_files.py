@@ -211,3 +211,45 @@ def test_a_directory_of_gguf(tmp_path: Path) -> None:
     (tmp_path / "model-Q4_K_M.gguf").write_bytes(b"GGUF")
     with pytest.raises(CheckpointError, match="quantised by GGUF"):
         load_model(tmp_path)
+
+
+def test_codes_in_a_single_file_beside_whole_shards(tmp_path: Path, model: Qwen2_5_VL) -> None:
+    save_pretrained(model, tmp_path, max_shard_bytes=20_000)
+    store(tmp_path, {"model.layers.0.mlp.up_proj.weight": torch.zeros(96, 8, dtype=torch.uint32)})
+    with pytest.raises(CheckpointError, match="quantised by"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("name", [NORM, "visual.patch_embed.proj.weight"])
+def test_tensors_that_were_saved_without_being_gathered(directory: Path, name: str) -> None:
+    store(directory, state_of(directory) | {name: torch.zeros(0)})
+    with pytest.raises(CheckpointError, match=rf"{name} has shape \[0\], expected"):
+        load_model(directory)
+
+
+def test_names_of_an_adapter_that_was_not_merged(directory: Path) -> None:
+    store(directory, {f"base_model.model.{name}": tensor for name, tensor in state_of(directory).items()})
+    with pytest.raises(CheckpointError, match=r"unexpected base_model\.model"):
+        load_model(directory)
+
+
+@pytest.mark.parametrize("content", [b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", b""])
+def test_a_file_whose_content_was_not_fetched(directory: Path, content: bytes) -> None:
+    (directory / "model.safetensors").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"not a readable safetensors file.*fetch it again"):
+        load_model(directory)
+
+
+def test_a_file_that_was_cut_short(directory: Path) -> None:
+    whole = (directory / "model.safetensors").read_bytes()
+    (directory / "model.safetensors").write_bytes(whole[:-100])
+    with pytest.raises(CheckpointError, match="not a readable safetensors file"):
+        load_model(directory)
+
+
+def test_tensors_of_several_precisions_stay_as_they_are(directory: Path, model: Qwen2_5_VL) -> None:
+    half = {name: tensor.bfloat16() for name, tensor in state_of(directory).items() if name != HEAD}
+    store(directory, half | {HEAD: state_of(directory)[HEAD]})
+    loaded = load_model(directory)
+    assert torch.equal(loaded.lm_head.weight, model.lm_head.weight)
+    assert loaded.model.norm.weight.dtype == torch.bfloat16

@@ -14,8 +14,9 @@ from viewfinder.processor.processor import Processor
 USER = [{"role": "user", "content": "Hello"}]
 PIRATE = "You are a pirate."
 OTHER = OFFICIAL_TEMPLATE.replace("You are a helpful assistant.", PIRATE)
-BARE = OFFICIAL_TEMPLATE[: (at := OFFICIAL_TEMPLATE.index("{% if loop.first"))] + OFFICIAL_TEMPLATE[at:].replace(
-    "{% if loop.first and message['role'] != 'system' %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}",
+BARE = OFFICIAL_TEMPLATE.replace(
+    "{% if loop.first and message['role'] != 'system' %}<|im_start|>system\nYou are a helpful assistant."
+    "<|im_end|>\n{% endif %}",
     "",
 )
 # Written anew: the same prompts by other means, with a prompt of its own.

@@ -197,3 +197,13 @@ def test_the_official_file_says_nothing(tmp_path: Path, caplog: pytest.LogCaptur
     read(tmp_path, processor_config=NESTED, preprocessor_config=IMAGE)
     read(tmp_path, preprocessor_config=ProcessorSettings().to_dict())
     assert caplog.text == ""
+
+
+def test_edges_where_counts_are_meant_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert image(tmp_path, size={"shortest_edge": 512, "longest_edge": 1280}).max_pixels == 1280
+    assert "longest_edge 1280, a count of pixels (height x width) of 1 tokens" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["Qwen2_5_VLImageProcessor", "Qwen2VLImageProcessorFast", "Qwen2VLImageProcessorPil"])
+def test_names_that_the_image_processor_had(tmp_path: Path, kind: str) -> None:
+    assert image(tmp_path, image_processor_type=kind) == ProcessorSettings()

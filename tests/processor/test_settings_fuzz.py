@@ -5,7 +5,6 @@ The rules below say independently what a value means; nothing may be dropped in 
 
 import copy
 import json
-import logging
 import math
 import random
 from collections.abc import Callable
@@ -218,6 +217,14 @@ def mutate(kind: Kind, draw: random.Random) -> tuple[dict[str, Any], tuple[str, 
     return raw, path, None, value
 
 
+def outcome(kind: Kind, directory: Path) -> tuple[Any, str]:
+    """What is read, and the sentence of a refusal."""
+    try:
+        return kind.load(directory), ""
+    except CheckpointError as error:
+        return None, str(error)
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_no_value_is_dropped_in_silence(kind: Kind, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     draw = random.Random(0)
@@ -231,13 +238,11 @@ def test_no_value_is_dropped_in_silence(kind: Kind, tmp_path: Path, caplog: pyte
         caplog.clear()
         rule = kind.rules[path]
         expected = rule.absent if value is None or (value == [] and path[-1] in _LISTS) else rule.read(value)
-        try:
-            with caplog.at_level(logging.WARNING):
-                found = kind.load(tmp_path)
-        except CheckpointError as error:
+        found, error = outcome(kind, tmp_path)
+        if error:
             case = f"{path} = {value!r}, renamed {renamed}: {error}"
-            assert kind.name in str(error), case
-            assert path[-1] in str(error) or path[-1] in ("shortest_edge", "longest_edge") or "JSON" in str(error), case
+            assert kind.name in error, case
+            assert path[-1] in error, case
             assert expected in (REFUSED, REQUIRED) or _may_be_refused(kind, path, value), case
             counts["refused"] += 1
             continue
@@ -283,10 +288,10 @@ def test_a_video_processor_is_read_or_refused_too(tmp_path: Path) -> None:
     for _ in range(300):
         raw, path, renamed, value = mutate(kind, draw)
         (tmp_path / kind.name).write_text(json.dumps(raw))
-        try:
-            found = ProcessorSettings.from_pretrained(tmp_path)
-        except CheckpointError as error:
-            assert kind.name in str(error)
+        found, error = outcome(kind, tmp_path)
+        if error:
+            assert kind.name in error
+            assert path[-1] in error
             continue
         read = kind.rules[path].absent if value is None else kind.rules[path].read(value)
         assert read is not REFUSED, f"{path} = {value!r}"

@@ -99,6 +99,10 @@ def read_preprocessor_config(directory: Path) -> dict[str, Any]:
     least, most = picture.shortest_edge, picture.longest_edge
     if least is None:
         least = min(4 * _TOKEN, most or 4 * _TOKEN)
+    if most and most < 4 * _TOKEN:
+        _LOG.warning(
+            "%s has longest_edge %d, a count of pixels (height x width) of %d tokens", where, most, most // _TOKEN
+        )
     values: dict[str, Any] = {"min_pixels": least, "max_pixels": most or max(1280 * _TOKEN, least)}
     values |= {name: getattr(picture, name) for name in _KERNEL}
     # (v * r - mean) / std, of bytes v, is (v / 255 - mean / k) / (std / k) where k is 255 r.
