@@ -154,6 +154,7 @@ def test_another_form_is_refused(directory: Path, text: str) -> None:
         "{{ ''.__class__.__mro__[1].__subclasses__() }}",
         "{% for i in range(10**9) %}{% endfor %}",
         "{{ messages.append(1) }}",
+        "{{ 'a' * 10**12 }}",
     ],
 )
 def test_what_cannot_be_rendered_or_reaches_outside(directory: Path, text: str) -> None:

@@ -90,14 +90,18 @@ def _default_system(text: str, path: Path) -> str | None:
 def _compiled(text: str, path: Path) -> Callable[..., str]:
     """The template as transformers compiles it, without access to anything of this process."""
     from jinja2 import TemplateError  # needed only here; comes with torch
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+
+    class Sandbox(ImmutableSandboxedEnvironment):
+        intercepted_binops = frozenset(("*", "**"))
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            raise SecurityError("products are not computed, since they can take any amount of memory")
 
     def raise_exception(message: str) -> None:
         raise TemplateError(message)
 
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
+    environment = Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
     environment.globals["raise_exception"] = raise_exception
     marked = _TRAINING_TAG.sub(lambda m: m[1] + ("endif" if m[2] else "if true") + m[3], text)
     try:
