@@ -11,7 +11,7 @@ EXTRAS ?= dev,eval,serve,train,agent
 PYTEST_ARGS ?=
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -q $(PYTEST_ARGS)
 
-.PHONY: setup demo check test test-agent test-playground test-slow parity bench fresh clean
+.PHONY: setup demo check test test-agent test-playground test-slow parity bench docs real-files fresh clean
 
 setup: .venv/.ready .venv/.system
 
@@ -60,6 +60,18 @@ parity: setup
 bench: setup
 	$(PIP) -e '.[parity]'
 	$(PY) bench/run_all.py
+
+# The documentation site, in out/site.
+docs: setup
+	$(PIP) -e '.[docs]'
+	.venv/bin/mkdocs build --quiet
+	@echo "out/site/index.html"
+
+# Some 8,000 real files of pinned public packages beside Pillow, poppler and FFmpeg: half an hour, 3 GB in CACHE.
+CACHE ?= out/real-files
+real-files: setup
+	which pdftotext >/dev/null || (apt-get update && apt-get install -y poppler-utils)
+	$(PY) bench/real_files.py --cache $(CACHE)
 
 # The README's commands on a bare Debian 12 made for the purpose (root; minutes).
 fresh:
