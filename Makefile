@@ -64,7 +64,7 @@ bench: setup
 # The documentation site, in out/site.
 docs: setup
 	$(PIP) -e '.[docs]'
-	.venv/bin/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet
 	@echo "out/site/index.html"
 
 # Some 8,000 real files of pinned public packages beside Pillow, poppler and FFmpeg: half an hour, 3 GB in CACHE.
