@@ -1,6 +1,8 @@
 """Options that several commands share, and the model they name."""
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -89,7 +91,20 @@ def load_here(name: str, dtype: str | None = None, **settings: Any) -> "Viewfind
     if dtype not in (None, "float32", "bfloat16", "float16"):
         raise typer.BadParameter(f"unknown dtype {dtype!r}; give float32, bfloat16 or float16", param_hint="--dtype")
     given = {key: value for key, value in settings.items() if value is not None}
-    with working(f"loading {name}"):
+    with working(f"loading {name}"), _collector_paused():
         from viewfinder.chat import load  # torch
 
         return load(name, dtype=dtype, **given)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """While torch is imported and weights are read: all that is made then stays, and looking for garbage among it takes
+    a fifth of the time to the first answer."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()

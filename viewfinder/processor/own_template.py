@@ -89,7 +89,7 @@ def _default_system(text: str, path: Path) -> str | None:
 
 def _compiled(text: str, path: Path) -> Callable[..., str]:
     """The template as transformers compiles it, without access to anything of this process."""
-    from jinja2 import TemplateError  # needed only here; comes with torch
+    from jinja2 import TemplateError  # needed only here
     from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 
     class Sandbox(ImmutableSandboxedEnvironment):
