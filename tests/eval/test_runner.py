@@ -197,7 +197,7 @@ def test_a_judge_is_named_and_its_replies_are_kept(tmp_path: Path) -> None:
     score = run(task, NOWHERE, subject, options)
     assert score.value == 100.0
     assert score.manifest["judge"] == {"name": "the judge", "fingerprint": ""}
-    assert score.manifest["parser"] == "judge over choice-letter/1"
+    assert score.manifest["parser"] == "judge over choice-letter/2"
     run(task, NOWHERE, subject, options)
     assert len(judge.asked) == 1
     assert run(task, NOWHERE, subject).value == 0.0  # by rule alone the answer names no letter

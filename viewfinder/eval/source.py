@@ -84,15 +84,17 @@ class Files:
             )
         return found
 
-    def media(self, name: str, *folders: str) -> str:
+    def media(self, name: str, *folders: str, any_suffix: bool = False) -> str:
         """Path of a picture or clip by its name in the data, looked for in the folder, in `folders` (globs)
-        below it, and in zip archives, from which it is unpacked.
+        below it, and in zip archives, from which it is unpacked; with `any_suffix` the name is that of a loose file
+        whose suffix the data does not say.
 
         Raises:
             EvaluationError: it is nowhere.
         """
+        pattern = glob.escape(name) + ("*" if any_suffix else "")
         for folder in ("", *folders):
-            found = sorted(self.root.glob(f"{folder}/{glob.escape(name)}" if folder else glob.escape(name)))
+            found = sorted(self.root.glob(f"{folder}/{pattern}" if folder else pattern))
             if found:
                 return str(found[0])
         archive = self._archived.get(name) or self._archived.get(Path(name).name)

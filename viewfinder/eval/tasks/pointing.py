@@ -29,7 +29,7 @@ def questions(files: Files) -> Iterator[Question]:
             id=f"{row['image_sha256']}/{row['label']}",
             messages=(
                 user(
-                    ImagePart(image=files.media(f"{row['image_sha256']}*", "images")),
+                    ImagePart(image=files.media(row["image_sha256"], "images", any_suffix=True)),
                     prompts.point_prompt(row["label"]),
                 ),
             ),
