@@ -32,7 +32,14 @@ def test_refusals_of_the_last_rows_are_kept(tmp_path: Path) -> None:
     source = conversations(tmp_path / "pairs.jsonl", rows)
     for seed in range(4):  # whatever place the shuffle gives the wrong one
         out = tmp_path / f"run{seed}"
-        settings = [f"data.source={source}", "data.epochs=1", f"seed={seed}", "steps=50", "seq_len=160", "global_batch_size=1"]
+        settings = [
+            f"data.source={source}",
+            "data.epochs=1",
+            f"seed={seed}",
+            "steps=50",
+            "seq_len=160",
+            "global_batch_size=1",
+        ]
         trainer("dpo", out, settings).run()
         assert [row["row"] for row in read_values(out / "quarantine.jsonl")] == ["row 7 of pairs.jsonl"]
 
