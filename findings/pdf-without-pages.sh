@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Question: what does PDFium say of a sound PDF that has no pages, and does it depend on the file opened before?
-# Guess:    it opens with length 0 (our code had a branch for that); an error, if any, would be the same each time.
+# Guess (what this project's own code assumed before): it opens with length 0; an error, if any, would be the same each time.
 # Versions: pypdfium2 5.15.2 (its own PDFium).
 # Seen:     it does not open. The failure sets no error code, so the message is that of whatever failed before:
 #           "Success" in a fresh process, and "Incorrect password" after a locked file. Ask for the last error only

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Question: a grey PNG of 2 or 4 bits names a transparent grey (tRNS). Which pixels are transparent in Pillow's RGBA?
-# Guess:    those of that grey, as for 8 bits: the reader scales samples and the named grey alike.
+# Guess (what this project's own code assumed before): those of that grey, as for 8 bits: the reader scales samples and the named grey alike.
 # Versions: Pillow 12.3.0.
 # Seen:     samples are scaled to 8 bits (times 85 or 17), the named grey is not, so no pixel or another one is
 #           transparent. The same for 16-bit color, whose samples lose their low byte and whose named color does not.

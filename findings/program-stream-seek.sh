@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Question: after a seek in an MPEG program stream, does the packet that bears a picture's time hold that picture?
-# Guess:    yes: a time is part of its packet, so position can be counted from the first time after the seek.
+# Guess (what this project's own code assumed before): yes: a time is part of its packet, so position can be counted from the first time after the seek.
 # Versions: av 18.1.0 (its own FFmpeg libraries).
 # Seen:     no. Read from the start, times and sizes of packets belong together; after a seek the first packets bear
 #           the times of their neighbors, until the next time stamp in the stream sets them right. Frames found by

@@ -3,10 +3,9 @@
 # Guess (written before running): yes. One thread, no clock and no random numbers leave nothing that could differ, and
 #            the assembly code of each processor is tested to be bit-exact with the C code.
 # Behaviour: no, twice.
-#   1. On processors with AVX-512 the stream depends on what lies in freshly allocated memory. The macroblock tree
-#      (mbtree_propagate_list) takes eight macroblocks at a time and does not mask those past the end of a row, so in the
-#      last row it reads past the arrays. Frames whose width is a multiple of 128 pixels (eight macroblocks) are safe, and
-#      so is mbtree=0. glibc's MALLOC_PERTURB_ fills new memory with a chosen byte, which makes the effect repeatable.
+#   1. On processors with AVX-512 the stream depends on what lies in freshly allocated memory: the macroblock tree works
+#      on eight macroblocks at a time, and with a last group that is not full it uses values that nobody wrote. Widths that
+#      are a multiple of 128 pixels (eight macroblocks) give one stream, and so does mbtree=0. glibc's MALLOC_PERTURB_ fills new memory with a chosen byte, which makes the effect repeatable.
 #   2. On every x86 processor with AVX2 the stream differs from that of the C code: the macroblock tree is not bit-exact.
 #   x264's documented option cpu-independent=1 ends both: one stream for every fill and every instruction set.
 # Versions:  av 18.1.0 (x264 core 165), numpy 2.2.6. Needs Linux with glibc and python3 with venv; about one minute.
