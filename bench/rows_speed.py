@@ -1,7 +1,8 @@
 """Rows per second of the readers, this program beside another version of it, in turns within one run.
 
-    python bench/rows_speed.py --old DIR        DIR holds the other version's `viewfinder` folder
+    python bench/rows_speed.py --old DIR [--side 64]       DIR holds the other version's `viewfinder` folder
 
+Pictures are photograph-like, SIDE pixels wide: decoding them is part of reading a row, as for every user.
 Prints the median of each and their ratio; only the ratio means something on a shared machine.
 """
 
@@ -32,27 +33,28 @@ for line in sys.stdin:
 """
 
 
-def make_inputs(folder: Path, count: int) -> dict[str, dict[str, object]]:
+def make_inputs(folder: Path, count: int, side: int = 640) -> dict[str, dict[str, object]]:
     """One file for each reader, of rows that both versions read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
     from PIL import Image
 
     sink = io.BytesIO()
-    Image.new("RGB", (64, 48), "red").save(sink, "PNG")
-    (folder / "a.png").write_bytes(sink.getvalue())
+    ground = Image.effect_noise((side, side * 3 // 4), 40).convert("RGB")
+    ground.save(sink, "JPEG")
+    (folder / "a.jpg").write_bytes(sink.getvalue())
     words = "The box stands on a table beside two cups. " * 8
     answer = words + '{"bbox_2d": [10, 20, 30, 40], "label": "box"}'
     seen = [{"from": "human", "value": "<image>\nWhere is the box?"}, {"from": "gpt", "value": answer}]
     said = [{"from": "human", "value": words}, {"from": "gpt", "value": words}] * 3
-    files = {"pictures": {"image": "a.png", "conversations": seen}, "words": {"conversations": said}}
+    files = {"pictures": {"image": "a.jpg", "conversations": seen}, "words": {"conversations": said}}
     for name, row in files.items():
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for _ in range(count)))
     fields = {"image": {"bytes": sink.getvalue(), "path": None}, "question": words, "answer": words}
     pq.write_table(pa.Table.from_pylist([fields] * min(count, 200)), folder / "a.parquet")
     with tarfile.open(folder / "a.tar", "w") as tar:
         for i in range(count):
-            for suffix, data in (("png", sink.getvalue()), ("txt", words.encode())):
+            for suffix, data in (("jpg", sink.getvalue()), ("txt", words.encode())):
                 info = tarfile.TarInfo(f"{i:05}.{suffix}")
                 info.size = len(data)
                 tar.addfile(info, io.BytesIO(data))
@@ -66,12 +68,13 @@ def make_inputs(folder: Path, count: int) -> dict[str, dict[str, object]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--old", type=Path, required=True)
-    parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--side", type=int, default=640)
+    parser.add_argument("--rows", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     here = Path(__file__).resolve().parent.parent
     with tempfile.TemporaryDirectory() as folder:
-        inputs = make_inputs(Path(folder), options.rows)
+        inputs = make_inputs(Path(folder), options.rows, options.side)
         versions = {
             name: subprocess.Popen(
                 [sys.executable, "-c", WORKER],

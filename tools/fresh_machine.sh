@@ -14,6 +14,7 @@ targets=("${@:-demo}")
 command -v debootstrap >/dev/null || apt-get install -qq -y debootstrap >/dev/null
 
 root=$(mktemp -d "${TMPDIR:-/tmp}/fresh-XXXXXX")
+chmod 755 "$root"  # apt-get fetches as a user of its own
 # Mounts live in a mount namespace of their own, so they end with it and nothing outside is ever removed.
 trap '[ "${KEEP:-no}" = yes ] || rm -rf --one-file-system "$root"' EXIT
 mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -1)

@@ -46,7 +46,7 @@ apt_get() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DP
 say "installing ${packages[*]} with apt-get"
 apt_get update
 # Ubuntu's Chromium is a snap, which a container cannot run: there Playwright brings a build of its own.
-if [[ " ${packages[*]} " == *" chromium "* ]] && ! apt-cache policy chromium | grep -q 'Candidate: [0-9]'; then
+if [[ " ${packages[*]} " == *" chromium "* && ! "$(apt-cache policy chromium)" =~ Candidate:\ [0-9] ]]; then
   packages=("${packages[@]/#chromium/}")
   "${as_root[@]}" "$python" -m playwright install --with-deps chromium || exit 1
 fi

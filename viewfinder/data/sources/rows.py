@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 from viewfinder.data.plan import Bad
@@ -10,8 +11,8 @@ from viewfinder.errors import MissingMaterial, ViewfinderError
 from viewfinder.messages import Message
 
 
-def guarded(make: Callable[[], Sample], row: Any) -> Sample | Bad:
-    """The sample, or the reason for which there is none; strangers' rows may raise anything.
+def guarded(make: Callable[[], Sample], name: Callable[[], str]) -> Sample | Bad:
+    """The sample, or the reason for which there is none, with the row's name; strangers' rows may raise anything.
 
     Raises:
         MissingMaterial: no row can be made without it.
@@ -21,9 +22,9 @@ def guarded(make: Callable[[], Sample], row: Any) -> Sample | Bad:
     except MissingMaterial:
         raise
     except ViewfinderError as error:
-        return Bad(str(error), row)
+        return Bad(str(error), name())
     except Exception as error:
-        return Bad(f"{type(error).__name__}: {error}", row)
+        return Bad(f"{type(error).__name__}: {error}", name())
 
 
 def new_sample(messages: Sequence[Message], task: str, **fields: Any) -> Sample:
@@ -51,7 +52,7 @@ class RowSource:
     def read(self, start: int, stop: int) -> Iterator[Sample | Bad]:
         """The rows from `start` up to `stop`, one result each."""
         for number in range(start, stop):
-            yield guarded(lambda number=number: self._finished(number), f"{self.describe(number)}")
+            yield guarded(partial(self._finished, number), partial(self.describe, number))
 
     def make(self, row: Any, number: int) -> Sample:
         """The sample of one row, whose number may seed a choice; any exception sets the row aside."""

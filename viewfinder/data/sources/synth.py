@@ -1,6 +1,7 @@
 """Generated samples: kinds by weight, each row decided by the seed and its number alone."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class SynthSource:
     def read(self, start: int, stop: int) -> Iterator[Sample | Bad]:
         for row in range(start, stop):
             name = self.kind_of(row)
-            yield guarded(lambda name=name, row=row: make(name, self.seed, row, self.options), f"{name} {row}")
+            yield guarded(partial(make, name, self.seed, row, self.options), partial("{} {}".format, name, row))
 
     def kind_of(self, row: int) -> str:
         """The kind that a row is of."""

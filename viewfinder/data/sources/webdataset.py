@@ -46,7 +46,7 @@ class WebDatasetSource(RowSource):
         fields: dict[str, Any] = {}
         captions: list[str] = []
         found: dict[str, list[bytes]] = {"images": [], "videos": []}
-        with Path(path).open("rb") as file:
+        with open(path, "rb") as file:  # noqa: PTH123 - a Path for each row takes a twentieth of the time
             for suffix in self._in_order(members):
                 name, offset, size = members[suffix][0]
                 if len(members[suffix]) > 1:
