@@ -28,6 +28,7 @@ PACKAGES = (
     ("apt", "openclipart-png", "1:0.18+dfsg-19"),
     ("apt", "texlive-science-doc", None),
     ("npm", "openmoji", "17.0.0"),
+    ("npm", "warc", "1.0.1"),
 )
 
 
