@@ -220,7 +220,9 @@ def why_count(peer: str, case: Case, mine: Any, other: Any) -> str | None:
 def why_letter(peer: str, case: Case, mine: Any, other: Any) -> str | None:
     named = set(re.findall(r"(?<![\w'])([ABCD])(?![\w'])", case[0]))
     if len(named) > 1:
-        return "several letters stand in the answer: it gives up or takes the last, we take the one stated first"
+        return "several letters stand in the answer: it gives up or takes the last, we take the one stated last"
+    if mine is None and other in named and re.search(rf"\b{other}\b[^.]*\bnot\b", case[0]):
+        return "the only letter is also denied: it takes the letter, we give none"
     if other is None and peer == "lmms-eval":
         return "it reads a letter only before a space, full stop or bracket, and else guesses at random"
     if other is None and mine in named and peer == "VLMEvalKit":
