@@ -64,8 +64,7 @@ class Sample:
     @property
     def media(self) -> tuple[ImagePart | VideoPart, ...]:
         """Pictures and clips in order of appearance."""
-        parts = (part for message in self.messages for part in message.parts)
-        return tuple(part for part in parts if isinstance(part, ImagePart | VideoPart))
+        return tuple([p for message in self.messages for p in message.parts if isinstance(p, (ImagePart, VideoPart))])
 
     @property
     def question(self) -> str:

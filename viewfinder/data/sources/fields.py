@@ -131,23 +131,24 @@ class RowReader:
 
     def _placed(self, sample: Sample, objects: Objects | None, sizes: tuple[Any, Any]) -> Sample:
         """With the form of turns that name places, which are in pixels of the one picture."""
-        if self.coordinates == "model" or not sample.media:
+        media = sample.media
+        if self.coordinates == "model" or not media:
             return sample
         sides = [*enumerate(sample.messages), *enumerate(sample.truth.get("rejected_messages", ()))]
         sides += [(len(sample.messages) - 1, sample.rejected)] if sample.rejected is not None else []
         found = {i for i, message in sides if may_place(message.text)}
         if not found:
             return sample
-        sized = len(sample.media) > 1 or None not in sizes
+        sized = len(media) > 1 or None not in sizes
         named = sized and any(find_places(message.text) for i, message in sides if i in found)
-        if named and len(sample.media) > 1 and objects is None:
+        if named and len(media) > 1 and objects is None:
             raise DataError(
                 "a turn names places and the row shows several pictures, so it is not known in which; use one picture "
                 "a row, or write pixels of the resized pictures and set data.coordinates=model"
             )
         if named:
             _check_sizes(sample, sizes)
-        elif len(sample.media) > 1:
+        elif len(media) > 1:
             for i, message in sides:
                 refuse_unmarked(message.text, [], _ANY, f"turn {i + 1}: ")
         form = f"marked@{objects.medium}" if objects is not None and objects.medium else "marked"
