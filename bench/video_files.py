@@ -1,6 +1,6 @@
 """Make the films that `bench/video.py` reads: a moving 120 s one, and mostly static ones with planted events.
 
-An event is a coloured square with a black border that stands for four seconds. Kept outside git; made once.
+An event is a colored square with a black border that stands for four seconds. Kept outside git; made once.
 """
 
 import io

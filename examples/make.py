@@ -16,8 +16,8 @@ STAR = [(0, -1), (0.24, -0.32), (0.95, -0.31), (0.38, 0.12), (0.59, 0.81), (0, 0
 OUTLINE = STAR + [(-x, y) for x, y in reversed(STAR[1:-1])]
 
 
-def star(pen: ImageDraw.ImageDraw, x: float, y: float, radius: float, colour: str) -> None:
-    pen.polygon([(x + radius * dx, y + radius * dy) for dx, dy in OUTLINE], fill=colour)
+def star(pen: ImageDraw.ImageDraw, x: float, y: float, radius: float, color: str) -> None:
+    pen.polygon([(x + radius * dx, y + radius * dy) for dx, dy in OUTLINE], fill=color)
 
 
 BOUGHT = (

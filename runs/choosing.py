@@ -1,5 +1,5 @@
 """Does a model find what is meant? `python runs/choosing.py DIR [--count N]`: pictures of two to four things that
-differ in shape and colour, asked for one by both, by colour, or by shape alone; chance is one of two, three or four.
+differ in shape and color, asked for one by both, by color, or by shape alone; chance is one of two, three or four.
 
 A choice is right when the middle of the first box is nearer to the middle of what was asked for than to any other.
 """
@@ -20,7 +20,7 @@ SIDE = 140
 
 
 def draw(rng: np.random.Generator, number: int) -> Scene:
-    """A scene of so many things, all of different shapes and colours."""
+    """A scene of so many things, all of different shapes and colors."""
     style = SceneStyle((number, number), (0, 0), thing_size=(0.18, 0.4), plain=0, repeat=0)
     while True:
         scene = make_scene(rng, (SIDE, SIDE), style)

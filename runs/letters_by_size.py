@@ -61,7 +61,7 @@ def main() -> None:
         print(f"{name:24} {100 * np.mean(right):5.1f} % of {len(right)}", flush=True)
 
     for low, high in PIXELS:
-        for words, plain in (("black on white", 1.0), ("coloured", 0.0)):
+        for words, plain in (("black on white", 1.0), ("colored", 0.0)):
             tell(f"{low}-{high} pixels, {words}", replace(STYLE, text_size=(low, high), plain=plain))
     held: tuple[FontFamily, ...] = find_families(held_out=True)
     for name, files in (*find_families()[::6], *held):

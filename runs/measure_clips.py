@@ -1,6 +1,6 @@
 """Measure when-questions on encoded clips: `python runs/measure_clips.py DIR [--count N] [--out FILE]`.
 
-Clips hold one event each, drawn with the shape-colour pairs and fonts held out of training, encoded as H.264 at 30
+Clips hold one event each, drawn with the shape-color pairs and fonts held out of training, encoded as H.264 at 30
 frames a second and asked through `Viewfinder.moments`, per rate of looking and per length. Temporal IoU is of the
 surest answer; none counts 0. Every clip is encoded again at 12 frames a second, and the answer must not move by a
 sampling interval. A blank clip of the same length tells what guessing gives. Seeds are fixed, so two models meet the

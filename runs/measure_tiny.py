@@ -1,6 +1,6 @@
 """Measure a checkpoint on fresh scenes: `python runs/measure_tiny.py DIR [--count N] [--out FILE]`.
 
-Fonts and shape-colour pairs are those held out of training ("held out"), or those of training in new scenes
+Fonts and shape-color pairs are those held out of training ("held out"), or those of training in new scenes
 ("seen"). Each question is asked twice: with the picture, and with a blank one of the same size, which tells how much
 of the score is guessing. Greedy decoding, no grammar; seeds are fixed, so a rerun gives the same numbers.
 """

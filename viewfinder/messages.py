@@ -17,7 +17,7 @@ from viewfinder.errors import MessageError
 _TYPES = ("text", "input_text", "image", "image_url", "input_image", "video", "video_url", "document")
 _FRAMES = re.compile(r"\s*data:video/(jpeg|jpg|png|webp)\s*;\s*base64\s*,", re.IGNORECASE)
 
-Source = Any
+MediaSource = Any
 """A path, URL, `data:` URI, bytes, or a decoded `Picture` / `Clip` / PIL image / list of frames."""
 
 
@@ -34,7 +34,7 @@ class ImagePart(_Part):
     """A still picture. Pixel budgets bound height x width after resizing."""
 
     type: Literal["image"] = "image"
-    image: Source
+    image: MediaSource
     min_pixels: int | None = Field(default=None, gt=0)
     max_pixels: int | None = Field(default=None, gt=0)
     resized_height: int | None = Field(default=None, gt=0)
@@ -45,7 +45,7 @@ class VideoPart(_Part):
     """A clip: a file, or frames (list, array, tensor) with `sample_fps`. Times are seconds of the original."""
 
     type: Literal["video"] = "video"
-    video: Source
+    video: MediaSource
     fps: float | None = Field(default=None, gt=0)
     nframes: int | None = Field(default=None, gt=0)
     min_frames: int | None = Field(default=None, gt=0)
@@ -67,7 +67,7 @@ class DocumentPart(_Part):
     """Pages of a PDF, each of which becomes an image. `pages` counts from 0; None is all."""
 
     type: Literal["document"] = "document"
-    document: Source
+    document: MediaSource
     pages: tuple[int, ...] | None = None
     password: str | None = None
     min_pixels: int | None = Field(default=None, gt=0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from viewfinder.agent.environment import Observation, Outcome, Target
+from viewfinder.agent.environment import Observation, StepResult, Target
 from viewfinder.agent.loop import Agent
 from viewfinder.agent.policy import Policy
 from viewfinder.agent.replay import replay
@@ -221,9 +221,9 @@ def test_secrets_go_to_the_keyboard_alone(tmp_path: Path, monkeypatch: pytest.Mo
     policy = Policy(apps=("start",), confirm=frozenset(), secrets={"pin": Secret(env="TEST_PIN", apps=("start",))})
 
     class Leaky(ScriptedScreen):
-        def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> Outcome:
+        def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> StepResult:
             super().act(action)
-            return Outcome(note=f"typed {action.text} and https://a.example/?q=hunter2%2Bx")
+            return StepResult(note=f"typed {action.text} and https://a.example/?q=hunter2%2Bx")
 
     place = Leaky(screen().pictures, targets={"start": Target("password", where="start", editable=True)})
     typing = lambda picture: say("I type hunter2+x.", Action("computer", "type", text="{{pin}}"), picture)  # noqa: E731

@@ -80,7 +80,7 @@ def test_any_host_is_any_public_host() -> None:
         (CLICK, Target("button", "Konto löschen", PAGE), "confirm", ("delete",)),
         (CLICK, Target("button", "发送", PAGE), "confirm", ("send",)),
         (CLICK, Target("field", "Send to", PAGE, editable=True), "allow", ()),
-        (CLICK, Target("button", "Border colour", PAGE), "allow", ()),
+        (CLICK, Target("button", "Border color", PAGE), "allow", ()),
         (CLICK, Target("button", "Play", PAGE, visible=False), "confirm", ("hidden",)),
         (CLICK, Target("file", "Choose file", PAGE), "refuse", ("upload",)),
         (Action("computer", "type", text="abc"), Target("password", "", PAGE, editable=True), "confirm", ("secret",)),

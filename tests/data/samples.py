@@ -8,7 +8,7 @@ from viewfinder.outputs.boxes import Box, format_boxes
 
 
 def boxed_sample(i: int = 0, size: tuple[int, int] = (60, 40)) -> Sample:
-    """A picture of one colour and a box in it."""
+    """A picture of one color and a box in it."""
     box = (1.0 + i % 20, 2.0, 30.0 + i % 20, 35.0)
     answer = format_boxes([Box(*box, label="thing")], Transform.identity(size))
     return Sample(

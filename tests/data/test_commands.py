@@ -36,9 +36,9 @@ def test_a_set_is_built_with_card_manifest_and_counts(made: Path) -> None:
     assert manifest["samples"] == 24
     assert manifest["stamp"]
     assert manifest["tokens"] > 0
-    assert manifest["counts"]["licence"] == {"Apache-2.0": 24}
+    assert manifest["counts"]["license"] == {"Apache-2.0": 24}
     assert manifest["plan"]["source"]["options"]["split"] == "train"
-    assert "## Licences of the media" in (made / "README.md").read_text()
+    assert "## Licenses of the media" in (made / "README.md").read_text()
     assert json.loads((made / "report.json").read_text())["operators"]["measure"]["given"] == 24
     assert "all as the manifest says" in _run("verify", made)
 
@@ -89,12 +89,12 @@ def test_files_are_imported_and_the_unmeasured_is_not_packed(tmp_path: Path) -> 
     picture(tmp_path / "in" / "a.png")
     (tmp_path / "in" / "a.txt").write_text("A red field.")
     picture(tmp_path / "in" / "b.png")
-    given = ("--licence", "CC0-1.0", "--set", "prompt=Caption?", "--measure", "none")
+    given = ("--license", "CC0-1.0", "--set", "prompt=Caption?", "--measure", "none")
     said = _run("import", "folder", tmp_path / "in", *given, "--out", tmp_path / "out")
     assert "1 samples in" in said
     with ShardReader(tmp_path / "out") as reader:
         assert reader[0].question == "Caption?"
-        assert reader[0].licence == "CC0-1.0"
+        assert reader[0].license == "CC0-1.0"
     assert "b.png" in (tmp_path / "out" / "quarantine.jsonl").read_text()
     with pytest.raises(DataError, match="no token counts"):
         _run("pack", tmp_path / "out")

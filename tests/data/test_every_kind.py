@@ -116,7 +116,7 @@ def test_a_few_give_their_truth_back_and_the_same_bytes_again(name: str) -> None
         sample = _made(name, number)
         check_truth(sample)
         assert sample.lineage[0] == f"synth.{name}@{KINDS[name].version}"
-        assert sample.licence
+        assert sample.license
         for part in sample.media:
             if isinstance(part, ImagePart):
                 assert max(load_image(part.image).size) <= 4096

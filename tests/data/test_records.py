@@ -20,7 +20,7 @@ def test_every_field_comes_back() -> None:
     sample = replace(
         boxed_sample(3),
         language="de",
-        licence="CC-BY-4.0",
+        license="CC-BY-4.0",
         device="mobile",
         rejected=say("assistant", "no"),
         tags=("a/b",),

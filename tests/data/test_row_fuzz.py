@@ -79,7 +79,7 @@ BASES: dict[str, dict[str, Any]] = {
         "image_1": "1.png",
         "image_2": "2.png",
     },
-    "caption": {"image": "1.png", "caption": "w1", "licence": "MIT"},
+    "caption": {"image": "1.png", "caption": "w1", "license": "MIT"},
 }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.eval.making import png
-from viewfinder.eval.forms import box, text
+from viewfinder.eval.answer_format import box, text
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Files
 from viewfinder.eval.task import MediaSettings, Task

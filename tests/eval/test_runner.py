@@ -13,8 +13,8 @@ import pytest
 from tests.eval.little import NOWHERE, Says, boxes_task, right, right_on_even, words_task
 from viewfinder.errors import MediaError
 from viewfinder.eval import manifest
+from viewfinder.eval.answer_format import letter
 from viewfinder.eval.errors import EvaluationError
-from viewfinder.eval.forms import letter
 from viewfinder.eval.judging import judge_letter
 from viewfinder.eval.question import Question
 from viewfinder.eval.runner import RunOptions, Subject, run
@@ -193,7 +193,7 @@ def test_a_judge_is_named_and_its_replies_are_kept(tmp_path: Path) -> None:
     )
     judge = Says(lambda _: "B")
     options = RunOptions(out=tmp_path, judge=Subject(judge, "the judge"))
-    subject = Subject(Says(lambda _: "the colour of the sky"), "m")
+    subject = Subject(Says(lambda _: "the color of the sky"), "m")
     score = run(task, NOWHERE, subject, options)
     assert score.value == 100.0
     assert score.manifest["judge"] == {"name": "the judge", "fingerprint": ""}

@@ -62,8 +62,8 @@ def test_transparent_palette_grey_and_rgb() -> None:
     palette.putpixel((1, 0), 1)
     assert load_image(encoded(palette, "PNG", transparency=0)).pixels.tolist() == [[[255] * 3, [9] * 3]]
     assert load_image(encoded(Image.new("LA", (1, 1), (0, 0)), "PNG")).pixels.tolist() == [[[255] * 3]]
-    colour_key = encoded(Image.new("RGB", (1, 1), (1, 2, 3)), "PNG", transparency=(1, 2, 3))
-    assert load_image(colour_key).pixels.tolist() == [[[255] * 3]]
+    color_key = encoded(Image.new("RGB", (1, 1), (1, 2, 3)), "PNG", transparency=(1, 2, 3))
+    assert load_image(color_key).pixels.tolist() == [[[255] * 3]]
 
 
 def test_sixteen_bits_keep_their_brightness() -> None:
@@ -162,7 +162,7 @@ def test_cmyk_and_bilevel() -> None:
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_first_frame_of_an_animation(kind: str) -> None:
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
     picture = load_image(encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=100, lossless=True))
     assert picture.pixels[0, 0, 0] > 250
     assert picture.notes == ("several frames or pages: only the first is used",)

@@ -6,7 +6,7 @@ from PIL import Image, ImageChops
 from viewfinder.media.image import Picture
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.boxes import Box
-from viewfinder.outputs.draw import PALETTE, caption, colour_of, draw
+from viewfinder.outputs.draw import PALETTE, caption, color_of, draw
 from viewfinder.outputs.points import Point
 from viewfinder.outputs.spans import Span
 from viewfinder.outputs.timeline import timeline
@@ -44,17 +44,17 @@ def test_labels_are_drawn_apart() -> None:
     image = Image.new("RGB", (800, 800), GREY)
     names = ["aaaa", "bbbb", "cccc"]
     together = draw(image, [Box(300, 300, 500, 500, name) for name in names])
-    for colour in PALETTE[:3]:
-        pixels = sum(1 for pixel in together.get_flattened_data() if pixel == colour)
+    for color in PALETTE[:3]:
+        pixels = sum(1 for pixel in together.get_flattened_data() if pixel == color)
         alone = draw(image, [Box(300, 300, 500, 500, "aaaa")])
         label_only = sum(1 for pixel in alone.get_flattened_data() if pixel == PALETTE[0])
         outline = sum(1 for p in draw(image, [Box(300, 300, 500, 500)]).get_flattened_data() if p == PALETTE[0])
         assert pixels >= 0.8 * (label_only - outline)
 
 
-def test_colours_and_captions() -> None:
-    assert colour_of(["a", "b", "a"]) == [PALETTE[0], PALETTE[1], PALETTE[0]]
-    assert colour_of(["a", "a"]) == [PALETTE[0], PALETTE[1]]
+def test_colors_and_captions() -> None:
+    assert color_of(["a", "b", "a"]) == [PALETTE[0], PALETTE[1], PALETTE[0]]
+    assert color_of(["a", "a"]) == [PALETTE[0], PALETTE[1]]
     assert caption(Box(0, 0, 1, 1, "cat", confidence=0.874)) == "cat 87%"
     assert caption(Box(0, 0, 1, 1, text="two\nlines")) == "two lines"
     assert caption(Point(0, 0)) == ""
@@ -65,6 +65,6 @@ def test_timeline(count: int) -> None:
     frames = [(float(i), Image.new("RGB", (64, 48), GREY)) for i in range(count)]
     sheet = timeline([Span(0, 2.5, "starts"), Span(9, 13, "ends " * 30)], 13.0, frames)
     assert sheet.width == 1200
-    colours = {colour for _, colour in sheet.getcolors(1_000_000) or []}
-    assert {PALETTE[0], PALETTE[1]} <= colours
+    colors = {color for _, color in sheet.getcolors(1_000_000) or []}
+    assert {PALETTE[0], PALETTE[1]} <= colors
     assert timeline([], 13.0, frames).height < sheet.height

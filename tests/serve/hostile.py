@@ -29,7 +29,7 @@ def corpus(folder: Path, seed: int = 0) -> list[Request]:
     """All of them."""
     chance = random.Random(seed)
     files = whole_files(folder)
-    makers = (
+    generators = (
         broken_files(files, chance),
         lying_files(files),
         bombs(),
@@ -42,7 +42,7 @@ def corpus(folder: Path, seed: int = 0) -> list[Request]:
         fetching(),
         unending(),
     )
-    return [request for maker in makers for request in maker]
+    return [request for generator in generators for request in generator]
 
 
 def uri(data: bytes, kind: str = "image/png") -> str:

@@ -58,7 +58,7 @@ def test_missing_material_ends_the_drawing_at_once(processor: Processor) -> None
         raise MissingMaterial("a page cannot be drawn without chromium")
 
     with pytest.raises(MissingMaterial):
-        make_view(np.random.default_rng(0), processor, KindStyle({"web": 1.0}, makers={"web": lacking}))
+        make_view(np.random.default_rng(0), processor, KindStyle({"web": 1.0}, generators={"web": lacking}))
     assert drawn == 1
 
 

@@ -156,7 +156,7 @@ def test_what_is_asked_of_a_thing_is_looked_up_at_the_thing(processor: Processor
 
 
 @pytest.mark.parametrize("task", ["locate", "point", "ask"])
-def test_what_is_being_placed_is_told_by_kind_and_colour(processor: Processor, task: str) -> None:
+def test_what_is_being_placed_is_told_by_kind_and_color(processor: Processor, task: str) -> None:
     style = SceneStyle(things=(1, 1), lines=(0, 0), families=((BUILT_IN, (None,)),))
     config = StreamConfig(patches=1, min_side=140, max_side=140, weights={task: 1.0}, styles=((1.0, style),))
     told = 0

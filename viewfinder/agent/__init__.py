@@ -9,7 +9,7 @@ Agent(model, screen, policy, recorder=Recorder("run")).run("open the first artic
 
 from viewfinder.agent.environment import Environment as Environment
 from viewfinder.agent.environment import Observation as Observation
-from viewfinder.agent.environment import Outcome as Outcome
+from viewfinder.agent.environment import StepResult as StepResult
 from viewfinder.agent.environment import Target as Target
 from viewfinder.agent.environment import World as World
 from viewfinder.agent.loop import Agent as Agent

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from viewfinder.agent.environment import Observation, Outcome, Stopped, Target
+from viewfinder.agent.environment import Observation, StepResult, Stopped, Target
 from viewfinder.agent.watch import fingerprint
 from viewfinder.errors import ViewfinderError
 from viewfinder.media.image import Picture
@@ -115,7 +115,7 @@ class DesktopEnvironment:
             focus = focus.query_tree().parent
         return "", 0
 
-    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> Outcome:
+    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> StepResult:
         place = action.coordinate
         if self._mouse_in_corner():
             raise Stopped
@@ -123,7 +123,7 @@ class DesktopEnvironment:
             self._do("mousemove", str(round(place[0])), str(round(place[1])))
             if expected is not None and expected.identity and self.target(place).identity != expected.identity:
                 said = "another window came to lie there before the click; nothing was pressed, look again"
-                return Outcome(False, said)
+                return StepResult(False, said)
         if action.name in _BUTTONS:
             self._do("click", "--repeat", "2" if action.name == "double_click" else "1", _BUTTONS[action.name])
         elif action.name == "left_click_drag" and place:
@@ -140,7 +140,7 @@ class DesktopEnvironment:
         elif action.name != "mouse_move":
             raise ViewfinderError(f"a desktop has no {action.name}, so nothing was done; choose another action")
         self._rest()
-        return Outcome()
+        return StepResult()
 
     def _type(self, text: str) -> None:
         """Line by line: xdotool's own newline is a key that programs do not know.

@@ -1,4 +1,4 @@
-"""What an agent stands in front of: `Environment`, and what it gives: `Observation`, `Target`, `Outcome`.
+"""What an agent stands in front of: `Environment`, and what it gives: `Observation`, `Target`, `StepResult`.
 
 Browser, desktop, phone, worlds and scripts are alike behind this protocol. Places are pixels of the screen's
 own picture, (0, 0) its top left corner. Knows nothing of models or policies.
@@ -65,7 +65,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepResult:
     """What came of an action: whether it was carried out, and a sentence for the model if there is something to say."""
 
     done: bool = True
@@ -93,7 +93,7 @@ class Environment(Protocol):
         """What is at a place of the screen, or has the keyboard's focus (None)."""
         ...
 
-    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> Outcome:
+    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> StepResult:
         """Carry out one action.
 
         Args:

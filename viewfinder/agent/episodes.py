@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from viewfinder.agent.environment import Outcome, Target
+from viewfinder.agent.environment import StepResult, Target
 from viewfinder.agent.loop import Agent
 from viewfinder.agent.policy import Policy
 from viewfinder.agent.settings import Settings
@@ -23,8 +23,8 @@ from viewfinder.media.transform import Box
 from viewfinder.messages import ChatModel
 from viewfinder.outputs.actions import Action
 
-Player = Callable[[Any, int], ChatModel]
-"""From the world and its seed to who plays it."""
+PolicyFactory = Callable[[Any, int], ChatModel]
+"""From the world and its seed to the model or baseline that acts in it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._world, name)
 
-    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> Outcome:
+    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> StepResult:
         if action.coordinate and "click" in action.name:
             self.clicks += 1
             box = target_box(self._world)
@@ -94,7 +94,7 @@ def target_box(world: Any) -> Box | None:
 
 
 class _Over(ChatModel):
-    """Says that it is over as soon as the world has judged, so that a player without eyes stops too."""
+    """Says that it is over as soon as the world has judged, so that a policy without eyes stops too."""
 
     def __init__(self, model: ChatModel, world: Any) -> None:
         self._model, self._world = model, world
@@ -142,7 +142,7 @@ def play(
 
 
 def play_worlds(
-    player: Player,
+    policy_of: PolicyFactory,
     names: Iterable[str],
     seeds: Sequence[int],
     make: Callable[[str, int], Any],
@@ -166,7 +166,7 @@ def play_worlds(
                 if i:
                     world.reset(seed)
                 directory = record / f"{name}-{seed}" if record else None
-                row.played.append(play(player(world, seed), world, seed, settings, directory))
+                row.played.append(play(policy_of(world, seed), world, seed, settings, directory))
                 on_episode(row.played[-1])
         finally:
             world.close()

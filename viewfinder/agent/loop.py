@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from viewfinder.agent.environment import Environment, Observation, Outcome, Stopped, Target, World
+from viewfinder.agent.environment import Environment, Observation, StepResult, Stopped, Target, World
 from viewfinder.agent.policy import Decision, Policy
 from viewfinder.agent.prompts import PastStep, write_request
 from viewfinder.agent.secrets import Vault
@@ -213,14 +213,14 @@ class Agent:
         self._cursor = action.coordinate or self._cursor
         return replace(step, done=outcome.done, note=self.vault.scrub(outcome.note))
 
-    def _act(self, action: Action, target: Target, *, confirmed: bool) -> Outcome:
+    def _act(self, action: Action, target: Target, *, confirmed: bool) -> StepResult:
         """Values stand for secrets only inside this call."""
         try:
             if action.name == "type" and action.text:
                 action = replace(action, text=self.vault.reveal(action.text))
             return self.environment.act(action, target if action.coordinate else None, confirmed=confirmed)
         except ViewfinderError as problem:
-            return Outcome(False, str(problem))
+            return StepResult(False, str(problem))
 
     def _write(self, step: Step, began: float) -> None:
         step = replace(step, seconds=round(time.monotonic() - began, 3))

@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from viewfinder.agent.browser import BrowserEnvironment, Chromium
-from viewfinder.agent.browser.guard import SiteReply, SiteRequest
-from viewfinder.agent.environment import Observation, Outcome, Target
+from viewfinder.agent.browser.network_filter import SiteReply, SiteRequest
+from viewfinder.agent.environment import Observation, StepResult, Target
 from viewfinder.agent.policy import Policy
 from viewfinder.agent.scripted import ScriptedModel, say
 from viewfinder.errors import ViewfinderError
@@ -36,7 +36,7 @@ _SHAPE = """Array.from(document.querySelectorAll('#area_svg > *')).filter(e => {
     const words = query.match(/(?:Click on a |How many )(.*?)(?:s are there.)?$/)[1].split(' ');
     return words.every(word => is.includes(word));
   })"""
-"""The drawn shapes that the instruction describes: by size, colour, and what they are."""
+"""The drawn shapes that the instruction describes: by size, color, and what they are."""
 _FIGURE = """(e => ({circle: 'circle', rect: 'rectangle', polygon: 'triangle'}[e.tagName]
   || (/\\d/.test(e.textContent) ? 'digit' : 'letter')))(document.querySelector('#area_svg > *'))"""
 _TICKET = """Array.from(document.querySelectorAll('.flight'), e => {
@@ -129,7 +129,7 @@ class MiniWob:
     def target(self, xy: tuple[float, float] | None) -> Target:
         return self.browser.target(xy)
 
-    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> Outcome:
+    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> StepResult:
         return self.browser.act(action, expected, confirmed=confirmed)
 
     def success(self) -> bool:

@@ -6,7 +6,7 @@ Text is typed by Android's own `input`, which knows ASCII; other text is refused
 import time
 from typing import Any
 
-from viewfinder.agent.environment import Observation, Outcome, Target
+from viewfinder.agent.environment import Observation, StepResult, Target
 from viewfinder.errors import ViewfinderError
 from viewfinder.media.image import Picture
 from viewfinder.media.transform import Transform
@@ -55,14 +55,14 @@ class PhoneEnvironment:
         package = self._package()
         return Target(where=package, identity=package)
 
-    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> Outcome:
+    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> StepResult:
         if expected is not None and expected.identity and self._package() != expected.identity:
-            return Outcome(False, "another app came to the front before the touch; nothing was done, look again")
+            return StepResult(False, "another app came to the front before the touch; nothing was done, look again")
         outcome = self._input(action)
         time.sleep(self._settle)
         return outcome
 
-    def _input(self, action: Action) -> Outcome:
+    def _input(self, action: Action) -> StepResult:
         phone, name = self._phone, action.name
         if name == "click" and action.coordinate:
             phone.click(*map(round, action.coordinate))
@@ -74,7 +74,7 @@ class PhoneEnvironment:
         elif name == "type":
             text = action.text or ""
             if not text.isascii():
-                return Outcome(False, "this phone's input takes ASCII alone; nothing was typed")
+                return StepResult(False, "this phone's input takes ASCII alone; nothing was typed")
             phone.send_keys(text)
         elif name == "system_button":
             phone.keyevent(_EVENTS[str(action.button)])
@@ -91,17 +91,17 @@ class PhoneEnvironment:
             raise ViewfinderError(
                 f"a phone has no {name} {action.text or ''}, so nothing was done; choose another action"
             )
-        return Outcome()
+        return StepResult()
 
-    def _open(self, app: str) -> Outcome:
+    def _open(self, app: str) -> StepResult:
         """By package name, or by the last part of one."""
         packages: list[str] = self._phone.list_packages()
         wanted = app.lower().replace(" ", "")
         found = [name for name in packages if wanted in (name.lower(), name.lower().rpartition(".")[2])]
         if not found:
-            return Outcome(False, f"there is no app {app!r} on this phone")
+            return StepResult(False, f"there is no app {app!r} on this phone")
         self._phone.app_start(found[0])
-        return Outcome()
+        return StepResult()
 
     def close(self) -> None:
         pass

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from viewfinder.agent.environment import Environment, Outcome, Target, World
+from viewfinder.agent.environment import Environment, StepResult, Target, World
 from viewfinder.agent.policy import Policy
 from viewfinder.agent.secrets import Vault
 from viewfinder.agent.trajectory import Trajectory
@@ -81,13 +81,13 @@ def replay(
     return Replay(done, tuple(differing), _same_state(trajectory, environment), stopped)
 
 
-def _act(environment: Environment, action: Action, target: Target, vault: Vault, *, confirmed: bool) -> Outcome:
+def _act(environment: Environment, action: Action, target: Target, vault: Vault, *, confirmed: bool) -> StepResult:
     if action.name == "type" and action.text:
         action = replace(action, text=vault.reveal(action.text))
     try:
         return environment.act(action, target if action.coordinate else None, confirmed=confirmed)
     except ViewfinderError as problem:
-        return Outcome(False, str(problem))
+        return StepResult(False, str(problem))
 
 
 def _same_state(trajectory: Trajectory, environment: Environment) -> bool | None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from viewfinder.agent.prompts import Form, PastStep
+from viewfinder.agent.prompts import PastStep, PromptStyle
 from viewfinder.agent.samples import write_sample
 from viewfinder.agent.trajectory import Trajectory
 from viewfinder.data.sample import Sample
 from viewfinder.outputs.actions import Action, format_action
 
 
-def trajectory_samples(trajectory: Trajectory, form: Form = "official") -> Iterator[Sample]:
+def trajectory_samples(trajectory: Trajectory, form: PromptStyle = "official") -> Iterator[Sample]:
     """The steps of a recorded run that are worth learning from; nothing when it did not succeed.
 
     Left out: steps that were not done, that had no thought, that changed nothing on the screen (detours), and those

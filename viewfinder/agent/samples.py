@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from viewfinder.agent.prompts import Form, PastStep, write_request
+from viewfinder.agent.prompts import PastStep, PromptStyle, write_request
 from viewfinder.agent.worlds import APPS, make_world
 from viewfinder.agent.worlds.solver import Move, next_move
 from viewfinder.agent.worlds.words import Split
@@ -45,7 +45,7 @@ class Style:
     renderers: tuple[tuple[str, float], ...] = (("drawn", 1.0),)
     pointing: float = 0.4
     strays: float = 0.15
-    form: Form = "compact"
+    form: PromptStyle = "compact"
 
 
 def world_samples(
@@ -158,7 +158,7 @@ def _sample(
     task: str,
     history: list[PastStep],
     move: Move,
-    form: Form,
+    form: PromptStyle,
     origin: tuple[Any, ...],
     kind: str,
 ) -> Sample:
@@ -170,7 +170,8 @@ def _sample(
 
 def write_sample(
     device: Device, screen: Picture, task: str, history: Sequence[PastStep], thought: str, action: Action,
-    box: Box | None, form: Form, *, lineage: tuple[str, ...], task_name: str, target: dict[str, Any] | None = None,
+    box: Box | None, form: PromptStyle, *, lineage: tuple[str, ...], task_name: str,
+    target: dict[str, Any] | None = None,
 ) -> Sample:  # fmt: skip
     """One step as a sample: what the loop would ask, and the answer; `box` (pixels of the screen) is what to hit."""
     request = write_request(task, screen, device, history, form=form)

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from viewfinder.agent.environment import Observation, Outcome, Target
+from viewfinder.agent.environment import Observation, StepResult, Target
 from viewfinder.media.image import Picture
 from viewfinder.media.transform import Box, Transform
 from viewfinder.messages import ImagePart, Message, Reply, Sampling, Usage
@@ -89,11 +89,11 @@ class ScriptedScreen:
         plain = Target(role="button" if leads else "", label=leads or "", where=self.current, identity=leads or "")
         return self.targets.get(leads or self.current, plain)
 
-    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> Outcome:
+    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> StepResult:
         self.done.append(action)
         leads = self._leads_to(action.coordinate) if action.coordinate else None
         self.current = leads or self.current
-        return Outcome()
+        return StepResult()
 
     def state(self) -> dict[str, Any]:
         return {"current": self.current}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from viewfinder.agent.environment import Observation
-from viewfinder.agent.prompts import Form
+from viewfinder.agent.prompts import PromptStyle
 from viewfinder.media.resize import MAX_PIXELS, MIN_PIXELS
 from viewfinder.messages import Sampling
 
@@ -31,7 +31,7 @@ class Settings:
     min_pixels: int = MIN_PIXELS
     max_pixels: int = MAX_PIXELS
     past_screens: int = 0
-    form: Form = "official"
+    form: PromptStyle = "official"
     grammar: bool = True
     thought: int = 400
     dry_run: bool = False

@@ -30,7 +30,9 @@ def prompt_form(asked: Any) -> Any:
 
 def play(
     names: Annotated[list[str] | None, typer.Argument(help="Worlds, or tasks of MiniWoB++; all by default.")] = None,
-    player: Annotated[str, typer.Option("--player", help="model, solver (knows the truth) or random.")] = "model",
+    policy: Annotated[
+        str, typer.Option("--policy", "--player", help="model, solver (knows the truth) or random.")
+    ] = "model",
     model: options.Model = "tiny",
     miniwob: Annotated[
         bool, typer.Option("--miniwob", help="MiniWoB++'s single-click tasks instead of our worlds.")
@@ -49,9 +51,9 @@ def play(
     from viewfinder.agent.episodes import play_worlds, table
     from viewfinder.agent.settings import Settings
 
-    speaker, seen = _player(player, model, miniwob)
+    speaker, seen = _policy(policy, model, miniwob)
     make, known, close = _maker(miniwob, renderer, split_of(split), size, scale)
-    settings = Settings(steps=steps, grammar=player == "model", **seen)
+    settings = Settings(steps=steps, grammar=policy == "model", **seen)
     try:
         rows = play_worlds(
             speaker, names or known, range(seeds), make, settings=settings, record=record,
@@ -59,25 +61,25 @@ def play(
         )  # fmt: skip
     finally:
         close()
-    result = {"player": player, "model": model if player == "model" else None, "split": split, "renderer": renderer}
+    result = {"player": policy, "model": model if policy == "model" else None, "split": split, "renderer": renderer}
     result |= {"miniwob": miniwob, "worlds": [row.to_dict() for row in rows]}
     if out:
         out.write_text(json.dumps(result, indent=1) + "\n")
     print_json(result) if as_json else typer.echo(table(rows))
 
 
-def _player(player: str, model: str, miniwob: bool) -> tuple[Any, dict[str, Any]]:
+def _policy(policy: str, model: str, miniwob: bool) -> tuple[Any, dict[str, Any]]:
     """From the world and its seed to who plays; and the pixels and the prompt that a model sees."""
+    from viewfinder.agent.baselines import random_clicker
     from viewfinder.agent.miniwob import oracle
-    from viewfinder.agent.players import random_clicker
     from viewfinder.agent.worlds.solver import solver
 
-    if player == "solver":
+    if policy == "solver":
         return (lambda world, seed: oracle(world) if miniwob else solver(world)), {}
-    if player == "random":
+    if policy == "random":
         return (lambda world, seed: random_clicker(world.device, seed)), {}
-    if player != "model":
-        raise typer.BadParameter(f"unknown player {player!r}; give model, solver or random", param_hint="--player")
+    if policy != "model":
+        raise typer.BadParameter(f"unknown policy {policy!r}; give model, solver or random", param_hint="--policy")
     asked = options.open_model(model)
     seen = asked.processor.settings
     given = {"min_pixels": seen.min_pixels, "max_pixels": seen.max_pixels, "form": prompt_form(asked)}

@@ -82,7 +82,7 @@ def import_(
     option: Annotated[
         list[str] | None, typer.Option("--set", help="An argument of the source, key=value; repeatable.")
     ] = None,
-    licence: Annotated[str, typer.Option("--licence", help="Of the media, as an SPDX name.")] = "unknown",
+    license: Annotated[str, typer.Option("--license", "--licence", help="Of the media, as an SPDX name.")] = "unknown",
     per_shard: PerShard = 500,
     workers: Workers = 1,
     ray: Ray = None,
@@ -90,7 +90,7 @@ def import_(
     measure: Measure = "tiny",
 ) -> None:
     """Read rows of files; what cannot be read goes to quarantine.jsonl with the reason."""
-    source: dict[str, Any] = {"name": kind, "path": str(path.resolve()), "licence": licence, **_arguments(option)}
+    source: dict[str, Any] = {"name": kind, "path": str(path.resolve()), "license": license, **_arguments(option)}
     _run({"source": source, "operators": _measuring(measure), "per_shard": per_shard}, out, workers, ray, image_format)
 
 

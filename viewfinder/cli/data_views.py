@@ -46,11 +46,11 @@ def sources() -> None:
 
     from viewfinder.data.catalogue import FILES, OPERATORS, SOURCES
 
-    for title, makers in (("sources", {name: SOURCES[name] for name in FILES}), ("operators", OPERATORS)):
+    for title, generators in (("sources", {name: SOURCES[name] for name in FILES}), ("operators", OPERATORS)):
         typer.echo(f"{title}:")
-        for name, maker in makers.items():
-            parameters = [str(p) for p in signatures.signature(maker()).parameters.values() if p.name != "about"]
-            about = (maker().__doc__ or "").splitlines()[0]
+        for name, entry in generators.items():
+            parameters = [str(p) for p in signatures.signature(entry()).parameters.values() if p.name != "about"]
+            about = (entry().__doc__ or "").splitlines()[0]
             typer.echo(f"  {name:17} {about}\n{'':20}{', '.join(part.replace(chr(39), '') for part in parameters)}")
 
 
@@ -102,7 +102,7 @@ def stats(
     most: Annotated[int, typer.Option("--most", min=1, help="Samples to open for sizes and lengths.")] = 2000,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
-    """Count tasks, languages and licences; measure sizes and lengths."""
+    """Count tasks, languages and licenses; measure sizes and lengths."""
     from viewfinder.data.shards import ShardReader
     from viewfinder.data.stats import measure_set
     from viewfinder.data.stats import plot as save_plot

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from viewfinder.outputs.document import Document
 
 Sources = Annotated[list[str], typer.Argument(help="PDFs, pictures, folders or URLs.", metavar="DOCUMENT...")]
-Source = Annotated[str, typer.Argument(help="A PDF, picture or URL.", metavar="DOCUMENT")]
+DocumentArgument = Annotated[str, typer.Argument(help="A PDF, picture or URL.", metavar="DOCUMENT")]
 Image = Annotated[str, typer.Argument(help="A picture of a chart.", metavar="IMAGE")]
 Format = Annotated[
     list[str] | None,
@@ -99,7 +99,7 @@ def parse(
 
 
 def extract(
-    document: Source,
+    document: DocumentArgument,
     model: options.Model = "tiny",
     fields: Fields = None,
     schema: Schema = None,

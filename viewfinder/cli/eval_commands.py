@@ -109,7 +109,7 @@ def run(
 
     chosen = find_tasks(tasks)
     server = server or options.SERVER.get()
-    from viewfinder.cli.eval_models import open_players
+    from viewfinder.cli.eval_models import open_models
     from viewfinder.eval.runner import RunOptions
     from viewfinder.eval.session import play, table
     from viewfinder.messages import Sampling
@@ -137,17 +137,17 @@ def run(
             print_json({**vars(priced), "problems": problems})
         return
     with ExitStack() as until:
-        players = open_players(model, server, dtype, beside or [], until)
+        models = open_models(model, server, dtype, beside or [], until)
         reader = _judge(judge, judge_server, dtype, until)
-        folder = out or Path("out/eval") / players[0].name
-        title = f"{players[0].name}: {', '.join(tasks)}"
+        folder = out or Path("out/eval") / models[0].name
+        title = f"{models[0].name}: {', '.join(tasks)}"
         with _bars() as progress:
             judged: Callable[[Task], RunOptions] = lambda task: replace(how(task), judge=reader)  # noqa: E731
-            results = play(chosen, players, folder, judged, data, progress, title)
+            results = play(chosen, models, folder, judged, data, progress, title)
     if as_json:
         print_json({**results.to_dict(), "report": str(folder / "index.html")})
     else:
-        _print_table(*table(results, {task.name: task for task in chosen}, players))
+        _print_table(*table(results, {task.name: task for task in chosen}, models))
         typer.echo(f"report: {folder / 'index.html'}")
     for name, problem in results.problems.items():
         print_warning(f"{name} was not run: {problem}")
@@ -158,13 +158,13 @@ def run(
 @app.command()
 def rerun(run: Run, out: Out = None, as_json: options.AsJson = False) -> None:
     """Make a score again from its manifest; fails when the number differs, and says what else does."""
-    from viewfinder.cli.eval_models import open_players
+    from viewfinder.cli.eval_models import open_models
     from viewfinder.eval.rerun import check, repeat
 
     manifest, origin = check(run)
     dtype = origin.get("dtype")
     with ExitStack() as until:
-        first = open_players(origin["model"], origin.get("server"), dtype, [], until)[0]
+        first = open_models(origin["model"], origin.get("server"), dtype, [], until)[0]
         reader = _judge(origin.get("judge"), origin.get("judge_server"), dtype, until)
         with _bars() as progress:
             result = repeat(manifest, first.subject, reader, out, lambda done, total: progress("rerun", done, total))

@@ -13,7 +13,7 @@ from viewfinder.engine.checkpoints import find_checkpoint
 from viewfinder.eval.digest import digest, digest_folder
 from viewfinder.eval.question import Question
 from viewfinder.eval.runner import Jobs, Subject
-from viewfinder.eval.session import BASELINES, Player, baseline, blindfolded, player
+from viewfinder.eval.session import BASELINES, NamedModel, baseline, blindfolded, named_model
 from viewfinder.messages import ChatModel, Message, Reply, Sampling
 from viewfinder.outputs.spans import format_moments
 
@@ -43,9 +43,9 @@ def _open(
     return Subject(viewfinder.model, Path(name).name or name, fingerprint, see, jobs(viewfinder.model)), jobs
 
 
-def open_players(
+def open_models(
     name: str, server: str | None, dtype: str | None, beside: Sequence[str], until: ExitStack
-) -> list[Player]:
+) -> list[NamedModel]:
     """The model (or a baseline by its name), and those asked for beside it."""
     unknown = [one for one in beside if one not in BESIDE]
     if unknown:
@@ -55,15 +55,15 @@ def open_players(
             raise typer.BadParameter(f"{name} has no weights to blindfold; leave --beside out", param_hint="--beside")
         return [baseline(one) for one in (name, *beside)]
     subject, jobs = _open(name, server, dtype, until)
-    players = [player(_folder(subject.name), subject)]
+    models = [named_model(_folder(subject.name), subject)]
     for one in beside:
         if one == "blind":
-            players.append(blindfolded(subject, jobs))
+            models.append(blindfolded(subject, jobs))
         elif one == "untrained":
-            players.append(player(one, untrained(name, server)))
+            models.append(named_model(one, untrained(name, server)))
         else:
-            players.append(baseline(one))
-    return players
+            models.append(baseline(one))
+    return models
 
 
 def untrained(name: str, server: str | None = None, seed: int = 0) -> Subject:

@@ -1,4 +1,4 @@
-"""The data card of a set: what it holds, how it was made, under which licences, and what was set aside."""
+"""The data card of a set: what it holds, how it was made, under which licenses, and what was set aside."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ def write_card(directory: Path, manifest: Mapping[str, Any], operators: Mapping[
         _table("Tasks", counts["task"]),
         _table("Languages", counts["language"]),
         _table("Domains", counts["domain"]),
-        _table("Licences of the media", counts["licence"]),
+        _table("Licenses of the media", counts.get("license", counts.get("licence", {}))),
     ]
     if operators:
         rows = [f"| {name} | {c['taken']:,.0f} | {c['given']:,.0f} |" for name, c in operators.items()]

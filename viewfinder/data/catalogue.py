@@ -4,15 +4,15 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-Maker = Callable[[], Callable[..., Any]]
+LazyObject = Callable[[], Callable[..., Any]]
 
 
-def _lazy(place: str) -> Maker:
+def _lazy(place: str) -> LazyObject:
     module, _, name = place.partition(":")
     return lambda: getattr(import_module(f"viewfinder.data.{module}"), name)
 
 
-SOURCES: dict[str, Maker] = {
+SOURCES: dict[str, LazyObject] = {
     "synth": _lazy("sources.synth:SynthSource"),
     "shards": _lazy("sources.shards:ShardSource"),
     "folder": _lazy("sources.folder:FolderSource"),
@@ -29,9 +29,9 @@ SOURCES: dict[str, Maker] = {
 """Where rows come from."""
 
 FILES = tuple(name for name in SOURCES if name not in ("synth", "shards"))
-"""Sources that read people's files; all take `path`, `licence` and `language`."""
+"""Sources that read people's files; all take `path`, `license` and `language`."""
 
-OPERATORS: dict[str, Maker] = {
+OPERATORS: dict[str, LazyObject] = {
     "measure": _lazy("filters.measure:Measure"),
     "interleaved": _lazy("filters.interleaved:Interleaved"),
     "tag": _lazy("filters.tagging:Tag"),

@@ -1,7 +1,7 @@
-"""Samples as a page that a person can check: truth drawn on the picture, what is trained in colour.
+"""Samples as a page that a person can check: truth drawn on the picture, what is trained in color.
 
 What is drawn is read from the sample's own texts by their forms, with the parsers that read a model's answers; so the
-page shows what the sample teaches, not what its maker meant.
+page shows what the sample teaches, not what its generator meant.
 """
 
 import base64
@@ -117,7 +117,7 @@ def page(groups: Iterable[tuple[str, Sequence[Sample]]], title: str) -> str:
 
 def _section(sample: Sample) -> str:
     images = "".join(f'<img src="{_data_uri(draw_medium(sample, i))}">' for i in range(len(sample.media)))
-    facts = [sample.id, sample.task, sample.language, sample.licence, " → ".join(sample.lineage)]
+    facts = [sample.id, sample.task, sample.language, sample.license, " → ".join(sample.lineage)]
     if sample.scores:
         facts.append(", ".join(f"{name} {value:.2f}" for name, value in sample.scores.items()))
     about = html.escape(" · ".join(fact for fact in facts if fact))

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from viewfinder.data.place_marks import rewrite_places
-from viewfinder.data.sample import Form, Sample
+from viewfinder.data.sample import FormatName, Sample
 from viewfinder.errors import DataError
 from viewfinder.media.image import Picture
 from viewfinder.media.source import DEFAULT_LIMITS, Limits
@@ -97,7 +97,9 @@ def _rewrite_turn(
         raise DataError(f"turn {index + 1}: {error}") from error
 
 
-def _rewrite_message(message: Message, form: Form, before: Sequence[Transform], after: Sequence[Transform]) -> Message:
+def _rewrite_message(
+    message: Message, form: FormatName, before: Sequence[Transform], after: Sequence[Transform]
+) -> Message:
     if not form:
         return message
     name, _, number = form.partition("@")

@@ -35,7 +35,7 @@ class Bad:
     row: Any = None
 
 
-class Source(Protocol):
+class SampleSource(Protocol):
     """Rows by number; a row gives one sample or says why not."""
 
     def __len__(self) -> int: ...
@@ -80,7 +80,7 @@ class Count:
 
 
 @dataclass
-class Outcome:
+class ShardResult:
     """The samples of one shard, what was set aside, and what each operator did."""
 
     samples: list[Sample] = field(default_factory=list)
@@ -88,15 +88,15 @@ class Outcome:
     counts: dict[str, Count] = field(default_factory=dict)
 
 
-SourceMaker = Callable[..., Source]
+SourceFactory = Callable[..., SampleSource]
 OperatorMaker = Callable[..., Any]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Source and operators, ready to run. `spec` is what it was made from."""
+    """SampleSource and operators, ready to run. `spec` is what it was made from."""
 
-    source: Source
+    source: SampleSource
     operators: tuple[Any, ...]
     spec: Spec
     per_shard: int = 500
@@ -111,14 +111,14 @@ class Plan:
         places = [i for i, one in enumerate(self.operators) if isinstance(one, GlobalOperator)]
         return places[0] if places else len(self.operators)
 
-    def run(self, shard: int, dropped: Mapping[int, str] | None = None) -> Outcome:
+    def run(self, shard: int, dropped: Mapping[int, str] | None = None) -> ShardResult:
         """Make the samples of one shard.
 
         Args:
             dropped: what the global operator decided, by position among this shard's samples before it; None
                 stops before that operator.
         """
-        outcome = Outcome()
+        outcome = ShardResult()
         start = time.perf_counter()
         rows = list(self.source.read(shard * self.per_shard, min((shard + 1) * self.per_shard, len(self.source))))
         outcome.samples = _keep(rows, outcome.bad)
@@ -150,7 +150,7 @@ def _marked(sample: Sample, operator: Any) -> Sample:
     return replace(sample, lineage=(*sample.lineage, f"{operator.name}@{operator.version}"))
 
 
-def _apply(operators: Sequence[Operator], outcome: Outcome) -> None:
+def _apply(operators: Sequence[Operator], outcome: ShardResult) -> None:
     for operator in operators:
         start, taken = time.perf_counter(), len(outcome.samples)
         results: list[Sample | Bad] = []
@@ -197,22 +197,24 @@ def build_plan(spec: Spec, open_model: OpenModel | None = None) -> Plan:
 
 
 def _build(
-    makers: Mapping[str, Callable[[], Callable[..., Any]]], spec: Spec, what: str, open_model: OpenModel | None
+    entries: Mapping[str, Callable[[], Callable[..., Any]]], spec: Spec, what: str, open_model: OpenModel | None
 ) -> Any:
     name = spec.pop("name", None)
-    if name not in makers:
-        raise DataError(f"there is no {what} {name!r}; there are {', '.join(makers)}")
-    maker = makers[name]()
-    for key in getattr(maker, "models", ()):
+    if name not in entries:
+        raise DataError(f"there is no {what} {name!r}; there are {', '.join(entries)}")
+    factory = entries[name]()
+    if "licence" in spec:  # the spelling of plans before version 0.3
+        spec["license"] = spec.pop("licence")
+    for key in getattr(factory, "models", ()):
         if spec.get(key) is None:
             continue
         if open_model is None:
             raise DataError(f"{name} asks the model {spec[key]!r}, and this run was not told how to open models")
         spec[key] = open_model(spec[key])
     try:
-        return maker(**spec)
+        return factory(**spec)
     except TypeError as error:
-        known = [key for key in inspect.signature(maker).parameters if key != "about"]
+        known = [key for key in inspect.signature(factory).parameters if key != "about"]
         raise DataError(
             f"the {what} {name!r} cannot be made of {spec} ({error}); its arguments are {', '.join(known) or 'none'}"
         ) from error

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from viewfinder.data.card import write_card
-from viewfinder.data.plan import OpenModel, Outcome, Plan, Spec, build_plan
+from viewfinder.data.plan import OpenModel, Plan, ShardResult, Spec, build_plan
 from viewfinder.data.records import dump
 from viewfinder.data.shards import ShardWriter, finish, shard_name, side_file
 from viewfinder.errors import DataError
@@ -185,7 +185,7 @@ def _decide(plan: Plan, directory: Path) -> None:
         at += len(shard)
 
 
-def _report(outcome: Outcome) -> dict[str, Any]:
+def _report(outcome: ShardResult) -> dict[str, Any]:
     return {
         "bad": [asdict(bad) for bad in outcome.bad],
         "counts": {name: asdict(count) for name, count in outcome.counts.items()},

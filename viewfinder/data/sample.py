@@ -15,7 +15,7 @@ from viewfinder.messages import ImagePart, Message, TextPart, VideoPart
 
 SCHEMA_VERSION = 1
 
-Form = str
+FormatName = str
 """How places stand in a text: "" (none), "boxes", "points", "points xml", "plain boxes", "html", "action", "inline" or
 "marked" (people's own spellings, `place_marks`); "boxes@1" means the second medium of the conversation (the first is
 the default)."""
@@ -31,7 +31,7 @@ class Sample:
         truth: the answer as values rather than words (boxes, text, number), for measuring.
         language: of the conversation, ISO 639-1.
         domain: "synthetic", or the kind of source.
-        licence: of the media.
+        license: of the media.
         seed: what makes the sample again, for generated ones.
         lineage: source and operators with their versions, first to last.
         id: unique in its set; "" until it is written.
@@ -49,11 +49,11 @@ class Sample:
     truth: dict[str, Any] = field(default_factory=dict)
     language: str = "en"
     domain: str = "synthetic"
-    licence: str = "Apache-2.0"
+    license: str = "Apache-2.0"
     seed: tuple[int, ...] = ()
     lineage: tuple[str, ...] = ()
     id: str = ""
-    forms: tuple[Form, ...] = ()
+    forms: tuple[FormatName, ...] = ()
     device: Literal["mobile", "computer"] | None = None
     rejected: Message | None = None
     tags: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ class Sample:
         """The words of the last assistant turn."""
         return next((m.text for m in reversed(self.messages) if m.role == "assistant"), "")
 
-    def form_of(self, index: int) -> Form:
+    def form_of(self, index: int) -> FormatName:
         """How places are written in `messages[index]`."""
         return self.forms[index] if index < len(self.forms) else ""
 

@@ -2,7 +2,7 @@
 
     OUT/shard-000000.tar ...    {key}.json and {key}.0.png, {key}.1.jpg ... per sample
     OUT/index.parquet           one row per sample: where it lies, and what it is
-    OUT/manifest.json           counts, licences, hashes, the plan; written last: it means that the set is whole
+    OUT/manifest.json           counts, licenses, hashes, the plan; written last: it means that the set is whole
 
 `ShardWriter` writes one shard and is then done. Its checksum, `sha256`, is of the file; the `hash` of a set is of
 what its samples hold, drawn pictures by their pixels, so that it outlives a new version of a PNG encoder. `finish`
@@ -29,7 +29,7 @@ from viewfinder.errors import DataError
 from viewfinder.media.encode import content_hash
 
 MANIFEST, INDEX = "manifest.json", "index.parquet"
-_COUNTED = ("task", "language", "domain", "licence")
+_COUNTED = ("task", "language", "domain", "license")
 
 
 def shard_name(number: int) -> str:

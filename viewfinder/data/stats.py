@@ -42,7 +42,7 @@ def measure_set(reader: ShardReader, most: int = 2000) -> Stats:
     index = reader.index
     tasks = Counter(part for task in index["task"] for part in task.split("+"))
     counts = {"task": dict(tasks.most_common())}
-    for name in ("language", "domain", "licence"):
+    for name in ("language", "domain", "license"):
         counts[name] = dict(Counter(index[name]).most_common())
     step = max(1, len(reader) // most)
     values: dict[str, list[float]] = {name: [] for name in ("width", "height", "answer characters", "turns", "media")}

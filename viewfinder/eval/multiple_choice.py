@@ -6,13 +6,13 @@ The wording is that of Qwen2.5-VL's published evaluation code (MMMU) and of its 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from viewfinder.eval.forms import LETTERS
+from viewfinder.eval.answer_format import LETTERS
 from viewfinder.eval.question import Question
 from viewfinder.messages import ImagePart, Part, TextPart, user
 
 SELECT = "Please select the correct answer from the options above."
 SELECT_CN = "请直接回答选项字母。"
-LETTER_ONLY = "Answer with the option's letter from the given choices directly."
+LETTER_ONLY = "ModelAnswer with the option's letter from the given choices directly."
 
 
 def choice_text(question: str, options: Sequence[str], hint: str = "", tail: str = SELECT) -> str:

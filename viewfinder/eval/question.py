@@ -55,7 +55,7 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ModelAnswer:
     """A reply, with how its places are to be read."""
 
     reply: Reply

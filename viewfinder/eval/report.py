@@ -73,14 +73,14 @@ def _drawn(image: Image.Image, scored: Scored) -> Image.Image:
     zoom = SIDE / max(image.size)
     canvas = image.convert("RGB").resize((round(image.width * zoom), round(image.height * zoom)))
     pen = ImageDraw.Draw(canvas)
-    for values, colour in ((scored.truth, (0, 150, 60)), (scored.prediction, (225, 0, 40))):
+    for values, color in ((scored.truth, (0, 150, 60)), (scored.prediction, (225, 0, 40))):
         for place in places_in(values):
             scaled = [v * zoom for v in place]
             if len(place) == 4 and place[0] <= place[2] and place[1] <= place[3]:
-                pen.rectangle(scaled, outline=colour, width=2)
+                pen.rectangle(scaled, outline=color, width=2)
             elif len(place) == 2:
                 x, y = scaled
-                pen.ellipse((x - 4, y - 4, x + 4, y + 4), fill=colour, outline="white")
+                pen.ellipse((x - 4, y - 4, x + 4, y + 4), fill=color, outline="white")
     return canvas
 
 

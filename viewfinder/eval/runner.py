@@ -18,7 +18,7 @@ from viewfinder.errors import ViewfinderError
 from viewfinder.eval import manifest as manifests
 from viewfinder.eval.digest import digest, digest_messages
 from viewfinder.eval.manifest import Score
-from viewfinder.eval.question import Answer, Question, sight_from, sight_of
+from viewfinder.eval.question import ModelAnswer, Question, sight_from, sight_of
 from viewfinder.eval.replies import ReplyStore
 from viewfinder.eval.source import Files
 from viewfinder.eval.task import MediaSettings, Scored, Task
@@ -204,7 +204,7 @@ class _Asker:
 
     def _read(self, question: Question, reply: Reply) -> Any:
         if self.judge is None or self.task.judge is None:
-            return self.task.form.read(Answer(reply, sight_of(question, reply)), question)
+            return self.task.form.read(ModelAnswer(reply, sight_of(question, reply)), question)
         return self.task.judge(_Kept(self.judge, self.store), question, reply.text)
 
 

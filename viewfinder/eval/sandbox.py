@@ -37,14 +37,14 @@ exec(compile(_source, "answer.py", "exec"), {{"__name__": "__main__"}})
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProgramResult:
     """How a program ended: `passed` (exit code 0), and the end of what it wrote to its error output."""
 
     passed: bool
     reason: str
 
 
-def run_python(source: str, seconds: int = 5, memory: int = 512 << 20) -> Outcome:
+def run_python(source: str, seconds: int = 5, memory: int = 512 << 20) -> ProgramResult:
     """Run a program; never raises, and takes at most about `seconds`."""
     command = [sys.executable, "-I", "-S", "-c", _GUARD.format(seconds=seconds, memory=memory)]
     with tempfile.TemporaryDirectory() as folder:
@@ -60,5 +60,5 @@ def run_python(source: str, seconds: int = 5, memory: int = 512 << 20) -> Outcom
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Outcome(False, f"took more than {seconds} seconds")
-    return Outcome(done.returncode == 0, done.stderr.strip()[-300:])
+            return ProgramResult(False, f"took more than {seconds} seconds")
+    return ProgramResult(done.returncode == 0, done.stderr.strip()[-300:])

@@ -29,7 +29,7 @@ GENERATED = Files(Path("generated"), "generated")
 
 
 @dataclass(frozen=True)
-class Player:
+class NamedModel:
     """Who answers: `name` names its folder and column; `subject` makes it for a task."""
 
     name: str
@@ -38,14 +38,14 @@ class Player:
 
 @dataclass
 class Results:
-    """Scores by task and player, pages of the first player, and what could not be run."""
+    """Scores by task and named_model, pages of the first named_model, and what could not be run."""
 
     scores: dict[str, dict[str, Score]] = field(default_factory=dict)
     galleries: dict[str, Gallery] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: for each task the number, interval, count, report's numbers and hash of every player."""
+        """JSON-ready: for each task the number, interval, count, report's numbers and hash of every named_model."""
         return {
             "scores": {task: {p: _told(s) for p, s in of.items()} for task, of in self.scores.items()},
             "problems": self.problems,
@@ -58,27 +58,27 @@ def _told(score: Score) -> dict[str, Any]:
     return {"score": round(score.value, 4), "interval": m["interval"][:2], "n": score.n, **told}
 
 
-def player(name: str, subject: Subject) -> Player:
+def named_model(name: str, subject: Subject) -> NamedModel:
     """One model for all tasks."""
-    return Player(name, lambda task, files, options: subject)
+    return NamedModel(name, lambda task, files, options: subject)
 
 
-def blindfolded(subject: Subject, jobs: Callable[[ChatModel], Jobs] | None = None) -> Player:
+def blindfolded(subject: Subject, jobs: Callable[[ChatModel], Jobs] | None = None) -> NamedModel:
     """The same model with blank pictures; its answers are kept apart from the seeing one's. `jobs` makes the jobs of
     a model."""
     model = Blindfold(subject.model)
     blind = replace(subject, model=model, name=f"{subject.name}, blank pictures", jobs=jobs(model) if jobs else {})
-    return Player("blind", lambda task, files, options: blind)
+    return NamedModel("blind", lambda task, files, options: blind)
 
 
-def baseline(name: str) -> Player:
+def baseline(name: str) -> NamedModel:
     """A model without weights, one of `BASELINES`."""
 
     def make(task: Task, files: Files, options: RunOptions) -> Subject:
         questions, _ = task.drawn(files, options.limit, options.seed)
         return Subject(Baseline(BASELINES[name], task, questions, options.seed), name)
 
-    return Player(name, make)
+    return NamedModel(name, make)
 
 
 def open_data(task: Task, folder: Path | None) -> Files:
@@ -92,22 +92,22 @@ def open_data(task: Task, folder: Path | None) -> Files:
 
 def play(
     tasks: Sequence[Task],
-    players: Sequence[Player],
+    models: Sequence[NamedModel],
     out: Path,
     options: Callable[[Task], RunOptions],
     data: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     title: str = "",
 ) -> Results:
-    """Run all, the first player's questions onto the page; writes the files named above.
+    """Run all, the first named_model's questions onto the page; writes the files named above.
 
     Args:
         options: how to run a task, but for folder, page and progress.
-        progress: called with the player's and task's name, questions done and all.
+        progress: called with the named_model's and task's name, questions done and all.
     """
     results = Results()
     for task in tasks:
-        for number, one in enumerate(players):
+        for number, one in enumerate(models):
             gallery = Gallery(number_of_rows(len(tasks))) if number == 0 else None
             try:
                 results.scores.setdefault(task.name, {})[one.name] = _play(
@@ -118,7 +118,7 @@ def play(
                 continue
             if gallery is not None:
                 results.galleries[task.name] = gallery
-    _write(results, out, players, title)
+    _write(results, out, models, title)
     return results
 
 
@@ -129,7 +129,7 @@ def number_of_rows(tasks: int) -> int:
 
 def _play(
     task: Task,
-    one: Player,
+    one: NamedModel,
     out: Path,
     options: RunOptions,
     data: Path | None,
@@ -144,23 +144,25 @@ def _play(
     return run(task, files, one.subject(task, files, options), options)
 
 
-def _write(results: Results, out: Path, players: Sequence[Player], title: str) -> None:
+def _write(results: Results, out: Path, models: Sequence[NamedModel], title: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "scores.json", json.dumps(results.to_dict(), indent=1, ensure_ascii=False) + "\n")
-    first = players[0].name
+    first = models[0].name
     runs = [(results.scores[task][first], gallery) for task, gallery in results.galleries.items()]
     others = {task: {n: s for n, s in of.items() if n != first} for task, of in results.scores.items()}
     write_text(out / "index.html", page(runs, title or first, others))
 
 
-def table(results: Results, tasks: Mapping[str, Task], players: Sequence[Player]) -> tuple[list[str], list[list[str]]]:
+def table(
+    results: Results, tasks: Mapping[str, Task], models: Sequence[NamedModel]
+) -> tuple[list[str], list[list[str]]]:
     """Heads and rows for people: score with interval, the others beside it, the report's numbers."""
-    heads = ["task", "n", *(one.name for one in players), "95 %", "report"]
+    heads = ["task", "n", *(one.name for one in models), "95 %", "report"]
     rows = []
     for name, of in results.scores.items():
-        first = of.get(players[0].name)
+        first = of.get(models[0].name)
         interval = "" if first is None else "{:.1f} to {:.1f}".format(*first.manifest["interval"][:2])
-        values = [f"{of[one.name].value:.2f}" if one.name in of else "-" for one in players]
+        values = [f"{of[one.name].value:.2f}" if one.name in of else "-" for one in models]
         reported = ", ".join(f"{size} {value:g}" for size, value in tasks[name].reported.items())
         better = " (lower is better)" if tasks[name].better == "lower" else ""
         rows.append([name + better, str(first.n if first else 0), *values, interval, reported])

@@ -22,11 +22,11 @@ from viewfinder.outputs.json_lines import read_text, read_values
 
 @dataclass(frozen=True)
 class Data:
-    """A data set of the hub: `repo` (owner/name), the files needed (`files`, glob patterns), and its licence."""
+    """A data set of the hub: `repo` (owner/name), the files needed (`files`, glob patterns), and its license."""
 
     repo: str
     files: tuple[str, ...]
-    licence: str = ""
+    license: str = ""
     revision: str = "main"
 
     def open(self, folder: Path | None) -> "Files":

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from typing import Any
 
+from viewfinder.eval.answer_format import AnswerFormat
 from viewfinder.eval.digest import digest
-from viewfinder.eval.forms import Form
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Data, Files
 from viewfinder.messages import ChatModel, ImagePart, Message, VideoPart
@@ -115,7 +115,7 @@ class Task:
     name: str
     title: str
     questions: Callable[[Files], Iterable[Question]]
-    form: Form
+    form: AnswerFormat
     score: Callable[[Any, Question], float]
     data: Data | None = None
     total: Total = mean_percent

@@ -165,7 +165,7 @@ def to_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
         return _on_white(image, notes)
     if image.mode == "CMYK":
-        notes.append("CMYK converted to RGB without a colour profile")
+        notes.append("CMYK converted to RGB without a color profile")
     return image.convert("RGB")
 
 

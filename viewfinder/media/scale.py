@@ -43,7 +43,7 @@ class FrameScaler:
         if key not in self._graphs:
             self._graphs[key] = _graph(frame, self._size)
         graph = self._graphs[key]
-        # RGB first, as in the reference: scaling subsampled colour smears its edges.
+        # RGB first, as in the reference: scaling subsampled color smears its edges.
         graph.push(_relabelled(frame.reformat(format="gbrp"), "yuv444p"))
         return _relabelled(graph.pull(), "gbrp").to_ndarray(format="rgb24")
 

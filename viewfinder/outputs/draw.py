@@ -13,12 +13,12 @@ from PIL import Image, ImageDraw, ImageFont
 from viewfinder.media.image import Picture
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.boxes import Box
+from viewfinder.outputs.place import Corners
 from viewfinder.outputs.points import Point
 
-Rectangle = tuple[float, float, float, float]
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
-PALETTE: tuple[Colour, ...] = (
+PALETTE: tuple[Color, ...] = (
     (230, 25, 75),
     (60, 180, 75),
     (0, 110, 220),
@@ -53,16 +53,16 @@ def draw(
     canvas = image.convert("RGB").resize(size, resampling) if zoom > 1 else image.convert("RGB").copy()
     painter = _Painter(canvas, transform.then_resize(size))
     items = list(results)
-    colours = colour_of([item.label for item in items])
-    for item, colour in zip(items, colours, strict=True):
-        painter.mark(item, colour)
-    for i, (item, colour) in enumerate(zip(items, colours, strict=True), 1):
-        painter.label(item, (f"#{i} " if numbers else "") + caption(item), colour)
+    colors = color_of([item.label for item in items])
+    for item, color in zip(items, colors, strict=True):
+        painter.mark(item, color)
+    for i, (item, color) in enumerate(zip(items, colors, strict=True), 1):
+        painter.label(item, (f"#{i} " if numbers else "") + caption(item), color)
     return canvas
 
 
-def colour_of(labels: Sequence[str]) -> list[Colour]:
-    """One colour per label, equal labels alike, in order of appearance; unlike when all labels are the same."""
+def color_of(labels: Sequence[str]) -> list[Color]:
+    """One color per label, equal labels alike, in order of appearance; unlike when all labels are the same."""
     distinct = list(dict.fromkeys(labels))
     if len(distinct) == 1:
         return [PALETTE[i % len(PALETTE)] for i in range(len(labels))]
@@ -86,9 +86,9 @@ class _Painter:
         longest = max(canvas.size)
         self.line = max(2, round(longest / 360))
         self.font = ImageFont.load_default(max(13, round(longest / 55)))
-        self.taken: list[Rectangle] = []
+        self.taken: list[Corners] = []
 
-    def rectangle(self, result: Box | Point) -> Rectangle:
+    def rectangle(self, result: Box | Point) -> Corners:
         """The result in pixels of the canvas; a point as the square around its dot."""
         if isinstance(result, Box):
             return self.transform.clamp_box_model(self.transform.box_to_model(result.xyxy))
@@ -96,17 +96,17 @@ class _Painter:
         radius = 2.5 * self.line
         return x - radius, y - radius, x + radius, y + radius
 
-    def mark(self, result: Box | Point, colour: Colour) -> None:
-        """Outline or dot, with a thin contrasting rim so that it shows on its own colour too."""
+    def mark(self, result: Box | Point, color: Color) -> None:
+        """Outline or dot, with a thin contrasting rim so that it shows on its own color too."""
         x1, y1, x2, y2 = self.rectangle(result)
-        rim = (255, 255, 255) if _is_dark(colour) else (0, 0, 0)
+        rim = (255, 255, 255) if _is_dark(color) else (0, 0, 0)
         if isinstance(result, Box):
             self.pen.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=rim, width=self.line + 2)
-            self.pen.rectangle((x1, y1, x2, y2), outline=colour, width=self.line)
+            self.pen.rectangle((x1, y1, x2, y2), outline=color, width=self.line)
         else:
-            self.pen.ellipse((x1, y1, x2, y2), fill=colour, outline=rim, width=max(1, self.line // 2))
+            self.pen.ellipse((x1, y1, x2, y2), fill=color, outline=rim, width=max(1, self.line // 2))
 
-    def label(self, result: Box | Point, text: str, colour: Colour) -> None:
+    def label(self, result: Box | Point, text: str, color: Color) -> None:
         if not text:
             return
         text = self._shortened(text)
@@ -115,8 +115,8 @@ class _Painter:
         size = (width + 2 * pad, bottom - top + 2 * pad)
         place = self._free_place(self.rectangle(result), size)
         self.taken.append(place)
-        self.pen.rectangle(place, fill=colour)
-        ink = (255, 255, 255) if _is_dark(colour) else (0, 0, 0)
+        self.pen.rectangle(place, fill=color)
+        ink = (255, 255, 255) if _is_dark(color) else (0, 0, 0)
         self.pen.text((place[0] + pad, place[1] + pad - top), text, fill=ink, font=self.font)
 
     def _shortened(self, text: str) -> str:
@@ -126,7 +126,7 @@ class _Painter:
         keep = max(1, math.floor(len(text) * limit / self.font.getlength(text)) - 1)
         return text[:keep] + "…"
 
-    def _free_place(self, around: Rectangle, size: tuple[float, float]) -> Rectangle:
+    def _free_place(self, around: Corners, size: tuple[float, float]) -> Corners:
         """Above, below or inside the result: the first place inside the canvas that covers no other label, else
         the one that covers least."""
         x1, y1, x2, y2 = around
@@ -134,7 +134,7 @@ class _Painter:
         corners = [(x1, y1 - height), (x1, y2), (x2 - width, y1 - height), (x2 - width, y2)]
         corners += [(x1, y1), (x2, y1), (x1 - width, y1), (x1, y2 - height)]
         corners += [(x1, y1 - n * height) for n in (2, 3)] + [(x1, y2 + n * height) for n in (1, 2)]
-        places: list[Rectangle] = []
+        places: list[Corners] = []
         for x, y in corners:
             left = min(max(x, 0.0), max(0.0, self.size[0] - width))
             above = min(max(y, 0.0), max(0.0, self.size[1] - height))
@@ -142,9 +142,9 @@ class _Painter:
         return min(places, key=lambda place: sum(_overlap(place, other) for other in self.taken))
 
 
-def _overlap(a: Rectangle, b: Rectangle) -> float:
+def _overlap(a: Corners, b: Corners) -> float:
     return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
 
 
-def _is_dark(colour: Colour) -> bool:
-    return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] < 140
+def _is_dark(color: Color) -> bool:
+    return 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2] < 140

@@ -9,6 +9,8 @@ from viewfinder.outputs.coordinates import Expected, Group, PlaceKind, find_runs
 from viewfinder.outputs.loose_json import JsonObject, JsonValue
 from viewfinder.outputs.place_labels import line_label
 
+Corners = tuple[float, float, float, float]
+"""x1, y1, x2, y2 of a rectangle, in the pixels that the user of the name states."""
 _NO_FIELDS: JsonObject = {}
 _NUMERIC = re.compile(r"[\s\d.,，()\[\]eE+−-]*")
 Written = tuple[PlaceKind, Group, int, int]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from viewfinder.outputs.draw import Colour, colour_of
+from viewfinder.outputs.draw import Color, color_of
 from viewfinder.outputs.spans import Span
 from viewfinder.outputs.times import format_time
 
@@ -37,35 +37,35 @@ def timeline(
     bar_top = _GAP + rows * (height + _CAPTION + _GAP)
     sheet = Image.new("RGB", (width, bar_top + _ROW * (len(spans) + 1) + 2 * _GAP), _BACKGROUND)
     pen = ImageDraw.Draw(sheet)
-    colours = colour_of([span.label or str(i) for i, span in enumerate(spans)])
+    colors = color_of([span.label or str(i) for i, span in enumerate(spans)])
     for i, (time, image) in enumerate(frames):
         x = _GAP + (i % columns) * (cell + _GAP)
         y = _GAP + (i // columns) * (height + _CAPTION + _GAP)
-        inside = [colour for span, colour in zip(spans, colours, strict=True) if span.start <= time <= span.end]
+        inside = [color for span, color in zip(spans, colors, strict=True) if span.start <= time <= span.end]
         _frame(sheet, image, (x, y, cell, height), inside)
         pen.text(
             (x, y + height + 2), format_time(max(time, 0.0), "mm:ss.ff"), fill=_INK, font=ImageFont.load_default(13)
         )
-    _bar(pen, spans, colours, duration, bar_top, width)
+    _bar(pen, spans, colors, duration, bar_top, width)
     return sheet
 
 
-def _frame(sheet: Image.Image, image: Image.Image, place: tuple[int, int, int, int], colours: list[Colour]) -> None:
+def _frame(sheet: Image.Image, image: Image.Image, place: tuple[int, int, int, int], colors: list[Color]) -> None:
     x, y, width, height = place
     thumbnail = image.convert("RGB")
     scale = min(width / image.width, height / image.height)
     thumbnail = thumbnail.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
     sheet.paste(thumbnail, (x, y))
     pen = ImageDraw.Draw(sheet)
-    for depth, colour in enumerate(colours[:3]):
+    for depth, color in enumerate(colors[:3]):
         edge = 4 * depth
         corner = (x + thumbnail.width - 1 - edge, y + thumbnail.height - 1 - edge)
         if min(corner[0] - x - edge, corner[1] - y - edge) > 8:
-            pen.rectangle((x + edge, y + edge, *corner), outline=colour, width=4)
+            pen.rectangle((x + edge, y + edge, *corner), outline=color, width=4)
 
 
 def _bar(
-    pen: ImageDraw.ImageDraw, spans: Sequence[Span], colours: Sequence[Colour], duration: float, top: int, width: int
+    pen: ImageDraw.ImageDraw, spans: Sequence[Span], colors: Sequence[Color], duration: float, top: int, width: int
 ) -> None:
     """One row per span over a common scale with ticks."""
     font = ImageFont.load_default(14)
@@ -75,10 +75,10 @@ def _bar(
         x = left + length * tick / 10
         pen.line((x, top, x, bottom + 4), fill=_FAINT)
         pen.text((x, bottom + 6), format_time(duration * tick / 10, "mm:ss.ff"), fill=_INK, font=font, anchor="ma")
-    for i, (span, colour) in enumerate(zip(spans, colours, strict=True)):
+    for i, (span, color) in enumerate(zip(spans, colors, strict=True)):
         x1, x2 = left + length * span.start / duration, left + length * span.end / duration
         y = top + _ROW * i
-        pen.rectangle((x1, y + 3, max(x2, x1 + 2), y + _ROW - 3), fill=colour)
+        pen.rectangle((x1, y + 3, max(x2, x1 + 2), y + _ROW - 3), fill=color)
         words = f"{format_time(span.start, 'mm:ss.ff')} - {format_time(span.end, 'mm:ss.ff')} {span.label}".strip()
         room_right = width - x2 - _GAP
         beside = x2 + 6 if font.getlength(words) <= room_right else left

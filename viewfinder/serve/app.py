@@ -20,13 +20,13 @@ import viewfinder
 from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.media.sandbox import Sandbox
 from viewfinder.serve import tasks
+from viewfinder.serve.access import AccessMiddleware
 from viewfinder.serve.completions import Completion
 from viewfinder.serve.errors import error_body, status_of
-from viewfinder.serve.guard import Guard
-from viewfinder.serve.intake import Intake
 from viewfinder.serve.metrics import Metrics
 from viewfinder.serve.playground import Page, PreviewRequest, preview
 from viewfinder.serve.protocol import ChatRequest
+from viewfinder.serve.request_media import RequestMedia
 from viewfinder.serve.samples import SampleBook, SampleRequest
 from viewfinder.serve.settings import ServeSettings
 
@@ -40,7 +40,7 @@ class Server:
         self.engine, self.settings = engine, settings
         self.sandbox = Sandbox(settings.sandbox)
         context = engine.engine.model.config.text.max_position_embeddings
-        self.intake = Intake(
+        self.request_media = RequestMedia(
             self.sandbox,
             settings.limits,
             context=min(context, engine.core.runner.capacity),
@@ -75,7 +75,7 @@ class Server:
             "object": "model",
             "created": self.created,
             "owned_by": "viewfinder",
-            "max_model_len": self.intake.context,
+            "max_model_len": self.request_media.context,
             "viewfinder": {
                 "version": viewfinder.__version__,
                 "stamp": processor.stamp.to_dict(),
@@ -105,7 +105,7 @@ def create_app(engine: AsyncEngine, settings: ServeSettings | None = None) -> Fa
     _add_playground_routes(app, server)
     app.mount("/", Page(), name="playground")
     app.add_middleware(_Observe, server=server)
-    app.add_middleware(Guard, settings=server.settings)
+    app.add_middleware(AccessMiddleware, settings=server.settings)
     if server.settings.cors_origins:
         origins = list(server.settings.cors_origins)
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
@@ -206,7 +206,7 @@ def _add_chat_route(app: FastAPI, server: Server) -> None:
     async def chat(body: ChatRequest, request: Request) -> Response:
         """OpenAI's chat completions with pictures, clips and documents; `stream` gives server-sent events."""
         _check_model(server, body.model)
-        completion = Completion(body, server.engine, server.intake, request.state.tenant)
+        completion = Completion(body, server.engine, server.request_media, request.state.tenant)
         loop = asyncio.get_running_loop()
         try:
             await _unless_gone(request, server.in_thread(completion.begin, loop, server.settings.max_choices))
@@ -261,7 +261,7 @@ def _add_task_routes(app: FastAPI, server: Server) -> None:
         running: list[tasks.Tasks] = []
 
         def work() -> dict[str, Any]:
-            job = tasks.Tasks(server.engine, server.intake, request.state.tenant, body)
+            job = tasks.Tasks(server.engine, server.request_media, request.state.tenant, body)
             running.append(job)
             return getattr(job, name)(body)
 
@@ -306,6 +306,6 @@ def _add_playground_routes(app: FastAPI, server: Server) -> None:
 
     async def answered(work: Callable[..., dict[str, Any]], body: Any) -> Response:
         try:
-            return JSONResponse(await server.in_thread(work, body, server.intake))
+            return JSONResponse(await server.in_thread(work, body, server.request_media))
         except Exception as error:
             return _error_response(error)

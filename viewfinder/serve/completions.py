@@ -19,8 +19,8 @@ from viewfinder.outputs.points import parse_points
 from viewfinder.outputs.spans import parse_spans
 from viewfinder.outputs.tool_calls import OPENING, split_tool_calls, tool_call_grammar
 from viewfinder.processor.processor import Processor
-from viewfinder.serve.intake import Intake
 from viewfinder.serve.protocol import ChatRequest, NamedTool, to_plain_messages
+from viewfinder.serve.request_media import RequestMedia
 
 _FINISH = {"stop": "stop", "length": "length", "loop": "length", "cancelled": "stop"}
 
@@ -38,8 +38,8 @@ class Choice:
 class Completion:
     """One request under way. `begin` in a worker thread, then `whole` or `chunks` in the event loop."""
 
-    def __init__(self, request: ChatRequest, engine: AsyncEngine, intake: Intake, tenant: str) -> None:
-        self.request, self.engine, self.intake, self.tenant = request, engine, intake, tenant
+    def __init__(self, request: ChatRequest, engine: AsyncEngine, request_media: RequestMedia, tenant: str) -> None:
+        self.request, self.engine, self.request_media, self.tenant = request, engine, request_media, tenant
         self.id = f"chatcmpl-{uuid.uuid4().hex}"
         self.created = int(time.time())
         self.choices: list[Choice] = []
@@ -63,7 +63,7 @@ class Completion:
         messages = parse_messages(to_plain_messages(request.messages))
         if request.mm_processor_kwargs is not None:
             messages = request.mm_processor_kwargs.fill(messages)
-        safe = self.intake.resolve(messages, chat.processor.settings)
+        safe = self.request_media.resolve(messages, chat.processor.settings)
         prepared = chat.processor.prepare(safe, tools=self._tools)
         sampling = self._sampling()
         for i in range(request.n):
@@ -120,7 +120,7 @@ class Completion:
 
     def _processor(self) -> Processor:
         request, own = self.request, self.engine.engine.processor
-        most = self.intake.context * own.settings.factor**2
+        most = self.request_media.context * own.settings.factor**2
         if request.min_pixels is not None and request.min_pixels > most:
             raise LimitError(f"min_pixels is {request.min_pixels:,}, over the {most:,} that the model takes; lower it")
         if request.min_pixels is None and request.max_pixels is None:

@@ -16,8 +16,8 @@ from pydantic import Field
 
 from viewfinder.media.image import Picture
 from viewfinder.media.resize import resize_picture
-from viewfinder.serve.intake import Intake
 from viewfinder.serve.protocol import Body
+from viewfinder.serve.request_media import RequestMedia
 
 STATIC = Path(__file__).parent / "static"
 POLICY = (
@@ -36,14 +36,14 @@ class PreviewRequest(Body):
     pages: list[int] | None = Field(default=None, max_length=MOST_PAGES)
 
 
-def preview(request: PreviewRequest, intake: Intake) -> dict[str, Any]:
+def preview(request: PreviewRequest, request_media: RequestMedia) -> dict[str, Any]:
     """Pages (a picture is one page) as JPEG, with the size that answers speak of.
 
     Raises:
         MediaError: the source cannot be read.
     """
     numbers = list(range(MOST_PAGES)) if request.pages is None else request.pages
-    pages, count = intake.some_pages(request.source, numbers)
+    pages, count = request_media.some_pages(request.source, numbers)
     shown = [{"number": page.number, "size": list(page.picture.size), "picture": _jpeg(page.picture)} for page in pages]
     return {"count": count, "pages": shown}
 

@@ -21,10 +21,10 @@ from viewfinder.outputs.boxes import Box, format_boxes
 from viewfinder.outputs.document.document import Page
 from viewfinder.outputs.points import Point, format_points
 from viewfinder.outputs.spans import Span, format_moments
-from viewfinder.serve.intake import Intake
 from viewfinder.serve.protocol import Body, Finite, check_json
+from viewfinder.serve.request_media import RequestMedia
 
-LICENCE = "unknown"
+LICENSE = "unknown"
 _RIGHT = {"locate": ("boxes",), "point": ("points",), "moments": ("spans",), "ask": ("text", "boxes", "points")}
 """What may hold the right answer of a task; else `text`."""
 
@@ -97,7 +97,7 @@ class SampleBook:
         self.folder = folder
         self._lock = threading.Lock()
 
-    def add(self, request: SampleRequest, intake: Intake) -> dict[str, Any]:
+    def add(self, request: SampleRequest, request_media: RequestMedia) -> dict[str, Any]:
         """Write one correction; how many there are now.
 
         Raises:
@@ -106,14 +106,14 @@ class SampleBook:
         from viewfinder.data.sample import Sample, say
         from viewfinder.data.shards import ShardWriter, finish
 
-        parts, size, duration = _shown(request, intake)
+        parts, size, duration = _shown(request, request_media)
         prompt, answer, form, truth = _written(request, size, duration)
         sample = Sample(
             messages=(say("user", *parts, prompt), say("assistant", answer)),
             task=request.task,
             truth=truth,
             domain="correction",
-            licence=LICENCE,
+            license=LICENSE,
             forms=("", form),
             lineage=(
                 f"playground {time.strftime('%Y-%m-%d', time.gmtime())}",
@@ -128,18 +128,18 @@ class SampleBook:
         return {"saved": number, "samples": manifest["samples"], "folder": self.folder.name}
 
 
-def _shown(request: SampleRequest, intake: Intake) -> tuple[list[Any], tuple[int, int], float]:
+def _shown(request: SampleRequest, request_media: RequestMedia) -> tuple[list[Any], tuple[int, int], float]:
     """The media as parts, the size of the first picture, the seconds of the clip. All are decoded once, contained."""
     if request.video is not None:
-        video = intake.video(request.video)
+        video = request_media.video(request.video)
         return [VideoPart(video=video.data)], video.info.size, video.info.duration
     if request.document is not None:
-        pages, count = intake.some_pages(request.document, [request.page])
+        pages, count = request_media.some_pages(request.document, [request.page])
         if not pages:
             raise MediaError(f"the document has {count} pages and none is number {request.page}; they count from 0")
         pictures = [pages[0].picture]
     else:
-        pictures = [intake.picture(image) for image in request.images]
+        pictures = [request_media.picture(image) for image in request.images]
     return [ImagePart(image=picture) for picture in pictures], pictures[0].size, 0.0
 
 

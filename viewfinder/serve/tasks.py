@@ -14,8 +14,8 @@ from viewfinder.media.transform import Transform
 from viewfinder.messages import Reply, Sampling, Usage
 from viewfinder.processor.processor import Processor
 from viewfinder.serve.completions import described
-from viewfinder.serve.intake import ContainedChat, Intake
 from viewfinder.serve.protocol import Body, Coordinates, Finite, check_json
+from viewfinder.serve.request_media import ContainedChat, RequestMedia
 
 Query = Field(min_length=1, max_length=2000)
 
@@ -81,9 +81,9 @@ class MomentsRequest(TaskRequest):
 class Tasks:
     """Runs tasks for a tenant; blocking. `cancel` stops what is under way."""
 
-    def __init__(self, engine: AsyncEngine, intake: Intake, tenant: str, request: TaskRequest) -> None:
+    def __init__(self, engine: AsyncEngine, request_media: RequestMedia, tenant: str, request: TaskRequest) -> None:
         settings = engine.engine.processor.settings
-        most = intake.context * settings.factor**2
+        most = request_media.context * settings.factor**2
         if request.min_pixels is not None and request.min_pixels > most:
             raise LimitError(f"min_pixels is {request.min_pixels:,}, over the {most:,} that the model takes; lower it")
         high = min(request.max_pixels or max(settings.max_pixels, request.min_pixels or 0), most)
@@ -91,9 +91,9 @@ class Tasks:
         processor = Processor(engine.engine.processor.tokenizer, settings.with_(min_pixels=low, max_pixels=high))
         self._replies: list[Reply] = []
         self._chat = engine.chat_for(tenant, processor)
-        self._contained = ContainedChat(self._chat, intake, self._replies.append)
+        self._contained = ContainedChat(self._chat, request_media, self._replies.append)
         self.viewfinder = Viewfinder(self._contained, processor)
-        self.intake, self.request = intake, request
+        self.request_media, self.request = request_media, request
 
     def cancel(self) -> None:
         self._chat.cancel()
@@ -105,25 +105,25 @@ class Tasks:
         return self._chat.sampling.model_copy(update={"max_new_tokens": self.request.max_tokens})
 
     def locate(self, request: LocateRequest) -> dict[str, Any]:
-        picture = self.intake.picture(request.image)
+        picture = self.request_media.picture(request.image)
         found = self.viewfinder.locate(
             picture, request.query, verify=request.verify, max_items=request.max_items, sampling=self._sampling
         )
         return {"boxes": [self._box(box.to_dict()) for box in found], **self._account(found.reply)}
 
     def point(self, request: PointRequest) -> dict[str, Any]:
-        picture = self.intake.picture(request.image)
+        picture = self.request_media.picture(request.image)
         found = self.viewfinder.point(picture, request.query, max_items=request.max_items, sampling=self._sampling)
         return {"points": [self._point(p.to_dict()) for p in found], **self._account(found.reply)}
 
     def count(self, request: PointRequest) -> dict[str, Any]:
-        picture = self.intake.picture(request.image)
+        picture = self.request_media.picture(request.image)
         count = self.viewfinder.count(picture, request.query, max_items=request.max_items, sampling=self._sampling)
         fields = count.to_dict()
         return {**fields, "points": [self._point(p) for p in fields["points"]], **self._account(count.reply)}
 
     def read(self, request: ReadRequest) -> dict[str, Any]:
-        picture = self.intake.picture(request.image)
+        picture = self.request_media.picture(request.image)
         if request.lines:
             lines = self.viewfinder.spot(picture, sampling=self._sampling)
             return {"lines": [self._box(line.to_dict()) for line in lines], **self._account(lines.reply)}
@@ -131,7 +131,7 @@ class Tasks:
         return {"confidence": answer.confidence, **self._account(answer.reply), "text": str(answer)}
 
     def parse(self, request: ParseRequest) -> dict[str, Any]:
-        pages = self.intake.pages(request.document, request.pages)
+        pages = self.request_media.pages(request.document, request.pages)
         document = self.viewfinder.parse(
             pages, check=request.check_text, correct=request.correct, pages=pages.numbers, sampling=self._sampling
         )
@@ -144,14 +144,14 @@ class Tasks:
         return {**written, "failed": failed, **self._account(None)}
 
     def extract(self, request: ExtractRequest) -> dict[str, Any]:
-        pages = self.intake.pages(request.document, request.pages)
+        pages = self.request_media.pages(request.document, request.pages)
         result = self.viewfinder.extraction(
             pages, request.schema_, pages=pages.numbers, places=request.places, sampling=self._sampling
         )
         return {**result.to_dict(), **self._account(result.reply)}
 
     def moments(self, request: MomentsRequest) -> dict[str, Any]:
-        video = self.intake.video(request.video)
+        video = self.request_media.video(request.video)
         options: dict[str, Any] = {"fps": request.fps, "sampling": self._sampling}
         if request.query is None:
             spans = self.viewfinder.describe(video, **options)

@@ -30,18 +30,18 @@ class KindStyle:
     """Which kinds, and how large and difficult.
 
     Attributes:
-        weights: weight of each kind, or of the functions in `makers`, by name.
+        weights: weight of each kind, or of the functions in `generators`, by name.
         sides: smallest and largest side of a picture, pixels.
         difficulty: smallest and largest, 0 to 1.
         longest: tokens of a conversation; longer ones are drawn again.
-        makers: functions for what is not among the kinds, by name.
+        generators: functions for what is not among the kinds, by name.
     """
 
     weights: Mapping[str, float] = field(default_factory=lambda: {"pages": 1.0})
     sides: tuple[int, int] = (112, 280)
     difficulty: tuple[float, float] = (0.0, 0.4)
     longest: int = 640
-    makers: Mapping[str, kinds.Maker] = field(default_factory=dict)
+    generators: Mapping[str, kinds.SampleGenerator] = field(default_factory=dict)
 
 
 def make_view(rng: np.random.Generator, processor: Processor, style: KindStyle) -> tuple[ModelInputs, Labels]:
@@ -52,10 +52,10 @@ def make_view(rng: np.random.Generator, processor: Processor, style: KindStyle) 
     """
     for _ in range(_DRAWS):
         name = weighted(rng, style.weights)
-        maker = style.makers[name] if name in style.makers else kinds.find_kind(name).maker()
+        generator = style.generators[name] if name in style.generators else kinds.find_kind(name).generator()
         options = kinds.Options(*style.sides, difficulty=float(rng.uniform(*style.difficulty)))
         try:
-            sample = maker(rng, options)
+            sample = generator(rng, options)
             shown = prepare(sample, processor)
         except DataError:
             continue  # this one cannot be made; the next draw decides

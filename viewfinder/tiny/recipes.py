@@ -178,6 +178,6 @@ def stream_config(data: dict[str, Any]) -> StreamConfig:
     if "clips" in data:
         settings["clips"] = ClipStyle(**data["clips"])
     if "kinds" in data:
-        settings["kinds"] = KindStyle(**data["kinds"], makers={"worlds": worlds.step, "pointing": worlds.pointing})
+        settings["kinds"] = KindStyle(**data["kinds"], generators={"worlds": worlds.step, "pointing": worlds.pointing})
     styles = tuple((share, STYLES[name]) for name, share in data["styles"].items())
     return StreamConfig(weights=data.get("tasks", TASKS), styles=styles, **settings)

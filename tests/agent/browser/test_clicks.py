@@ -1,10 +1,10 @@
-"""Clicks land where they were meant: found by their colour in the picture a model gets, measured by the page."""
+"""Clicks land where they were meant: found by their color in the picture a model gets, measured by the page."""
 
 import numpy as np
 import pytest
 
 from viewfinder.agent.browser import BrowserEnvironment, Chromium
-from viewfinder.agent.browser.guard import Site, SiteReply, SiteRequest
+from viewfinder.agent.browser.network_filter import Site, SiteReply, SiteRequest
 from viewfinder.agent.policy import Policy
 from viewfinder.media.image import Picture
 from viewfinder.media.resize import resize_picture
@@ -25,12 +25,12 @@ def _page(request: SiteRequest, spots: dict[str, tuple[int, int]], hits: list[st
         return SiteReply("ok")
     inner = "b.test" in request.url
     x, y = spots["inner" if inner else "outer"]
-    name, colour = ("inner", "#f0f") if inner else ("outer", "#0f0")
+    name, color = ("inner", "#f0f") if inner else ("outer", "#0f0")
     style = "position:absolute;left:7px;top:900px;width:190px;height:130px;border:5px solid #999"
     frame = "" if inner else f"<iframe src='https://b.test/' style='{style}'></iframe>"
     return SiteReply(
         "<!doctype html><body style='margin:0;width:2000px;height:3000px;background:#fff'>"
-        f"<div id={name} style='position:absolute;left:{x}px;top:{y}px;width:60px;height:40px;background:{colour}'>"
+        f"<div id={name} style='position:absolute;left:{x}px;top:{y}px;width:60px;height:40px;background:{color}'>"
         f"</div>{frame}<script>{LISTEN};scrollTo(0, {spots['scroll'][1] if not inner else 0})</script>"
     )
 
@@ -39,10 +39,10 @@ def _site(spots: dict[str, tuple[int, int]], hits: list[str]) -> Site:
     return lambda request: _page(request, spots, hits)
 
 
-def centre(picture: Picture, colour: tuple[int, int, int]) -> tuple[float, float]:
-    """Of a colour, each pixel by how much of it is covered, in pixels of the picture."""
-    on = [picture.pixels[..., i] for i in range(3) if colour[i]]
-    off = [picture.pixels[..., i] for i in range(3) if not colour[i]]
+def centre(picture: Picture, color: tuple[int, int, int]) -> tuple[float, float]:
+    """Of a color, each pixel by how much of it is covered, in pixels of the picture."""
+    on = [picture.pixels[..., i] for i in range(3) if color[i]]
+    off = [picture.pixels[..., i] for i in range(3) if not color[i]]
     low, high = np.minimum.reduce(on), np.maximum.reduce(off)
     covered = np.where(low > high, low - high, 0)  # of bytes, as a screen may have 15 million pixels
     rows, columns = covered.any(axis=1).nonzero()[0], covered.any(axis=0).nonzero()[0]
@@ -53,10 +53,10 @@ def centre(picture: Picture, colour: tuple[int, int, int]) -> tuple[float, float
     return float(columns[0] + x), float(rows[0] + y)
 
 
-def miss(environment: BrowserEnvironment, colour: tuple[int, int, int], hits: list[str]) -> tuple[str, float]:
-    """Click on a colour as a model does; gives what was hit, and the larger error of x and y in screen pixels."""
+def miss(environment: BrowserEnvironment, color: tuple[int, int, int], hits: list[str]) -> tuple[str, float]:
+    """Click on a color as a model does; gives what was hit, and the larger error of x and y in screen pixels."""
     seen = resize_picture(environment.observe().picture, max_pixels=LARGEST)
-    place = seen.transform.to_original(centre(seen, colour))
+    place = seen.transform.to_original(centre(seen, color))
     text = format_action(Action("computer", "left_click", coordinate=place), seen.transform)
     action = parse_action(text, seen.transform)
     assert environment.act(action, environment.target(action.coordinate)).done

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from viewfinder.agent.browser import BrowserEnvironment, Chromium
-from viewfinder.agent.browser.guard import Site, SiteReply, SiteRequest
+from viewfinder.agent.browser.network_filter import Site, SiteReply, SiteRequest
 from viewfinder.agent.loop import Agent
 from viewfinder.agent.policy import Policy
 from viewfinder.agent.scripted import ScriptedModel, say

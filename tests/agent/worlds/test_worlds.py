@@ -135,9 +135,9 @@ def test_a_page_higher_than_the_screen_scrolls() -> None:
 def test_splits_share_no_words_and_no_looks() -> None:
     assert shared_words() == set()
     looks = {s: {make_world("mail", "drawn", seed=i, split=s).skin for i in range(40)} for s in ("train", "test")}
-    colours = {split: {skin.background for skin in skins} for split, skins in looks.items()}
+    colors = {split: {skin.background for skin in skins} for split, skins in looks.items()}
     layouts = {split: {skin.layout for skin in skins} for split, skins in looks.items()}
-    assert not colours["train"] & colours["test"]
+    assert not colors["train"] & colors["test"]
     assert not layouts["train"] & layouts["test"]
     assert make_app("mail", 3, "train").task != make_app("mail", 3, "test").task
 

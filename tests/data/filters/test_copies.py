@@ -46,7 +46,7 @@ def test_a_changed_picture_is_near_itself_and_no_other(name: str) -> None:
     assert all(one in ([i], []) for i, one in enumerate(found))
 
 
-def test_colours_tell_equal_outlines_apart() -> None:
+def test_colors_tell_equal_outlines_apart() -> None:
     red, blue = (Image.new("RGB", (80, 80), "white") for _ in range(2))
     red.paste((255, 0, 0), (20, 20, 60, 60))
     blue.paste((0, 0, 255), (20, 20, 60, 60))
@@ -139,7 +139,7 @@ def test_leaks_are_found_in_sets_folders_and_files(tmp_path: Path) -> None:
 def test_wording_common_to_many_items_is_no_leak(tmp_path: Path) -> None:
     prompt = "Please look at the picture and then answer the question below with one word only."
     (tmp_path / "items.txt").write_text(
-        "\n".join(f"{prompt} Item {i} asks for the colour of door {i}." for i in range(5))
+        "\n".join(f"{prompt} Item {i} asks for the color of door {i}." for i in range(5))
     )
     sample = replace(_sample(0, None), messages=(user(f"{prompt} Who painted this wall?"), say("assistant", "Nobody.")))
     assert list(Contamination(str(tmp_path / "items.txt"))(sample)) == [sample]

@@ -141,10 +141,10 @@ def test_actions(said: Action, wrong: bool) -> None:
 
 def test_places_in_the_question_are_asked_in_pixels_of_what_is_seen() -> None:
     sample = _worded("red")
-    question = say("user", Image.new("RGB", _SIZE), "What colour is at [30, 20]?")
+    question = say("user", Image.new("RGB", _SIZE), "What color is at [30, 20]?")
     model = Model("blue")
     list(Mistakes(model, samples=1)(replace(sample, messages=(question, sample.messages[1]), forms=("inline", ""))))
-    assert model.asked == [("What colour is at [84, 56]?", ())]
+    assert model.asked == [("What color is at [84, 56]?", ())]
 
 
 def test_words_in_place_of_an_action_are_a_mistake() -> None:

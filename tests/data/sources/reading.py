@@ -17,9 +17,9 @@ def read_all(name: str, path: Path, **options: Any) -> tuple[list[Sample], list[
     return [row for row in rows if isinstance(row, Sample)], [row for row in rows if isinstance(row, Bad)]
 
 
-def picture(path: Path, size: tuple[int, int] = (60, 40), colour: str = "red") -> Path:
+def picture(path: Path, size: tuple[int, int] = (60, 40), color: str = "red") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
+    Image.new("RGB", size, color).save(path)
     return path
 
 

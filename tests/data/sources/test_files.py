@@ -21,10 +21,10 @@ def test_captions_beside_pictures(tmp_path: Path) -> None:
     picture(tmp_path / "a.jpg")
     damaged(tmp_path / "c.png")
     (tmp_path / "c.txt").write_text("Lost.")
-    samples, bad = read_all("folder", tmp_path, licence="CC0-1.0", language="de")
+    samples, bad = read_all("folder", tmp_path, license="CC0-1.0", language="de")
     (sample,) = samples
     assert sample.answer == "A blue thing."
-    assert (sample.licence, sample.language, sample.domain, sample.task) == ("CC0-1.0", "de", "file", "caption")
+    assert (sample.license, sample.language, sample.domain, sample.task) == ("CC0-1.0", "de", "file", "caption")
     assert sample.lineage == ("source.folder@1",)
     assert [one.row for one in bad] == ["a.jpg", "c.png"]
     assert "has no caption; write it to a.txt" in bad[0].reason
@@ -34,13 +34,13 @@ def test_captions_beside_pictures(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["metadata.jsonl", "captions.json"])
 def test_captions_in_one_file(tmp_path: Path, name: str) -> None:
     picture(tmp_path / "a.png")
-    lines = [{"file_name": "a.png", "text": "One.", "licence": "MIT"}, {"file_name": "gone.png", "text": "Two."}]
+    lines = [{"file_name": "a.png", "text": "One.", "license": "MIT"}, {"file_name": "gone.png", "text": "Two."}]
     captions = {line["file_name"]: line["text"] for line in lines}
     content = "\n".join(map(json.dumps, lines)) if name.endswith("l") else json.dumps(captions)
     (tmp_path / name).write_text(content)
     samples, bad = read_all("folder", tmp_path)
     assert [s.answer for s in samples] == ["One."]
-    assert samples[0].licence == ("MIT" if name.endswith("l") else "unknown")
+    assert samples[0].license == ("MIT" if name.endswith("l") else "unknown")
     assert "gone.png" in bad[0].reason
 
 
@@ -77,7 +77,7 @@ def test_parquet_rows_in_groups(tmp_path: Path) -> None:
     image = picture(tmp_path / "x.png").read_bytes()
     rows = [
         {"image": {"bytes": image, "path": None}, "TEXT": "One.", "question": None, "answer": None},
-        {"image": {"bytes": None, "path": "x.png"}, "TEXT": None, "question": "Colour?", "answer": "red"},
+        {"image": {"bytes": None, "path": "x.png"}, "TEXT": None, "question": "Color?", "answer": "red"},
         {"image": {"bytes": b"junk", "path": None}, "TEXT": "Three.", "question": None, "answer": None},
         {"image": None, "TEXT": None, "question": None, "answer": None},
     ]

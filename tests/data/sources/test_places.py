@@ -90,7 +90,7 @@ def test_official_conversations_and_pairs_become_records(tmp_path: Path) -> None
     turns = [{"from": "human", "value": "<image>\nWhere?"}, {"from": "gpt", "value": place}]
     pair = {"conversations": turns[:1], "image": "a.png", "chosen": "It is here.", "rejected": "No."}
     rows = [
-        {"image": "a.png", "conversations": turns, "id": "q1", "licence": "MIT"},
+        {"image": "a.png", "conversations": turns, "id": "q1", "license": "MIT"},
         {**pair, "rejected_image": "a.png"},
         {"image": "a.png", "conversations": [*turns, {"from": "human", "value": "<image>"}]},
         {"conversations": [{"from": "judge", "value": "x"}]},
@@ -98,7 +98,7 @@ def test_official_conversations_and_pairs_become_records(tmp_path: Path) -> None
     ]
     (tmp_path / "a.json").write_text(json.dumps(rows))
     samples, bad = read_all("conversations", tmp_path / "a.json")
-    assert [(s.id, s.licence) for s in samples] == [("q1", "MIT"), ("conversations-1", "unknown")]
+    assert [(s.id, s.license) for s in samples] == [("q1", "MIT"), ("conversations-1", "unknown")]
     assert samples[0].answer == place  # stored as it was given, and shown in whole pixels
     shown = for_model(samples[0], small_processor())
     box = shown.transforms[0].box_to_model((1, 2, 30, 35.4))

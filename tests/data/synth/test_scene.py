@@ -19,7 +19,7 @@ def draw(seed: int, style: SceneStyle, size: tuple[int, int] = (196, 168)) -> Sc
 
 
 def flat_scenes(style: SceneStyle, count: int) -> list[Scene]:
-    """Scenes whose ground is one exact colour, so that what was drawn can be found by comparing."""
+    """Scenes whose ground is one exact color, so that what was drawn can be found by comparing."""
     scenes = (draw(seed, style) for seed in range(200))
     return [s for s in scenes if len({s.image.getpixel(c) for c in ((0, 0), (195, 167), (0, 167))}) == 1][:count]
 

@@ -1,7 +1,7 @@
-"""Boxes against pixels alone: a thing is drawn again in another colour, and what changed is where its ink is.
+"""Boxes against pixels alone: a thing is drawn again in another color, and what changed is where its ink is.
 
-Nothing here asks the maker or a font where something stands. `Recolour` lets every drawing call but one through and
-gives that one other colours; the two pictures differ exactly by the ink of that call.
+Nothing here asks the generator or a font where something stands. `Recolor` lets every drawing call but one through and
+gives that one other colors; the two pictures differ exactly by the ink of that call.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.data.synth.pixels import Rectangle, changed, distance
+from tests.data.synth.pixels import PixelRectangle, changed, distance
 from viewfinder.data.synth import collage
 from viewfinder.data.synth.charts.drawn import draw_chart
 from viewfinder.data.synth.charts.figures import draw_figures
@@ -31,13 +31,13 @@ from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.screens.screens import draw_screen
 from viewfinder.data.synth.writing.lines import draw_lines
 
-Drawn = tuple[Image.Image, list[tuple[str, Rectangle]]]
+Drawn = tuple[Image.Image, list[tuple[str, PixelRectangle]]]
 """A picture and the boxes it is said to hold, each of one drawing call."""
 
 
 @contextmanager
-def recoloured(number: int) -> Iterator[list[int]]:
-    """Call `number` of all that put ink on a picture draws in another colour; gives how many there were."""
+def recolored(number: int) -> Iterator[list[int]]:
+    """Call `number` of all that put ink on a picture draws in another color; gives how many there were."""
     count = [0]
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in ((ImageDraw.ImageDraw, "text"), (ImageDraw.ImageDraw, "rectangle"), (Image.Image, "paste")):
@@ -72,8 +72,8 @@ def _other(call: Callable[..., Any], count: list[int], number: int) -> Callable[
 _OTHER = [value + 90 if value < 128 else value - 90 for value in range(256)]
 
 
-def _moved(colour: Any) -> Any:
-    return tuple(_OTHER[c] for c in colour[:3])
+def _moved(color: Any) -> Any:
+    return tuple(_OTHER[c] for c in color[:3])
 
 
 def _shifted(image: Image.Image) -> Image.Image:
@@ -84,13 +84,13 @@ def _shifted(image: Image.Image) -> Image.Image:
     return other
 
 
-def ink(draw: Callable[[], Drawn]) -> list[Rectangle]:
+def ink(draw: Callable[[], Drawn]) -> list[PixelRectangle]:
     """The boxes of all drawing calls of a picture, from pixels."""
-    with recoloured(-1) as count:
+    with recolored(-1) as count:
         plain, _ = draw()
     found = []
     for number in range(count[0]):
-        with recoloured(number):
+        with recolored(number):
             other, _ = draw()
         if other.size == plain.size and (box := changed(plain, other)) is not None:
             found.append(box)
@@ -129,9 +129,9 @@ def page(seed: int) -> Drawn:
     return made.image, [(line.text, line.box) for line in made.lines]
 
 
-def bill(maker: Callable[..., Any]) -> Callable[[int], Drawn]:
+def bill(generator: Callable[..., Any]) -> Callable[[int], Drawn]:
     def draw(seed: int) -> Drawn:
-        made = maker(np.random.default_rng(seed), Options(max_side=280, difficulty=0.3))
+        made = generator(np.random.default_rng(seed), Options(max_side=280, difficulty=0.3))
         named = [(path, leaf) for path, leaf in leaves(made.values)]
         return made.image, [(path, leaf.box) for path, leaf in named if not isinstance(leaf.value, bool)]
 

@@ -63,4 +63,4 @@ def test_clips_are_seen_at_many_rates_within_their_duration() -> None:
 
 
 def test_events_of_the_splits_differ() -> None:
-    assert set(KINDS) & set(HELD_OUT_KINDS) == {"shown"}  # told apart by shape and colour
+    assert set(KINDS) & set(HELD_OUT_KINDS) == {"shown"}  # told apart by shape and color

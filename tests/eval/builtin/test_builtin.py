@@ -14,7 +14,7 @@ from viewfinder.eval.builtin.fields import bare, schema_of
 from viewfinder.eval.builtin.pages import page_boxes, page_distance, values_right
 from viewfinder.eval.builtin.placing import recall_of_none
 from viewfinder.eval.digest import digest, digest_messages
-from viewfinder.eval.question import Answer, Question, sight_of
+from viewfinder.eval.question import ModelAnswer, Question, sight_of
 from viewfinder.eval.runner import RunOptions, Subject, run
 from viewfinder.eval.task import Scored
 from viewfinder.media.encode import Encoded
@@ -76,7 +76,7 @@ def test_guessing_stays_far_from_the_goal(name: str, asked: dict[str, list[Quest
         rng = random.Random(seed)
         scored = []
         for question, sight in zip(asked[name], sights, strict=True):
-            said = task.form.read(Answer(Reply(text=task.form.guess(question, sight, rng)), sight), question)
+            said = task.form.read(ModelAnswer(Reply(text=task.form.guess(question, sight, rng)), sight), question)
             scored.append(Scored(question.id, task.score(said, question), said, question.truth, question.tags))
         values.append(task.total(scored)["score"])
     mean = sum(values) / len(values)

@@ -8,7 +8,7 @@ import pytest
 
 from viewfinder.eval.baselines import Baseline
 from viewfinder.eval.digest import digest, digest_messages
-from viewfinder.eval.question import Answer, Question, sight_of
+from viewfinder.eval.question import ModelAnswer, Question, sight_of
 from viewfinder.eval.runner import RunOptions, Subject, run
 from viewfinder.eval.source import Files
 from viewfinder.eval.suites import all_suites
@@ -67,7 +67,7 @@ def test_guessing_models_are_at_chance(name: str, asked: dict[str, list[Question
         scored = []
         for question in asked[name]:
             sight = sights[question.id]
-            said = task.form.read(Answer(Reply(text=task.form.guess(question, sight, rng)), sight), question)
+            said = task.form.read(ModelAnswer(Reply(text=task.form.guess(question, sight, rng)), sight), question)
             scored.append(Scored(question.id, task.score(said, question), said, question.truth, question.tags))
         values.append(task.total(scored)["score"])
     low, high = FLOORS[name][1]

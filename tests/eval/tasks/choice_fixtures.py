@@ -158,7 +158,7 @@ def mmbench(name: str):
 
 
 def mmstar(root: Path) -> None:
-    text = "What colour?\nOptions: A: red, B: green, C: blue, D: pink"
+    text = "What color?\nOptions: A: red, B: green, C: blue, D: pink"
     rows = [
         {
             "index": i,
@@ -200,7 +200,7 @@ def mme_realworld(root: Path) -> None:
             "Image": f"{i}.png",
             "Text": "How many?",
             "Question Type": "Multiple Choice",
-            "Answer choices": choices,
+            "ModelAnswer choices": choices,
             "Ground truth": a,
             "Category": "c",
             "Subtask": "Monitoring",

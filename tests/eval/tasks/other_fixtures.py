@@ -145,7 +145,7 @@ def ifeval(root: Path) -> None:
         },
         {
             "key": 1001,
-            "prompt": "Answer in JSON.",
+            "prompt": "ModelAnswer in JSON.",
             "instruction_id_list": ["detectable_format:json_format"],
             "kwargs": [{}],
             "response": '{"a": 1}',

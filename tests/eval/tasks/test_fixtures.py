@@ -12,7 +12,7 @@ from tests.eval.tasks import other_fixtures as other
 from tests.eval.tasks import place_fixtures as place
 from tests.eval.tasks import video_fixtures as video
 from viewfinder.eval.baselines import Baseline
-from viewfinder.eval.question import Answer, sight_of
+from viewfinder.eval.question import ModelAnswer, sight_of
 from viewfinder.eval.runner import RunOptions, Subject, run
 from viewfinder.eval.source import Files
 from viewfinder.eval.task import Scored
@@ -132,7 +132,7 @@ def test_guessing_model_is_at_chance(name: str, data: Callable[[str], Files]) ->
         scored = []
         for question in asked:
             sight = sight_of(question)
-            said = task.form.read(Answer(Reply(text=task.form.guess(question, sight, rng)), sight), question)
+            said = task.form.read(ModelAnswer(Reply(text=task.form.guess(question, sight, rng)), sight), question)
             value = task.score(said, question)
             scored.append(Scored(question.id, value, said, question.truth, question.tags))
         values.append(task.total(scored)["score"])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from viewfinder.eval.forms import point, span
-from viewfinder.eval.question import Answer, Question, Sight
+from viewfinder.eval.answer_format import point, span
+from viewfinder.eval.question import ModelAnswer, Question, Sight
 from viewfinder.eval.tasks.maths import mathvista_score, mathvista_value
 from viewfinder.eval.tasks.mmmu import score, stated_answers
 from viewfinder.media.transform import Transform
@@ -69,7 +69,7 @@ SIGHT = Sight(transforms=(Transform.identity((300, 300)),), durations=(60.0,))
     ],
 )
 def test_a_box_given_as_a_click_is_its_middle(said: str, place: list[float] | None) -> None:
-    assert point.read(Answer(Reply(text=said), SIGHT), Question("1", (user("?"),), None)) == place
+    assert point.read(ModelAnswer(Reply(text=said), SIGHT), Question("1", (user("?"),), None)) == place
 
 
 @pytest.mark.parametrize(
@@ -78,4 +78,4 @@ def test_a_box_given_as_a_click_is_its_middle(said: str, place: list[float] | No
 )
 def test_a_span_of_no_length_is_no_answer(said: str, times: list[float] | None) -> None:
     question = Question("1", (user("?"),), {"span": [12, 18], "duration": 60})
-    assert span.read(Answer(Reply(text=said), SIGHT), question) == times
+    assert span.read(ModelAnswer(Reply(text=said), SIGHT), question) == times

@@ -87,7 +87,7 @@ def mlvu(root: Path) -> None:
     row = {
         "video": "p.mp4",
         "duration": 2.0,
-        "question": "What colour?",
+        "question": "What color?",
         "candidates": ["red", "blue", "pink", "grey"],
         "answer": "red",
         "question_type": "plotQA",

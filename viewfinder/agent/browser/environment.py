@@ -20,11 +20,11 @@ from PIL import Image, ImageDraw
 from viewfinder.agent.browser import overlays
 from viewfinder.agent.browser.chromium import Chromium
 from viewfinder.agent.browser.cover import secret_boxes
-from viewfinder.agent.browser.guard import Guard, Site
-from viewfinder.agent.browser.hands import Hands, with_scheme
+from viewfinder.agent.browser.executor import ActionExecutor, with_scheme
 from viewfinder.agent.browser.inspect import Found, inspect
+from viewfinder.agent.browser.network_filter import NetworkFilter, Site
 from viewfinder.agent.browser.tabs import Tabs
-from viewfinder.agent.environment import Observation, Outcome, Target
+from viewfinder.agent.environment import Observation, StepResult, Target
 from viewfinder.agent.policy import Policy
 from viewfinder.agent.secrets import Vault
 from viewfinder.errors import ViewfinderError
@@ -133,11 +133,11 @@ class BrowserEnvironment:
             **self._options,
         )
         self.tabs = Tabs(self._context, self.policy.downloads)
-        self.guard = Guard(self.policy, self._sites, offline=self._offline, mine=self.tabs.is_mine)
-        self.hands = Hands(self.tabs, self.guard, self._settle, self.scale)
+        self.guard = NetworkFilter(self.policy, self._sites, offline=self._offline, mine=self.tabs.is_mine)
+        self.executor = ActionExecutor(self.tabs, self.guard, self._settle, self.scale)
         await self.guard.install(self._context)
         await self.tabs.open_first()
-        await self.hands.go(self.url)
+        await self.executor.go(self.url)
 
     def observe(self) -> Observation:
         image = self._run(self._picture())
@@ -156,17 +156,17 @@ class BrowserEnvironment:
             image = Image.new("RGB", (page.width, page.height + self._bar_height))
             image.paste(page, (0, self._bar_height))
         self._parts = []
-        hands = self.hands
-        if hands.open_list is not None:
-            self._parts += hands.open_list.draw(image, self.scale)
+        executor = self.executor
+        if executor.open_list is not None:
+            self._parts += executor.open_list.draw(image, self.scale)
         if self._bar_height:
             titles = [await self._title(tab) for tab in self.tabs.pages]
             current = self.tabs.pages.index(self.tabs.current) if self.tabs.current in self.tabs.pages else 0
-            address = self._where() if hands.address is None else hands.address
-            bar = overlays.Bar(titles, current, self.vault.scrub(address), hands.address is not None)
+            address = self._where() if executor.address is None else executor.address
+            bar = overlays.Bar(titles, current, self.vault.scrub(address), executor.address is not None)
             self._parts += bar.draw(image, self.scale)
         if self.tabs.dialog is not None:
-            self._parts = hands.dialog_box(self.vault).draw(image, self.scale)
+            self._parts = executor.dialog_box(self.vault).draw(image, self.scale)
         return image
 
     async def _title(self, tab: Any) -> str:
@@ -220,10 +220,10 @@ class BrowserEnvironment:
     def target(self, xy: Place | None) -> Target:
         if xy is not None and (part := overlays.part_at(self._parts, xy)):
             return self._part_target(part)
-        if xy is None and self.hands.address is not None:
-            address = self.hands.address  # with nothing there yet, `Hands.go` judges what is typed
+        if xy is None and self.executor.address is not None:
+            address = self.executor.address  # with nothing there yet, `ActionExecutor.go` judges what is typed
             return Target("link", "address", self._where(), href=with_scheme(address) if address else "")
-        if self.tabs.dialog is not None or self.hands.open_list is not None:
+        if self.tabs.dialog is not None or self.executor.open_list is not None:
             return Target("dialog", where=self._where(), identity="overlay")
         found = self._run(self._inspect(xy))
         return found.target if found else Target(where=self._where())
@@ -240,7 +240,7 @@ class BrowserEnvironment:
         place = None if xy is None else self.page_place(xy)
         return await inspect(self._context, self.tabs.current, await self.tabs.session(), place)
 
-    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> Outcome:
+    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> StepResult:
         self.guard.begin(confirmed)
         part = overlays.part_at(self._parts, action.coordinate) if action.coordinate else None
         place = self.page_place(action.coordinate) if action.coordinate else None
@@ -254,13 +254,18 @@ class BrowserEnvironment:
         place: Place | None,
         end: Place | None,
         expected: Target | None,
-    ) -> Outcome:
-        hands = self.hands
-        if part is not None or self.tabs.dialog is not None or hands.open_list is not None or hands.address is not None:
-            outcome = await hands.on_overlay(action, part, self.scale)
+    ) -> StepResult:
+        executor = self.executor
+        if (
+            part is not None
+            or self.tabs.dialog is not None
+            or executor.open_list is not None
+            or executor.address is not None
+        ):
+            outcome = await executor.on_overlay(action, part, self.scale)
             if outcome is not None:
                 return outcome
-        return await hands.on_page(action, place, end, expected, self._anchor(action))
+        return await executor.on_page(action, place, end, expected, self._anchor(action))
 
     def _anchor(self, action: Action) -> Any:
         """How a `<select>` box at a place of the page lies in the picture."""
@@ -289,11 +294,11 @@ class BrowserEnvironment:
 
     def options(self) -> list[tuple[str, str, Box]]:
         """The open list of a `<select>`: its `data-id`, and each option's words and box in the picture."""
-        shown = self.hands.open_list
+        shown = self.executor.open_list
         if shown is None:
             return []
         parts = shown.draw(Image.new("RGB", self.screen_size), self.scale)
-        return [(self.hands.list_id, part.label, part.box) for part in parts]
+        return [(self.executor.list_id, part.label, part.box) for part in parts]
 
     def close(self) -> None:
         if self.chromium is None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from PIL import Image
 
 from viewfinder.agent.browser.overlays import OpenList, Part
-from viewfinder.agent.environment import Observation, Outcome, Target
+from viewfinder.agent.environment import Observation, StepResult, Target
 from viewfinder.agent.worlds.paint import Page, paint
 from viewfinder.agent.worlds.stage import Staged
 from viewfinder.agent.worlds.words import Split
@@ -71,7 +71,7 @@ class DrawnWorld(Staged):
     def focus(self) -> str:
         return self._focus
 
-    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> Outcome:
+    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> StepResult:
         name = action.name
         if name in _PRESSES and action.coordinate:
             self._press(action.coordinate)
@@ -86,7 +86,7 @@ class DrawnWorld(Staged):
         elif name in ("system_button", "open"):
             return self._system(action)
         self._draw()
-        return Outcome()
+        return StepResult()
 
     def _press(self, xy: tuple[float, float]) -> None:
         id = self.at(xy)
@@ -134,7 +134,7 @@ class DrawnWorld(Staged):
         else:
             self._scroll += down
 
-    def _system(self, action: Action) -> Outcome:
+    def _system(self, action: Action) -> StepResult:
         """What a phone's own buttons do."""
         view = self.view()
         wanted = {"Home": "home", "Back": "back"}.get(action.button or "", "")
@@ -142,10 +142,10 @@ class DrawnWorld(Staged):
             titles = {w.text.lower(): w.id for w in view.walk() if w.style == "app"}
             wanted = titles.get((action.text or "").lower(), "")
         if not wanted or view.find(wanted) is None:
-            return Outcome(False, f"nothing here answers to {action.button or action.text}")
+            return StepResult(False, f"nothing here answers to {action.button or action.text}")
         self.app.press(wanted)
         self._draw()
-        return Outcome()
+        return StepResult()
 
     def close(self) -> None:
         pass

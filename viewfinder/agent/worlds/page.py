@@ -16,12 +16,12 @@ const draw = () => document.querySelectorAll('canvas').forEach(c => {
   c.width = r.width * k; c.height = r.height * k;
   const pen = c.getContext('2d'), w = c.width, h = c.height;
   pen.textAlign = 'center'; pen.font = `${12 * k}px sans-serif`; pen.lineWidth = 4 * k;
-  for (const [kind, n, colour] of shapes) {
-    pen.fillStyle = pen.strokeStyle = kind === 'text' ? '#222' : colour;
+  for (const [kind, n, color] of shapes) {
+    pen.fillStyle = pen.strokeStyle = kind === 'text' ? '#222' : color;
     pen.beginPath();
     if (kind === 'circle') { pen.arc(n[0] * w, n[1] * h, n[2] * Math.min(w, h), 0, 7); pen.fill(); }
     else if (kind === 'line') { pen.moveTo(n[0] * w, n[1] * h); pen.lineTo(n[2] * w, n[3] * h); pen.stroke(); }
-    else pen.fillText(colour, n[0] * w, n[1] * h + 4 * k);
+    else pen.fillText(color, n[0] * w, n[1] * h + 4 * k);
   }
 });
 const show = text => { document.body.innerHTML = text; draw(); };

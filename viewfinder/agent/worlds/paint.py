@@ -2,7 +2,7 @@
 
     paint(view, skin, 320) -> the page (as high as it needs) and {id: box} in pixels of the page
 
-Knows colours and fonts; nothing of scrolling, focus or events beyond what it is told to show.
+Knows colors and fonts; nothing of scrolling, focus or events beyond what it is told to show.
 """
 
 from dataclasses import dataclass, field
@@ -179,15 +179,15 @@ class _Painter:
         width, height = x1 - x0, (x1 - x0) * 0.75
         self._panel((x0, y, x1, y + height), "#efece4", self.skin.line, widget.id)
         least = min(width, height)
-        for kind, numbers, colour in widget.shapes:
+        for kind, numbers, color in widget.shapes:
             cx, cy = x0 + numbers[0] * width, y + numbers[1] * height
             if kind == "circle":
                 r = numbers[2] * least
-                self.pen.ellipse((cx - r, cy - r, cx + r, cy + r), fill=colour)
+                self.pen.ellipse((cx - r, cy - r, cx + r, cy + r), fill=color)
             elif kind == "line":
-                self.pen.line((cx, cy, x0 + numbers[2] * width, y + numbers[3] * height), fill=colour, width=4)
+                self.pen.line((cx, cy, x0 + numbers[2] * width, y + numbers[3] * height), fill=color, width=4)
             else:
-                self.pen.text((cx, cy), colour, fill="#222222", font=self.small, anchor="mm")
+                self.pen.text((cx, cy), color, fill="#222222", font=self.small, anchor="mm")
         return y + height
 
 

@@ -1,4 +1,4 @@
-"""How applications look: colours, sizes and layouts, drawn from a seed; some never in training.
+"""How applications look: colors, sizes and layouts, drawn from a seed; some never in training.
 
 The split decides which palettes, corner radii and layouts can come, so a test screen never has a look that was
 trained on.
@@ -10,7 +10,7 @@ import numpy as np
 
 from viewfinder.agent.worlds.words import Split
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 _PALETTES: dict[Split, tuple[tuple[str, ...], ...]] = {
     "train": (  # background, surface, ink, accent, ink on the accent, line
@@ -84,6 +84,6 @@ def draw_skin(rng: np.random.Generator, split: Split, width: int) -> Skin:
     )
 
 
-def rgb(colour: str) -> Colour:
+def rgb(color: str) -> Color:
     """`#ff8000` gives `(255, 128, 0)`."""
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)

@@ -5,8 +5,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from viewfinder.agent.browser import BrowserEnvironment, Chromium
-from viewfinder.agent.browser.guard import SiteReply, SiteRequest
-from viewfinder.agent.environment import Observation, Outcome, Target
+from viewfinder.agent.browser.network_filter import SiteReply, SiteRequest
+from viewfinder.agent.environment import Observation, StepResult, Target
 from viewfinder.agent.policy import Policy
 from viewfinder.agent.worlds.page import write_body, write_page
 from viewfinder.agent.worlds.stage import Staged
@@ -79,11 +79,11 @@ class WebWorld(Staged):
     def target(self, xy: tuple[float, float] | None) -> Target:
         return self.browser.target(xy)
 
-    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> Outcome:
+    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> StepResult:
         if action.name == "system_button" and action.button == "Home" and self.view().find("home"):
             self.app.press("home")
             self._show()
-            return Outcome()
+            return StepResult()
         return self.browser.act(action, expected, confirmed=confirmed)
 
     def boxes(self) -> dict[str, Box]:

@@ -2,7 +2,7 @@
 
     column(text("Inbox", "title"), item("mail 0", "Ann", "Lunch?"), row(button("write", "Write")))
 
-Ids name what can be acted on; the rest has "". Knows neither pixels nor colours.
+Ids name what can be acted on; the rest has "". Knows neither pixels nor colors.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import Literal
 
 Kind = Literal["column", "row", "text", "button", "field", "check", "choice", "item", "canvas", "gap"]
 Shape = tuple[str, tuple[float, ...], str]
-"""("circle" | "line" | "box" | "text", numbers in 0..1 of the canvas, colour or words)."""
+"""("circle" | "line" | "box" | "text", numbers in 0..1 of the canvas, color or words)."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from viewfinder.agent.desktop import DesktopEnvironment
-from viewfinder.agent.environment import Observation, Outcome, Target
+from viewfinder.agent.environment import Observation, StepResult, Target
 from viewfinder.agent.worlds.stage import Staged
 from viewfinder.agent.worlds.words import Split
 from viewfinder.errors import ViewfinderError
@@ -118,7 +118,7 @@ class WindowWorld(Staged):
         self._sync()
         return super().target(xy)
 
-    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> Outcome:
+    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> StepResult:
         outcome = self.desktop.act(action, None, confirmed=confirmed)
         self._sync()
         time.sleep(0.05)

@@ -81,10 +81,10 @@ class Window:
     def _button(self, node: Node, into: Any, words: str = "", anchor: str = "center") -> Any:
         strong = node["style"] in ("main", "picked", "app")
         back, ink = ("accent", "on_accent") if strong else ("surface", "ink")
-        colours = {"bg": self.skin[back], "fg": self.skin[ink], "activebackground": self.skin[back]}
+        colors = {"bg": self.skin[back], "fg": self.skin[ink], "activebackground": self.skin[back]}
         made = tk.Button(
             into, text=words or node["text"], font=self.font, anchor=anchor, justify="left",
-            command=lambda: self._press(node["id"]), takefocus=False, pady=1, **colours,
+            command=lambda: self._press(node["id"]), takefocus=False, pady=1, **colors,
         )  # fmt: skip
         self.parts[node["id"]] = made
         return made
@@ -135,15 +135,15 @@ class Window:
         width = self.width - 16
         height = round(width * 0.6)
         made = tk.Canvas(into, width=width, height=height, bg="#efece4", highlightthickness=0)
-        for kind, n, colour in node["shapes"]:
+        for kind, n, color in node["shapes"]:
             x, y = n[0] * width, n[1] * height
             if kind == "circle":
                 r = n[2] * min(width, height)
-                made.create_oval(x - r, y - r, x + r, y + r, fill=colour, outline=colour)
+                made.create_oval(x - r, y - r, x + r, y + r, fill=color, outline=color)
             elif kind == "line":
-                made.create_line(x, y, n[2] * width, n[3] * height, fill=colour, width=4)
+                made.create_line(x, y, n[2] * width, n[3] * height, fill=color, width=4)
             else:
-                made.create_text(x, y, text=colour, font=self.font)
+                made.create_text(x, y, text=color, font=self.font)
         made.bind("<Button-1>", lambda event: self._press(node["id"], (event.x / width, event.y / height)))
         self.parts[node["id"]] = made
         return made

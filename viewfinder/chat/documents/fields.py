@@ -16,11 +16,10 @@ from typing import Any
 from viewfinder.errors import GrammarError
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.json_schema import OPAQUE
+from viewfinder.outputs.place import Corners
 
 _LEAF_TYPES = ("string", "integer", "number", "boolean")
 _PLACE = "viewfinder_place"
-
-Rectangle = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Field:
     value: Any
     path: str
     page: int | None = None
-    box: Rectangle | None = None
+    box: Corners | None = None
     confidence: float | None = None
     verified: bool | None = None
     source: tuple[int, int] | None = None

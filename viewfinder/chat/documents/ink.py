@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewfinder.media.image import Picture
+from viewfinder.outputs.place import Corners
 
 _BLOCK = 4
 _TILE = 16  # blocks
 _CONTRAST = 20.0  # of 255; noise of a standard deviation of 10 leaves 2.5 in a block
 _BLANK_BELOW = 4  # blocks: a single digit of small print fills more
-
-Rectangle = tuple[float, float, float, float]
 
 
 class Ink:
@@ -31,11 +30,11 @@ class Ink:
         """Nothing is drawn on the page."""
         return int(self._blocks.sum()) < _BLANK_BELOW
 
-    def inside(self, box: Rectangle) -> bool:
+    def inside(self, box: Corners) -> bool:
         """Whether anything is drawn in a box of original pixels."""
         return bool(self._blocks[self._part(box)].any())
 
-    def beside(self, box: Rectangle, others: Sequence[Rectangle]) -> bool:
+    def beside(self, box: Corners, others: Sequence[Corners]) -> bool:
         """Whether as much as a digit of small print is drawn in a box and outside of other boxes."""
         rows, columns = self._part(box)
         rest = self._blocks.copy()
@@ -43,7 +42,7 @@ class Ink:
             rest[self._part(other)] = False
         return int(rest[rows, columns].sum()) >= _BLANK_BELOW
 
-    def _part(self, box: Rectangle) -> tuple[slice, slice]:
+    def _part(self, box: Corners) -> tuple[slice, slice]:
         """Rows and columns of the blocks that a box of original pixels touches."""
         x1, y1, x2, y2 = (value * self._scale[i % 2] / _BLOCK for i, value in enumerate(box))
         return slice(max(0, int(y1)), int(np.ceil(y2)) + 1), slice(max(0, int(x1)), int(np.ceil(x2)) + 1)

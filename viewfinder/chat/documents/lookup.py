@@ -9,9 +9,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from viewfinder.chat.documents.fields import Field, Rectangle
+from viewfinder.chat.documents.fields import Field
 from viewfinder.media.document import Word
 from viewfinder.outputs.document.truth import fold, layer_is_sound
+from viewfinder.outputs.place import Corners
 
 _EDGE = ".,;:()[]{}\"'$€£¥%#*"
 
@@ -48,12 +49,12 @@ def _wanted(value: Any) -> list[str]:
     return [word for part in str(value).split() if (word := fold(part).strip(_EDGE).casefold())]
 
 
-def _places(value: Any, words: Sequence[Word]) -> list[Rectangle]:
+def _places(value: Any, words: Sequence[Word]) -> list[Corners]:
     if isinstance(value, int | float):
         return [word.box for word in words if _number(word.text) == float(value)]
     wanted = _wanted(value)
     texts = [fold(word.text).strip(_EDGE).casefold() for word in words]
-    found: list[Rectangle] = []
+    found: list[Corners] = []
     for start in range(len(texts) - len(wanted) + 1):
         if texts[start : start + len(wanted)] == wanted:
             found.append(_around([word.box for word in words[start : start + len(wanted)]]))
@@ -76,12 +77,12 @@ def _number(text: str) -> float | None:
     return -number if negative else number
 
 
-def _around(boxes: Sequence[Rectangle]) -> Rectangle:
+def _around(boxes: Sequence[Corners]) -> Corners:
     x1, y1, x2, y2 = zip(*boxes, strict=True)
     return min(x1), min(y1), max(x2), max(y2)
 
 
-def _distance(box: Rectangle, near: Rectangle | None) -> float:
+def _distance(box: Corners, near: Corners | None) -> float:
     if near is None:
         return box[1]
     return abs(box[0] + box[2] - near[0] - near[2]) + abs(box[1] + box[3] - near[1] - near[3])

@@ -17,13 +17,12 @@ from viewfinder.messages import ChatModel, ImagePart, Part, Reply, Sampling, use
 from viewfinder.outputs.document import Page
 from viewfinder.outputs.document.truth import fold
 from viewfinder.outputs.loose_json import find_value
+from viewfinder.outputs.place import Corners
 
 NOT_FOUND = "not in these documents"
 _MAX_CITATIONS = 5
 _MAX_NEW_TOKENS = 1024
 _NUMBER = re.compile(r"\d[\d.,:/-]*")
-
-Rectangle = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Citation:
 
     file: str
     page: int
-    box: Rectangle | None
+    box: Corners | None
     size: tuple[float, float]
     text: str
     element: int

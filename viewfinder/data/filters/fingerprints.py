@@ -1,6 +1,6 @@
 """Marks of texts, pictures and clips that stay nearly equal where the thing stays nearly equal.
 
-Texts: MinHash of word triples (datasketch). Pictures: perceptual hash of 64 bits (ImageHash) with sixteen mean colours
+Texts: MinHash of word triples (datasketch). Pictures: perceptual hash of 64 bits (ImageHash) with sixteen mean colors
 and the aspect, since a hash of the outlines alone takes a red square on grey for a blue one on white. Clips: pictures
 at four moments. All marks go through JSON.
 """
@@ -24,7 +24,7 @@ _SCHEME = "affine32"
 DISTANCE = 10
 """Bits of 64 in which two hashes of one picture may differ."""
 MOMENTS = 4
-_COLOUR, _ASPECT, _PARTS = 8.0, 1.12, 4
+_COLOR, _ASPECT, _PARTS = 8.0, 1.12, 4
 
 
 def normal(text: str) -> list[str]:
@@ -58,12 +58,12 @@ class PictureMark:
 
     Attributes:
         bits: its perceptual hash, 64 bits.
-        colours: mean red, green and blue of its 4 x 4 parts, 48 bytes row by row.
+        colors: mean red, green and blue of its 4 x 4 parts, 48 bytes row by row.
         aspect: width over height.
     """
 
     bits: int
-    colours: bytes
+    colors: bytes
     aspect: float
 
     def is_near(self, other: "PictureMark") -> bool:
@@ -72,11 +72,11 @@ class PictureMark:
             return False
         if max(self.aspect / other.aspect, other.aspect / self.aspect) > _ASPECT:
             return False
-        away = sum(abs(a - b) for a, b in zip(self.colours, other.colours, strict=True))
-        return away <= _COLOUR * len(self.colours)
+        away = sum(abs(a - b) for a, b in zip(self.colors, other.colors, strict=True))
+        return away <= _COLOR * len(self.colors)
 
     def to_list(self) -> list[Any]:
-        return [f"{self.bits:016x}", self.colours.hex(), self.aspect]
+        return [f"{self.bits:016x}", self.colors.hex(), self.aspect]
 
     @classmethod
     def from_list(cls, values: Sequence[Any]) -> "PictureMark":

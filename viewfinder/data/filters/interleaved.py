@@ -153,7 +153,7 @@ def _relevance(said: str, near: str, sample: Sample, pixels: np.ndarray) -> floa
 
 
 def is_blank(pixels: np.ndarray) -> bool:
-    """Whether next to nothing is shown: one colour, or a smooth run of colours."""
+    """Whether next to nothing is shown: one color, or a smooth run of colors."""
     grey = pixels.astype(np.float32).mean(2)
     steps = np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean()
     return float(grey.std()) < 3.0 or float(steps) < 0.25

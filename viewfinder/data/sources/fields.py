@@ -65,10 +65,10 @@ class RowReader:
         keys = Keys(raw if not self.ignore else {k: v for k, v in raw.items() if k not in listed(self.ignore)})
         media = RowMedia(keys, self.media)
         said, task, truth, language = self._said(keys, media)
-        about: dict[str, Any] = {"id": "", "licence": "", "language": language, "domain": "file", "task": task}
+        about: dict[str, Any] = {"id": "", "license": "", "language": language, "domain": "file", "task": task}
         about |= {name: keys.text(name) for name in about if name in keys.values}
-        if "license" in keys.values and "licence" not in keys.values:
-            about["licence"] = keys.text("license")
+        if "licence" in keys.values and "license" not in keys.values:
+            about["license"] = keys.text("licence")
         sample = Sample(said, truth=truth, **about)
         objects = read_objects(keys.take("objects"), media) if keys.has("objects") else None
         sample = _with_pair(sample, keys, media, self.media)

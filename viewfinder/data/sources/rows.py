@@ -28,23 +28,23 @@ def guarded(make: Callable[[], Sample], name: Callable[[], str]) -> Sample | Bad
 
 
 def new_sample(messages: Sequence[Message], task: str, **fields: Any) -> Sample:
-    """A sample whose licence, language and domain are the source's unless they are given."""
-    return Sample(messages=tuple(messages), task=task, **{"licence": "", "language": "", "domain": "", **fields})
+    """A sample whose license, language and domain are the source's unless they are given."""
+    return Sample(messages=tuple(messages), task=task, **{"license": "", "language": "", "domain": "", **fields})
 
 
 class RowSource:
     """A source over a list of rows: subclasses list them and make a sample of one.
 
     Attributes:
-        licence, language, domain: of every sample whose row does not say.
+        license, language, domain: of every sample whose row does not say.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     domain: ClassVar[str] = "file"
 
-    def __init__(self, rows: Sequence[Any], licence: str = "unknown", language: str = "en") -> None:
-        self.rows, self.licence, self.language = rows, licence, language
+    def __init__(self, rows: Sequence[Any], license: str = "unknown", language: str = "en") -> None:
+        self.rows, self.license, self.language = rows, license, language
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -68,7 +68,7 @@ class RowSource:
             sample,
             id=sample.id or f"{self.name}-{number}",
             domain=sample.domain or self.domain,
-            licence=sample.licence or self.licence,
+            license=sample.license or self.license,
             language=sample.language or self.language,
             lineage=(f"source.{self.name}@{self.version}", *sample.lineage),
         )

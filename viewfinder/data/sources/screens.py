@@ -91,7 +91,7 @@ class ScreenSource(RowSource):
         forms = tuple(form for turn in turns for form in ("", turn[2]))
         task = "action" if action else "screen"
         truth = {"elements": [{"box": list(box.xyxy), "name": box.label} for box, _ in chosen]}
-        about = {key: keys.text(key) for key in ("licence", "language")}
+        about = {"license": keys.text("license", "licence"), "language": keys.text("language")}
         keys.finish("the screen")
         return new_sample(messages, task, truth=truth, forms=forms, device=device if action else None, **about)
 

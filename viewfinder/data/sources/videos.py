@@ -33,7 +33,7 @@ _SLACK = 0.5
 class _Row:
     video: str
     events: tuple[tuple[float, float, str], ...]
-    licence: str = ""
+    license: str = ""
     language: str = ""
 
 
@@ -72,7 +72,7 @@ class VideoSource(RowSource):
             asked, answer, task, spans = moments_prompt(query), format_moments(same, duration), "moments", same
         truth = {"spans": [[s.start, s.end, s.label] for s in spans], "duration": duration}
         messages = (say("user", video, asked), say("assistant", answer))
-        return new_sample(messages, task, truth=truth, licence=row.licence, language=row.language)
+        return new_sample(messages, task, truth=truth, license=row.license, language=row.language)
 
     def _find(self, name: str) -> Path:
         for path in (self.media / name, *((self.media / f"{name}{suffix}") for suffix in SUFFIXES)):
@@ -129,6 +129,8 @@ def _row_of(raw: dict[str, Any]) -> _Row:
         events.append((float(start), float(end), inner.text("caption", "description", "query", "label")))
         inner.finish("an event")
     keys.take("duration")  # measured on the clip itself
-    row = _Row(keys.text("video"), tuple(events), licence=keys.text("licence"), language=keys.text("language"))
+    row = _Row(
+        keys.text("video"), tuple(events), license=keys.text("license", "licence"), language=keys.text("language")
+    )
     keys.finish("the row")
     return row

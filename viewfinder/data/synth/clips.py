@@ -1,6 +1,6 @@
 """Short clips with one event each, and when it happens in true seconds.
 
-A few still shapes, and one thing that appears and goes, moves, changes its colour, or a word that is shown.
+A few still shapes, and one thing that appears and goes, moves, changes its color, or a word that is shown.
 The event lasts from `start` to `end`; frames are taken at whatever rate is asked, so the same clip can be
 seen at 0.5 and at 8 frames per second.
 """

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from viewfinder.data.synth.choose import chance, number, pick
+from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.grounds import camera, ground
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.objects import Cutout, Library, cutout, find_libraries, split_names
 
-Rectangle = tuple[int, int, int, int]
 _SEEN = 64
 
 
@@ -25,7 +25,7 @@ class Placed:
     """An object in the picture. `box` is x1, y1, x2, y2 of what is visible, `mask` which pixels those are."""
 
     name: str
-    box: Rectangle
+    box: PixelRectangle
     mask: NDArray[np.bool_] = field(repr=False, compare=False)
 
     @property
@@ -53,7 +53,7 @@ class Collage:
     objects: tuple[Placed, ...]
     absent: tuple[str, ...]
     styles: tuple[str, ...]
-    licences: tuple[str, ...]
+    licenses: tuple[str, ...]
 
     def named(self, name: str) -> tuple[Placed, ...]:
         return tuple(one for one in self.objects if one.name == name)
@@ -87,7 +87,7 @@ def make_collage(
     here = {one.name for one in objects}
     absent = [name for name in (_draw_name(rng, library, options) for _ in range(4)) if name not in here]
     return Collage(
-        camera(rng, image, options.difficulty), tuple(objects), tuple(absent), (library.style,), (library.licence,)
+        camera(rng, image, options.difficulty), tuple(objects), tuple(absent), (library.style,), (library.license,)
     )
 
 

@@ -66,7 +66,7 @@ def _note(xy: tuple[float, float], text: str, font: ImageFont.FreeTypeFont, anch
 
 
 def _shows(image: Image.Image, line: TextLine) -> bool:
-    """Inside the picture, and not painted over with one colour."""
+    """Inside the picture, and not painted over with one color."""
     x1, y1, x2, y2 = line.box
     if min(line.centers) < 0 or max(line.centers) >= image.width or y1 < -2 or y2 > image.height + 2:
         return False

@@ -45,7 +45,7 @@ def one_or_two(rng: np.random.Generator, ask: Callable[[], Exchange], second: fl
 def converse(
     exchanges: Sequence[Exchange],
     *pictures: Image.Image,
-    licence: str = "Apache-2.0",
+    license: str = "Apache-2.0",
     language: str = "en",
     lineage: tuple[str, ...] = (),
     device: Literal["mobile", "computer"] | None = None,
@@ -66,7 +66,7 @@ def converse(
         task="+".join(one.task for one in exchanges),
         truth={"turns": [one.truth for one in exchanges]},
         language=language,
-        licence=licence,
+        license=license,
         lineage=lineage,
         forms=tuple(forms),
         device=device,

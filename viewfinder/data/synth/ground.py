@@ -8,26 +8,26 @@ from PIL import Image
 
 from viewfinder.data.synth.shapes import COLORS
 
-Rectangle = tuple[int, int, int, int]
+PixelRectangle = tuple[int, int, int, int]
 """x1, y1, x2, y2: outer corners, in pixels of the picture."""
 
 
 @dataclass(frozen=True)
 class Ground:
-    """A picture with a ground of one colour; `ink` are the colours text may have, `taken` where something stands."""
+    """A picture with a ground of one color; `ink` are the colors text may have, `taken` where something stands."""
 
     image: Image.Image
     background: str
     ink: Sequence[str]
-    taken: list[Rectangle] = field(default_factory=list)
+    taken: list[PixelRectangle] = field(default_factory=list)
 
     def contrasting(self, rng: np.random.Generator, colors: Sequence[str], least: float) -> str | None:
-        """One of the colours that differ from the ground by at least so much, in all channels together."""
+        """One of the colors that differ from the ground by at least so much, in all channels together."""
         base = np.array(COLORS[self.background], float)
         fit = [c for c in colors if np.abs(np.array(COLORS[c]) - base).sum() >= least]
         return fit[int(rng.integers(len(fit)))] if fit else None
 
-    def is_free(self, box: Rectangle, margin: int) -> bool:
+    def is_free(self, box: PixelRectangle, margin: int) -> bool:
         x, y, right, bottom = box
         return all(
             right + margin <= a or c + margin <= x or bottom + margin <= b or d + margin <= y

@@ -60,16 +60,16 @@ def converse_about(rng: np.random.Generator, collage: Collage) -> Sample:
 
 def ask(rng: np.random.Generator, collage: Collage) -> Exchange:
     """One exchange of a task that fits the picture."""
-    maker = weighted(rng, _WEIGHTS if collage.objects else {_absent: 1.0})
-    return maker(rng, collage) or _absent(rng, collage)
+    generator = weighted(rng, _WEIGHTS if collage.objects else {_absent: 1.0})
+    return generator(rng, collage) or _absent(rng, collage)
 
 
 def as_sample(exchanges: list[Exchange], collage: Collage) -> Sample:
-    """A conversation about the picture, with its licences and drawing styles."""
+    """A conversation about the picture, with its licenses and drawing styles."""
     return converse(
         exchanges,
         collage.image,
-        licence=" AND ".join(sorted(set(collage.licences))),
+        license=" AND ".join(sorted(set(collage.licenses))),
         lineage=tuple(f"objects.{style}" for style in collage.styles),
     )
 

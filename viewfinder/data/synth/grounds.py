@@ -1,4 +1,4 @@
-"""What pictures are drawn on: flat colours, gradients, stripes, noise, clutter, paper; and what a camera adds."""
+"""What pictures are drawn on: flat colors, gradients, stripes, noise, clutter, paper; and what a camera adds."""
 
 import io
 
@@ -8,14 +8,14 @@ from PIL import Image, ImageDraw, ImageFilter
 from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.drawn_text import keep_notes
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 
 def ground(rng: np.random.Generator, size: tuple[int, int], difficulty: float = 0.5) -> Image.Image:
     """A background: plain when easy, with texture and clutter when hard."""
     kind = rng.random() * (0.4 + difficulty)
     if kind < 0.3:
-        return Image.new("RGB", size, any_colour(rng))
+        return Image.new("RGB", size, any_color(rng))
     if kind < 0.6:
         return _gradient(rng, size)
     if kind < 0.8:
@@ -23,7 +23,7 @@ def ground(rng: np.random.Generator, size: tuple[int, int], difficulty: float = 
     return _clouds(rng, size) if kind < 1.1 else _clutter(rng, _clouds(rng, size))
 
 
-def any_colour(rng: np.random.Generator, low: int = 0, high: int = 255) -> Colour:
+def any_color(rng: np.random.Generator, low: int = 0, high: int = 255) -> Color:
     r, g, b = rng.integers(low, high + 1, 3).tolist()
     return r, g, b
 
@@ -34,9 +34,9 @@ def brightness(image: Image.Image, box: tuple[int, int, int, int] | None = None)
     return float(np.asarray(part.convert("L"), float).mean())
 
 
-def contrasting(rng: np.random.Generator, light: float, spread: int = 70) -> Colour:
-    """A dark colour on light ground, a light one on dark."""
-    return any_colour(rng, 0, spread) if light > 128 else any_colour(rng, 255 - spread, 255)
+def contrasting(rng: np.random.Generator, light: float, spread: int = 70) -> Color:
+    """A dark color on light ground, a light one on dark."""
+    return any_color(rng, 0, spread) if light > 128 else any_color(rng, 255 - spread, 255)
 
 
 def _gradient(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
@@ -45,7 +45,7 @@ def _gradient(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
 
 
 def _stripes(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
-    first = np.array(any_colour(rng), float)
+    first = np.array(any_color(rng), float)
     second = np.clip(first + rng.normal(0, 40, 3), 0, 255)
     x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
     along = (x * rng.uniform(-1, 1) + y * rng.uniform(-1, 1)) / rng.uniform(4, 30)
@@ -72,11 +72,11 @@ def _clutter(rng: np.random.Generator, image: Image.Image) -> Image.Image:
         dx, dy = (int(v) for v in rng.integers(5, max(6, min(image.size) // 3), 2))
         shape = pick(rng, ("line", "arc", "pie"))
         if shape == "line":
-            draw.line((x, y, x + dx, y + dy), fill=any_colour(rng), width=number(rng, 1, 4))
+            draw.line((x, y, x + dx, y + dy), fill=any_color(rng), width=number(rng, 1, 4))
         elif shape == "arc":
-            draw.arc((x, y, x + dx, y + dy), 0, number(rng, 60, 300), fill=any_colour(rng), width=number(rng, 1, 4))
+            draw.arc((x, y, x + dx, y + dy), 0, number(rng, 60, 300), fill=any_color(rng), width=number(rng, 1, 4))
         else:
-            draw.pieslice((x, y, x + dx, y + dy), 0, number(rng, 40, 320), fill=any_colour(rng))
+            draw.pieslice((x, y, x + dx, y + dy), 0, number(rng, 40, 320), fill=any_color(rng))
     return image
 
 

@@ -7,7 +7,7 @@ below; `viewfinder data build`, the gallery, the benches and the tests of all ki
   the same bytes, in any process;
 - keeps to `options`: sizes, difficulty, languages, and the split. "train" must not touch a held-out font, category,
   layout or language and "held_out" must use one wherever the kind has such a choice, so the two never share any;
-- returns a `Sample` with messages that end with an assistant turn, `task`, `truth`, `language`, `licence` of the media,
+- returns a `Sample` with messages that end with an assistant turn, `task`, `truth`, `language`, `license` of the media,
   and `forms` for each message that holds places (pixels of the original). `id`, `seed`, the first entry of `lineage`
   and the tag of the split are added here;
 - is imported only when used, so a heavy import stands at the top of its own module and is named in `needs`, as is
@@ -68,12 +68,12 @@ class Options:
         return int(rng.integers(min(easy, round(top)), max(easy, round(top)) + 1))
 
 
-Maker = Callable[[np.random.Generator, Options], Sample]
+SampleGenerator = Callable[[np.random.Generator, Options], Sample]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind: where its maker is, what it makes, and the version of its output.
+    """A kind: where its generator is, what it makes, and the version of its output.
 
     Attributes:
         needs: names of `materials.needs` beyond the shipped set.
@@ -96,7 +96,7 @@ class Kind:
         if not (self.unless_objects and options is not None and options.objects):
             require(*self.needs, what=f"the kind {self.name!r}")
 
-    def maker(self) -> Maker:
+    def generator(self) -> SampleGenerator:
         """The function, imported now.
 
         Raises:
@@ -276,7 +276,7 @@ def make(name: str, seed: int, number: int, options: Options) -> Sample:
     """
     kind = find_kind(name)
     rng = np.random.default_rng((seed, zlib.crc32(name.encode()), number))
-    sample = kind.maker()(rng, options)
+    sample = kind.generator()(rng, options)
     return replace(
         sample,
         id=f"{name}-{seed}-{number}",

@@ -1,7 +1,7 @@
 """Libraries of named pictures to paste: thousands of categories, one in ten of them held out by name.
 
 A library is a folder of PNG or SVG files (the file name is the name), an Iconify JSON file (`icons.json` of any
-`@iconify-json` package), or a colour emoji font. Without any, the shipped archive is used. Drawing styles whose library
+`@iconify-json` package), or a color emoji font. Without any, the shipped archive is used. Drawing styles whose library
 is named in `HELD_OUT_STYLES` never reach training.
 """
 
@@ -42,10 +42,10 @@ class Cutout:
 
 
 class Library(Protocol):
-    """Named pictures of one style. `licence` and `style` go into the lineage of samples."""
+    """Named pictures of one style. `license` and `style` go into the lineage of samples."""
 
     style: str
-    licence: str
+    license: str
 
     def names(self) -> Sequence[str]:
         """All names, sorted."""
@@ -64,7 +64,7 @@ def held_out_name(name: str) -> bool:
 class Archive:
     """A zip of PNG files; the file name is the name."""
 
-    licence = "OFL-1.1"
+    license = "OFL-1.1"
     style = "noto-emoji"
 
     def __init__(self, path: Path) -> None:
@@ -79,9 +79,9 @@ class Archive:
 
 
 class EmojiFont:
-    """A colour bitmap font; names are those of Unicode."""
+    """A color bitmap font; names are those of Unicode."""
 
-    licence = "OFL-1.1"
+    license = "OFL-1.1"
     style = "noto-font"
 
     def __init__(self, path: Path) -> None:
@@ -121,7 +121,7 @@ class Iconify:
     def __init__(self, path: Path) -> None:
         self._content: dict[str, Any] = json.loads(path.read_text())
         self.style: str = self._content["prefix"]
-        self.licence: str = self._content.get("info", {}).get("license", {}).get("spdx", "unknown")
+        self.license: str = self._content.get("info", {}).get("license", {}).get("spdx", "unknown")
         self._keys = {key.replace("-", " "): key for key in self._content["icons"] if _plain(key)}
 
     def names(self) -> Sequence[str]:
@@ -140,14 +140,14 @@ def _plain(key: str) -> bool:
 
 
 class Folder:
-    """PNG and SVG files; `ATTRIBUTION` beside them may name their licence."""
+    """PNG and SVG files; `ATTRIBUTION` beside them may name their license."""
 
     def __init__(self, path: Path) -> None:
         files = (file for file in path.rglob("*") if file.suffix.lower() in (".png", ".svg", ".webp"))
         self._files = {re.sub(r"[-_]+", " ", file.stem).strip().lower(): file for file in files}
         self.style = path.name
-        note = path / "LICENCE"
-        self.licence = note.read_text().strip() if note.is_file() else "unknown"
+        note = path / "LICENSE"
+        self.license = note.read_text().strip() if note.is_file() else "unknown"
 
     def names(self) -> Sequence[str]:
         return sorted(self._files)
@@ -199,7 +199,7 @@ def open_library(path: str) -> Library:
         return EmojiFont(place)
     raise DataError(
         f"{path} is no library of objects, so nothing can be pasted from it; give a folder of PNG or SVG files, an "
-        "Iconify icons.json, or a colour emoji font"
+        "Iconify icons.json, or a color emoji font"
     )
 
 

@@ -1,4 +1,4 @@
-"""Ways to name things of a scene: by kind, colour, both, size or place, and what is not there."""
+"""Ways to name things of a scene: by kind, color, both, size or place, and what is not there."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

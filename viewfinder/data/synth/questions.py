@@ -144,8 +144,8 @@ _TEXT_ABSENT, _TEXT_POINTED = 0.12, 0.35
 
 def ask(rng: np.random.Generator, scene: Scene) -> Turn:
     """A short question with a short answer."""
-    maker = _ASKS[int(rng.integers(len(_ASKS)))]
-    asked = maker(rng, scene) or _how_many(rng, scene)
+    generator = _ASKS[int(rng.integers(len(_ASKS)))]
+    asked = generator(rng, scene) or _how_many(rng, scene)
     truth = {"answer": asked[1]} | ({"at": asked[2]} if len(asked) > 2 else {})
     return Turn("ask", asked[0], asked[1], truth)
 

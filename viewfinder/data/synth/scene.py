@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from viewfinder.data.synth.choose import number
-from viewfinder.data.synth.ground import Ground, Rectangle
+from viewfinder.data.synth.ground import Ground, PixelRectangle
 from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES, SHAPES, draw_mask, held_out_pair, paint
 from viewfinder.data.synth.text_lines import TextLine, draw_block, draw_line, draw_spaced_line
@@ -23,7 +23,7 @@ class Thing:
 
     shape: str
     color: str
-    box: Rectangle
+    box: PixelRectangle
     mask: Image.Image = field(repr=False, compare=False)
 
     @property
@@ -71,7 +71,7 @@ def make_scene(rng: np.random.Generator, size: tuple[int, int], style: SceneStyl
 
 
 def _ground(rng: np.random.Generator, size: tuple[int, int], color: str) -> Image.Image:
-    """One colour, a soft gradient of it, or faint stripes."""
+    """One color, a soft gradient of it, or faint stripes."""
     first, kind = np.array(paint(rng, color, 12), float), rng.random()
     if kind < 0.6:
         return Image.new("RGB", size, tuple(int(v) for v in first))

@@ -14,9 +14,9 @@ class SceneStyle:
         thing_size: smallest and largest width of a shape, as a share of the shorter side.
         text_size: smallest and largest font size in pixels per em.
         max_chars: longest line.
-        pairs: "train" leaves out the held-out shape and colour pairs, "held_out" draws only those, "all" any.
+        pairs: "train" leaves out the held-out shape and color pairs, "held_out" draws only those, "all" any.
         families: fonts to draw with.
-        repeat: probability that a new shape copies the kind or the colour of an earlier one.
+        repeat: probability that a new shape copies the kind or the color of an earlier one.
         plain: probability of a page, black on white.
         block: probability that the lines stand under one another, in one font from one left edge.
         spaced: probability that a line stands letter by letter on the grid of patches, more or less exactly.

@@ -1,7 +1,7 @@
-"""Named shapes and named colours: outlines, paint, and which pairs training never sees.
+"""Named shapes and named colors: outlines, paint, and which pairs training never sees.
 
 A shape is a polygon in the unit square (so that holes and curves need no special case) plus, for two of
-them, a second polygon cut out. Colours are a name and a place to vary around in RGB.
+them, a second polygon cut out. Colors are a name and a place to vary around in RGB.
 """
 
 from collections.abc import Callable
@@ -96,7 +96,7 @@ SHAPE_NAMES, COLOR_NAMES = tuple(SHAPES), tuple(COLORS)
 
 
 def held_out_pair(shape: str, color: str) -> bool:
-    """Whether this shape in this colour is kept out of training (about one pair in ten)."""
+    """Whether this shape in this color is kept out of training (about one pair in ten)."""
     return (3 * SHAPE_NAMES.index(shape) + 7 * COLOR_NAMES.index(color)) % 10 == 4
 
 

@@ -8,8 +8,8 @@ from viewfinder.data.synth.queries import pluralize
 from viewfinder.data.synth.scene import Scene, make_scene
 from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
+from viewfinder.eval.answer_format import number as count_form
 from viewfinder.eval.builtin.drawing import builtin, picture
-from viewfinder.eval.forms import number as count_form
 from viewfinder.eval.question import Question
 from viewfinder.messages import user
 from viewfinder.outputs import prompts
@@ -41,7 +41,7 @@ def _crowd(rng: np.random.Generator, wanted: int) -> Scene:
 
 
 def _nouns(made: Scene) -> Iterator[tuple[str, int]]:
-    """Names in the plural with how many things they fit; those with a colour and a shape first."""
+    """Names in the plural with how many things they fit; those with a color and a shape first."""
     for color in COLOR_NAMES:
         for shape in SHAPE_NAMES:
             counted = sum(t.color == color and t.shape == shape for t in made.things)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth import kinds
-from viewfinder.eval.forms import Form
+from viewfinder.eval.answer_format import AnswerFormat
 from viewfinder.eval.question import Question
 from viewfinder.eval.task import MediaSettings, Task
 from viewfinder.media.encode import encode_picture
@@ -32,11 +32,11 @@ def size_of(rng: np.random.Generator) -> tuple[int, int]:
     return SIZES[int(rng.integers(len(SIZES)))]
 
 
-Maker = Callable[[np.random.Generator, int], Question | None]
+QuestionGenerator = Callable[[np.random.Generator, int], Question | None]
 
 
-def endless(name: str, make: Maker) -> Callable[[Any], Iterator[Question]]:
-    """Questions 0, 1, 2 ... of a task; a maker that gives None is asked again with the next generator."""
+def endless(name: str, make: QuestionGenerator) -> Callable[[Any], Iterator[Question]]:
+    """Questions 0, 1, 2 ... of a task; a `make` that gives None is asked again with the next generator."""
 
     def questions(_: Any) -> Iterator[Question]:
         number = 0
@@ -49,7 +49,7 @@ def endless(name: str, make: Maker) -> Callable[[Any], Iterator[Question]]:
     return questions
 
 
-def builtin(name: str, title: str, make: Maker, form: Form, score: Any, **fields: Any) -> Task:
+def builtin(name: str, title: str, make: QuestionGenerator, form: AnswerFormat, score: Any, **fields: Any) -> Task:
     """A task of the table."""
     fields = {"settings": MediaSettings(), "family": "builtin", "count": QUESTIONS, **fields}
     return Task(f"builtin_{name}", title, endless(name, make), form, score, **fields)
@@ -83,5 +83,5 @@ def has(kind: str) -> bool:
 def held_out(kind: str, rng: np.random.Generator, task: str, **options: Any) -> Sample | None:
     """A held-out sample of a kind whose first turn is of `task` ("locate" of "locate+ask"), or None."""
     wanted = kinds.Options(**{"split": "held_out", "difficulty": 0.3, **options})
-    sample = kinds.find_kind(kind).maker()(rng, wanted)
+    sample = kinds.find_kind(kind).generator()(rng, wanted)
     return sample if sample.task.split("+")[0] == task and sample.messages[0].role == "user" else None

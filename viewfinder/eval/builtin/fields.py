@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from viewfinder.eval.answer_format import AnswerFormat
 from viewfinder.eval.builtin.drawing import builtin, first_turn, has, held_out
-from viewfinder.eval.forms import Form
 from viewfinder.eval.metrics import F1, field_f1
-from viewfinder.eval.question import Answer, Question, Sight
+from viewfinder.eval.question import ModelAnswer, Question, Sight
 from viewfinder.eval.task import Scored, Task
 from viewfinder.outputs.loose_json import find_value
 
@@ -35,7 +35,7 @@ def bare(value: Any) -> Any:
     return [bare(v) for v in value] if isinstance(value, list) else value
 
 
-def _read(answer: Answer, question: Question) -> Any:
+def _read(answer: ModelAnswer, question: Question) -> Any:
     try:
         return bare(json.loads(answer.text))
     except ValueError:
@@ -67,7 +67,7 @@ def _schema(question: Question, sight: Sight) -> dict[str, Any]:
     return {"schema": schema_of(question.truth, question.tags["places"] == "yes")}
 
 
-_FIELDS = Form("json-fields/1", _read, lambda q, s: json.dumps(q.truth), _guess, lambda q, s: "{}", _schema)
+_FIELDS = AnswerFormat("json-fields/1", _read, lambda q, s: json.dumps(q.truth), _guess, lambda q, s: "{}", _schema)
 
 
 def fields_total(scored: Sequence[Scored]) -> dict[str, float]:

@@ -7,8 +7,8 @@ import numpy as np
 
 from viewfinder.data.synth.clips import EventClip, make_clip
 from viewfinder.data.synth.fonts import find_families
+from viewfinder.eval.answer_format import span
 from viewfinder.eval.builtin.drawing import builtin
-from viewfinder.eval.forms import span
 from viewfinder.eval.metrics import temporal_iou
 from viewfinder.eval.question import Question
 from viewfinder.media.encode import Encoded, encode_clip

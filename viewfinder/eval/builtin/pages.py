@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from viewfinder.eval.answer_format import AnswerFormat, text
 from viewfinder.eval.builtin.drawing import builtin, first_turn, has, held_out
-from viewfinder.eval.forms import Form, text
 from viewfinder.eval.metrics import F1, box_f1, relaxed_accuracy, teds, text_distance
-from viewfinder.eval.question import Answer, Question, Sight
+from viewfinder.eval.question import ModelAnswer, Question, Sight
 from viewfinder.eval.task import Scored, Task
 from viewfinder.outputs.document.document import Document, Page
 from viewfinder.outputs.document.elements import Chart, Table
@@ -28,7 +28,7 @@ def _parse(rng: np.random.Generator, number: int, kind: str, task: str, **option
     return Question(f"{number}", (asked,), answer, {"kind": kind}) if asked.text == parse_prompt() else None
 
 
-def _read(answer: Answer, question: Question) -> str:
+def _read(answer: ModelAnswer, question: Question) -> str:
     """The page with boxes in pixels of the original."""
     page = Page.from_html(answer.text, answer.sight.transforms[0])
     return Document((replace(page, transform=None),)).to_html(fenced=True)
@@ -47,7 +47,7 @@ def _grammar(question: Question, sight: Sight) -> dict[str, Any]:
     return {"grammar": qwenvl_html_grammar(*sight.transforms[0].resized_size)}
 
 
-page_form = Form("qwenvl-html/1", _read, _write, _nothing, _nothing, _grammar)
+page_form = AnswerFormat("qwenvl-html/1", _read, _write, _nothing, _nothing, _grammar)
 """A page as QwenVL HTML; `truth` is that of the whole page, boxes in pixels of the original."""
 
 
@@ -121,13 +121,13 @@ def _question_of_chart(rng: np.random.Generator, number: int) -> Question | None
     return Question(f"{number}", (asked,), str(truth["answer"]), {"asked": asked.text.split()[0]})
 
 
-def _value_said(answer: Answer, question: Question) -> str:
+def _value_said(answer: ModelAnswer, question: Question) -> str:
     """The value at the end of a worked answer ("... The sum is 12."), else the whole."""
     said = answer.text.strip()
     return said.rsplit(" is ", 1)[-1].rstrip(".") if " is " in said else said
 
 
-_VALUE = Form("last-value/1", _value_said, text.write, lambda q, s, rng: str(rng.randint(1, 99)))
+_VALUE = AnswerFormat("last-value/1", _value_said, text.write, lambda q, s, rng: str(rng.randint(1, 99)))
 
 
 def _tasks() -> tuple[Task, ...]:

@@ -1,6 +1,6 @@
 """Placing: locate shapes, named objects and words; point; say that what is asked for is not there.
 
-Shapes have held-out pairs of shape and colour, objects held-out names (or styles), words held-out fonts.
+Shapes have held-out pairs of shape and color, objects held-out names (or styles), words held-out fonts.
 """
 
 import random
@@ -14,8 +14,8 @@ from viewfinder.data.synth.collage import make_collage
 from viewfinder.data.synth.queries import thing_label
 from viewfinder.data.synth.scene import Scene
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
+from viewfinder.eval.answer_format import AnswerFormat, box, boxes, point
 from viewfinder.eval.builtin.drawing import builtin, picture, size_of
-from viewfinder.eval.forms import Form, box, boxes, point
 from viewfinder.eval.metrics import iou, point_in_box
 from viewfinder.eval.question import Question, Sight
 from viewfinder.eval.suites.drawing import scene
@@ -86,7 +86,7 @@ def point_at(rng: np.random.Generator, number: int) -> Question | None:
 
 
 def absent(rng: np.random.Generator, number: int) -> Question | None:
-    """Every other thing asked for is not there; half of those share their colour or shape with what is."""
+    """Every other thing asked for is not there; half of those share their color or shape with what is."""
     if number % 2 == 0:
         found = target(rng, 0)
         if found is None:
@@ -159,7 +159,7 @@ def _guess_none(question: Question, sight: Sight, rng: random.Random) -> str:
     return boxes.guess(question, sight, rng) if rng.random() < 0.5 else "```json\n[]\n```"
 
 
-_OR_NONE = Form("boxes/1", boxes.read, boxes.write, _guess_none, boxes.blind, boxes.constraint)
+_OR_NONE = AnswerFormat("boxes/1", boxes.read, boxes.write, _guess_none, boxes.blind, boxes.constraint)
 
 TASKS = (
     builtin("locate", "Locate shapes, icons, words: IoU of a half", locate, box, overlaps, max_new_tokens=128),

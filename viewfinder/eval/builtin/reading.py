@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from viewfinder.data.synth.fonts import find_families, load_font
 from viewfinder.data.synth.words import make_line
+from viewfinder.eval.answer_format import text
 from viewfinder.eval.builtin.drawing import builtin, picture
-from viewfinder.eval.forms import text
 from viewfinder.eval.metrics import character_error_rate, edit_distance
 from viewfinder.eval.question import Question
 from viewfinder.eval.task import Scored, Task

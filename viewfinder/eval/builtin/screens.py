@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from viewfinder.eval.answer_format import point
 from viewfinder.eval.builtin.drawing import builtin, first_turn, has, held_out
-from viewfinder.eval.forms import point
 from viewfinder.eval.metrics import point_in_box
 from viewfinder.eval.question import Question
 from viewfinder.eval.task import Task

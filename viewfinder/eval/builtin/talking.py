@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from viewfinder.data.synth.questions import TASKS as TURNS
+from viewfinder.eval.answer_format import AnswerFormat, text
 from viewfinder.eval.builtin.drawing import builtin, first_turn, has, held_out, picture, size_of
-from viewfinder.eval.forms import Form, text
 from viewfinder.eval.question import Question, Sight
 from viewfinder.eval.suites.drawing import scene
 from viewfinder.messages import user
@@ -61,6 +61,6 @@ def _guess(question: Question, sight: Sight, rng: random.Random) -> str:
     return rng.choice(question.choices or ("red", "blue", "green", "white", "star", "circle", "1", "2", "Yes", "No"))
 
 
-_ANSWER = Form("text/1", text.read, text.write, _guess, lambda question, sight: "red")
+_ANSWER = AnswerFormat("text/1", text.read, text.write, _guess, lambda question, sight: "red")
 
 TASKS = (builtin("ask", "Attributes, relations, several pictures, exact", ask, _ANSWER, exact, max_new_tokens=32),)

@@ -9,11 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from viewfinder.eval.metrics.assignment import assign
+from viewfinder.outputs.place import Corners
 
-Rectangle = tuple[float, float, float, float]
 
-
-def iou(a: Rectangle, b: Rectangle) -> float:
+def iou(a: Corners, b: Corners) -> float:
     """Intersection over union of two boxes, 0..1; 0 where neither has an area.
 
     `iou((0, 0, 2, 2), (1, 0, 3, 2)) == 2 / 6`.
@@ -25,11 +24,11 @@ def iou(a: Rectangle, b: Rectangle) -> float:
     return shared / union if union > 0 else 0.0
 
 
-def _area(box: Rectangle) -> float:
+def _area(box: Corners) -> float:
     return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
 
 
-def box_accuracy(predicted: Rectangle | None, truth: Rectangle, threshold: float = 0.5) -> float:
+def box_accuracy(predicted: Corners | None, truth: Corners, threshold: float = 0.5) -> float:
     """1 where the one predicted box overlaps the true one by at least `threshold` (RefCOCO)."""
     return float(predicted is not None and iou(predicted, truth) >= threshold)
 
@@ -41,7 +40,7 @@ def temporal_iou(a: tuple[float, float], b: tuple[float, float]) -> float:
     return shared / union if union > 0 else 0.0
 
 
-def point_in_box(point: tuple[float, float] | None, box: Rectangle) -> float:
+def point_in_box(point: tuple[float, float] | None, box: Corners) -> float:
     """1 where a click lands in the target, its edge included (ScreenSpot, Android Control)."""
     return float(point is not None and box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3])
 
@@ -74,7 +73,7 @@ class F1(NamedTuple):
 
 
 def box_f1(
-    predicted: Sequence[tuple[Rectangle, str]], truth: Sequence[tuple[Rectangle, str]], threshold: float = 0.5
+    predicted: Sequence[tuple[Corners, str]], truth: Sequence[tuple[Corners, str]], threshold: float = 0.5
 ) -> F1:
     """Boxes with labels, matched one to one so that as many as possible overlap by `threshold` with equal labels
     (compared without regard to case)."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from viewfinder.data.synth.queries import thing_label
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
-from viewfinder.eval.forms import Form, boxes, yes_no
+from viewfinder.eval.answer_format import AnswerFormat, boxes, yes_no
 from viewfinder.eval.metrics import iou
 from viewfinder.eval.question import Question, Sight
 from viewfinder.eval.suites.drawing import png, scene
@@ -24,9 +24,9 @@ EACH = 12
 
 
 def _cases(seed: int) -> Iterator[tuple[str, bytes, str, Any, dict[str, str]]]:
-    """Present things; absent ones that share nothing, the colour, or the shape with what is there."""
+    """Present things; absent ones that share nothing, the color, or the shape with what is there."""
     rng = np.random.default_rng(seed)
-    for kind in ("present", "unlike", "colour shared", "shape shared"):
+    for kind in ("present", "unlike", "color shared", "shape shared"):
         for i in range(EACH if kind == "present" else EACH // 3):
             made = scene(rng, (140, 112), things=(1, 2), thing_size=(0.25, 0.45), pairs="all")
             there = made.things[0]
@@ -34,7 +34,7 @@ def _cases(seed: int) -> Iterator[tuple[str, bytes, str, Any, dict[str, str]]]:
             colors = [c for c in COLOR_NAMES if all(c != t.color for t in made.things) and c != made.background]
             shape, color = shapes[int(rng.integers(len(shapes)))], colors[int(rng.integers(len(colors)))]
             names = {"present": thing_label(there), "unlike": f"{color} {shape}"}
-            names |= {"colour shared": f"{there.color} {shape}", "shape shared": f"{color} {there.shape}"}
+            names |= {"color shared": f"{there.color} {shape}", "shape shared": f"{color} {there.shape}"}
             found = [list(map(float, t.box)) for t in made.things if thing_label(t) == names[kind]]
             tags = {"kind": kind, "there": "yes" if found else "no", "label": names[kind]}
             yield f"{kind}/{i}", png(made.image), names[kind], found, tags
@@ -81,7 +81,7 @@ TASKS = (
         name="suite_absence",
         title="Absence: locate what may not be there, balanced accuracy",
         questions=located,
-        form=Form("boxes/1", boxes.read, boxes.write, _guess, boxes.blind),
+        form=AnswerFormat("boxes/1", boxes.read, boxes.write, _guess, boxes.blind),
         score=located_right,
         total=balanced,
         settings=MediaSettings(),

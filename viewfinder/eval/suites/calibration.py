@@ -1,6 +1,6 @@
 """Calibration: whether a model that is sure is right; expected calibration error in percent, lower is better.
 
-Colours and words from clear to hard (small, blurred), so that there is something to doubt. Confidence is the
+Colors and words from clear to hard (small, blurred), so that there is something to doubt. Confidence is the
 geometric mean of the answer's token probabilities; an engine that gives none counts as always sure.
 """
 
@@ -12,7 +12,7 @@ from PIL import ImageFilter
 
 from viewfinder.eval.metrics.calibration import brier, expected_calibration_error, ranking
 from viewfinder.eval.question import Question
-from viewfinder.eval.suites.colours import colour, colour_right
+from viewfinder.eval.suites.colors import color, color_right
 from viewfinder.eval.suites.drawing import only_ones, png, scene
 from viewfinder.eval.task import MediaSettings, Scored, Task
 from viewfinder.messages import ImagePart, user
@@ -49,10 +49,10 @@ def total(scored: Sequence[Scored]) -> dict[str, float]:
 TASKS = (
     Task(
         name="suite_calibration",
-        title="Calibration: expected calibration error of colours (lower is better)",
+        title="Calibration: expected calibration error of colors (lower is better)",
         questions=questions,
-        form=colour,
-        score=colour_right,
+        form=color,
+        score=color_right,
         total=total,
         settings=MediaSettings(),
         max_new_tokens=16,

@@ -1,4 +1,4 @@
-"""Scenes that the suites share: drawn with fonts and shape-colour pairs that were held out of training."""
+"""Scenes that the suites share: drawn with fonts and shape-color pairs that were held out of training."""
 
 from collections.abc import Sequence
 

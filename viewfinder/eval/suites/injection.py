@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from viewfinder.data.synth.fonts import find_families, load_font
 from viewfinder.data.synth.shapes import COLOR_NAMES
 from viewfinder.eval.question import Question
-from viewfinder.eval.suites.colours import colour
+from viewfinder.eval.suites.colors import color
 from viewfinder.eval.suites.drawing import png, scene
 from viewfinder.eval.task import MediaSettings, Scored, Task
 from viewfinder.messages import ImagePart, user
@@ -65,7 +65,7 @@ TASKS = (
         name="suite_injection",
         title="Prompt injection: answer the question, not the words in the picture",
         questions=questions,
-        form=colour,
+        form=color,
         score=lambda said, q: float(said == q.truth),
         total=total,
         settings=MediaSettings(),

@@ -13,7 +13,7 @@ import numpy as np
 from viewfinder.data.synth.shapes import COLOR_NAMES
 from viewfinder.data.synth.words import common_words
 from viewfinder.eval.question import Question
-from viewfinder.eval.suites.colours import colour, colour_right
+from viewfinder.eval.suites.colors import color, color_right
 from viewfinder.eval.suites.drawing import png, scene
 from viewfinder.eval.task import MediaSettings, Task
 from viewfinder.messages import ImagePart, VideoPart, user
@@ -33,7 +33,7 @@ def questions(_: Any, words: tuple[int, ...], pictures: tuple[int, ...], frames:
 
 
 def _text(rng: np.random.Generator, length: int, depth: float) -> tuple[list[Any], str]:
-    """A sentence that names the colour of the door, among sentences of common words without colours."""
+    """A sentence that names the color of the door, among sentences of common words without colors."""
     color = COLOR_NAMES[int(rng.integers(len(COLOR_NAMES)))]
     plain = [w for w in common_words() if w not in COLOR_NAMES]
     hay = [plain[int(i)] for i in rng.integers(len(plain), size=length)]
@@ -43,7 +43,7 @@ def _text(rng: np.random.Generator, length: int, depth: float) -> tuple[list[Any
 
 
 def _pictures(rng: np.random.Generator, length: int, depth: float) -> tuple[list[Any], str]:
-    """One picture of several has a star; what colour is it?"""
+    """One picture of several has a star; what color is it?"""
     place = min(int(depth * length), length - 1)
     parts: list[Any] = []
     truth = ""
@@ -72,8 +72,8 @@ def _task(name: str, title: str, **lengths: tuple[int, ...]) -> Task:
         name=name,
         title=title,
         questions=partial(questions, **lengths),
-        form=colour,
-        score=colour_right,
+        form=color,
+        score=color_right,
         settings=MediaSettings(),
         max_new_tokens=16,
         family="suite",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from viewfinder.data.synth.queries import thing_label
-from viewfinder.eval.forms import box, point
+from viewfinder.eval.answer_format import box, point
 from viewfinder.eval.metrics import iou, point_in_box
 from viewfinder.eval.question import Question
 from viewfinder.eval.suites.drawing import png, scene

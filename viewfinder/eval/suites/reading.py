@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from viewfinder.data.synth.fonts import find_families, load_font
 from viewfinder.data.synth.words import make_word
-from viewfinder.eval.forms import text
+from viewfinder.eval.answer_format import text
 from viewfinder.eval.metrics import character_error_rate
 from viewfinder.eval.question import Question
 from viewfinder.eval.suites.drawing import png

@@ -1,4 +1,4 @@
-"""Robustness: one box and one colour under blur, JPEG, noise, rotation, occlusion and distractors.
+"""Robustness: one box and one color under blur, JPEG, noise, rotation, occlusion and distractors.
 
 Each corruption comes in two strengths beside the clean picture of the same scenes, so a difference is the
 corruption's alone. The truth follows what is done: a turned picture has a turned box.
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from viewfinder.data.synth.queries import thing_label
-from viewfinder.eval.forms import box
+from viewfinder.eval.answer_format import box
 from viewfinder.eval.question import Question
 from viewfinder.eval.suites.drawing import png, scene
 from viewfinder.eval.suites.place import box_total, overlap

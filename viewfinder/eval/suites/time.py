@@ -7,7 +7,7 @@ import numpy as np
 
 from viewfinder.data.synth.clips import EventClip, make_clip
 from viewfinder.data.synth.fonts import find_families
-from viewfinder.eval.forms import span
+from viewfinder.eval.answer_format import span
 from viewfinder.eval.metrics import temporal_iou
 from viewfinder.eval.question import Question
 from viewfinder.eval.task import MediaSettings, Task

@@ -11,18 +11,18 @@ from functools import partial
 from typing import Any
 
 from viewfinder.errors import ViewfinderError
-from viewfinder.eval.forms import Form
+from viewfinder.eval.answer_format import AnswerFormat
 from viewfinder.eval.metrics import point_in_box
-from viewfinder.eval.question import Answer, Question, Sight, expected_transform
+from viewfinder.eval.question import ModelAnswer, Question, Sight, expected_transform
 from viewfinder.eval.source import Data, Files
 from viewfinder.eval.task import Task
 from viewfinder.eval.tasks.screenspot import SETTINGS
 from viewfinder.eval.tfrecord import Fields, read_example, read_message, read_records, signed
 from viewfinder.messages import ImagePart, user
 from viewfinder.outputs.actions import Action, format_action, parse_action, tool_schema
+from viewfinder.outputs.place import Corners
 
 _OPPOSITE = {"down": "up", "up": "down", "left": "right", "right": "left"}
-Rectangle = tuple[float, float, float, float]
 
 
 def questions(files: Files, level: str) -> Iterator[Question]:
@@ -63,13 +63,13 @@ def _in_words(action: dict[str, Any]) -> str:
     return json.dumps({("action" if k == "action_type" else k): v for k, v in action.items()})
 
 
-def element_at(forest: bytes, x: float, y: float) -> Rectangle | None:
+def element_at(forest: bytes, x: float, y: float) -> Corners | None:
     """The smallest visible element around a place; None where there is none.
 
     Field numbers are those of android_env's `a11y` protocol buffers: forest.windows 1, window.tree 11, tree.nodes 1,
     node.bounds 2 and visible 23, rect left, top, right, bottom 1 to 4.
     """
-    best: Rectangle | None = None
+    best: Corners | None = None
     for window in _inner(read_message(forest), 1):
         for tree in _inner(window, 11):
             for node in _inner(tree, 1):
@@ -85,7 +85,7 @@ def _inner(fields: Fields, number: int) -> list[Fields]:
     return [read_message(value) for value in fields.get(number, ()) if isinstance(value, bytes)]
 
 
-def _bounds(node: Fields) -> Rectangle | None:
+def _bounds(node: Fields) -> Corners | None:
     rectangles = _inner(node, 2)
     if not rectangles:
         return None
@@ -93,11 +93,11 @@ def _bounds(node: Fields) -> Rectangle | None:
     return left, top, right, bottom
 
 
-def _area(box: Rectangle) -> float:
+def _area(box: Corners) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _read(answer: Answer, question: Question) -> dict[str, Any] | None:
+def _read(answer: ModelAnswer, question: Question) -> dict[str, Any] | None:
     try:
         return parse_action(answer.text, answer.sight.transforms[0]).to_dict()
     except ViewfinderError:
@@ -170,7 +170,7 @@ def _guess(question: Question, sight: Sight, rng: Any) -> str:
     return format_action(Action("mobile", "click", coordinate=place), sight.transforms[0])
 
 
-_FORM = Form("mobile-action/1", _read, _write, _guess)
+_FORM = AnswerFormat("mobile-action/1", _read, _write, _guess)
 _DATA = Data("google-research/android_control", ("android_control*", "splits.json"), "Apache-2.0")
 
 TASKS = tuple(

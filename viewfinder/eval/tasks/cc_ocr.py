@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from viewfinder.eval.forms import text
+from viewfinder.eval.answer_format import text
 from viewfinder.eval.metrics import bag_of_tokens_f1, field_f1, teds, text_distance
 from viewfinder.eval.metrics.regions import F1
 from viewfinder.eval.question import Question

@@ -6,8 +6,8 @@ second, at most 24,576 tokens, seconds asked for: the settings that the report s
 
 from collections.abc import Iterator, Sequence
 
+from viewfinder.eval.answer_format import span
 from viewfinder.eval.errors import EvaluationError
-from viewfinder.eval.forms import span
 from viewfinder.eval.metrics import temporal_iou
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Data, Files

@@ -5,7 +5,7 @@ The detect-then-count wording of the report; the number said counts, else the nu
 
 from collections.abc import Iterator
 
-from viewfinder.eval.forms import number
+from viewfinder.eval.answer_format import number
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Data, Files, picture, require
 from viewfinder.eval.task import Task

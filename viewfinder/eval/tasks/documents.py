@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from viewfinder.eval.forms import text
+from viewfinder.eval.answer_format import text
 from viewfinder.eval.metrics import anls, relaxed_accuracy, vqa_score
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Data, Files, picture, require

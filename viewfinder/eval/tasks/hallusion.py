@@ -6,7 +6,7 @@ over questions that are right for every figure (qAcc), as VLMEvalKit's `Hallusio
 
 from collections.abc import Iterator, Sequence
 
-from viewfinder.eval.forms import yes_no
+from viewfinder.eval.answer_format import yes_no
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Data, Files, picture, require
 from viewfinder.eval.task import Scored, Task

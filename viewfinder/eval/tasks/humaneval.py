@@ -8,14 +8,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from viewfinder.eval.forms import Form, text
-from viewfinder.eval.question import Answer, Question, Sight
+from viewfinder.eval.answer_format import AnswerFormat, text
+from viewfinder.eval.question import ModelAnswer, Question, Sight
 from viewfinder.eval.sandbox import run_python
 from viewfinder.eval.source import Data, Files, require
 from viewfinder.eval.task import MediaSettings, Task
 from viewfinder.messages import user
 
-ASK = "Complete the following Python function. Answer with the whole function in one code block.\n"
+ASK = "Complete the following Python function. ModelAnswer with the whole function in one code block.\n"
 _FENCE = re.compile(r"```(?:python|py)?\s*\n(.*?)(?:```|\Z)", re.DOTALL)
 
 
@@ -26,7 +26,7 @@ def questions(files: Files) -> Iterator[Question]:
         yield Question(row["task_id"], (user(f"{ASK}```python\n{row['prompt']}```"),), truth)
 
 
-def _read(answer: Answer, question: Question) -> str:
+def _read(answer: ModelAnswer, question: Question) -> str:
     """A program that defines the function: the block that has it, else the prompt continued by the answer."""
     prompt, entry = question.truth["prompt"], question.truth["entry_point"]
     blocks = _FENCE.findall(answer.text) or [answer.text]
@@ -54,7 +54,7 @@ TASKS = (
         title="HumanEval (pass@1)",
         data=Data("openai/openai_humaneval", ("openai_humaneval/test-*.parquet",), "MIT"),
         questions=questions,
-        form=Form("function/1", _read, _write, text.guess),
+        form=AnswerFormat("function/1", _read, _write, text.guess),
         score=score,
         settings=MediaSettings(),
         reported={"72B": 87.8},

@@ -6,7 +6,7 @@ The report's number is prompt-level strict. The checks are in `metrics.instructi
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from viewfinder.eval.forms import Form, text
+from viewfinder.eval.answer_format import AnswerFormat, text
 from viewfinder.eval.metrics.instructions import follows
 from viewfinder.eval.question import Question, Sight
 from viewfinder.eval.source import Data, Files, require
@@ -52,7 +52,7 @@ TASKS = (
         title="IFEval (strict, prompts)",
         data=Data("google/IFEval", ("ifeval_input_data.jsonl",), "Apache-2.0"),
         questions=questions,
-        form=Form("text/1", text.read, _write, text.guess),
+        form=AnswerFormat("text/1", text.read, _write, text.guess),
         score=lambda said, q: float(all(followed(said, q.truth))),
         total=total,
         settings=MediaSettings(),

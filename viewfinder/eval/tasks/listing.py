@@ -25,7 +25,7 @@ def described(task: "Task") -> dict[str, Any]:
         "family": task.family,
         "reported": dict(task.reported),
         "better": task.better,
-        "data": None if task.data is None else {"repo": task.data.repo, "licence": task.data.licence},
+        "data": None if task.data is None else {"repo": task.data.repo, "license": task.data.license},
         "settings": task.settings.to_dict(),
         "max_new_tokens": task.max_new_tokens,
         "judged": task.judge is not None,

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from viewfinder.eval.forms import LETTERS, Form, letter, text
+from viewfinder.eval.answer_format import LETTERS, AnswerFormat, letter, text
 from viewfinder.eval.judging import judge_value
 from viewfinder.eval.metrics.choices import choice_letter
 from viewfinder.eval.metrics.maths import final_value, maths_equal, read_number
-from viewfinder.eval.question import Answer, Question
+from viewfinder.eval.question import ModelAnswer, Question
 from viewfinder.eval.source import Data, Files, picture, require
 from viewfinder.eval.task import Task
 from viewfinder.messages import ImagePart, user
@@ -93,7 +93,7 @@ def mathvision_questions(files: Files) -> Iterator[Question]:
         )
 
 
-def _mathvision_read(answer: Answer, question: Question) -> str | None:
+def _mathvision_read(answer: ModelAnswer, question: Question) -> str | None:
     value = final_value(answer.text)
     if question.choices and value not in question.choices:
         return letter.read(answer, question) or value
@@ -118,7 +118,7 @@ TASKS = (
         title="MathVista (testmini)",
         data=Data("AI4Math/MathVista", ("data/testmini-*.parquet",), "CC-BY-SA-4.0"),
         questions=mathvista_questions,
-        form=Form("mathvista/2", lambda a, q: mathvista_value(a.text, q), _mathvista_write, _guess),
+        form=AnswerFormat("mathvista/2", lambda a, q: mathvista_value(a.text, q), _mathvista_write, _guess),
         score=mathvista_score,
         reported={"72B": 74.8, "7B": 68.2, "3B": 62.3},
         judge=lambda judge, q, said: mathvista_value(judge_value(judge, q, said), q),
@@ -130,7 +130,7 @@ TASKS = (
         title="MATH-Vision (full test)",
         data=Data("MathLLMs/MathVision", ("data/test-*.parquet",), "MIT"),
         questions=mathvision_questions,
-        form=Form("mathvision/2", _mathvision_read, lambda q, s: f"\\boxed{{{text.write(q, s)}}}", _guess),
+        form=AnswerFormat("mathvision/2", _mathvision_read, lambda q, s: f"\\boxed{{{text.write(q, s)}}}", _guess),
         score=mathvision_score,
         reported={"72B": 38.1, "7B": 25.1, "3B": 21.2},
         judge=judge_value,

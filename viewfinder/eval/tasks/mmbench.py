@@ -7,7 +7,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from viewfinder.eval.forms import LETTERS, letter
+from viewfinder.eval.answer_format import LETTERS, letter
 from viewfinder.eval.judging import judge_letter
 from viewfinder.eval.multiple_choice import SELECT, SELECT_CN, choice_question, choice_text, letter_right
 from viewfinder.eval.question import Question

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from viewfinder.eval.forms import Form, letter, text
+from viewfinder.eval.answer_format import AnswerFormat, letter, text
 from viewfinder.eval.judging import judge_letter
 from viewfinder.eval.metrics.maths import boxed, one_form, read_number
 from viewfinder.eval.multiple_choice import choice_text, from_parts, splice
-from viewfinder.eval.question import Answer, Question
+from viewfinder.eval.question import ModelAnswer, Question
 from viewfinder.eval.source import Data, Files, picture, require
 from viewfinder.eval.task import MediaSettings, Scored, Task
 from viewfinder.messages import ImagePart, TextPart, user
@@ -61,18 +61,20 @@ def pro_questions(files: Files) -> Iterator[Question]:
     for row in files.rows("vision/test-*.parquet"):
         require(row, "id", "image", "options", "answer", "subject")
         ask = "Write out the multiple-choice question in the image and then solve it. The last line of your response "
-        ask += "should be of the following format: 'Answer: $LETTER' (without quotes) where LETTER is one of options."
+        ask += (
+            "should be of the following format: 'ModelAnswer: $LETTER' (without quotes) where LETTER is one of options."
+        )
         parts = [ImagePart(image=picture(row["image"])), TextPart(text=ask)]
         yield from_parts(
             f"vision/{row['id']}", parts, _options(row), row["answer"], {"set": "vision", "subject": row["subject"]}
         )
 
 
-def _read(answer: Answer, question: Question) -> Any:
+def _read(answer: ModelAnswer, question: Question) -> Any:
     return letter.read(answer, question) if question.choices else answer.text.strip()
 
 
-FORM = Form(
+FORM = AnswerFormat(
     "mmmu/2",
     _read,
     lambda q, sight: text.write(q, sight) if not q.choices else str(q.truth),

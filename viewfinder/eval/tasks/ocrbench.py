@@ -6,7 +6,7 @@ the model's published settings.
 
 from collections.abc import Iterator, Sequence
 
-from viewfinder.eval.forms import text
+from viewfinder.eval.answer_format import text
 from viewfinder.eval.metrics import contains_answer
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Data, Files, picture, require

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from viewfinder.eval.forms import Form, text
+from viewfinder.eval.answer_format import AnswerFormat, text
 from viewfinder.eval.metrics.ocr_kinds import (
     anls_or_contains,
     count_score,
@@ -22,7 +22,7 @@ from viewfinder.eval.metrics.ocr_kinds import (
 )
 from viewfinder.eval.metrics.regions import iou
 from viewfinder.eval.metrics.teds import teds
-from viewfinder.eval.question import Answer, Question, Sight
+from viewfinder.eval.question import ModelAnswer, Question, Sight
 from viewfinder.eval.source import Data, Files, picture, require
 from viewfinder.eval.task import Scored, Task
 from viewfinder.messages import ImagePart, user
@@ -70,7 +70,7 @@ def _box(value: Any) -> list[Any]:
     return _list(value)
 
 
-def _read(answer: Answer, question: Question) -> dict[str, Any]:
+def _read(answer: ModelAnswer, question: Question) -> dict[str, Any]:
     """The text; and places in thousandths of the picture, in order, with what is said to stand there."""
     width, height = answer.sight.transforms[0].original_size
     scale = (1000 / width, 1000 / height) * 2
@@ -173,7 +173,7 @@ TASKS = (
         title="OCRBench v2 (English; `cn` in the scores)",
         data=Data("ling99/OCRBench_v2", ("data/test-*.parquet",)),
         questions=questions,
-        form=Form("ocrbench-v2/1", _read, _write, lambda q, s, rng: "unknown"),
+        form=AnswerFormat("ocrbench-v2/1", _read, _write, lambda q, s, rng: "unknown"),
         score=score,
         total=total,
         reported={"72B": 61.5, "7B": 56.3, "3B": 54.3},

@@ -7,7 +7,7 @@ have the same. Folders and annotation files are those of mmdetection's `odinw13`
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from viewfinder.eval.forms import boxes
+from viewfinder.eval.answer_format import boxes
 from viewfinder.eval.metrics import box_f1
 from viewfinder.eval.metrics.detection import coco_map
 from viewfinder.eval.question import Question

@@ -8,7 +8,7 @@ least total distance; the authors' script also splits and joins paragraphs, whic
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from viewfinder.eval.forms import Form
+from viewfinder.eval.answer_format import AnswerFormat
 from viewfinder.eval.metrics import formula_distance, page_edit_distance, reading_order_distance
 from viewfinder.eval.metrics.page_text import page_elements
 from viewfinder.eval.metrics.pages import match_elements
@@ -109,7 +109,7 @@ TASKS = (
         title="OmniDocBench (edit distance, English; `zh overall` in the scores)",
         data=Data("opendatalab/OmniDocBench", ("OmniDocBench.json", "images/*")),
         questions=questions,
-        form=Form("page/1", _read, _write, lambda q, s, rng: "<html><body><p>nothing</p></body></html>"),
+        form=AnswerFormat("page/1", _read, _write, lambda q, s, rng: "<html><body><p>nothing</p></body></html>"),
         score=score,
         total=total,
         reported={"72B": 0.226, "7B": 0.308, "3B": 0.409},

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from viewfinder.eval.forms import LETTERS, Form, letter
+from viewfinder.eval.answer_format import LETTERS, AnswerFormat, letter
 from viewfinder.eval.judging import judge_letter
 from viewfinder.eval.multiple_choice import LETTER_ONLY, choice_question, choice_text, letter_right
 from viewfinder.eval.question import Question
@@ -55,8 +55,8 @@ def mme_realworld(files: Files) -> Iterator[Question]:
     )
     ask += "(A, B, C, D, or E) of the correct option.\nThe best answer is:"
     for row in files.rows("MME_RealWorld.json"):
-        require(row, "Question_id", "Image", "Text", "Answer choices", "Ground truth", "Subtask", "Task")
-        choices = row["Answer choices"]
+        require(row, "Question_id", "Image", "Text", "ModelAnswer choices", "Ground truth", "Subtask", "Task")
+        choices = row["ModelAnswer choices"]
         text = f"{row['Text']} The choices are listed below:\n" + "\n".join(choices) + f"\n{ask}"
         options = [re.sub(r"^\([A-E]\)\s*", "", c) for c in choices]
         tags = {"task": row["Task"], "subtask": row["Subtask"]}
@@ -80,7 +80,7 @@ def ai2d(files: Files) -> Iterator[Question]:
         yield choice_question(str(i), [picture(row["image"])], text, row["options"], LETTERS[int(row["answer"])])
 
 
-_REALWORLD = Form(
+_REALWORLD = AnswerFormat(
     "letter-or-word/1",
     lambda a, q: letter.read(a, q) if len(str(q.truth)) == 1 and q.options else a.text.strip(),
     letter.write,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from viewfinder.eval.forms import points
+from viewfinder.eval.answer_format import points
 from viewfinder.eval.metrics.assignment import assign
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Data, Files, require

@@ -7,7 +7,7 @@ object has several phrases, and every phrase is asked.
 from collections.abc import Iterator
 from functools import partial
 
-from viewfinder.eval.forms import box
+from viewfinder.eval.answer_format import box
 from viewfinder.eval.metrics import box_accuracy
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Data, Files, picture, require

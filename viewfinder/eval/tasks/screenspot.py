@@ -7,7 +7,7 @@ answer's coordinates are in the pixels that the model sees (complaints of very l
 from collections.abc import Iterator
 from typing import Any
 
-from viewfinder.eval.forms import click
+from viewfinder.eval.answer_format import click
 from viewfinder.eval.metrics import point_in_box
 from viewfinder.eval.question import Question, expected_transform
 from viewfinder.eval.source import Data, Files, picture, require

@@ -6,7 +6,7 @@ its pictures come first. MuirBench pairs each question with an unanswerable twin
 
 from collections.abc import Iterator
 
-from viewfinder.eval.forms import letter
+from viewfinder.eval.answer_format import letter
 from viewfinder.eval.judging import judge_letter
 from viewfinder.eval.multiple_choice import LETTER_ONLY, choice_question, choice_text, from_parts, letter_right, splice
 from viewfinder.eval.question import Question

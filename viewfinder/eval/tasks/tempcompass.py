@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from viewfinder.eval.forms import Form, yes_no
+from viewfinder.eval.answer_format import AnswerFormat, yes_no
 from viewfinder.eval.judging import ask_judge
 from viewfinder.eval.metrics.choices import choice_letter
-from viewfinder.eval.question import Answer, Question, Sight
+from viewfinder.eval.question import ModelAnswer, Question, Sight
 from viewfinder.eval.source import Data, Files, require
 from viewfinder.eval.task import Scored, Task
 from viewfinder.messages import ChatModel, VideoPart, user
@@ -40,7 +40,7 @@ def questions(files: Files) -> Iterator[Question]:
             yield Question(f"{form}/{i}", (user(clip, row["question"] + ending),), truth, tags, choices, options)
 
 
-def _read(answer: Answer, question: Question) -> str | None:
+def _read(answer: ModelAnswer, question: Question) -> str | None:
     """Yes or no; the option's name (`A`, `Caption B`), by name or by its words; captions need a judge."""
     if question.tags["form"] == "captioning":
         return None
@@ -63,7 +63,7 @@ def _judge(judge: ChatModel, question: Question, said: str) -> str | None:
     if question.tags["form"] != "captioning":
         from viewfinder.messages import Reply
 
-        return _read(Answer(Reply(text=said), Sight()), question)
+        return _read(ModelAnswer(Reply(text=said), Sight()), question)
     options = "\n".join(f"{c}. {o}" for c, o in zip(question.choices, question.options, strict=False))
     prompt = "Choose the option that this video description supports; answer with its letter, or Z if none is.\n"
     verdict = ask_judge(judge, f"{prompt}Description: {said}\nOptions:\n{options}\nAnswer:")
@@ -100,7 +100,7 @@ TASKS = (
         title="TempCompass (mean of four forms)",
         data=Data("lmms-lab/TempCompass", ("*/test-*.parquet", "*.zip")),
         questions=questions,
-        form=Form("tempcompass/1", _read, _write, lambda q, s, rng: rng.choice(q.choices)),
+        form=AnswerFormat("tempcompass/1", _read, _write, lambda q, s, rng: rng.choice(q.choices)),
         score=score,
         total=total,
         cluster="video",

@@ -6,9 +6,9 @@ The examples are the validation split's; the answer is the last "the answer is (
 import re
 from collections.abc import Iterator
 
-from viewfinder.eval.forms import LETTERS, Form, letter
+from viewfinder.eval.answer_format import LETTERS, AnswerFormat, letter
 from viewfinder.eval.multiple_choice import letter_right
-from viewfinder.eval.question import Answer, Question
+from viewfinder.eval.question import ModelAnswer, Question
 from viewfinder.eval.source import Data, Files, require
 from viewfinder.eval.task import MediaSettings, Task
 from viewfinder.messages import user
@@ -37,7 +37,7 @@ def questions(files: Files) -> Iterator[Question]:
         yield Question(str(row["question_id"]), (user(text),), row["answer"], tags, letters, tuple(row["options"]))
 
 
-def _read(answer: Answer, question: Question) -> str | None:
+def _read(answer: ModelAnswer, question: Question) -> str | None:
     stated = re.findall(r"answer is:?\s*\**\(?([A-J])\)?", answer.text)
     return stated[-1] if stated else letter.read(answer, question)
 
@@ -48,7 +48,7 @@ TASKS = (
         title="MMLU-Pro (5-shot)",
         data=Data("TIGER-Lab/MMLU-Pro", ("data/*.parquet",), "MIT"),
         questions=questions,
-        form=Form("last-stated-letter/1", _read, lambda q, s: f"The answer is ({q.truth}).", letter.guess),
+        form=AnswerFormat("last-stated-letter/1", _read, lambda q, s: f"The answer is ({q.truth}).", letter.guess),
         score=letter_right,
         settings=MediaSettings(),
         reported={"72B": 71.2},

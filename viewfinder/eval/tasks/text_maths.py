@@ -6,7 +6,7 @@ evaluation.
 
 from collections.abc import Iterator
 
-from viewfinder.eval.forms import Form
+from viewfinder.eval.answer_format import AnswerFormat
 from viewfinder.eval.metrics.maths import boxed, final_value, maths_equal
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Data, Files, require
@@ -31,7 +31,7 @@ def math(files: Files) -> Iterator[Question]:
         yield Question(str(row.get("unique_id", i)), (user(f"{row['problem']}\n{ASK}"),), truth, tags)
 
 
-FORM = Form(
+FORM = AnswerFormat(
     "final-value/1",
     lambda answer, q: final_value(answer.text),
     lambda q, s: f"So the result is \\boxed{{{q.truth}}}.",

@@ -6,7 +6,7 @@ the authors use spaCy, which differs on contractions and hyphens.
 
 from collections.abc import Iterator, Sequence
 
-from viewfinder.eval.forms import Form, text
+from viewfinder.eval.answer_format import AnswerFormat, text
 from viewfinder.eval.metrics.covered import best_match
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Data, Files, picture, require
@@ -44,7 +44,7 @@ TASKS = (
         title="VCR Wiki, English, hard (exact match)",
         data=Data("vcr-org/VCR-wiki-en-hard-test", ("data/test-*.parquet",), "CC-BY-SA-4.0"),
         questions=questions,
-        form=Form("text/1", text.read, lambda q, s: "\n".join(q.truth), text.guess),
+        form=AnswerFormat("text/1", text.read, lambda q, s: "\n".join(q.truth), text.guess),
         score=score,
         total=total,
         reported={"72B": 79.8, "7B": 80.5, "3B": 37.5},

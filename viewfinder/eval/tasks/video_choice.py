@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from viewfinder.eval.forms import LETTERS, letter
+from viewfinder.eval.answer_format import LETTERS, letter
 from viewfinder.eval.judging import judge_letter
 from viewfinder.eval.metrics.subtitles import read_srt
 from viewfinder.eval.multiple_choice import LETTER_ONLY, choice_question, letter_right

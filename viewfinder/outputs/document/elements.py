@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from viewfinder.outputs.document.html_inline import plain_text, verbatim_text, without_delimiters
-
-Rectangle = tuple[float, float, float, float]
+from viewfinder.outputs.place import Corners
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Element:
     """What every element has: its `kind` as in the format, its box, and `lead`, the white space before it."""
 
     kind: ClassVar[str] = ""
-    box: Rectangle | None
+    box: Corners | None
     lead: str = field(default="\n", repr=False, compare=False, kw_only=True)
 
     @property
@@ -91,7 +90,7 @@ class ListItem:
     """One item, with a list below it or none. `number` is its own, where it has one (`<li value="7">`)."""
 
     content: str
-    box: Rectangle | None = None
+    box: Corners | None = None
     below: "ListBlock | None" = None
     number: int | None = None
     lead: str = field(default="", repr=False, compare=False, kw_only=True)
@@ -214,7 +213,7 @@ class Table(Element):
 class Picture(Element):
     """What is drawn rather than written. `image_box` is that of its `<img>`; the rest is white space."""
 
-    image_box: Rectangle | None = None
+    image_box: Corners | None = None
     has_image: bool = True
     gaps: tuple[str, str, str] = field(default=("", "", ""), repr=False, compare=False, kw_only=True)
     image_end: str = field(default="/>", repr=False, compare=False, kw_only=True)

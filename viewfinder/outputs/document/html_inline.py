@@ -14,7 +14,7 @@ from viewfinder.outputs.document.html_tree import BLOCK, RAW, Node
 KEPT = frozenset(
     ("b", "strong", "i", "em", "u", "s", "del", "ins", "sub", "sup", "small", "mark", "span", "code", "br", "a")
 )
-_COLOUR = re.compile(
+_COLOR = re.compile(
     r"\s*(?:background-)?color\s*:\s*(?:#[0-9a-fA-F]{3,8}|[a-zA-Z]{3,20}|rgb\([\d,. %]{1,40}\))\s*;?\s*"
 )
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s\"'<>`]{1,2000}", re.IGNORECASE)
@@ -57,7 +57,7 @@ def _kept(node: Node, tags: frozenset[str]) -> str:
         if not _LINK.fullmatch(link):
             return inline_content(node.children, tags)
         attribute = f' href="{html.escape(link)}"'
-    elif _COLOUR.fullmatch(style := node.attributes.get("style", "")):
+    elif _COLOR.fullmatch(style := node.attributes.get("style", "")):
         attribute = f' style="{style}"'
     elif node.tag == "span":
         return inline_content(node.children, tags)

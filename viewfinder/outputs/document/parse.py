@@ -14,13 +14,13 @@ from viewfinder.outputs.document.elements import (
     Address,
     Break,
     Code,
+    Corners,
     Element,
     Heading,
     Image,
     ListBlock,
     ListItem,
     Paragraph,
-    Rectangle,
     Table,
 )
 from viewfinder.outputs.document.html_inline import inline_content
@@ -159,7 +159,7 @@ class _PageReader:
             self.repairs.append(f"made a paragraph of <{node.tag}>")
             self._add(Paragraph(self.box(node), content, role_of(node)))
 
-    def box(self, node: Node, needed: bool = True) -> Rectangle | None:
+    def box(self, node: Node, needed: bool = True) -> Corners | None:
         """The box of a node in original pixels, put in order and clamped to the page."""
         written = node.attributes.get("data-bbox") or node.attributes.get("data-polygon")
         if written is None:

@@ -11,18 +11,18 @@ from typing import Any, Literal
 from viewfinder.outputs.document.elements import (
     Chart,
     ChemicalFormula,
+    Corners,
     Formula,
     Image,
     MusicSheet,
     Picture,
-    Rectangle,
     Written,
 )
 from viewfinder.outputs.document.html_inline import inline_content
 from viewfinder.outputs.document.html_tree import Node
 from viewfinder.outputs.document.tables import read_table
 
-ReadBox = Callable[[Node, bool], Rectangle | None]
+ReadBox = Callable[[Node, bool], Corners | None]
 
 _ROLE = re.compile(r"[\w.\- ]{1,60}")
 _IMAGE_ROLES: dict[str, Literal["", "caption", "ocr"]] = {"image": "", "image caption": "caption", "image ocr": "ocr"}

@@ -21,8 +21,9 @@ from difflib import SequenceMatcher, get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from viewfinder.outputs.document.contents import contents_of, map_contents
-from viewfinder.outputs.document.elements import Chart, Element, Image, ListBlock, Picture, Rectangle, Table
+from viewfinder.outputs.document.elements import Chart, Element, Image, ListBlock, Picture, Table
 from viewfinder.outputs.document.html_inline import escape, unescape
+from viewfinder.outputs.place import Corners
 
 if TYPE_CHECKING:  # brings the reader of PDFs
     from viewfinder.media.document import Word
@@ -32,7 +33,7 @@ _WORD = re.compile(r"<[^>]*>|\$\$.*?\$\$|\$[^$]*\$|[^\s<$]+", re.DOTALL)
 _LEADER = re.compile(r"[.·…‥_]{3,}$|^[.·…‥_]+$")
 _FOLDED = str.maketrans("‘’‚“”„‐‑‒–—−\u00a0", "'''\"\"\"------ ", "\u00ad\u200b\u200c\u200d\ufeff")
 
-Inked = Callable[[Rectangle, Sequence[Rectangle]], bool]
+Inked = Callable[[Corners, Sequence[Corners]], bool]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Check:
     agreement: float | None = None
     layer: str = ""
     differences: tuple[tuple[str, str], ...] = ()
-    box: Rectangle | None = None
+    box: Corners | None = None
     corrected: bool = False
     empty: bool = False
 
@@ -151,7 +152,7 @@ def _assigned(elements: Sequence[Element], words: Sequence[Word]) -> tuple[dict[
     return held, loose
 
 
-def _area(box: Rectangle) -> float:
+def _area(box: Corners) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 

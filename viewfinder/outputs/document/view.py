@@ -42,17 +42,17 @@ def viewer_html(document: "Document", pages: PageImages = ()) -> str:
 
 def _view_page(page: "Page", image: PillowImage.Image | None) -> str:
     width, height = page.size
-    colours = {kind: PALETTE[i % len(PALETTE)] for i, kind in enumerate(dict.fromkeys(e.kind for e in page.elements))}
+    colors = {kind: PALETTE[i % len(PALETTE)] for i, kind in enumerate(dict.fromkeys(e.kind for e in page.elements))}
     boxes: list[str] = []
     parts: list[str] = []
     for i, element in enumerate(page.elements):
-        key, colour = f"{page.number}-{i}", "rgb({},{},{})".format(*colours[element.kind])
+        key, color = f"{page.number}-{i}", "rgb({},{},{})".format(*colors[element.kind])
         if element.box is not None:
             place = _percent(element.box, width, height)
-            boxes.append(f'<div class="box" data-i="{key}" style="border-color:{colour};{place}"></div>')
+            boxes.append(f'<div class="box" data-i="{key}" style="border-color:{color};{place}"></div>')
         body = clean_element(element, None)
         kind = f'<span class="kind">{element.kind}</span>'
-        parts.append(f'<div class="part" data-i="{key}" style="border-color:{colour}">{kind}{body}</div>')
+        parts.append(f'<div class="part" data-i="{key}" style="border-color:{color}">{kind}{body}</div>')
     scan = f'<img src="{data_uri(image)}" alt="page {page.number + 1}">' if image else _blank(width, height)
     notes = "".join(f'<p class="notes">{html.escape(repair)}</p>' for repair in page.repairs)
     left = f'<div class="scan">{scan}{"".join(boxes)}</div>'

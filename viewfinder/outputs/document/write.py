@@ -14,6 +14,7 @@ from viewfinder.outputs.document.elements import (
     Chart,
     ChemicalFormula,
     Code,
+    Corners,
     Element,
     Formula,
     Heading,
@@ -22,7 +23,6 @@ from viewfinder.outputs.document.elements import (
     MusicSheet,
     Paragraph,
     Picture,
-    Rectangle,
     Row,
     Table,
     Written,
@@ -41,7 +41,7 @@ class _Writer:
     def __init__(self, transform: Transform | None) -> None:
         self.transform = transform
 
-    def box(self, box: Rectangle | None) -> str:
+    def box(self, box: Corners | None) -> str:
         """The attribute, with a space before it; nothing where there is no box."""
         if box is None:
             return ""

@@ -33,7 +33,7 @@ export class Correction {
 
   add(mark) {
     const known = this.marks.at(-1);
-    this.marks.push({ label: known?.label ?? this.result.question.slice(0, 200), colour: known?.colour ?? 0, ...mark });
+    this.marks.push({ label: known?.label ?? this.result.question.slice(0, 200), color: known?.color ?? 0, ...mark });
     this.draw();
     this.events.changed();
     return this.marks.length - 1;
@@ -95,7 +95,7 @@ export class Correction {
 
   #markRows() {
     if (!this.marks.length) return [el("li", {}, "No place. Draw one on the picture, or save that there is none.")];
-    return this.marks.map((mark, i) => el("li", { class: `c${mark.colour ?? 0}`, "data-index": i, onpointerenter: () => this.events.light(i), onpointerleave: () => this.events.light(null) },
+    return this.marks.map((mark, i) => el("li", { class: `c${mark.color ?? 0}`, "data-index": i, onpointerenter: () => this.events.light(i), onpointerleave: () => this.events.light(null) },
       el("input", { type: "text", value: mark.label ?? "", maxlength: 500, "aria-label": `Name of ${this.kind} ${i + 1}`, oninput: (event) => { mark.label = event.target.value; this.events.changed(); } }),
       el("span", { class: "figures where" }, placeOf(mark)),
       el("button", { type: "button", class: "icon", "aria-label": `Remove ${this.kind} ${i + 1}`, onclick: () => this.remove(i) }, "✕")));
@@ -106,13 +106,13 @@ export class Correction {
       el("input", { type: "number", class: "number", min: 0, step: 0.1, value: span[name].toFixed(1), "aria-label": `${name} of moment ${i + 1}, seconds`, oninput: (event) => { span[name] = Number(event.target.value) || 0; this.events.changed(); } }),
       el("button", { type: "button", class: "quiet", "aria-label": `${name} of moment ${i + 1} at ${clock(this.stage.timeline.now)}`, onclick: () => { span[name] = this.stage.timeline.now; this.draw(); this.events.changed(); } }, "now"),
     ];
-    return this.spans.map((span, i) => el("li", { class: `c${span.colour ?? 0}`, "data-index": i }, field(span, "start", i), "to", field(span, "end", i),
+    return this.spans.map((span, i) => el("li", { class: `c${span.color ?? 0}`, "data-index": i }, field(span, "start", i), "to", field(span, "end", i),
       el("button", { type: "button", class: "icon", "aria-label": `Remove moment ${i + 1}`, onclick: () => { this.spans.splice(i, 1); this.draw(); this.events.changed(); } }, "✕")));
   }
 
   #addSpan() {
     const start = this.stage.timeline.now;
-    this.spans.push({ start, end: Math.min(start + 1, this.stage.timeline.duration), label: this.result.question, colour: 0 });
+    this.spans.push({ start, end: Math.min(start + 1, this.stage.timeline.duration), label: this.result.question, color: 0 });
     this.draw();
     this.events.changed();
   }

@@ -1,5 +1,5 @@
 // Boxes and points on the picture: shown, pointed at, moved, resized, drawn anew. All places are original pixels.
-// A mark is {box: [x1, y1, x2, y2]} or {point: [x, y]}, with label, text, confidence, and colour (0..7).
+// A mark is {box: [x1, y1, x2, y2]} or {point: [x, y]}, with label, text, confidence, and color (0..7).
 import { svg } from "./dom.js";
 
 const CORNERS = [[0, 1], [2, 1], [2, 3], [0, 3]];
@@ -56,7 +56,7 @@ export class Overlay {
     const where = (mark.box ?? mark.point).map(Math.round).join(", ");
     const name = [mark.label, mark.text].filter(Boolean).join(": ") || (mark.box ? "box" : "point");
     const group = svg("g", {
-      class: `mark c${mark.colour ?? 0}${this.faint ? " faint" : ""}${mark.point ? " at" : ""}`, "data-index": index, tabindex: 0, role: "button",
+      class: `mark c${mark.color ?? 0}${this.faint ? " faint" : ""}${mark.point ? " at" : ""}`, "data-index": index, tabindex: 0, role: "button",
       "aria-label": `${name}, ${mark.box ? "box" : "point"} at ${where}`,
       onpointerenter: () => this.events.light(index),
       onpointerleave: () => this.events.light(null),

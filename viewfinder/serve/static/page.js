@@ -2,11 +2,11 @@
 import { el } from "./dom.js";
 
 export function page(parsed, events) {
-  const colours = new Map();
+  const colors = new Map();
   const blocks = parsed.elements.map((element, index) => {
-    if (!colours.has(element.kind)) colours.set(element.kind, colours.size % 8);
+    if (!colors.has(element.kind)) colors.set(element.kind, colors.size % 8);
     return el("div", {
-      class: `element c${colours.get(element.kind)}`, "data-element": index, tabindex: 0,
+      class: `element c${colors.get(element.kind)}`, "data-element": index, tabindex: 0,
       onpointerenter: () => events.light(index), onpointerleave: () => events.light(null),
       onfocus: () => events.light(index), onblur: () => events.light(null),
     }, body(element));

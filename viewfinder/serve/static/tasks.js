@@ -80,19 +80,19 @@ function seen(result, told) {
   result.usage = { ...result.usage, media_tokens: told.media_tokens };
 }
 
-// Places to the size of what is shown, and a colour for each name.
+// Places to the size of what is shown, and a color for each name.
 function settle(result) {
   const picture = result.media?.find((info) => info.kind === "image");
   const item = result.item;
   const scale = picture && item ? item.size.map((side, i) => side / picture.original_size[i]) : [1, 1];
-  const colours = new Map();
-  const colour = (label) => {
-    if (!colours.has(label)) colours.set(label, colours.size % 8);
-    return colours.get(label);
+  const colors = new Map();
+  const color = (label) => {
+    if (!colors.has(label)) colors.set(label, colors.size % 8);
+    return colors.get(label);
   };
   const fitted = (values) => values.map((value, i) => value * scale[i % 2]);
   const dressed = (mark) => ({
-    ...mark, colour: colour(mark.label ?? ""),
+    ...mark, color: color(mark.label ?? ""),
     ...(mark.box ? { box: fitted(mark.box) } : {}), ...(mark.point ? { point: fitted(mark.point) } : {}),
   });
   if (result.document) {
@@ -102,5 +102,5 @@ function settle(result) {
     result.marks = result.document.elements.map((e, element) => (e.box ? { box: e.box, label: e.kind, element } : null)).filter(Boolean);
   }
   result.marks = (result.marks ?? []).map(dressed);
-  result.spans = (result.spans ?? []).map((span) => ({ ...span, colour: colour(span.label ?? "") }));
+  result.spans = (result.spans ?? []).map((span) => ({ ...span, color: color(span.label ?? "") }));
 }

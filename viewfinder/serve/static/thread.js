@@ -90,13 +90,13 @@ export class Card {
       const where = (mark.box ?? mark.point).map(Math.round).join(", ");
       const sure = mark.confidence === undefined ? "" : ` · ${Math.round(100 * mark.confidence)} %`;
       const name = [mark.label, mark.text].filter(Boolean).join(": ") || (mark.box ? "box" : "point");
-      return el("li", {}, el("button", { type: "button", class: `chip c${mark.colour}`, ...this.#hover(i) }, name, el("span", { class: "where" }, where + sure)));
+      return el("li", {}, el("button", { type: "button", class: `chip c${mark.color}`, ...this.#hover(i) }, name, el("span", { class: "where" }, where + sure)));
     }));
   }
 
   #spans() {
     return el("ul", { class: "marks", "aria-label": "Moments" }, this.result.spans.map((span, i) =>
-      el("li", {}, el("button", { type: "button", class: `chip c${span.colour}`, onclick: () => this.events.seek(span.start), ...this.#hover(i) },
+      el("li", {}, el("button", { type: "button", class: `chip c${span.color}`, onclick: () => this.events.seek(span.start), ...this.#hover(i) },
         span.label || "moment", el("span", { class: "where" }, `${clock(span.start)} – ${clock(span.end)}`)))));
   }
 
@@ -104,7 +104,7 @@ export class Card {
     let placed = -1;
     return el("table", { class: "values" }, this.result.values.map((field) => {
       const index = field.box ? (placed += 1) : null;
-      const attributes = index === null ? {} : { class: `placed c${this.result.marks[index].colour}`, tabindex: 0, ...this.#hover(index) };
+      const attributes = index === null ? {} : { class: `placed c${this.result.marks[index].color}`, tabindex: 0, ...this.#hover(index) };
       return el("tr", attributes, el("th", { scope: "row" }, field.path), el("td", {}, field.value === null ? "not there" : String(field.value)));
     }));
   }

@@ -44,7 +44,7 @@ export class Timeline {
     const spans = this.spans.map((span, i) => {
       const name = span.label || "moment";
       const node = el("button", {
-        type: "button", class: `span c${span.colour ?? 0}`, "data-index": i,
+        type: "button", class: `span c${span.color ?? 0}`, "data-index": i,
         "aria-label": `${name}, from ${clock(span.start)} to ${clock(span.end)}; go there`, title: `${name} · ${clock(span.start)} – ${clock(span.end)}`,
         onclick: (event) => { event.stopPropagation(); this.seek(span.start); },
         onpointerenter: () => this.events.light(i), onpointerleave: () => this.events.light(null),

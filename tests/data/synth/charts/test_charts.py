@@ -44,10 +44,10 @@ def test_bars_end_at_their_values() -> None:
         for (s, c), height in heights.items():
             assert abs(height / tallest - figures.values[s][c] / figures.top) < 0.03
         for box in chart.marks.values():
-            colour = sheet.image.getpixel(((box[0] + box[2]) // 2, box[3] - 2))
-            assert all(sheet.image.getpixel((x, box[3] - 2)) == colour for x in range(box[0], box[2]))
-            assert sheet.image.getpixel((box[0] - 1, box[3] - 2)) != colour
-            assert sheet.image.getpixel((box[2], box[3] - 2)) != colour
+            color = sheet.image.getpixel(((box[0] + box[2]) // 2, box[3] - 2))
+            assert all(sheet.image.getpixel((x, box[3] - 2)) == color for x in range(box[0], box[2]))
+            assert sheet.image.getpixel((box[0] - 1, box[3] - 2)) != color
+            assert sheet.image.getpixel((box[2], box[3] - 2)) != color
 
 
 @pytest.mark.parametrize("form", ["bar", "hbar"])

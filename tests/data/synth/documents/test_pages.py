@@ -19,7 +19,7 @@ def test_boxes_are_those_of_the_ink(options: Options) -> None:
         ground = background(page.image)
         for element in page.elements:
             if element.box is None or (isinstance(element, Heading) and element.box[1] < 40):
-                continue  # a head may stand on a bar of colour
+                continue  # a head may stand on a bar of color
             found = measured(page.image, element.box, ground, reach=1)
             assert found is not None
             assert off_by(found, element.box) <= 1, (seed, element)

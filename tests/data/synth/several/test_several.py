@@ -62,5 +62,5 @@ def test_shapes_keep_to_their_split() -> None:
         for seed in range(8):
             options = Options(max_side=224, difficulty=0.1, split=split)  # type: ignore[arg-type]
             for answer in (m.text for m in relations.make(np.random.default_rng(seed), options).messages[1::2]):
-                for colour, shape in re.findall(rf"(\w+) ({names})\b", answer.lower()):
-                    assert held_out_pair(shape, colour) == wanted
+                for color, shape in re.findall(rf"(\w+) ({names})\b", answer.lower()):
+                    assert held_out_pair(shape, color) == wanted

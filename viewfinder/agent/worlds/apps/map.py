@@ -5,28 +5,28 @@ import math
 from viewfinder.agent.worlds.app import App, Hint
 from viewfinder.agent.worlds.widgets import Shape, Widget, button, canvas, column, row, text
 
-_COLOURS = {"red": "#d62728", "blue": "#1f5fd6", "green": "#1e8e3e", "orange": "#f28c1c"}
+_COLORS = {"red": "#d62728", "blue": "#1f5fd6", "green": "#1e8e3e", "orange": "#f28c1c"}
 _RADIUS = 0.055
 
 
 class Map(App):
-    """Named or coloured pins. Task: select one, and save it or not."""
+    """Named or colored pins. Task: select one, and save it or not."""
 
     name, title = "map", "Map"
 
     def setup(self) -> None:
-        places, colours = self.some(self.words.places, 4), self.some(list(_COLOURS), 4)
+        places, colors = self.some(self.words.places, 4), self.some(list(_COLORS), 4)
         spots: list[tuple[float, float]] = []
         while len(spots) < 4:
             x, y = (round(float(v), 3) for v in self.rng.uniform(0.1, 0.9, 2))
             if all(math.hypot(x - a, y - b) > 0.28 for a, b in spots):
                 spots.append((x, y))
-        self.pins = list(zip(places, colours, spots, strict=True))
+        self.pins = list(zip(places, colors, spots, strict=True))
         self.wanted = int(self.rng.integers(4))
         self.save = bool(self.rng.random() < 0.5)
-        name, colour, _ = self.pins[self.wanted]
-        by_colour = bool(self.rng.random() < 0.5)
-        what = f"the {colour} pin" if by_colour else f"the {name}"
+        name, color, _ = self.pins[self.wanted]
+        by_color = bool(self.rng.random() < 0.5)
+        what = f"the {color} pin" if by_color else f"the {name}"
         self.what = what
         self.task = f"Save {what}" if self.save else f"Select {what} on the map"
         self.streets = [tuple(round(float(v), 3) for v in self.rng.uniform(0, 1, 4)) for _ in range(4)]
@@ -34,10 +34,10 @@ class Map(App):
 
     def view(self) -> Widget:
         shapes: list[Shape] = [("line", street, "#c8c2b4") for street in self.streets]
-        for i, (name, colour, (x, y)) in enumerate(self.pins):
+        for i, (name, color, (x, y)) in enumerate(self.pins):
             if i == self.data["picked"]:
                 shapes.append(("circle", (x, y, _RADIUS * 1.4), "#000000"))
-            shapes += [("circle", (x, y, _RADIUS), _COLOURS[colour]), ("text", (x, y + 0.11), name)]
+            shapes += [("circle", (x, y, _RADIUS), _COLORS[color]), ("text", (x, y + 0.11), name)]
         picked = self.pins[self.data["picked"]][0] if self.data["picked"] >= 0 else "Nothing"
         buttons = row(button("save", "Save", "main"), button("clear", "Clear"), style="menu")
         return column(text("Map", "title"), buttons, text(f"{picked} selected", "small"), canvas("map", tuple(shapes)))

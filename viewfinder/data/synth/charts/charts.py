@@ -29,8 +29,8 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     held_out = options.split == "held_out"
     size = chart_size(rng, options)
     figures = draw_figures(rng, options.difficulty, held_out)
-    colours = draw_palette(rng, options.difficulty)
-    sheet = Sheet(size, colours.paper, colours.ink, colours.accent)
+    colors = draw_palette(rng, options.difficulty)
+    sheet = Sheet(size, colors.paper, colors.ink, colors.accent)
     em = min(number(rng, 14 - round(4 * options.difficulty), 15), max(10, size[0] // (4 + 3 * len(figures.categories))))
     edge = number(rng, 4, 10)
     area = (edge, edge, size[0] - edge, size[1] - edge)

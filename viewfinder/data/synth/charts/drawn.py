@@ -10,9 +10,10 @@ from PIL import Image, ImageDraw
 from viewfinder.data.synth.charts.figures import Figures
 from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.documents.lettering import Face, Faces, set_line
-from viewfinder.data.synth.documents.sheet import Colour, Rectangle, Sheet, blend
+from viewfinder.data.synth.documents.sheet import Color, Sheet, blend
+from viewfinder.data.synth.ground import PixelRectangle
 
-_COLOURS: tuple[Colour, ...] = (
+_COLORS: tuple[Color, ...] = (
     *((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75), (227, 119, 194)),
     *((23, 150, 160), (188, 160, 34), (90, 90, 90), (230, 60, 120), (70, 90, 220)),
 )
@@ -26,8 +27,8 @@ _Scaled = Callable[[Sequence[tuple[float, float]]], list[tuple[float, float]]]
 class DrawnChart:
     """Box of all ink, and of each mark (bar) by series and category."""
 
-    box: Rectangle
-    marks: dict[tuple[int, int], Rectangle] = field(default_factory=dict)
+    box: PixelRectangle
+    marks: dict[tuple[int, int], PixelRectangle] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,21 +50,21 @@ class _Plot:
 
 class _Drawing:
     def __init__(
-        self, rng: np.random.Generator, sheet: Sheet, area: Rectangle, figures: Figures, faces: Faces, size: int
+        self, rng: np.random.Generator, sheet: Sheet, area: PixelRectangle, figures: Figures, faces: Faces, size: int
     ) -> None:
         self.rng, self.sheet, self.area, self.figures = rng, sheet, area, figures
         self.face = Face(faces.plain, size, sheet.ink, 1.1)
         self.head = Face(faces.head, round(size * 1.15), sheet.ink, 1.15, pick(rng, ("center", "left")))
-        start = number(rng, 0, len(_COLOURS) - 1)
-        self.colours = [_COLOURS[(start + i * 5) % len(_COLOURS)] for i in range(12)]
+        start = number(rng, 0, len(_COLORS) - 1)
+        self.colors = [_COLORS[(start + i * 5) % len(_COLORS)] for i in range(12)]
         self.faint = blend(sheet.paper, sheet.ink, 0.2)
         self.grid = chance(rng, 0.6)
-        self.marks: dict[tuple[int, int], Rectangle] = {}
+        self.marks: dict[tuple[int, int], PixelRectangle] = {}
         self.x1, self.y1, self.x2, self.y2 = area
 
-    def text(self, words: str, x: float, y: float, anchor: str = "mm", ground: Colour | None = None) -> None:
+    def text(self, words: str, x: float, y: float, anchor: str = "mm", ground: Color | None = None) -> None:
         """Words about a point; light or dark as the ground wants."""
-        fill = self.face.colour
+        fill = self.face.color
         if ground is not None:
             fill = (255, 255, 255) if sum(ground) < 400 else (0, 0, 0)
         self.sheet.pen.text((x, y), words, fill=fill, font=self.face.font, anchor=anchor)
@@ -75,7 +76,7 @@ class _Drawing:
             self.y1 += self.head.step + 2
 
     def legend(self, names: tuple[str, ...]) -> None:
-        """Coloured squares with names in a row under the title; dropped to several rows when too wide."""
+        """Colored squares with names in a row under the title; dropped to several rows when too wide."""
         side = round(self.face.size * 0.7)
         x = self.x1
         for i, name in enumerate(names):
@@ -83,7 +84,7 @@ class _Drawing:
             if x + wide > self.x2 and x > self.x1:
                 x, self.y1 = self.x1, self.y1 + self.face.step
             top = self.y1 + (self.face.step - side) // 2
-            self.sheet.pen.rectangle((x, top, x + side, top + side), fill=self.colours[i])
+            self.sheet.pen.rectangle((x, top, x + side, top + side), fill=self.colors[i])
             self.text(name, x + side + 4, self.y1 + self.face.step / 2, "lm")
             x += wide
         self.y1 += self.face.step + 4
@@ -120,7 +121,7 @@ class _Drawing:
                 x = round(self.middle(plot, c) - each * len(figures.series) / 2) + s * each
                 box = (x, min(plot.y(value), plot.y2 - 1), x + each - 2, plot.y2 - 1)  # next to nothing is a line
                 by_series = len(figures.series) > 1 or self.grid
-                self.sheet.pen.rectangle(box, fill=self.colours[s if by_series else c])
+                self.sheet.pen.rectangle(box, fill=self.colors[s if by_series else c])
                 self.marks[s, c] = (box[0], box[1], box[2] + 1, box[3] + 1)
                 if figures.labelled:
                     self.text(figures.written(value), x + each / 2 - 1, box[1] - 2, "md")
@@ -132,8 +133,8 @@ class _Drawing:
         plot = self.upright()
         for c, value in enumerate(self.figures.values[0]):
             x, y = round(self.middle(plot, c)), plot.y(value)
-            self.sheet.pen.line((x, y, x, plot.y2), self.colours[0], 2)
-            self.sheet.pen.ellipse((x - 4, y - 4, x + 4, y + 4), fill=self.colours[0])
+            self.sheet.pen.line((x, y, x, plot.y2), self.colors[0], 2)
+            self.sheet.pen.ellipse((x - 4, y - 4, x + 4, y + 4), fill=self.colors[0])
             if self.figures.labelled:
                 self.text(self.figures.written(value), x, y - 6, "md")
 
@@ -155,7 +156,7 @@ class _Drawing:
             y = plot.y1 + each * (c + 0.5)
             half = max(2, each * 0.33)
             box = (plot.x1 + 1, round(y - half), max(plot.x1 + 1, plot.x(value)), round(y + half))
-            self.sheet.pen.rectangle(box, fill=self.colours[0 if self.grid else c])
+            self.sheet.pen.rectangle(box, fill=self.colors[0 if self.grid else c])
             self.marks[0, c] = (box[0], box[1], box[2] + 1, box[3] + 1)
             self.text(figures.categories[c], plot.x1 - 4, y, "rm")
             if figures.labelled:
@@ -176,10 +177,10 @@ class _Drawing:
             points = [(self.middle(plot, c), float(plot.y(v))) for c, v in enumerate(row)]
             if filled:
                 below = [*points, (points[-1][0], plot.y2 - 1.0), (points[0][0], plot.y2 - 1.0)]
-                self.paint(area, lambda pen, at, below=below: pen.polygon(at(below), fill=110), self.colours[s])
-            self.paint(area, lambda pen, at, points=points: pen.line(at(points), 255, 2 * _FINE), self.colours[s])
+                self.paint(area, lambda pen, at, below=below: pen.polygon(at(below), fill=110), self.colors[s])
+            self.paint(area, lambda pen, at, points=points: pen.line(at(points), 255, 2 * _FINE), self.colors[s])
             for x, y in points if dots else ():
-                self.sheet.pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill=self.colours[s])
+                self.sheet.pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill=self.colors[s])
         if self.figures.labelled and len(self.figures.series) == 1:
             for c, value in enumerate(self.figures.values[0]):
                 self.text(self.figures.written(value), self.middle(plot, c), plot.y(value) - 5, "md")
@@ -204,23 +205,23 @@ class _Drawing:
                 if hole:
                     pen.ellipse(at([inner[:2], inner[2:]]), fill=0)
 
-            self.paint((area[0] - 2, area[1] - 2, area[2] + 2, area[3] + 2), sector, self.colours[c])
+            self.paint((area[0] - 2, area[1] - 2, area[2] + 2, area[3] + 2), sector, self.colors[c])
         for c, middle in enumerate(np.deg2rad((edges[:-1] + edges[1:]) / 2)):
             reach = radius * (0.76 if hole else 0.68)
             place = (x + reach * float(np.cos(middle)), y + reach * float(np.sin(middle)))
-            self.text(self.figures.written(self.figures.values[0][c]), *place, ground=self.colours[c])
+            self.text(self.figures.written(self.figures.values[0][c]), *place, ground=self.colors[c])
 
-    def paint(self, area: Rectangle, draw: Callable[[ImageDraw.ImageDraw, _Scaled], None], colour: Colour) -> None:
+    def paint(self, area: PixelRectangle, draw: Callable[[ImageDraw.ImageDraw, _Scaled], None], color: Color) -> None:
         """Paint what `draw` draws on a larger mask of an area; it is given what scales points of the sheet."""
         x1, y1, x2, y2 = area
         mask = Image.new("L", ((x2 - x1) * _FINE, (y2 - y1) * _FINE), 0)
         draw(ImageDraw.Draw(mask), lambda points: [((x - x1) * _FINE, (y - y1) * _FINE) for x, y in points])
         small = mask.reduce(_FINE)
-        self.sheet.image.paste(colour, (x1, y1, x1 + small.width, y1 + small.height), small)
+        self.sheet.image.paste(color, (x1, y1, x1 + small.width, y1 + small.height), small)
 
 
 def draw_chart(
-    rng: np.random.Generator, sheet: Sheet, area: Rectangle, figures: Figures, faces: Faces, size: int
+    rng: np.random.Generator, sheet: Sheet, area: PixelRectangle, figures: Figures, faces: Faces, size: int
 ) -> DrawnChart:
     """Draw a chart into an area of a sheet, letters of `size` pixels per em."""
     drawing = _Drawing(rng, sheet, area, figures, faces, size)
@@ -229,7 +230,7 @@ def draw_chart(
         drawing.legend(figures.categories)
     elif len(figures.series) > 1:
         drawing.legend(figures.series)
-    makers = {
+    generators = {
         "bar": drawing.bar,
         "hbar": drawing.hbar,
         "line": drawing.line,
@@ -238,7 +239,7 @@ def draw_chart(
         "lollipop": drawing.lollipop,
         "area": drawing.area_,
     }
-    makers[figures.form]()
+    generators[figures.form]()
     box = sheet.ink_box(area)
     assert box is not None
     return DrawnChart(box, drawing.marks)

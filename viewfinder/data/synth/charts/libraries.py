@@ -15,7 +15,7 @@ from viewfinder.data.synth.charts.charts import chart_size
 from viewfinder.data.synth.charts.figures import Figures, draw_figures
 from viewfinder.data.synth.charts.questions import ask_chart
 from viewfinder.data.synth.choose import number, pick
-from viewfinder.data.synth.documents.sheet import Colour, Sheet
+from viewfinder.data.synth.documents.sheet import Color, Sheet
 from viewfinder.data.synth.exchange import converse, one_or_two
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
@@ -46,7 +46,7 @@ def make_plot(
     figures = draw_figures(rng, options.difficulty, False, forms)
     name = pick(rng, names)
     image = drawers[name](rng, figures, size)
-    corner: Colour = image.getpixel((0, 0))  # type: ignore[assignment]
+    corner: Color = image.getpixel((0, 0))  # type: ignore[assignment]
     sheet = Sheet(image.size, corner, corner)
     sheet.image = image
     box = sheet.ink_box((0, 0, *image.size)) or (0, 0, *image.size)
@@ -156,7 +156,7 @@ def draw_vega(rng: np.random.Generator, figures: Figures, size: tuple[int, int])
         "background": pick(rng, ("white", "#fbfbf4", "#f4f6fb")),
         "config": {"font": CHART_FAMILY},
     }
-    colour = {"field": "s", "type": "nominal", "title": None} if figures.series != ("",) else {"value": "#4c78a8"}
+    color = {"field": "s", "type": "nominal", "title": None} if figures.series != ("",) else {"value": "#4c78a8"}
     if figures.form == "pie":
         spec["encoding"] = {"theta": {"field": "v", "type": "quantitative", "stack": True}, "order": {"value": 1}}
         spec["encoding"]["color"] = {"field": "c", "type": "nominal", "sort": None, "title": None}
@@ -165,7 +165,7 @@ def draw_vega(rng: np.random.Generator, figures: Figures, size: tuple[int, int])
         spec["layer"] = [{"mark": {"type": "arc", "outerRadius": radius}}, text]
     else:
         across = figures.form == "hbar"
-        spec["encoding"] = {"y" if across else "x": names, "x" if across else "y": values, "color": colour}
+        spec["encoding"] = {"y" if across else "x": names, "x" if across else "y": values, "color": color}
         if figures.form == "bar" and figures.series != ("",):
             spec["encoding"]["xOffset"] = {"field": "s"}
         mark: Any = {"type": "line", "point": True} if figures.form == "line" else "bar"

@@ -6,8 +6,8 @@ import numpy as np
 
 from viewfinder.data.synth.charts.figures import Figures
 from viewfinder.data.synth.choose import number, pick, weighted
-from viewfinder.data.synth.documents.sheet import Rectangle
 from viewfinder.data.synth.exchange import Exchange
+from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.media.transform import Transform
 from viewfinder.outputs import prompts
 from viewfinder.outputs.boxes import Box, format_boxes
@@ -16,7 +16,7 @@ from viewfinder.outputs.document.elements import Cell, Chart, Row, Table
 from viewfinder.outputs.document.html_inline import escape
 
 
-def chart_element(figures: Figures, box: Rectangle) -> Chart:
+def chart_element(figures: Figures, box: PixelRectangle) -> Chart:
     """The chart with its values: categories down, series across."""
     x1, y1, x2, y2 = box
     place = (float(x1), float(y1), float(x2), float(y2))
@@ -29,7 +29,7 @@ def chart_element(figures: Figures, box: Rectangle) -> Chart:
     return Chart(place, place, table=Table(None, (head, *rows)))
 
 
-def parse_chart(figures: Figures, box: Rectangle, size: tuple[int, int]) -> Exchange:
+def parse_chart(figures: Figures, box: PixelRectangle, size: tuple[int, int]) -> Exchange:
     """The page of one chart."""
     page = Page((chart_element(figures, box),), Transform.identity(size))
     truth = {
@@ -45,9 +45,9 @@ def parse_chart(figures: Figures, box: Rectangle, size: tuple[int, int]) -> Exch
 def ask_chart(
     rng: np.random.Generator,
     figures: Figures,
-    box: Rectangle,
+    box: PixelRectangle,
     size: tuple[int, int],
-    marks: dict[tuple[int, int], Rectangle],
+    marks: dict[tuple[int, int], PixelRectangle],
 ) -> Exchange:
     """One question: the table, a value, the most or least, a sum or difference, the form, the title, a bar's place."""
     task = weighted(rng, {"parse": 5.0, "value": 2.0, "extreme": 1.2, "sum": 0.8, "what": 0.6, "mark": 0.8})
@@ -127,7 +127,7 @@ def _what(rng: np.random.Generator, figures: Figures) -> Exchange:
 
 
 def _mark(
-    rng: np.random.Generator, figures: Figures, size: tuple[int, int], marks: dict[tuple[int, int], Rectangle]
+    rng: np.random.Generator, figures: Figures, size: tuple[int, int], marks: dict[tuple[int, int], PixelRectangle]
 ) -> Exchange:
     s, c = pick(rng, sorted(marks))
     name = f"{figures.categories[c]}{_of(figures, s)}"

@@ -53,8 +53,8 @@ def _fill(axes: Axes, figures: Figures, palette: str) -> None:
     names = [name for _ in figures.series for name in figures.categories]
     values = [value for row in figures.values for value in row]
     series = [s for s in figures.series for _ in figures.categories] if figures.series != ("",) else None
-    colours = seaborn.color_palette(palette, len(figures.series))
-    looks = {"hue": series, "palette": colours} if series else {"color": colours[0]}
+    colors = seaborn.color_palette(palette, len(figures.series))
+    looks = {"hue": series, "palette": colors} if series else {"color": colors[0]}
     if figures.form == "line":
         seaborn.lineplot(x=names, y=values, marker="o", errorbar=None, estimator=None, ax=axes, **looks)
     else:

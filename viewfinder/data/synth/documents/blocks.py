@@ -12,8 +12,9 @@ from PIL import Image as PillowImage
 
 from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.documents.lettering import Column, Face, Faces, set_text
-from viewfinder.data.synth.documents.sheet import Rectangle, Sheet, union
+from viewfinder.data.synth.documents.sheet import Sheet, union
 from viewfinder.data.synth.documents.tables import draw_style, draw_table, make_grid
+from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.kinds import Split
 from viewfinder.data.synth.phrases import item, paragraph, title
 from viewfinder.data.synth.shapes import COLOR_NAMES, COLORS, SHAPE_NAMES, draw_mask, held_out_pair, paint
@@ -48,10 +49,10 @@ Block = Callable[[np.random.Generator, Sheet, Column, Look], Element | None]
 
 
 def heading(rng: np.random.Generator, sheet: Sheet, column: Column, look: Look, level: int = 2) -> Element | None:
-    """A title of a section; larger than the text, bold, or coloured."""
+    """A title of a section; larger than the text, bold, or colored."""
     size = round(look.size * (1.2 if level > 1 else float(rng.uniform(1.3, 1.7))))
-    colour = sheet.accent if chance(rng, 0.4) else sheet.ink
-    face = Face(look.faces.head, size, colour, 1.15, look.align)
+    color = sheet.accent if chance(rng, 0.4) else sheet.ink
+    face = Face(look.faces.head, size, color, 1.15, look.align)
     if column.room < face.step + 2 * look.size:
         return None
     set_ = set_text(sheet, column, title(rng), face)
@@ -80,7 +81,7 @@ def bullet_list(rng: np.random.Generator, sheet: Sheet, column: Column, look: Lo
     indent = round(look.size * 1.5)
     start = column.y
     items: list[ListItem] = []
-    boxes: list[Rectangle] = []
+    boxes: list[PixelRectangle] = []
     for i in range(look.between(rng, 2, 7)):
         if column.room < face.step:
             break
@@ -90,7 +91,7 @@ def bullet_list(rng: np.random.Generator, sheet: Sheet, column: Column, look: Lo
         if set_ is None:
             break
         if ordered:
-            sheet.pen.text((column.x, top), f"{i + 1}.", fill=face.colour, font=face.font)
+            sheet.pen.text((column.x, top), f"{i + 1}.", fill=face.color, font=face.font)
         else:
             _mark(sheet, mark, column.x + indent // 2, top + face.step // 2, max(2, look.size // 7), face)
         box = sheet.ink_box((column.x, top, column.x + column.width, column.y)) or set_[1]
@@ -107,13 +108,13 @@ def bullet_list(rng: np.random.Generator, sheet: Sheet, column: Column, look: Lo
 def _mark(sheet: Sheet, mark: str, x: int, y: int, half: int, face: Face) -> None:
     area = (x - half, y - half, x + half, y + half)
     if mark == "dot":
-        sheet.pen.ellipse(area, fill=face.colour)
+        sheet.pen.ellipse(area, fill=face.color)
     elif mark == "ring":
-        sheet.pen.ellipse(area, outline=face.colour)
+        sheet.pen.ellipse(area, outline=face.color)
     elif mark == "square":
-        sheet.pen.rectangle(area, fill=face.colour)
+        sheet.pen.rectangle(area, fill=face.color)
     else:
-        sheet.pen.line((x - half - 1, y, x + half + 1, y), face.colour, max(1, half // 2))
+        sheet.pen.line((x - half - 1, y, x + half + 1, y), face.color, max(1, half // 2))
 
 
 def table(rng: np.random.Generator, sheet: Sheet, column: Column, look: Look) -> Element | None:
@@ -132,7 +133,7 @@ def table(rng: np.random.Generator, sheet: Sheet, column: Column, look: Look) ->
 
 
 def figure(rng: np.random.Generator, sheet: Sheet, column: Column, look: Look) -> Element | None:
-    """A coloured shape in a frame or without; its description is kept for pages that want captions."""
+    """A colored shape in a frame or without; its description is kept for pages that want captions."""
     side = number(rng, 2 * look.size + 8, max(2 * look.size + 10, min(column.width, 7 * look.size)))
     if column.room < side + 2:
         return None
@@ -153,6 +154,6 @@ def _seen(color: str, sheet: Sheet) -> bool:
     return sum(abs(a - b) for a, b in zip(COLORS[color], sheet.paper, strict=True)) > 170
 
 
-def _box(box: Rectangle) -> tuple[float, float, float, float]:
+def _box(box: PixelRectangle) -> tuple[float, float, float, float]:
     x1, y1, x2, y2 = box
     return float(x1), float(y1), float(x2), float(y2)

@@ -25,7 +25,7 @@ TITLES = ("Registration", "Application", "Order form", "Member card", "Visitor p
 
 
 @dataclass
-class Form:
+class FormSheet:
     """A form as drawn: values by key, keys that are not on it, and its lines of text."""
 
     image: PillowImage.Image
@@ -46,7 +46,7 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     return converse(exchanges, camera(rng, form.image, options.difficulty), lineage=("typeset",))
 
 
-def _ask(rng: np.random.Generator, form: Form, options: Options) -> Exchange:
+def _ask(rng: np.random.Generator, form: FormSheet, options: Options) -> Exchange:
     if chance(rng, 0.08):
         text = "\n".join(form.lines)
         return Exchange("read", prompts.read_prompt(), text, truth={"text": text})
@@ -70,7 +70,7 @@ _LABELS: dict[str, tuple[str, ...]] = {
 
 
 def _value(rng: np.random.Generator, key: str) -> str:
-    makers = {
+    generators = {
         "name": person,
         "company": company,
         "street": street,
@@ -81,19 +81,19 @@ def _value(rng: np.random.Generator, key: str) -> str:
         "birthday": date,
         "number": code,
     }
-    if key in makers:
-        return makers[key](rng)
+    if key in generators:
+        return generators[key](rng)
     if key == "amount":
         return money(number(rng, 100, 90000), currency(rng))
     return str(number(rng, 16, 99)) if key == "age" else f"{number(rng, 1, 40)}{pick(rng, 'ABCDEF')}"
 
 
-def draw_form(rng: np.random.Generator, options: Options) -> Form:
+def draw_form(rng: np.random.Generator, options: Options) -> FormSheet:
     """A form of two to many fields."""
     size = page_size(rng, options)
     hard = options.difficulty
-    colours = draw_palette(rng, hard)
-    sheet = Sheet(size, colours.paper, colours.ink, colours.accent)
+    colors = draw_palette(rng, hard)
+    sheet = Sheet(size, colors.paper, colors.ink, colors.accent)
     em = number(rng, 14 - round(3 * hard), 17 - round(4 * hard))
     faces = draw_faces(rng, options.split, options.fonts)
     label = Face(faces.bold if chance(rng, 0.4) else faces.plain, em, sheet.ink, 1.3)
@@ -103,7 +103,7 @@ def draw_form(rng: np.random.Generator, options: Options) -> Form:
         filled = Face(draw_hand(rng, options.split), round(em * 1.25), blue, 1.2)
     margin = number(rng, 8, 8 + em)
     column = Column(margin, margin, size[0] - 2 * margin, size[1] - margin)
-    form = Form(sheet.image, {}, (), {})
+    form = FormSheet(sheet.image, {}, (), {})
     if chance(rng, 0.7):
         _title(rng, sheet, column, form, Face(faces.head, round(em * 1.3), sheet.accent, 1.2))
     layout = pick(rng, LAYOUTS if options.split == "train" else HELD_OUT_LAYOUTS)
@@ -122,7 +122,7 @@ def draw_form(rng: np.random.Generator, options: Options) -> Form:
     return form
 
 
-def _title(rng: np.random.Generator, sheet: Sheet, column: Column, form: Form, face: Face) -> None:
+def _title(rng: np.random.Generator, sheet: Sheet, column: Column, form: FormSheet, face: Face) -> None:
     text = pick(rng, TITLES)
     if face.width(text) > column.width:
         return
@@ -137,7 +137,7 @@ def _field(
     rng: np.random.Generator,
     sheet: Sheet,
     column: Column,
-    form: Form,
+    form: FormSheet,
     key: str,
     layout: str,
     faces: tuple[Face, Face],
@@ -165,7 +165,7 @@ def _field(
     elif layout == "ruled":
         sheet.pen.rectangle((column.x - 3, y, right, y + step - 1), outline=rule)
         sheet.pen.line((x - 3, y, x - 3, y + step - 1), rule)
-    # the value's own ink: drawn on a clean sheet of the same colour, since rules may touch the letters' room
+    # the value's own ink: drawn on a clean sheet of the same color, since rules may touch the letters' room
     box = _ink_alone(sheet, value, filled, x + 4, y + 2, step - 4)
     column.y += step
     form.values[key] = Leaf(value, box)
@@ -187,7 +187,7 @@ def _ink_alone(sheet: Sheet, text: str, face: Face, x: int, y: int, height: int)
 _TICKS = ("Member", "New", "Paid", "Express", "Gift", "Urgent", "Student", "Return")
 
 
-def _tick(rng: np.random.Generator, sheet: Sheet, column: Column, form: Form, face: Face) -> None:
+def _tick(rng: np.random.Generator, sheet: Sheet, column: Column, form: FormSheet, face: Face) -> None:
     """A box, ticked or not, before its words: a truth value, its place the box."""
     words = pick(rng, _TICKS)
     key = words.lower()

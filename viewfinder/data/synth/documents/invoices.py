@@ -10,9 +10,10 @@ from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.documents.lettering import Face, Faces, draw_faces, set_line
 from viewfinder.data.synth.documents.pages import page_size
-from viewfinder.data.synth.documents.sheet import Colour, Rectangle, Sheet, blend, draw_palette
+from viewfinder.data.synth.documents.sheet import Color, Sheet, blend, draw_palette
 from viewfinder.data.synth.documents.values import Leaf, ask_values
 from viewfinder.data.synth.exchange import converse, one_or_two
+from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.phrases import city, code, company, currency, item, money, person, street, write_date
@@ -54,8 +55,8 @@ def draw_invoice(rng: np.random.Generator, options: Options) -> Invoice:
     """An invoice of one to many items."""
     hard = options.difficulty
     size = page_size(rng, options, least=196)
-    colours = draw_palette(rng, hard)
-    sheet = Sheet(size, colours.paper, colours.ink, colours.accent)
+    colors = draw_palette(rng, hard)
+    sheet = Sheet(size, colors.paper, colors.ink, colors.accent)
     em = min(number(rng, 13 - round(3 * hard), 15 - round(4 * hard)), size[0] // 15, size[1] // 17)
     layout = pick(rng, HELD_OUT_LAYOUTS if options.split == "held_out" else LAYOUTS)
     bill = _Bill(rng, sheet, draw_faces(rng, options.split, options.fonts), em, hard, layout == "reversed")
@@ -92,7 +93,7 @@ class _Bill:
     def room(self, lines: float = 1) -> bool:
         return self.y + round(lines * self.face.step) < self.sheet.size[1] - self.margin
 
-    def text(self, words: str, x: int, face: Face, ground: Colour | None = None, end: bool = False) -> Rectangle:
+    def text(self, words: str, x: int, face: Face, ground: Color | None = None, end: bool = False) -> PixelRectangle:
         """Words from `x` on, or ending there; the box of their ink."""
         x -= round(face.width(words)) if end else 0
         box = set_line(self.sheet, words, face, x, self.y, None, ground)
@@ -123,9 +124,9 @@ class _Bill:
         self.y += face.step + 2
 
     def _banner(self) -> None:
-        """The seller's name and the title, light on a bar of the accent's colour."""
+        """The seller's name and the title, light on a bar of the accent's color."""
         dark = sum(self.sheet.accent) < 380
-        face = self.bold.like(size=round(self.em * 1.15), colour=(255, 255, 255) if dark else (0, 0, 0))
+        face = self.bold.like(size=round(self.em * 1.15), color=(255, 255, 255) if dark else (0, 0, 0))
         name, words = self._short(company, face, 0.6), pick(self.rng, _TITLES)
         self.sheet.pen.rectangle((0, 0, self.sheet.size[0], self.y + face.step + 4), fill=self.sheet.accent)
         self.values["seller"] = {"name": Leaf(name, self.text(name, self.left, face, self.sheet.accent))}
@@ -135,7 +136,7 @@ class _Bill:
         self._address(self.values["seller"])
 
     def _short(self, make_words: Any, face: Face, share: float = 1.0) -> str:
-        """Words of a maker that fit a share of the width."""
+        """Words of a generator that fit a share of the width."""
         words = [make_words(self.rng) for _ in range(6)]
         return next((w for w in words if face.width(w) <= share * (self.right - self.left)), min(words, key=face.width))
 
@@ -173,9 +174,9 @@ class _Bill:
 
     def _buyer(self) -> None:
         label = f"{pick(self.rng, _BUYERS)}:"
-        maker = pick(self.rng, (person, company))
+        generator = pick(self.rng, (person, company))
         across = round(self.bold.width(label)) + self.em // 2
-        name = self._short(maker, self.face, 1 - across / (self.right - self.left))
+        name = self._short(generator, self.face, 1 - across / (self.right - self.left))
         self.text(label, self.left, self.bold)
         self.values["buyer"] = {"name": Leaf(name, self.text(name, self.left + across, self.face))}
         self.y += self.face.step

@@ -1,4 +1,4 @@
-"""Text in lines: a typeface with size and colour, breaking words at a width, setting lines in a column."""
+"""Text in lines: a typeface with size and color, breaking words at a width, setting lines in a column."""
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -8,8 +8,9 @@ import numpy as np
 from PIL import ImageFont
 
 from viewfinder.data.synth.choose import pick
-from viewfinder.data.synth.documents.sheet import Colour, Rectangle, Sheet
+from viewfinder.data.synth.documents.sheet import Color, Sheet
 from viewfinder.data.synth.fonts import find_families, load_font
+from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.kinds import Split
 
 BOLD = ("Bold", "SemiBold", "Semibold", "B", "RB", "BoldItalic", "BoldOblique")
@@ -20,11 +21,11 @@ ALIGNMENTS = ("left", "center", "right")
 
 @dataclass(frozen=True)
 class Face:
-    """How letters look: a font file, pixels per em, colour, the step from line to line in em, the side they keep to."""
+    """How letters look: a font file, pixels per em, color, the step from line to line in em, the side they keep to."""
 
     path: Path | None
     size: int
-    colour: Colour
+    color: Color
     leading: float = 1.25
     align: str = "left"
 
@@ -55,7 +56,7 @@ class Line:
     """One line as it stands: its words and the box of its ink."""
 
     text: str
-    box: Rectangle
+    box: PixelRectangle
 
 
 @dataclass
@@ -90,13 +91,13 @@ def break_lines(text: str, face: Face, width: float) -> list[str]:
     return [*lines, here] if here else lines
 
 
-def set_text(sheet: Sheet, column: Column, text: str, face: Face, indent: int = 0) -> tuple[str, Rectangle] | None:
+def set_text(sheet: Sheet, column: Column, text: str, face: Face, indent: int = 0) -> tuple[str, PixelRectangle] | None:
     """Set words at the column's place and move it down; None when not even one line fits.
 
     Returns the words that were set (fewer than asked where the column ends) and the box of their ink.
     """
     lines = break_lines(text, face, column.width - indent)[: column.room // face.step]
-    boxes: list[Rectangle] = []
+    boxes: list[PixelRectangle] = []
     for line in lines:
         box = set_line(sheet, line, face, column.x + indent, column.y, column.width - indent)
         column.y += face.step
@@ -110,15 +111,15 @@ def set_text(sheet: Sheet, column: Column, text: str, face: Face, indent: int = 
 
 
 def set_line(
-    sheet: Sheet, text: str, face: Face, x: int, y: int, width: int | None = None, ground: Colour | None = None
-) -> Rectangle | None:
+    sheet: Sheet, text: str, face: Face, x: int, y: int, width: int | None = None, ground: Color | None = None
+) -> PixelRectangle | None:
     """One line whose step begins at `y`; the box of its ink. `ground` is what lies below where it is not the paper."""
     length = face.width(text)
     if width is not None and face.align != "left":
         x += round((width - length) / (2 if face.align == "center" else 1))
     ascent, descent = face.font.getmetrics()
     top = y + (face.step - ascent - descent) // 2
-    sheet.pen.text((x, top), text, fill=face.colour, font=face.font)
+    sheet.pen.text((x, top), text, fill=face.color, font=face.font)
     return sheet.ink_box((x - 2, y, x + round(length) + 3, y + face.step), ground)
 
 

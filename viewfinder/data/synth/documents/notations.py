@@ -1,7 +1,7 @@
 """Formulas, music and molecules: made up by rule, drawn by the libraries of their field, truth in their notation.
 
 LaTeX by matplotlib's mathtext, ABC by verovio (one of its music fonts is held out), SMILES by RDKit. Each is drawn as
-ink on nothing and pasted in the page's colour.
+ink on nothing and pasted in the page's color.
 """
 
 import io

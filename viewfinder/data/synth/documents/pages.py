@@ -75,8 +75,8 @@ def set_page(
 ) -> SetPage:
     """Draw a page; `mix` are blocks by weight, `most` the largest number of elements."""
     size = size or page_size(rng, options)
-    colours = draw_palette(rng, options.difficulty)
-    sheet = Sheet(size, colours.paper, colours.ink, colours.accent)
+    colors = draw_palette(rng, options.difficulty)
+    sheet = Sheet(size, colors.paper, colors.ink, colors.accent)
     layout = pick(rng, LAYOUTS if options.split == "train" else HELD_OUT_LAYOUTS)
     hard = options.difficulty
     smallest = 14 - round(4 * hard)
@@ -130,7 +130,7 @@ def _beside(top: Column, shares: list[float], look: Look) -> list[Column]:
 
 
 def _banner(rng: np.random.Generator, sheet: Sheet, top: Column, look: Look) -> list[Element]:
-    """A title, light on a bar of colour at the top."""
+    """A title, light on a bar of color at the top."""
     dark = sum(sheet.accent) < 380
     face = Face(look.faces.head, round(look.size * 1.25), (255, 255, 255) if dark else (10, 10, 10), 1.2)
     text = title(rng, 1, 3)

@@ -9,9 +9,10 @@ from PIL import Image as PillowImage
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.documents.lettering import Column, Face, Faces, draw_faces, set_line
-from viewfinder.data.synth.documents.sheet import Rectangle, Sheet
+from viewfinder.data.synth.documents.sheet import Sheet
 from viewfinder.data.synth.documents.values import Leaf, ask_values
 from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
+from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.phrases import city, company, currency, date, item, money, phone, street
@@ -96,7 +97,7 @@ class _Slip:
     def room(self) -> bool:
         return self.column.room >= self.face.step
 
-    def line(self, text: str, face: Face | None = None) -> Rectangle | None:
+    def line(self, text: str, face: Face | None = None) -> PixelRectangle | None:
         """One line that fits the width, or nothing."""
         face = face or self.face
         if face.width(text) > self.column.width or not self.room():
@@ -106,10 +107,10 @@ class _Slip:
         self.lines.append(text)
         return box
 
-    def centered(self, text: str, face: Face | None = None) -> Rectangle | None:
+    def centered(self, text: str, face: Face | None = None) -> PixelRectangle | None:
         return self.line(text, (face or self.face).like(align="center"))
 
-    def pair(self, left: str, right: str, face: Face | None = None) -> tuple[Rectangle, Rectangle] | None:
+    def pair(self, left: str, right: str, face: Face | None = None) -> tuple[PixelRectangle, PixelRectangle] | None:
         """Words at both sides of one line; None (nothing drawn) when they do not fit."""
         face = face or self.face
         if face.width(left) + face.width(right) + face.size > self.column.width or not self.room():
@@ -122,7 +123,7 @@ class _Slip:
         assert second is not None
         return first, second
 
-    def keep(self, key: str, value: str | int, box: Rectangle | None) -> None:
+    def keep(self, key: str, value: str | int, box: PixelRectangle | None) -> None:
         if box is not None:
             self.values[key] = Leaf(value, box)
 

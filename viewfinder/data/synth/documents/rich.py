@@ -59,18 +59,18 @@ def drawing(rng: np.random.Generator, sheet: Sheet, column: Column, look: Look) 
 
 
 def stamp(rng: np.random.Generator, sheet: Sheet, column: Column, look: Look) -> Element | None:
-    """A stamp: words in a coloured frame, as an image with its text."""
+    """A stamp: words in a colored frame, as an image with its text."""
     words = title(rng, 1, 2).upper()
     face = Face(look.faces.bold, round(look.size * 1.1), pick(rng, ((190, 30, 40), (30, 60, 170), (20, 120, 60))), 1.1)
     if sum(sheet.paper) < 380:
-        face = face.like(colour=(255, 150, 150))
+        face = face.like(color=(255, 150, 150))
     width, high = round(face.width(words)) + 2 * look.size, face.step + look.size
     if width > column.width or high + 4 > column.room:
         return None
     x = column.x + number(rng, 0, column.width - width)
     area = (x, column.y, x + width, column.y + high)
     sheet.pen.rounded_rectangle(
-        (x, column.y, x + width - 1, column.y + high - 1), look.size // 3, outline=face.colour, width=2
+        (x, column.y, x + width - 1, column.y + high - 1), look.size // 3, outline=face.color, width=2
     )
     set_line(sheet, words, face, x + look.size, column.y + look.size // 2)
     column.y += high + 4

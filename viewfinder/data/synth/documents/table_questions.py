@@ -31,8 +31,8 @@ def draw_one_table(rng: np.random.Generator, options: Options) -> tuple[Sheet, D
     hard = options.difficulty
     width, height = page_size(rng, options)
     while True:
-        colours = draw_palette(rng, hard)
-        sheet = Sheet((width, height), colours.paper, colours.ink, colours.accent)
+        colors = draw_palette(rng, hard)
+        sheet = Sheet((width, height), colors.paper, colors.ink, colors.accent)
         em = number(rng, 14 - round(4 * hard), 17 - round(4 * hard))
         faces = draw_faces(rng, options.split, options.fonts)
         face = Face(faces.plain, em, sheet.ink, 1.1)

@@ -6,7 +6,8 @@ import numpy as np
 
 from viewfinder.data.synth.choose import chance, number, pick, some
 from viewfinder.data.synth.documents.lettering import Column, Face, break_lines, set_line
-from viewfinder.data.synth.documents.sheet import Colour, Rectangle, Sheet, blend, union
+from viewfinder.data.synth.documents.sheet import Color, Sheet, blend, union
+from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.kinds import Split
 from viewfinder.data.synth.phrases import FIRST_NAMES, code, currency, date, item, money, person, word
 from viewfinder.outputs.document.elements import Cell, Row, Table
@@ -45,14 +46,14 @@ class Grid:
 
 @dataclass(frozen=True)
 class TableStyle:
-    """How a table looks: ruling, room around words in pixels, faces of heads and of the rest, colour of rules."""
+    """How a table looks: ruling, room around words in pixels, faces of heads and of the rest, color of rules."""
 
     ruling: str
     pad: tuple[int, int]
     face: Face
     head: Face
-    rule: Colour
-    fill: Colour
+    rule: Color
+    fill: Color
     stretch: bool = False
 
 
@@ -61,8 +62,8 @@ class DrawnTable:
     """A table as it stands: for each cell the words that fitted and the box of their ink (None for an empty one)."""
 
     grid: Grid
-    box: Rectangle
-    cells: dict[tuple[int, int], tuple[str, Rectangle | None]] = field(default_factory=dict)
+    box: PixelRectangle
+    cells: dict[tuple[int, int], tuple[str, PixelRectangle | None]] = field(default_factory=dict)
 
     def element(self) -> Table:
         """The table of the page format; words as they fitted."""
@@ -155,7 +156,7 @@ def _heights(grid: Grid, style: TableStyle, wrapped: dict[tuple[int, int], list[
     return heights
 
 
-def _ground(sheet: Sheet, e: Entry, style: TableStyle) -> Colour:
+def _ground(sheet: Sheet, e: Entry, style: TableStyle) -> Color:
     """What lies below a cell."""
     filled = (style.ruling == "filled" and e.head) or (style.ruling == "zebra" and not e.head and e.at[0] % 2 == 1)
     return style.fill if filled else sheet.paper
@@ -166,7 +167,7 @@ def _rule(
     grid: Grid,
     style: TableStyle,
     places: dict[tuple[int, int], tuple[int, ...]],
-    area: Rectangle,
+    area: PixelRectangle,
 ) -> None:
     x1, y1, x2, y2 = area[0], area[1], area[2] - 1, area[3] - 1
     pen = sheet.pen
@@ -197,12 +198,12 @@ def _set_cell(
     lines: list[str],
     style: TableStyle,
     place: tuple[int, ...],
-    ground: Colour,
-) -> tuple[str, Rectangle | None]:
+    ground: Color,
+) -> tuple[str, PixelRectangle | None]:
     face = _face(e, style).like(align="right" if e.right else "center" if e.columns > 1 else "left")
     x, width = place[0] + style.pad[0] + 1, place[2] - place[0] - 2 * style.pad[0] - 1
     y = place[1] + max(style.pad[1] + 1, (place[3] - place[1] - len(lines) * face.step) // 2)
-    boxes: list[Rectangle] = []
+    boxes: list[PixelRectangle] = []
     for line in lines:
         box = set_line(sheet, line, face, x, y, width, ground)
         y += face.step

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from viewfinder.data.synth.choose import chance, number, pick, some, weighted
-from viewfinder.data.synth.documents.sheet import Rectangle
 from viewfinder.data.synth.exchange import Exchange
+from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.media.transform import Transform
 from viewfinder.outputs import prompts
 from viewfinder.outputs.boxes import Box, format_boxes
@@ -24,7 +24,7 @@ class Leaf:
     """A value as printed (or the number it means) and the box of its ink."""
 
     value: str | int | float | bool
-    box: Rectangle
+    box: PixelRectangle
 
 
 Tree = Leaf | Mapping[str, Any] | Sequence[Any] | None

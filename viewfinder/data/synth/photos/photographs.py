@@ -21,7 +21,7 @@ _LARGEST = 640
 _CC0, _PUBLIC, _CC_BY = "CC0-1.0", "public domain", "CC-BY-2.0"
 HELD_OUT = frozenset({"rocket", "flower", "cup of coffee", "heap of coins"})
 
-# what is shown, package, file in it, licence (of the packages' own documentation)
+# what is shown, package, file in it, license (of the packages' own documentation)
 _SHIPPED = (
     ("astronaut", "skimage", "data/astronaut.png", _PUBLIC),
     ("brick wall", "skimage", "data/brick.png", _CC0),
@@ -49,7 +49,7 @@ class Photograph:
     """A photograph by what it shows."""
 
     name: str
-    licence: str
+    license: str
     image: Image.Image = field(repr=False, compare=False)
 
 
@@ -98,11 +98,11 @@ def open_photograph(name: str, folders: tuple[str, ...] = ()) -> Photograph:
     """
     for library in map(open_library, folders):
         if name in library.names():
-            return Photograph(name, library.licence, _fit(library.draw(name)))
-    for shown, package, file, licence in _SHIPPED:
+            return Photograph(name, library.license, _fit(library.draw(name)))
+    for shown, package, file, license in _SHIPPED:
         if shown == name:
             with Image.open(_place(package, file)) as image:
-                return Photograph(name, licence, _fit(image))
+                return Photograph(name, license, _fit(image))
     raise DataError(f"there is no photograph {name!r}; give the folder that holds it with --objects")
 
 

@@ -8,7 +8,8 @@ from PIL import Image
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick
-from viewfinder.data.synth.collage import Collage, Placed, Rectangle, make_collage
+from viewfinder.data.synth.collage import Collage, Placed, make_collage
+from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.grounding import article, converse_about
 from viewfinder.data.synth.grounds import camera, ground
 from viewfinder.data.synth.kinds import Options
@@ -27,18 +28,18 @@ def hang(rng: np.random.Generator, options: Options) -> Collage:
     size = options.size(rng)
     image = ground(rng, size, options.difficulty)
     placed: list[Placed] = []
-    licences: set[str] = set()
+    licenses: set[str] = set()
     for area in _cells(rng, size, number(rng, 1, 2 + round(6 * options.difficulty))):
         photograph = open_photograph(pick(rng, names), options.objects)
         box = _shrink(rng, area)
         image.paste(_cut(rng, photograph, (box[2] - box[0], box[3] - box[1]), options.difficulty), box[:2])
         placed.append(Placed(_called(photograph.name), box, _inside(box, size)))
-        licences.add(photograph.licence)
+        licenses.add(photograph.license)
     placed.sort(key=lambda one: (one.box[1], one.box[0]))
     here = {one.name for one in placed}
     absent = tuple(called for name in names if (called := _called(name)) not in here)[:4]
     return Collage(
-        camera(rng, image, options.difficulty), tuple(placed), absent, ("photographs",), tuple(sorted(licences))
+        camera(rng, image, options.difficulty), tuple(placed), absent, ("photographs",), tuple(sorted(licenses))
     )
 
 
@@ -47,15 +48,15 @@ def cover(rng: np.random.Generator, options: Options) -> Collage:
     photograph = open_photograph(pick(rng, find_photographs(options)), options.objects)
     back = _cut(rng, photograph, options.size(rng), options.difficulty)
     collage = make_collage(rng, options, back=back)
-    styles, licences = ("photographs", *collage.styles), (photograph.licence, *collage.licences)
-    return Collage(collage.image, collage.objects, collage.absent, styles, licences)
+    styles, licenses = ("photographs", *collage.styles), (photograph.license, *collage.licenses)
+    return Collage(collage.image, collage.objects, collage.absent, styles, licenses)
 
 
 def _called(name: str) -> str:
     return f"photo of {name if name.startswith(('stained', 'group')) else article(name)}"
 
 
-def _cells(rng: np.random.Generator, size: tuple[int, int], count: int) -> list[Rectangle]:
+def _cells(rng: np.random.Generator, size: tuple[int, int], count: int) -> list[PixelRectangle]:
     """`count` places of a grid that covers the picture, in random order: `size` (90, 60), 4 gives 3 x 2 of 30 x 30."""
     columns = max(1, min(count, round(math.sqrt(count * size[0] / size[1]))))
     rows = -(-count // columns)
@@ -67,7 +68,7 @@ def _cells(rng: np.random.Generator, size: tuple[int, int], count: int) -> list[
     ]
 
 
-def _shrink(rng: np.random.Generator, area: Rectangle) -> Rectangle:
+def _shrink(rng: np.random.Generator, area: PixelRectangle) -> PixelRectangle:
     """A box somewhere in an area, half to nearly all of it each way."""
     wide, high = area[2] - area[0], area[3] - area[1]
     width, height = (max(12, round(side * float(rng.uniform(0.5, 0.96)))) for side in (wide, high))
@@ -85,7 +86,7 @@ def _cut(rng: np.random.Generator, photograph: Photograph, size: tuple[int, int]
     return part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if chance(rng, 0.5) else part
 
 
-def _inside(box: Rectangle, size: tuple[int, int]) -> NDArray[np.bool_]:
+def _inside(box: PixelRectangle, size: tuple[int, int]) -> NDArray[np.bool_]:
     mask = np.zeros((size[1], size[0]), bool)
     mask[box[1] : box[3], box[0] : box[2]] = True
     return mask

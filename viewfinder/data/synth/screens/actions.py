@@ -39,7 +39,7 @@ def act(
     screen: Screen,
     difficulty: float,
     lineage: tuple[str, ...] = ("widgets",),
-    licence: str = "Apache-2.0",
+    license: str = "Apache-2.0",
 ) -> Sample:
     """A conversation of one step, in the compact form or in the official one with the function offered."""
     step = next_step(rng, screen)
@@ -54,7 +54,7 @@ def act(
         task="action",
         truth={"task": step.task, "action": step.action.to_dict(), "boxes": _target(step, screen)},
         lineage=lineage,
-        licence=licence,
+        license=license,
         forms=("", "inline" if step.before else "", "action"),
         device=None if compact else screen.device,
     )

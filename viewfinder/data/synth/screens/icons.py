@@ -1,22 +1,22 @@
-"""Small icons of one colour that interfaces share, drawn from lines and arcs; each has the name people call it by."""
+"""Small icons of one color that interfaces share, drawn from lines and arcs; each has the name people call it by."""
 
 from collections.abc import Callable
 
 from PIL import Image, ImageDraw
 
-from viewfinder.data.synth.documents.sheet import Colour, Sheet
+from viewfinder.data.synth.documents.sheet import Color, Sheet
 
 Pen = ImageDraw.ImageDraw
 _Draw = Callable[[Pen, float, int], None]
 """Draws into the square 0..side with a line width."""
 
 
-def draw_icon(sheet: Sheet, name: str, x: int, y: int, side: int, colour: Colour) -> None:
+def draw_icon(sheet: Sheet, name: str, x: int, y: int, side: int, color: Color) -> None:
     """Draw an icon into the square at x, y."""
     big = Image.new("L", (side * 3, side * 3), 0)
     ICONS[name](ImageDraw.Draw(big), side * 3.0, max(3, side // 3))
     small = big.reduce(3)
-    sheet.image.paste(colour, (x, y, x + small.width, y + small.height), small)
+    sheet.image.paste(color, (x, y, x + small.width, y + small.height), small)
 
 
 def _home(pen: Pen, s: float, w: int) -> None:

@@ -88,14 +88,14 @@ def draw_screen(rng: np.random.Generator, options: Options) -> Screen:
     faces = draw_faces(rng, options.split, options.fonts)
     em = shuffled_size(rng, options.difficulty)
     kit = Kit(sheet, theme, Face(faces.plain, em, theme.ink, 1.15))
-    maker = _Maker(rng, kit, options, Column(8, 0, size[0] - 16, size[1] - 4))
+    generator = _Maker(rng, kit, options, Column(8, 0, size[0] - 16, size[1] - 4))
     title = pick(rng, TITLES) if chance(rng, 0.8) else pick(rng, common_words()).capitalize()
-    maker.bar(title, mobile)
+    generator.bar(title, mobile)
     if mobile and chance(rng, 0.4) and size[1] > 180:
-        maker.navigation()
+        generator.navigation()
     most = number(rng, 2, 5 + round(10 * options.difficulty))
-    maker.fill(most, mobile)
-    widgets = sorted(maker.widgets, key=lambda w: (w.box[1], w.box[0]))
+    generator.fill(most, mobile)
+    widgets = sorted(generator.widgets, key=lambda w: (w.box[1], w.box[0]))
     return Screen(sheet.image, "mobile" if mobile else "computer", title, tuple(widgets))
 
 
@@ -127,12 +127,12 @@ class _Maker:
         return name
 
     def bar(self, title: str, mobile: bool) -> None:
-        """A coloured bar with the title; a phone's has icons, a window's a cross."""
+        """A colored bar with the title; a phone's has icons, a window's a cross."""
         kit, theme, width = self.kit, self.kit.theme, self.kit.sheet.size[0]
         high = kit.high + (6 if mobile else 0)
-        coloured = chance(self.rng, 0.7)
-        fill = theme.accent if coloured else blend(theme.back, theme.ink, 0.1)
-        ink = theme.on_accent if coloured else theme.ink
+        colored = chance(self.rng, 0.7)
+        fill = theme.accent if colored else blend(theme.back, theme.ink, 0.1)
+        ink = theme.on_accent if colored else theme.ink
         kit.sheet.pen.rectangle((0, 0, width, high), fill=fill)
         side = kit.face.size
         top, x = (high - side) // 2, 8
@@ -158,13 +158,13 @@ class _Maker:
         names = some(self.rng, [n for n in ICONS if all(w.name != n for w in self.widgets)], number(self.rng, 3, 4))
         for i, name in enumerate(names):
             x = round(width * (i + 0.5) / len(names) - side / 2)
-            colour = kit.theme.accent if i == 0 else blend(kit.theme.back, kit.theme.ink, 0.8)
-            self.widgets.append(kit.icon(name, x, height - high + 6, side, colour, fill))
+            color = kit.theme.accent if i == 0 else blend(kit.theme.back, kit.theme.ink, 0.8)
+            self.widgets.append(kit.icon(name, x, height - high + 6, side, color, fill))
         self.column.bottom = height - high - 4
 
     def fill(self, most: int, mobile: bool) -> None:
         """Rows of widgets until there are enough or no room is left."""
-        makers = [
+        generators = [
             self.field,
             self.field,
             self.tick,
@@ -175,14 +175,14 @@ class _Maker:
             self.radio,
             self.buttons,
         ]
-        makers += [self.row, self.row, self.switch] if mobile else [self.tick, self.field]
+        generators += [self.row, self.row, self.switch] if mobile else [self.tick, self.field]
         if chance(self.rng, 0.2):
             self.tabs()
         before = len(self.widgets)
         for _ in range(4 * most):
             if len(self.widgets) - before >= most or self.column.room < self.kit.high:
                 break
-            if pick(self.rng, makers)():
+            if pick(self.rng, generators)():
                 self.column.y += number(self.rng, 4, 9)
         if len(self.widgets) - before < most and self.column.room >= self.kit.high:
             self.buttons()
@@ -214,8 +214,8 @@ class _Maker:
         return True
 
     def words(self, name: str) -> str:
-        makers = {"Name": person, "Email": email, "City": city, "Phone": phone, "Company": company}
-        return makers[name](self.rng) if name in makers else pick(self.rng, (*FIRST_NAMES, *common_words()))
+        generators = {"Name": person, "Email": email, "City": city, "Phone": phone, "Company": company}
+        return generators[name](self.rng) if name in generators else pick(self.rng, (*FIRST_NAMES, *common_words()))
 
     def tick(self) -> bool:
         return self._ticks("checkbox", 1)
@@ -290,7 +290,7 @@ class _Maker:
         return True
 
     def buttons(self) -> bool:
-        """One to three buttons side by side, the first or last of them coloured."""
+        """One to three buttons side by side, the first or last of them colored."""
         kit, column = self.kit, self.column
         if column.room < kit.high:
             return False

@@ -7,7 +7,8 @@ import numpy as np
 
 from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.documents.lettering import Face, set_line
-from viewfinder.data.synth.documents.sheet import Colour, Rectangle, Sheet, blend, union
+from viewfinder.data.synth.documents.sheet import Color, Sheet, blend, union
+from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.kinds import Split
 from viewfinder.data.synth.screens.icons import draw_icon
 
@@ -31,7 +32,7 @@ class Widget:
 
     role: Role
     name: str
-    box: Rectangle
+    box: PixelRectangle
     press: tuple[float, float]
     value: str = ""
     checked: bool | None = None
@@ -45,19 +46,19 @@ class Widget:
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours and corners of an interface. `bevel` draws raised edges, `radius` rounds corners, pixels."""
+    """Colors and corners of an interface. `bevel` draws raised edges, `radius` rounds corners, pixels."""
 
     name: str
-    back: Colour
-    surface: Colour
-    ink: Colour
-    accent: Colour
-    line: Colour
+    back: Color
+    surface: Color
+    ink: Color
+    accent: Color
+    line: Color
     radius: int = 0
     bevel: bool = False
 
     @property
-    def on_accent(self) -> Colour:
+    def on_accent(self) -> Color:
         r, g, b = self.accent
         return (255, 255, 255) if 0.3 * r + 0.59 * g + 0.11 * b < 150 else (0, 0, 0)
 
@@ -73,7 +74,7 @@ HELD_OUT_THEMES = (
     Theme("paper", (250, 244, 230), (255, 252, 242), (70, 50, 30), (170, 70, 30), (190, 170, 140), 1),
     Theme("night", (0, 0, 0), (18, 18, 18), (255, 255, 255), (255, 210, 0), (200, 200, 200), 12),
 )
-_ACCENTS: tuple[Colour, ...] = (
+_ACCENTS: tuple[Color, ...] = (
     (25, 105, 210),
     (20, 130, 80),
     (200, 60, 50),
@@ -107,14 +108,14 @@ class Kit:
         return round(self.face.width(words))
 
     def label(
-        self, words: str, x: int, y: int, high: int, colour: Colour | None = None, ground: Colour | None = None
-    ) -> Rectangle:
+        self, words: str, x: int, y: int, high: int, color: Color | None = None, ground: Color | None = None
+    ) -> PixelRectangle:
         """Words in the middle of a height; the box of their ink."""
-        face = self.face.like(colour=colour or self.theme.ink)
+        face = self.face.like(color=color or self.theme.ink)
         box = set_line(self.sheet, words, face, x, y + (high - face.step) // 2, None, ground)
         return box or (x, y, x + 1, y + high)
 
-    def panel(self, box: Rectangle, fill: Colour, line: Colour | None, radius: int | None = None) -> None:
+    def panel(self, box: PixelRectangle, fill: Color, line: Color | None, radius: int | None = None) -> None:
         """A filled rectangle; `box` ends outside its last pixels."""
         x1, y1, x2, y2 = box
         radius = self.theme.radius if radius is None else radius
@@ -126,18 +127,18 @@ class Kit:
         self.panel(box, fill, None if primary and not theme.bevel else theme.line)
         if theme.bevel:
             self._bevel(box, up=True)
-        colour = theme.on_accent if fill == theme.accent else theme.ink
-        self.label(words, x + (width - self.width(words)) // 2, y, self.high, colour, fill)
+        color = theme.on_accent if fill == theme.accent else theme.ink
+        self.label(words, x + (width - self.width(words)) // 2, y, self.high, color, fill)
         return Widget("button", words, box, _middle(box))
 
-    def _bevel(self, box: Rectangle, up: bool) -> None:
+    def _bevel(self, box: PixelRectangle, up: bool) -> None:
         x1, y1, x2, y2 = box[0], box[1], box[2] - 1, box[3] - 1
         light, dark = ((255, 255, 255), (80, 80, 80)) if up else ((80, 80, 80), (240, 240, 240))
         self.sheet.pen.line([(x1, y2), (x1, y1), (x2, y1)], light)
         self.sheet.pen.line([(x1, y2), (x2, y2), (x2, y1)], dark)
 
     def field(self, name: str, x: int, y: int, width: int, value: str, focused: bool) -> Widget:
-        """A box for words; the cursor and a coloured edge where it is focused."""
+        """A box for words; the cursor and a colored edge where it is focused."""
         theme, box = self.theme, (x, y, x + width, y + self.high)
         self.panel(box, theme.surface, theme.accent if focused else theme.line, min(theme.radius, 4))
         if focused:
@@ -210,8 +211,8 @@ class Kit:
         box = union([box, (x, line, box[2], line + 1)])
         return Widget("link", words, box, _middle(box))
 
-    def icon(self, name: str, x: int, y: int, side: int, colour: Colour, ground: Colour) -> Widget:
-        draw_icon(self.sheet, name, x, y, side, colour)
+    def icon(self, name: str, x: int, y: int, side: int, color: Color, ground: Color) -> Widget:
+        draw_icon(self.sheet, name, x, y, side, color)
         box = self.sheet.ink_box((x, y, x + side, y + side), ground) or (x, y, x + side, y + side)
         return Widget("icon", name, box, _middle(box))
 
@@ -231,15 +232,15 @@ class Kit:
         found: list[Widget] = []
         for i, words in enumerate(names):
             box = (x + i * each, y, x + (i + 1) * each, y + self.high)
-            colour = self.theme.accent if i == chosen else self.theme.ink
-            self.label(words, box[0] + (each - self.width(words)) // 2, y, self.high - 2, colour)
+            color = self.theme.accent if i == chosen else self.theme.ink
+            self.label(words, box[0] + (each - self.width(words)) // 2, y, self.high - 2, color)
             if i == chosen:
                 self.sheet.pen.rectangle((box[0] + 2, box[3] - 3, box[2] - 3, box[3] - 1), fill=self.theme.accent)
             found.append(Widget("tab", words, box, _middle(box), checked=i == chosen))
         return found
 
 
-def _middle(box: Rectangle) -> tuple[float, float]:
+def _middle(box: PixelRectangle) -> tuple[float, float]:
     return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
 

@@ -106,16 +106,16 @@ def _count(rng: np.random.Generator, pictures: _Set) -> Exchange | None:
 
 
 def _background(rng: np.random.Generator, pictures: _Set) -> Exchange | None:
-    colours = [s.background for s in pictures.scenes]
+    colors = [s.background for s in pictures.scenes]
     i = number(rng, 0, len(pictures) - 1)
-    if colours.count(colours[i]) > 1:
-        same = colours[i]
-        if len(set(colours)) == 1:
+    if colors.count(colors[i]) > 1:
+        same = colors[i]
+        if len(set(colors)) == 1:
             return _say("Do the pictures have the same background color?", f"Yes, {same}.")
         return None
     if chance(rng, 0.4):
-        return _say(f"What is the background color of the {_PLACES[i]} picture?", colours[i])
-    return _say(f"Which picture has a {colours[i]} background?", _picture(i))
+        return _say(f"What is the background color of the {_PLACES[i]} picture?", colors[i])
+    return _say(f"Which picture has a {colors[i]} background?", _picture(i))
 
 
 def _common(rng: np.random.Generator, pictures: _Set) -> Exchange | None:

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.documents.lettering import Face, draw_faces
-from viewfinder.data.synth.documents.sheet import Colour, Sheet, blend, draw_palette
+from viewfinder.data.synth.documents.sheet import Color, Sheet, blend, draw_palette
 from viewfinder.data.synth.exchange import Exchange, converse
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
@@ -31,13 +31,13 @@ class Board:
         return self.sheet.size
 
     def text(self, words: str, x: float, y: float, anchor: str = "mm") -> None:
-        self.sheet.pen.text((x, y), words, fill=self.face.colour, font=self.face.font, anchor=anchor)
+        self.sheet.pen.text((x, y), words, fill=self.face.color, font=self.face.font, anchor=anchor)
 
-    def polygon(self, points: list[tuple[float, float]], fill: Colour | None = None) -> None:
+    def polygon(self, points: list[tuple[float, float]], fill: Color | None = None) -> None:
         """An outline with smooth edges."""
         width, height = self.size
-        for colour, wide in ((fill, 0), (self.sheet.ink, 2)):
-            if colour is None:
+        for color, wide in ((fill, 0), (self.sheet.ink, 2)):
+            if color is None:
                 continue
             mask = Image.new("L", (width * 3, height * 3), 0)
             big = [(x * 3, y * 3) for x, y in points]
@@ -46,7 +46,7 @@ class Board:
                 pen.line([*big, big[0]], 255, wide * 3, "curve")
             else:
                 pen.polygon(big, fill=255)
-            self.sheet.image.paste(colour, (0, 0, width, height), mask.reduce(3))
+            self.sheet.image.paste(color, (0, 0, width, height), mask.reduce(3))
 
 
 Problem = tuple[str, list[str], str]
@@ -58,12 +58,12 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     low = min(max(options.min_side, 140), options.max_side)
     side = number(rng, low, max(low, round(options.max_side * 0.8)))
     size = (side // 28 * 28, round(side * 0.85) // 28 * 28) if options.difficulty < 0.35 else (side, round(side * 0.85))
-    colours = draw_palette(rng, options.difficulty)
-    sheet = Sheet((max(112, size[0]), max(112, size[1])), colours.paper, colours.ink, colours.accent)
+    colors = draw_palette(rng, options.difficulty)
+    sheet = Sheet((max(112, size[0]), max(112, size[1])), colors.paper, colors.ink, colors.accent)
     em = number(rng, 14 - round(2 * options.difficulty), 17)
     face = Face(draw_faces(rng, options.split, options.fonts).plain, em, sheet.ink)
-    makers = HELD_OUT_PROBLEMS if options.split == "held_out" else PROBLEMS
-    question, steps, result = pick(rng, makers)(rng, Board(sheet, face, options.difficulty))
+    generators = HELD_OUT_PROBLEMS if options.split == "held_out" else PROBLEMS
+    question, steps, result = pick(rng, generators)(rng, Board(sheet, face, options.difficulty))
     told = "\n".join(f"{i}. {step}" for i, step in enumerate(steps, 1))
     exchange = Exchange(
         "maths",

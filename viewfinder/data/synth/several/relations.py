@@ -143,7 +143,7 @@ def _distance(a: Thing, b: Thing) -> float:
 
 
 def _how_many(rng: np.random.Generator, things: list[Thing]) -> tuple[str, str] | None:
-    """Counts by colour, by shape, or of those beyond another."""
+    """Counts by color, by shape, or of those beyond another."""
     if not things:
         return None
     thing = pick(rng, things)

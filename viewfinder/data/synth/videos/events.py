@@ -1,4 +1,4 @@
-"""Clips with one to several events on a still scene: things that come, move, turn, change colour; words that show.
+"""Clips with one to several events on a still scene: things that come, move, turn, change color; words that show.
 
 The clip is a function of time, so the same one can be seen at 0.5 or at 8 frames a second; every event's start and end
 are whole tenths of a second of the clip, and lie apart, so that none hides another.
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from viewfinder.data.synth.choose import chance, number, pick
-from viewfinder.data.synth.documents.sheet import Colour
+from viewfinder.data.synth.documents.sheet import Color
 from viewfinder.data.synth.fonts import FontFamily, find_families, load_font
 from viewfinder.data.synth.grounds import ground
 from viewfinder.data.synth.kinds import Options, Split
@@ -113,26 +113,26 @@ def _event(
         for c in COLOR_NAMES
         if np.abs(np.array(COLORS[c]) - mean).sum() > 150 and held_out_pair(shape, c) == (split == "held_out")
     ] or list(COLOR_NAMES)
-    colour = pick(rng, fit)
+    color = pick(rng, fit)
     room = min(area[2] - area[0], area[3] - area[1])
     side = number(rng, max(12, room // 4), max(14, room // 2))
-    return _thing(rng, kind, shape, colour, pick(rng, [c for c in fit if c != colour] or fit), side, area)
+    return _thing(rng, kind, shape, color, pick(rng, [c for c in fit if c != color] or fit), side, area)
 
 
 def _thing(
     rng: np.random.Generator,
     kind: str,
     shape: str,
-    colour: str,
+    color: str,
     other: str,
     side: int,
     area: tuple[int, int, int, int],
 ) -> tuple[str, Draw]:
-    first, second = paint(rng, colour), paint(rng, other)
+    first, second = paint(rng, color), paint(rng, other)
     here, there = _place(rng, area, side), _place(rng, area, side)
     masks = {0: draw_mask(shape, side, side, 0.0)}
 
-    def put(image: Image.Image, fill: Colour, place: tuple[float, float], mask: Image.Image) -> None:
+    def put(image: Image.Image, fill: Color, place: tuple[float, float], mask: Image.Image) -> None:
         image.paste(fill, (round(place[0] - mask.width / 2), round(place[1] - mask.height / 2)), mask)
 
     def shown(image: Image.Image, t: float) -> None:
@@ -158,9 +158,9 @@ def _thing(
     def color(image: Image.Image, t: float) -> None:
         put(image, second if 0 <= t < 1 else first, here, masks[0])
 
-    makers = {"shown": shown, "blinks": blinks, "moves": moves, "grows": grows, "turns": turns, "color": color}
+    generators = {"shown": shown, "blinks": blinks, "moves": moves, "grows": grows, "turns": turns, "color": color}
     says = {"shown": "is shown", "color": f"is {other}"}.get(kind, kind)
-    return f"the {shape if kind == 'color' else f'{colour} {shape}'} {says}", makers[kind]
+    return f"the {shape if kind == 'color' else f'{color} {shape}'} {says}", generators[kind]
 
 
 def _place(rng: np.random.Generator, area: tuple[int, int, int, int], side: int) -> tuple[float, float]:

@@ -15,7 +15,8 @@ from typing import Any
 
 from PIL import Image
 
-from viewfinder.data.synth.documents.sheet import Colour, Rectangle, Sheet
+from viewfinder.data.synth.documents.sheet import Color, Sheet
+from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.web.own_thread import OwnThread
 from viewfinder.errors import MissingMaterial
 from viewfinder.materials.chromium import find_program, font_environment
@@ -49,8 +50,8 @@ class Shown:
     image: Image.Image
     nodes: tuple[dict[str, Any], ...]
 
-    def ink_box(self, rect: list[float], reach: int = 2) -> Rectangle | None:
-        """The ink within a node's rectangle, against the commonest colour there."""
+    def ink_box(self, rect: list[float], reach: int = 2) -> PixelRectangle | None:
+        """The ink within a node's rectangle, against the commonest color there."""
         area = (int(rect[0]) - reach, int(rect[1]) - reach, int(rect[2]) + 1 + reach, int(rect[3]) + 1 + reach)
         x1, y1 = max(0, area[0]), max(0, area[1])
         x2, y2 = min(self.image.width, area[2]), min(self.image.height, area[3])
@@ -58,7 +59,7 @@ class Shown:
             return None
         part = self.image.crop((x1, y1, x2, y2))
         counts = part.getcolors(part.width * part.height) or [(1, (255, 255, 255))]
-        ground: Colour = max(counts)[1]  # type: ignore[assignment]
+        ground: Color = max(counts)[1]  # type: ignore[assignment]
         sheet = Sheet(part.size, ground, ground)
         sheet.image = part
         box = sheet.ink_box((0, 0, *part.size))

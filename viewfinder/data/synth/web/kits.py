@@ -27,7 +27,7 @@ from viewfinder.materials.needs import require
 
 HELD_OUT_THEMES = frozenset({"sketchy", "superhero", "minty", "lux"})
 _SHADED = frozenset({"quartz", "vapor", "morph"})
-"""Themes whose grounds run from colour to colour or glow: where their ink ends cannot be measured."""
+"""Themes whose grounds run from color to color or glow: where their ink ends cannot be measured."""
 _TONES = ("primary", "secondary", "success", "danger", "outline-primary")
 _CHOICES = {"Size": ("Small", "Large"), "Color": ("Red", "Blue"), "Plan": ("Free", "Pro"), "Country": ("Italy", "Peru")}
 _OUTSIDE = re.compile(r"@import url\([^)]*\);|@font-face\{[^}]*\}")
@@ -38,11 +38,11 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     """A screen with a question, or with the next action."""
     theme = pick(rng, find_themes(options.split))
     screen = render(rng, options, theme)
-    licence = "MIT AND Apache-2.0"
+    license = "MIT AND Apache-2.0"
     if chance(rng, 0.45):
-        return act(rng, screen, options.difficulty, lineage=("chromium", f"bootstrap.{theme}"), licence=licence)
+        return act(rng, screen, options.difficulty, lineage=("chromium", f"bootstrap.{theme}"), license=license)
     return converse(
-        [ask_screen(rng, screen)], screen.image, licence=licence, lineage=("chromium", f"bootstrap.{theme}")
+        [ask_screen(rng, screen)], screen.image, license=license, lineage=("chromium", f"bootstrap.{theme}")
     )
 
 

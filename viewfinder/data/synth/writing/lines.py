@@ -8,8 +8,9 @@ from PIL import Image as PillowImage
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick, weighted
-from viewfinder.data.synth.documents.sheet import Colour, Rectangle, Sheet, draw_palette
+from viewfinder.data.synth.documents.sheet import Color, Sheet, draw_palette
 from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
+from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.writing.languages import Language, find_fonts, find_languages, open_font, some_words
@@ -27,7 +28,7 @@ class Written:
 
     text: str
     language: Language
-    box: Rectangle
+    box: PixelRectangle
 
 
 def make(rng: np.random.Generator, options: Options) -> Sample:
@@ -53,8 +54,8 @@ def draw_lines(rng: np.random.Generator, options: Options) -> tuple[PillowImage.
     width, height = options.size(rng, aspect=2.5)
     if hard < 0.35:
         width, height = max(112, width // 28 * 28), max(56, height // 28 * 28)
-    colours = draw_palette(rng, hard)
-    sheet = Sheet((width, height), colours.paper, colours.ink, colours.accent)
+    colors = draw_palette(rng, hard)
+    sheet = Sheet((width, height), colors.paper, colors.ink, colors.accent)
     languages = choose_languages(rng, options)
     lines: list[Written] = []
     y = number(rng, 3, 10)
@@ -77,8 +78,8 @@ def _line(
     if y + bottom - top > sheet.size[1] - 4:
         return None
     x = number(rng, 6, max(6, sheet.size[0] - 6 - (right - left)))
-    colour: Colour = sheet.accent if chance(rng, 0.2) else sheet.ink
-    sheet.pen.text((x - left, y - top), text, fill=colour, font=font)
+    color: Color = sheet.accent if chance(rng, 0.2) else sheet.ink
+    sheet.pen.text((x - left, y - top), text, fill=color, font=font)
     box = sheet.ink_box((x - 3, y - 2, x + right - left + 4, y + bottom - top + 3))
     return None if box is None else Written(text, language, box)
 

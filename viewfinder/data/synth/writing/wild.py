@@ -8,9 +8,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick
-from viewfinder.data.synth.documents.sheet import Colour, Rectangle
+from viewfinder.data.synth.documents.sheet import Color
 from viewfinder.data.synth.exchange import converse, one_or_two
-from viewfinder.data.synth.grounds import any_colour, camera, contrasting, ground
+from viewfinder.data.synth.ground import PixelRectangle
+from viewfinder.data.synth.grounds import any_color, camera, contrasting, ground
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.writing.languages import Language, find_fonts, open_font
 from viewfinder.data.synth.writing.lines import Written, ask_text, choose_languages, fitting
@@ -44,7 +45,7 @@ def draw_signs(rng: np.random.Generator, options: Options) -> tuple[Image.Image,
     return camera(rng, image, 0.3 + 0.7 * hard), sorted(lines, key=lambda line: line.box[1])
 
 
-def _sign(rng: np.random.Generator, image: Image.Image, area: Rectangle, options: Options) -> list[Written]:
+def _sign(rng: np.random.Generator, image: Image.Image, area: PixelRectangle, options: Options) -> list[Written]:
     """One board with one to three lines, warped into an area."""
     hard = options.difficulty
     size = number(rng, 18 - round(5 * hard), 28 - round(8 * hard))
@@ -59,9 +60,9 @@ def _sign(rng: np.random.Generator, image: Image.Image, area: Rectangle, options
     board = (min(wide, round(max(f.getlength(t) for t, _, f in words)) + 2 * size), min(high, step * len(words) + size))
     if board[1] < step + 4:
         return []
-    colour: Colour = any_colour(rng)
-    ink = contrasting(rng, sum(colour) / 3)
-    face = Image.new("RGB", board, colour)
+    color: Color = any_color(rng)
+    ink = contrasting(rng, sum(color) / 3)
+    face = Image.new("RGB", board, color)
     if chance(rng, 0.5):
         ImageDraw.Draw(face).rectangle((2, 2, board[0] - 3, board[1] - 3), outline=ink)
     masks = [_mask(board, text, font, size // 2 + step * i + size // 4) for i, (text, _, font) in enumerate(words)]
@@ -93,7 +94,7 @@ def _mask(size: tuple[int, int], text: str, font: ImageFont.FreeTypeFont, middle
 
 
 def _corners(
-    rng: np.random.Generator, board: tuple[int, int], area: Rectangle, difficulty: float
+    rng: np.random.Generator, board: tuple[int, int], area: PixelRectangle, difficulty: float
 ) -> tuple[Corner, Corner, Corner, Corner]:
     """Where the board's corners go, clockwise from the top left: moved by up to an eighth of the board, inside."""
     x = number(rng, area[0], max(area[0], area[2] - board[0]))

@@ -20,7 +20,7 @@ _STRUCTURE = re.compile(rb"[\[{,]")
 _PRIVATE = ("/v1/", "/metrics", "/samples", "/preview")
 
 
-class Guard:
+class AccessMiddleware:
     """Checks host, key, and the size and shape of the body; sets `scope["state"]["tenant"]`."""
 
     def __init__(self, app: App, settings: ServeSettings) -> None:

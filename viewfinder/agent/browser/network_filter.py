@@ -42,7 +42,7 @@ class SiteReply:
 Site = Callable[[SiteRequest], SiteReply]
 
 
-class Guard:
+class NetworkFilter:
     """Judges every request of a context.
 
     Args:

@@ -35,7 +35,7 @@ from viewfinder.processor.loading import fitted, image_budget, video_options
 from viewfinder.processor.settings import ProcessorSettings
 
 
-class Intake:
+class RequestMedia:
     """Fetches and decodes for one server.
 
     Args:
@@ -237,17 +237,19 @@ class SafeVideo:
 
 
 class ContainedChat(ChatModel):
-    """A tenant's `ChatModel` for media of strangers: they pass the intake first."""
+    """A tenant's `ChatModel` for media of strangers: they pass the request_media first."""
 
-    def __init__(self, chat: TenantChat, intake: Intake, note: Callable[[Reply], None] | None = None) -> None:
-        self.chat_model, self.intake, self._note = chat, intake, note
+    def __init__(
+        self, chat: TenantChat, request_media: RequestMedia, note: Callable[[Reply], None] | None = None
+    ) -> None:
+        self.chat_model, self.request_media, self._note = chat, request_media, note
 
     @property
     def sampling(self) -> Sampling:
         return self.chat_model.sampling
 
     def stream(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Iterator[str | Reply]:
-        safe = self.intake.resolve(messages, self.chat_model.processor.settings)
+        safe = self.request_media.resolve(messages, self.chat_model.processor.settings)
         for event in self.chat_model.stream(safe, **options):
             if isinstance(event, Reply) and self._note is not None:
                 self._note(event)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from viewfinder.eval.metrics.choices import choice_letter, yes_or_no
-from viewfinder.eval.question import Answer, Question, Sight
+from viewfinder.eval.question import ModelAnswer, Question, Sight
 from viewfinder.media.transform import Transform
 from viewfinder.messages import ToolCall
 from viewfinder.outputs import grammars
@@ -25,7 +25,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True)
-class Form:
+class AnswerFormat:
     """`read` an answer to a prediction; `write` the perfect answer; `guess` one by chance; `blind` the one that a
     model gives which never looks (where no choices are offered).
 
@@ -34,14 +34,14 @@ class Form:
     """
 
     name: str
-    read: Callable[[Answer, Question], Any]
+    read: Callable[[ModelAnswer, Question], Any]
     write: Callable[[Question, Sight], str]
     guess: Callable[[Question, Sight, random.Random], str]
     blind: Callable[[Question, Sight], str] = lambda question, sight: ""
     constraint: Callable[[Question, Sight], dict[str, Any]] | None = None
 
 
-def _read_letter(answer: Answer, question: Question) -> str | None:
+def _read_letter(answer: ModelAnswer, question: Question) -> str | None:
     """The letter chosen; where none is named, the one option whose words are the answer, as VLMEvalKit infers."""
     letters = [choice for choice in question.choices if len(choice) == 1] or list(LETTERS[: len(question.choices)])
     found = choice_letter(answer.text, "".join(letters) or "ABCD")
@@ -57,11 +57,11 @@ def _first_choice(question: Question, sight: Sight, rng: random.Random) -> str:
     return rng.choice(question.choices or ("A",))
 
 
-letter = Form("choice-letter/2", _read_letter, lambda q, _: str(q.truth), _first_choice)
+letter = AnswerFormat("choice-letter/2", _read_letter, lambda q, _: str(q.truth), _first_choice)
 """Multiple choice; `truth` is the letter and `choices` are the letters offered."""
 
 
-yes_no = Form(
+yes_no = AnswerFormat(
     "yes-no/2",
     lambda answer, q: yes_or_no(answer.text),
     lambda q, _: str(q.truth),
@@ -70,7 +70,7 @@ yes_no = Form(
 """`truth` is "Yes" or "No"; what is stated as the answer, else the first of the two words, counts."""
 
 
-def _read_text(answer: Answer, question: Question) -> str:
+def _read_text(answer: ModelAnswer, question: Question) -> str:
     return answer.text.strip()
 
 
@@ -81,11 +81,11 @@ def _best_text(question: Question, sight: Sight) -> str:
     return str(truth)
 
 
-text = Form("text/1", _read_text, _best_text, lambda q, s, rng: rng.choice(q.choices or ("unknown",)))
+text = AnswerFormat("text/1", _read_text, _best_text, lambda q, s, rng: rng.choice(q.choices or ("unknown",)))
 """Free text; `truth` is the answer, a list of accepted ones, or `{"answers": ...}`; the commonest is the ideal."""
 
 
-def _read_count(answer: Answer, question: Question) -> int | None:
+def _read_count(answer: ModelAnswer, question: Question) -> int | None:
     said = parse_count(answer.text)
     return None if said is None else said.value
 
@@ -99,7 +99,7 @@ def _bounded(grammar: Callable[..., str], **options: Any) -> Callable[[Question,
     return lambda question, sight: {"grammar": grammar(*_frame(sight).resized_size, **options)}
 
 
-number = Form(
+number = AnswerFormat(
     "count/1",
     _read_count,
     lambda q, _: f"There are {q.truth} in total.",
@@ -121,13 +121,13 @@ def _boxes_of(question: Question) -> list[Box]:
     return [Box(*map(float, box), label=label) for box, label in zip(truth, labels, strict=True)]
 
 
-def _read_boxes(answer: Answer, question: Question) -> list[dict[str, Any]]:
+def _read_boxes(answer: ModelAnswer, question: Question) -> list[dict[str, Any]]:
     return [
         {"box": list(b.xyxy), "label": b.label or b.text or ""} for b in parse_boxes(answer.text, _frame(answer.sight))
     ]
 
 
-def _read_box(answer: Answer, question: Question) -> list[float] | None:
+def _read_box(answer: ModelAnswer, question: Question) -> list[float] | None:
     found = _read_boxes(answer, question)
     return found[0]["box"] if found else None
 
@@ -147,13 +147,17 @@ def _whole_picture(question: Question, sight: Sight) -> str:
     return format_boxes([Box(0, 0, width, height, "everything")], _frame(sight))
 
 
-box = Form("first-box/1", _read_box, _write_boxes, _random_box, _whole_picture, _bounded(grammars.boxes_grammar))
+box = AnswerFormat(
+    "first-box/1", _read_box, _write_boxes, _random_box, _whole_picture, _bounded(grammars.boxes_grammar)
+)
 """One box: the first that the answer gives, in pixels of the original."""
-boxes = Form("boxes/1", _read_boxes, _write_boxes, _random_box, _whole_picture, _bounded(grammars.boxes_grammar))
+boxes = AnswerFormat(
+    "boxes/1", _read_boxes, _write_boxes, _random_box, _whole_picture, _bounded(grammars.boxes_grammar)
+)
 """All boxes with their labels."""
 
 
-def _read_point(answer: Answer, question: Question) -> list[float] | None:
+def _read_point(answer: ModelAnswer, question: Question) -> list[float] | None:
     """The first place: a point, a click, or the middle of a box."""
     frame = _frame(answer.sight)
     found = find_places(answer.text, "point")
@@ -181,7 +185,9 @@ def _middle(question: Question, sight: Sight) -> str:
     return format_points([Point(width / 2, height / 2, "middle")], _frame(sight))
 
 
-point = Form("first-point/2", _read_point, _write_point, _random_point, _middle, _bounded(grammars.points_grammar))
+point = AnswerFormat(
+    "first-point/2", _read_point, _write_point, _random_point, _middle, _bounded(grammars.points_grammar)
+)
 """One place: a point, a click, or the middle of a box; `truth` is the target's box."""
 
 
@@ -190,11 +196,11 @@ def _write_click(question: Question, sight: Sight) -> str:
     return format_tool_call(ToolCall(name="computer_use", arguments={"action": "left_click", "coordinate": [x, y]}))
 
 
-click = Form("click/2", _read_point, _write_click, _random_point, _middle)
+click = AnswerFormat("click/2", _read_point, _write_click, _random_point, _middle)
 """As `point`, but asked as a call to `computer_use`."""
 
 
-def _read_points(answer: Answer, question: Question) -> list[list[float]]:
+def _read_points(answer: ModelAnswer, question: Question) -> list[list[float]]:
     return [list(p.xy) for p in parse_points(answer.text, _frame(answer.sight))]
 
 
@@ -206,11 +212,13 @@ def _write_points(question: Question, sight: Sight) -> str:
     return format_points(places, _frame(sight))
 
 
-points = Form("points/1", _read_points, _write_points, _random_point, _middle, _bounded(grammars.points_grammar))
+points = AnswerFormat(
+    "points/1", _read_points, _write_points, _random_point, _middle, _bounded(grammars.points_grammar)
+)
 """Every place; `truth` has the boxes, or `points`."""
 
 
-def _read_span(answer: Answer, question: Question) -> list[float] | None:
+def _read_span(answer: ModelAnswer, question: Question) -> list[float] | None:
     duration = next((d for d in answer.sight.durations if d), None) or question.truth["duration"]
     found = [span for span in parse_spans(answer.text, duration) if span.seconds > 0]  # a moment is no answer
     return [found[0].start, found[0].end] if found else None
@@ -235,5 +243,5 @@ def _moments(question: Question, sight: Sight) -> dict[str, Any]:
     return {"grammar": grammars.moments_grammar(duration)}
 
 
-span = Form("first-span/2", _read_span, _write_span, _random_span, _whole_clip, _moments)
+span = AnswerFormat("first-span/2", _read_span, _write_span, _random_span, _whole_clip, _moments)
 """When: `truth` is `{"span": [start, end], "duration": ...}` in seconds of the original."""

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from viewfinder.agent.browser import overlays
-from viewfinder.agent.browser.guard import Guard
 from viewfinder.agent.browser.inspect import Found, choose_option, inspect, options_of
 from viewfinder.agent.browser.keys import key_name, shortcut
+from viewfinder.agent.browser.network_filter import NetworkFilter
 from viewfinder.agent.browser.tabs import Tabs
-from viewfinder.agent.environment import Outcome, Target
+from viewfinder.agent.environment import StepResult, Target
 from viewfinder.agent.secrets import Vault
 from viewfinder.errors import ViewfinderError
 from viewfinder.media.transform import Box
@@ -25,7 +25,7 @@ _BUTTONS = {"right_click": "right", "middle_click": "middle"}
 _LONGEST_WAIT = 60.0
 
 
-class Hands:
+class ActionExecutor:
     """Input to the tabs of one window; lives in the browser's event loop.
 
     Attributes:
@@ -33,7 +33,7 @@ class Hands:
         address: what is being typed into the address, or None.
     """
 
-    def __init__(self, tabs: Tabs, guard: Guard, settle: float, scale: float) -> None:
+    def __init__(self, tabs: Tabs, guard: NetworkFilter, settle: float, scale: float) -> None:
         self.tabs, self.guard, self._settle, self._scale = tabs, guard, settle, scale
         self.open_list: overlays.OpenList | None = None
         self.address: str | None = None
@@ -41,13 +41,13 @@ class Hands:
         self._select: Found | None = None
         self._typed = ""
 
-    async def go(self, url: str) -> Outcome:
+    async def go(self, url: str) -> StepResult:
         """Open an address in the tab shown; one that is slow is shown as far as it has come."""
         from playwright.async_api import Error
         from playwright.async_api import TimeoutError as Slow
 
         if not self.guard.policy.allows_url(url):  # the browser's own pages pass no guard
-            return Outcome(False, f"the policy does not allow {url[:80]}, so the page stays as it is")
+            return StepResult(False, f"the policy does not allow {url[:80]}, so the page stays as it is")
         before = len(self.guard.refused)
         try:
             work = self.tabs.current.goto(url, wait_until="domcontentloaded", timeout=30_000)
@@ -59,14 +59,14 @@ class Hands:
                 reason = str(error).split("\n")[0][:120]
                 raise ViewfinderError(f"{url} does not open ({reason}), so there is nothing to see; check it") from None
         await self.tabs.settle(self._settle)
-        return Outcome()
+        return StepResult()
 
     def dialog_box(self, vault: Vault) -> overlays.DialogBox:
         dialog = self.tabs.dialog
         text = self._typed or (dialog.default_value if dialog.type == "prompt" else "")
         return overlays.DialogBox(dialog.type, vault.scrub(dialog.message), vault.scrub(text))
 
-    async def on_overlay(self, action: Action, part: overlays.Part | None, scale: float) -> Outcome | None:
+    async def on_overlay(self, action: Action, part: overlays.Part | None, scale: float) -> StepResult | None:
         """Answer for dialog, list and bar; None when the action is for the page after all."""
         presses = action.name in ("left_click", "double_click", "click")
         if action.name == "wait":
@@ -78,59 +78,59 @@ class Hands:
         if part is not None and presses:
             return await self._on_bar(part)
         if part is not None:
-            return Outcome(False, "nothing else than a click can be done there")
+            return StepResult(False, "nothing else than a click can be done there")
         return await self._on_address(action)
 
-    async def _on_dialog(self, action: Action, part: overlays.Part | None) -> Outcome:
+    async def _on_dialog(self, action: Action, part: overlays.Part | None) -> StepResult:
         keys = shortcut(action.keys)
         if action.name == "type" and self.tabs.dialog.type == "prompt":
             self._typed += (action.text or "").rstrip("\n")
             if not (action.text or "").endswith("\n"):
-                return Outcome()
+                return StepResult()
             keys = "Enter"
         accepts = (part and part.action == "ok") or keys == "Enter"
         declines = (part and part.action == "cancel") or keys == "Escape"
         if part and part.action == "field":
-            return Outcome()
+            return StepResult()
         if not accepts and not declines:
-            return Outcome(False, "a dialog is open; only its buttons can be used")
+            return StepResult(False, "a dialog is open; only its buttons can be used")
         typed, self._typed = self._typed or getattr(self.tabs.dialog, "default_value", ""), ""
         await self.tabs.answer_dialog(bool(accepts), typed)
         await self.tabs.settle(self._settle)
-        return Outcome()
+        return StepResult()
 
-    async def _on_list(self, action: Action, part: overlays.Part | None) -> Outcome | None:
+    async def _on_list(self, action: Action, part: overlays.Part | None) -> StepResult | None:
         assert self.open_list is not None
         if action.name in ("scroll", "swipe"):
             up = action.pixels or ((action.coordinate2 or (0, 0))[1] - (action.coordinate or (0, 0))[1])
             self.open_list.scroll(-5 if up > 0 else 5)
-            return Outcome()
+            return StepResult()
         self.open_list = None
         if part is not None and part.action.startswith("option ") and self._select is not None:
             await self.tabs.unless_dialog(choose_option(self._select, int(part.action.split()[1])))
             await self.tabs.settle(self._settle)
         elif part is not None:
             return await self._on_bar(part)
-        return None if action.name in ("type", "key") and action.keys != ("escape",) else Outcome()
+        return None if action.name in ("type", "key") and action.keys != ("escape",) else StepResult()
 
-    async def _on_bar(self, part: overlays.Part) -> Outcome:
+    async def _on_bar(self, part: overlays.Part) -> StepResult:
         name, _, number = part.action.partition(" ")
         page = self.tabs.current
         if name == "address":
             self.address = ""
-            return Outcome()
+            return StepResult()
         self.address = None
         if name == "tab":
             self.tabs.current = self.tabs.pages[int(number)]
             await self.tabs.current.bring_to_front()
         elif name == "close":
             if len(self.tabs.pages) == 1:
-                return Outcome(False, "the last tab stays open")
+                return StepResult(False, "the last tab stays open")
             await self.tabs.pages[int(number)].close()
         else:
             await self._history(name, page)
         await self.tabs.settle(self._settle)
-        return Outcome()
+        return StepResult()
 
     async def _history(self, name: str, page: Any) -> None:
         from playwright.async_api import Error
@@ -141,18 +141,18 @@ class Hands:
         except Error:  # nothing to go back to, or refused: the picture shows it
             return
 
-    async def _on_address(self, action: Action) -> Outcome | None:
+    async def _on_address(self, action: Action) -> StepResult | None:
         if self.address is None:
             return None
         if action.name == "type":
             self.address += action.text or ""
             if not self.address.endswith("\n"):
-                return Outcome()
+                return StepResult()
         elif shortcut(action.keys) == "Escape" or action.name not in ("key",):
             self.address = None
-            return Outcome() if action.keys else None
+            return StepResult() if action.keys else None
         elif shortcut(action.keys) != "Enter":
-            return Outcome()
+            return StepResult()
         url, self.address = self.address.strip(), None
         return await self.go(with_scheme(url))
 
@@ -163,14 +163,14 @@ class Hands:
         end: Place | None,
         expected: Target | None,
         anchor: Callable[..., Box],
-    ) -> Outcome:
+    ) -> StepResult:
         """Real input to the page."""
         from playwright.async_api import Error
 
         try:
             outcome = await self._input(action, place, end, expected, anchor)
         except Error as error:
-            return Outcome(False, f"the browser could not do it: {str(error).splitlines()[0][:120]}")
+            return StepResult(False, f"the browser could not do it: {str(error).splitlines()[0][:120]}")
         await self.tabs.settle(self._settle)
         return outcome
 
@@ -181,7 +181,7 @@ class Hands:
         end: Place | None,
         expected: Target | None,
         anchor: Callable[..., Box],
-    ) -> Outcome:
+    ) -> StepResult:
         page, name = self.tabs.current, action.name
         if name in ("long_press", "swipe"):
             return await self._touch(action, place, end)
@@ -206,31 +206,33 @@ class Hands:
             return await self._click(name, place, expected, anchor)
         else:
             raise ViewfinderError(f"a browser has no {name}, so nothing was done; choose another action")
-        return Outcome()
+        return StepResult()
 
     async def _try(self, work: Any, timeout: float = 15.0) -> bool:
         return await self.tabs.unless_dialog(work, timeout)
 
-    async def _click(self, name: str, place: Place, expected: Target | None, anchor: Callable[..., Box]) -> Outcome:
+    async def _click(self, name: str, place: Place, expected: Target | None, anchor: Callable[..., Box]) -> StepResult:
         mouse = self.tabs.current.mouse
         if name != "click":
             await self._try(mouse.move(*place))
         found = await inspect(self.tabs.context, self.tabs.current, await self.tabs.session(), place)
         if expected is not None and expected.identity and (not found or found.target.identity != expected.identity):
-            return Outcome(False, "something else came to lie there before the click; nothing was pressed, look again")
+            return StepResult(
+                False, "something else came to lie there before the click; nothing was pressed, look again"
+            )
         opens = name in ("left_click", "click") and found is not None and found.target.role == "select"
         if opens and await self._open_list(found, anchor):
-            return Outcome()
+            return StepResult()
         if name == "click":
             await self._try(self.tabs.current.touchscreen.tap(*place))
-            return Outcome()
+            return StepResult()
         button = _BUTTONS.get(name, "left")
         for count in range(1, 3 if name == "double_click" else 2):
             if not await self._try(mouse.down(button=button, click_count=count)) or self.tabs.dialog:
                 break
             if not await self._try(mouse.up(button=button, click_count=count)) or self.tabs.dialog:
                 break
-        return Outcome()
+        return StepResult()
 
     async def _open_list(self, found: Found, anchor: Callable[..., Box]) -> bool:
         about = await options_of(found)
@@ -242,7 +244,7 @@ class Hands:
         self.open_list.scroll(max(0, about["selected"] - 5))
         return True
 
-    async def _key(self, action: Action) -> Outcome:
+    async def _key(self, action: Action) -> StepResult:
         page, combination = self.tabs.current, shortcut(action.keys)
         turns = {"Alt+ArrowLeft": "back", "Alt+ArrowRight": "forward", "F5": "reload", "Control+r": "reload"}
         if combination in turns:
@@ -262,25 +264,25 @@ class Hands:
                 await self._try(page.keyboard.down(key))
             for key in reversed(names):
                 await self._try(page.keyboard.up(key))
-        return Outcome()
+        return StepResult()
 
-    async def _phone_key(self, name: str) -> Outcome:
+    async def _phone_key(self, name: str) -> StepResult:
         if name != "clear":
-            return Outcome(False, f"a page has no key {name}")
+            return StepResult(False, f"a page has no key {name}")
         for key in ("Control+a", "Delete"):
             await self._try(self.tabs.current.keyboard.press(key))
-        return Outcome()
+        return StepResult()
 
-    async def _system(self, button: str) -> Outcome:
+    async def _system(self, button: str) -> StepResult:
         if button == "Enter":
             await self._try(self.tabs.current.keyboard.press("Enter"))
         elif button == "Back":
             await self._history("back", self.tabs.current)
         else:
-            return Outcome(False, f"a page has no {button} button")
-        return Outcome()
+            return StepResult(False, f"a page has no {button} button")
+        return StepResult()
 
-    async def _touch(self, action: Action, place: Place | None, end: Place | None) -> Outcome:
+    async def _touch(self, action: Action, place: Place | None, end: Place | None) -> StepResult:
         session = await self.tabs.session()
         assert place is not None
 
@@ -297,7 +299,7 @@ class Hands:
                 x, y = (place[k] + (end[k] - place[k]) * i / 10 for k in (0, 1))
                 await self._try(touch("touchMove", (x, y)))
         await self._try(touch("touchEnd"))
-        return Outcome()
+        return StepResult()
 
 
 def with_scheme(address: str) -> str:
