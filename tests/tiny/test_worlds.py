@@ -3,7 +3,7 @@ import pytest
 
 from viewfinder.agent.worlds.drawn import DrawnWorld
 from viewfinder.data.synth.drawn_text import written_on
-from viewfinder.data.synth.kinds import Maker, Options
+from viewfinder.data.synth.kinds import Options, SampleGenerator
 from viewfinder.media.image import Picture
 from viewfinder.messages import ImagePart
 from viewfinder.outputs.actions import Action
@@ -11,7 +11,7 @@ from viewfinder.tiny import worlds
 
 
 @pytest.mark.parametrize("make", [worlds.step, worlds.pointing])
-def test_a_screen_depends_on_the_generator_alone_and_keeps_to_the_sizes(make: Maker) -> None:
+def test_a_screen_depends_on_the_generator_alone_and_keeps_to_the_sizes(make: SampleGenerator) -> None:
     one, again = (make(np.random.default_rng(4), Options(140, 196)) for _ in range(2))
     assert one.answer == again.answer
     (part,) = one.media

@@ -52,7 +52,7 @@ def play(
     from viewfinder.agent.settings import Settings
 
     speaker, seen = _policy(policy, model, miniwob)
-    make, known, close = _maker(miniwob, renderer, split_of(split), size, scale)
+    make, known, close = _environments(miniwob, renderer, split_of(split), size, scale)
     settings = Settings(steps=steps, grammar=policy == "model", **seen)
     try:
         rows = play_worlds(
@@ -86,7 +86,7 @@ def _policy(policy: str, model: str, miniwob: bool) -> tuple[Any, dict[str, Any]
     return (lambda world, seed: asked.model), given
 
 
-def _maker(
+def _environments(
     miniwob: bool, renderer: str, split: str, size: int, scale: float
 ) -> tuple[Callable[[str, int], Any], list[str], Callable[[], None]]:
     """How worlds are made, their names, and what to close at the end: one browser serves all."""

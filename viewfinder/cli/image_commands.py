@@ -25,9 +25,9 @@ Verify = Annotated[bool, typer.Option("--verify", help="Look again, closer, at e
 Lines = Annotated[bool, typer.Option("--lines", help="Each line of text with its box.")]
 
 
-Outcome = tuple[Sequence[Any], dict[str, Any], "Reply", list[str]]
+FileResult = tuple[Sequence[Any], dict[str, Any], "Reply", list[str]]
 """Of one picture: things to draw on it, fields for programs, the reply, lines for people."""
-Job = Callable[["Viewfinder", Any], Outcome]
+Job = Callable[["Viewfinder", Any], FileResult]
 
 
 def ask(
@@ -70,7 +70,7 @@ def locate(
 ) -> None:
     sources, query = _split(images)
 
-    def run(viewfinder: "Viewfinder", image: Any) -> Outcome:
+    def run(viewfinder: "Viewfinder", image: Any) -> FileResult:
         boxes = viewfinder.locate(
             image, query, verify=verify, sampling=options.sampling_of(viewfinder.model, max_new_tokens)
         )
@@ -93,7 +93,7 @@ def point(
 ) -> None:
     sources, query = _split(images)
 
-    def run(viewfinder: "Viewfinder", image: Any) -> Outcome:
+    def run(viewfinder: "Viewfinder", image: Any) -> FileResult:
         points = viewfinder.point(image, query, sampling=options.sampling_of(viewfinder.model, max_new_tokens))
         lines = [_place_line(p.label, p.xy, p.confidence) for p in points]
         return points, {"points": [p.to_dict() for p in points]}, points.reply, lines or ["nothing found"]
@@ -113,7 +113,7 @@ def count(
 ) -> None:
     sources, query = _split(images)
 
-    def run(viewfinder: "Viewfinder", image: Any) -> Outcome:
+    def run(viewfinder: "Viewfinder", image: Any) -> FileResult:
         result = viewfinder.count(image, query, sampling=options.sampling_of(viewfinder.model, max_new_tokens))
         assert result.reply is not None
         return result.points, result.to_dict(), result.reply, [str(result.value)]
@@ -132,7 +132,7 @@ def read(
     max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
-    def run(viewfinder: "Viewfinder", image: Any) -> Outcome:
+    def run(viewfinder: "Viewfinder", image: Any) -> FileResult:
         sampling = options.sampling_of(viewfinder.model, max_new_tokens)
         if lines or plot:
             found = viewfinder.spot(image, sampling=sampling)

@@ -89,7 +89,7 @@ class ShardResult:
 
 
 SourceFactory = Callable[..., SampleSource]
-OperatorMaker = Callable[..., Any]
+OperatorFactory = Callable[..., Any]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from viewfinder.messages import ImagePart, Part, TextPart, user
 
 SELECT = "Please select the correct answer from the options above."
 SELECT_CN = "请直接回答选项字母。"
-LETTER_ONLY = "ModelAnswer with the option's letter from the given choices directly."
+LETTER_ONLY = "Answer with the option's letter from the given choices directly."
 
 
 def choice_text(question: str, options: Sequence[str], hint: str = "", tail: str = SELECT) -> str:

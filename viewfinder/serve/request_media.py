@@ -237,7 +237,7 @@ class SafeVideo:
 
 
 class ContainedChat(ChatModel):
-    """A tenant's `ChatModel` for media of strangers: they pass the request_media first."""
+    """A tenant's `ChatModel` for media of strangers: they pass `RequestMedia` first."""
 
     def __init__(
         self, chat: TenantChat, request_media: RequestMedia, note: Callable[[Reply], None] | None = None

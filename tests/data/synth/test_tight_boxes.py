@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.data.synth.pixels import PixelRectangle, changed, distance
+from tests.data.synth.pixels import Corners, changed, distance
 from viewfinder.data.synth import collage
 from viewfinder.data.synth.charts.drawn import draw_chart
 from viewfinder.data.synth.charts.figures import draw_figures
@@ -31,7 +31,7 @@ from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.screens.screens import draw_screen
 from viewfinder.data.synth.writing.lines import draw_lines
 
-Drawn = tuple[Image.Image, list[tuple[str, PixelRectangle]]]
+Drawn = tuple[Image.Image, list[tuple[str, Corners]]]
 """A picture and the boxes it is said to hold, each of one drawing call."""
 
 
@@ -84,7 +84,7 @@ def _shifted(image: Image.Image) -> Image.Image:
     return other
 
 
-def ink(draw: Callable[[], Drawn]) -> list[PixelRectangle]:
+def ink(draw: Callable[[], Drawn]) -> list[Corners]:
     """The boxes of all drawing calls of a picture, from pixels."""
     with recolored(-1) as count:
         plain, _ = draw()

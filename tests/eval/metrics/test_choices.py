@@ -18,10 +18,10 @@ from viewfinder.eval.metrics.choices import choice_letter, yes_or_no
         ("The answer is B.", "B"),
         ("The best answer is: D", "D"),
         ("The correct answer is d.", "D"),  # OPD-V#2
-        ("ModelAnswer: **D**", "D"),
+        ("Answer: **D**", "D"),
         ("I considered (A), but it is incorrect. Final answer: D.", "D"),
-        ("ModelAnswer: $B", "B"),  # VLMEvalKit#1591
-        ("ModelAnswer: $\\text{C}$", "C"),
+        ("Answer: $B", "B"),  # VLMEvalKit#1591
+        ("Answer: $\\text{C}$", "C"),
         ("Antwort:\n\nAntwort: C", "C"),  # simple-evals#33
         ("The answer is B. Note that A is a common distractor.", "B"),  # omlx#3668
         ("ANSWER IS D. A is incorrect.", "D"),
@@ -30,7 +30,7 @@ from viewfinder.eval.metrics.choices import choice_letter, yes_or_no
         ("The reference point is on the bird's leg. The correct answer is (B).", "B"),  # lmms-eval#1435
         ("Based on the picture I cannot say.", None),
         ("(A) cat\n(B) dog\n(C) fox\n(D) owl\n\n**B**", "B"),  # sglang#23864
-        ("A. cat\nB. dog\nC. fox\nThe picture shows a fox. ModelAnswer: C", "C"),
+        ("A. cat\nB. dog\nC. fox\nThe picture shows a fox. Answer: C", "C"),
         ("the answer is 14004", None),  # paper-qa#693
         ("The correct answer is B. Here's why: option B is correct, option A is not.", "B"),  # VLMEvalKit#1552
         ("A triangle has three sides, so the final answer is \\boxed{D}", "D"),

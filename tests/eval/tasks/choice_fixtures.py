@@ -200,7 +200,7 @@ def mme_realworld(root: Path) -> None:
             "Image": f"{i}.png",
             "Text": "How many?",
             "Question Type": "Multiple Choice",
-            "ModelAnswer choices": choices,
+            "Answer choices": choices,
             "Ground truth": a,
             "Category": "c",
             "Subtask": "Monitoring",

@@ -145,7 +145,7 @@ def ifeval(root: Path) -> None:
         },
         {
             "key": 1001,
-            "prompt": "ModelAnswer in JSON.",
+            "prompt": "Answer in JSON.",
             "instruction_id_list": ["detectable_format:json_format"],
             "kwargs": [{}],
             "response": '{"a": 1}',

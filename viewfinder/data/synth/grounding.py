@@ -228,12 +228,12 @@ def _beside(collage: Collage, thing: Placed, other: Placed) -> tuple[str, Placed
 
 
 def _same_side(word: str, thing: Placed, other: Placed) -> bool:
-    centre, limit = thing.center, other.center
+    center, limit = thing.center, other.center
     return {
-        "to the left of": centre[0] < limit[0],
-        "to the right of": centre[0] > limit[0],
-        "above": centre[1] < limit[1],
-        "below": centre[1] > limit[1],
+        "to the left of": center[0] < limit[0],
+        "to the right of": center[0] > limit[0],
+        "above": center[1] < limit[1],
+        "below": center[1] > limit[1],
     }[word]
 
 

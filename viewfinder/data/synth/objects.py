@@ -146,7 +146,7 @@ class Folder:
         files = (file for file in path.rglob("*") if file.suffix.lower() in (".png", ".svg", ".webp"))
         self._files = {re.sub(r"[-_]+", " ", file.stem).strip().lower(): file for file in files}
         self.style = path.name
-        note = path / "LICENSE"
+        note = path / "LICENCE"
         self.license = note.read_text().strip() if note.is_file() else "unknown"
 
     def names(self) -> Sequence[str]:

@@ -26,7 +26,7 @@ EACH = 12
 def _cases(seed: int) -> Iterator[tuple[str, bytes, str, Any, dict[str, str]]]:
     """Present things; absent ones that share nothing, the color, or the shape with what is there."""
     rng = np.random.default_rng(seed)
-    for kind in ("present", "unlike", "color shared", "shape shared"):
+    for kind in ("present", "unlike", "colour shared", "shape shared"):
         for i in range(EACH if kind == "present" else EACH // 3):
             made = scene(rng, (140, 112), things=(1, 2), thing_size=(0.25, 0.45), pairs="all")
             there = made.things[0]
@@ -34,7 +34,7 @@ def _cases(seed: int) -> Iterator[tuple[str, bytes, str, Any, dict[str, str]]]:
             colors = [c for c in COLOR_NAMES if all(c != t.color for t in made.things) and c != made.background]
             shape, color = shapes[int(rng.integers(len(shapes)))], colors[int(rng.integers(len(colors)))]
             names = {"present": thing_label(there), "unlike": f"{color} {shape}"}
-            names |= {"color shared": f"{there.color} {shape}", "shape shared": f"{color} {there.shape}"}
+            names |= {"colour shared": f"{there.color} {shape}", "shape shared": f"{color} {there.shape}"}
             found = [list(map(float, t.box)) for t in made.things if thing_label(t) == names[kind]]
             tags = {"kind": kind, "there": "yes" if found else "no", "label": names[kind]}
             yield f"{kind}/{i}", png(made.image), names[kind], found, tags

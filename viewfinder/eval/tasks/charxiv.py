@@ -16,9 +16,9 @@ from viewfinder.eval.source import Data, Files, picture, require
 from viewfinder.eval.task import Task
 from viewfinder.messages import ChatModel, ImagePart, user
 
-_WRITTEN = "ModelAnswer with what is explicitly written; if there is none, answer 'Not Applicable'."
-_TICK = "ModelAnswer with the tick value that is explicitly written, at the bottom or left axis, without units."
-_COUNT = "ModelAnswer with the number; if it does not apply, answer 'Not Applicable'."
+_WRITTEN = "Answer with what is explicitly written; if there is none, answer 'Not Applicable'."
+_TICK = "Answer with the tick value that is explicitly written, at the bottom or left axis, without units."
+_COUNT = "Answer with the number; if it does not apply, answer 'Not Applicable'."
 DESCRIPTIVE = {
     1: f"what is its title? {_WRITTEN}",
     2: f"what is the label of the x-axis? {_WRITTEN}",
@@ -30,16 +30,16 @@ DESCRIPTIVE = {
     8: f"what is difference between consecutive numerical tick values on the x-axis? {_COUNT}",
     9: f"what is difference between consecutive numerical tick values on the y-axis? {_COUNT}",
     10: f"how many lines are there? {_COUNT}",
-    11: "do any lines intersect? ModelAnswer 'Yes' or 'No'; if there are no lines, answer 'Not Applicable'.",
+    11: "do any lines intersect? Answer 'Yes' or 'No'; if there are no lines, answer 'Not Applicable'.",
     12: f"how many discrete labels are there in the legend? {_COUNT}",
     13: f"what are the names of the labels in the legend? From top to bottom, parted by commas. {_WRITTEN}",
     14: "what is the difference between the maximum and minimum values of the tick labels on the continuous legend "
     f"(i.e., colorbar)? {_COUNT}",
     15: f"what is the maximum value of the tick labels on the continuous legend (i.e., colorbar)? {_COUNT}",
-    16: "what is the general trend of data from left to right? ModelAnswer in a few words, such as 'increases'.",
+    16: "what is the general trend of data from left to right? Answer in a few words, such as 'increases'.",
     17: f"What is the total number of explicitly labeled ticks across all axes? {_COUNT}",
-    18: "What is the layout of the subplots? ModelAnswer in the form 'n by m', rows by columns; '1 by 1' for one plot.",
-    19: "What is the number of subplots? ModelAnswer with the number.",
+    18: "What is the layout of the subplots? Answer in the form 'n by m', rows by columns; '1 by 1' for one plot.",
+    19: "What is the number of subplots? Answer with the number.",
 }
 
 

@@ -15,7 +15,7 @@ from viewfinder.eval.source import Data, Files, require
 from viewfinder.eval.task import MediaSettings, Task
 from viewfinder.messages import user
 
-ASK = "Complete the following Python function. ModelAnswer with the whole function in one code block.\n"
+ASK = "Complete the following Python function. Answer with the whole function in one code block.\n"
 _FENCE = re.compile(r"```(?:python|py)?\s*\n(.*?)(?:```|\Z)", re.DOTALL)
 
 

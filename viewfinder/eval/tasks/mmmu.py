@@ -61,9 +61,7 @@ def pro_questions(files: Files) -> Iterator[Question]:
     for row in files.rows("vision/test-*.parquet"):
         require(row, "id", "image", "options", "answer", "subject")
         ask = "Write out the multiple-choice question in the image and then solve it. The last line of your response "
-        ask += (
-            "should be of the following format: 'ModelAnswer: $LETTER' (without quotes) where LETTER is one of options."
-        )
+        ask += "should be of the following format: 'Answer: $LETTER' (without quotes) where LETTER is one of options."
         parts = [ImagePart(image=picture(row["image"])), TextPart(text=ask)]
         yield from_parts(
             f"vision/{row['id']}", parts, _options(row), row["answer"], {"set": "vision", "subject": row["subject"]}

@@ -55,8 +55,8 @@ def mme_realworld(files: Files) -> Iterator[Question]:
     )
     ask += "(A, B, C, D, or E) of the correct option.\nThe best answer is:"
     for row in files.rows("MME_RealWorld.json"):
-        require(row, "Question_id", "Image", "Text", "ModelAnswer choices", "Ground truth", "Subtask", "Task")
-        choices = row["ModelAnswer choices"]
+        require(row, "Question_id", "Image", "Text", "Answer choices", "Ground truth", "Subtask", "Task")
+        choices = row["Answer choices"]
         text = f"{row['Text']} The choices are listed below:\n" + "\n".join(choices) + f"\n{ask}"
         options = [re.sub(r"^\([A-E]\)\s*", "", c) for c in choices]
         tags = {"task": row["Task"], "subtask": row["Subtask"]}

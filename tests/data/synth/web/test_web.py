@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.data.synth.pixels import PixelRectangle, background, changed, distance, measured, off_by
+from tests.data.synth.pixels import Corners, background, changed, distance, measured, off_by
 from viewfinder.data.synth.documents.pages import answer_html
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.web import browser as browser_module
@@ -14,7 +14,7 @@ from viewfinder.data.synth.web.forms import render_form
 from viewfinder.data.synth.web.pages import render_page
 from viewfinder.outputs.document.document import Document
 
-Drawn = tuple[Image.Image, list[PixelRectangle]]
+Drawn = tuple[Image.Image, list[Corners]]
 OPTIONS = Options(max_side=420, difficulty=0.3)
 
 

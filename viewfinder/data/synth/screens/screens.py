@@ -88,7 +88,7 @@ def draw_screen(rng: np.random.Generator, options: Options) -> Screen:
     faces = draw_faces(rng, options.split, options.fonts)
     em = shuffled_size(rng, options.difficulty)
     kit = Kit(sheet, theme, Face(faces.plain, em, theme.ink, 1.15))
-    generator = _Maker(rng, kit, options, Column(8, 0, size[0] - 16, size[1] - 4))
+    generator = _ScreenBuilder(rng, kit, options, Column(8, 0, size[0] - 16, size[1] - 4))
     title = pick(rng, TITLES) if chance(rng, 0.8) else pick(rng, common_words()).capitalize()
     generator.bar(title, mobile)
     if mobile and chance(rng, 0.4) and size[1] > 180:
@@ -108,7 +108,7 @@ def _size(rng: np.random.Generator, options: Options, mobile: bool) -> tuple[int
     return (short, long) if mobile else (long, short)
 
 
-class _Maker:
+class _ScreenBuilder:
     """Puts widgets down a screen; every name is used once for each role."""
 
     def __init__(self, rng: np.random.Generator, kit: Kit, options: Options, column: Column) -> None:

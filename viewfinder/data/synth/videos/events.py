@@ -155,10 +155,17 @@ def _thing(
     def turns(image: Image.Image, t: float) -> None:
         put(image, first, here, masks[0].rotate(120 * min(max(t, 0.0), 1.0), Image.Resampling.BICUBIC, expand=True))
 
-    def color(image: Image.Image, t: float) -> None:
+    def recolor(image: Image.Image, t: float) -> None:
         put(image, second if 0 <= t < 1 else first, here, masks[0])
 
-    generators = {"shown": shown, "blinks": blinks, "moves": moves, "grows": grows, "turns": turns, "color": color}
+    generators = {
+        "shown": shown,
+        "blinks": blinks,
+        "moves": moves,
+        "grows": grows,
+        "turns": turns,
+        "color": recolor,
+    }
     says = {"shown": "is shown", "color": f"is {other}"}.get(kind, kind)
     return f"the {shape if kind == 'color' else f'{color} {shape}'} {says}", generators[kind]
 

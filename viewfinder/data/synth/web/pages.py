@@ -22,11 +22,11 @@ from viewfinder.outputs.document.elements import (
     ListBlock,
     ListItem,
     Paragraph,
-    PixelRectangle,
     Row,
     Table,
 )
 from viewfinder.outputs.document.html_inline import escape
+from viewfinder.outputs.place import Corners
 
 FONTS = (
     "DejaVu Sans",
@@ -78,7 +78,7 @@ def _render(rng: np.random.Generator, options: Options) -> SetPage | None:
     return SetPage(image, tuple(elements), tuple(lines) if len(lines) == len(elements) else ())
 
 
-def _whole(box: PixelRectangle) -> tuple[int, int, int, int]:
+def _whole(box: Corners) -> tuple[int, int, int, int]:
     return int(box[0]), int(box[1]), int(box[2]), int(box[3])
 
 
