@@ -1,14 +1,13 @@
 """Which tensors a checkpoint directory holds: those of `model.safetensors`, or those that its index names.
 
 Other safetensors beside them (averages, adapters, optimizers, copies of another precision) are not opened. The two
-prefixes of later files (`model.visual.`, `model.language_model.`) are renamed; derived tensors are left out. Weights
-that are quantised are refused: their numbers mean something else.
+prefixes of later files (`model.visual.`, `model.language_model.`) are renamed; derived tensors are left out. Parts
+of quantised weights are refused where nothing says how to put them together.
 """
 
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,8 +23,6 @@ _DERIVED = ("rotary_emb.inv_freq", "rotary_pos_emb.inv_freq")
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 _LOG = logging.getLogger(__name__)
 
-_METHOD_FILES = {"quantize_config.json": "GPTQ", "quant_config.json": "AWQ", "hf_quant_config.json": "ModelOpt"}
-_METHOD_NAMES = {"awq": "AWQ", "gptq": "GPTQ", "fp8": "FP8", "bitsandbytes": "bitsandbytes"}
 _METHOD_TENSORS = {
     ".qweight": "GPTQ or AWQ",
     ".qzeros": "GPTQ or AWQ",
@@ -40,8 +37,11 @@ _METHOD_TENSORS = {
 }
 
 
-def read_tensors(directory: Path) -> Iterator[tuple[str, Tensor]]:
+def read_tensors(directory: Path, *, plain: bool = True) -> Iterator[tuple[str, Tensor]]:
     """All tensors of a checkpoint by their official (flat) names, mapped from the files.
+
+    Args:
+        plain: they are expected to be weights, not parts of quantised ones (`model.quantized` puts these together).
 
     Raises:
         CheckpointError: no safetensors, an index that is damaged or names files that are not there, a tensor that is
@@ -66,7 +66,8 @@ def read_tensors(directory: Path) -> Iterator[tuple[str, Tensor]]:
                         unnamed.append(name)
                         continue
                     holders[flat] = path.name
-                    yield flat, _plain(name, file.get_tensor(name), path)
+                    tensor = file.get_tensor(name)
+                    yield flat, _plain(name, tensor, path) if plain else tensor
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
                 f"{path.name} in {directory} is not a readable safetensors file ({error}); nothing else is opened, "
@@ -124,31 +125,6 @@ def _flat_name(name: str) -> str:
         if name.startswith(old):
             return new + name.removeprefix(old)
     return name
-
-
-def refuse_quantized(directory: Path) -> None:
-    """Stop at a checkpoint whose files say that its weights are quantised.
-
-    Raises:
-        CheckpointError: names the method and what to use instead.
-    """
-    path = directory / "config.json"
-    raw = read_json(path) if path.is_file() else {}
-    for key in ("quantization_config", "compression_config", "quantization"):
-        if found := section(raw, key, path.name) or section(section(raw, "text_config", path.name), key, path.name):
-            raise CheckpointError(_quantized(directory, _method(found), f"{key} in config.json"))
-    for name, method in _METHOD_FILES.items():
-        if (directory / name).is_file():
-            raise CheckpointError(_quantized(directory, method, name))
-    packed = sorted(found.name for found in directory.glob("*.gguf"))
-    if packed and not path.is_file():
-        raise CheckpointError(_quantized(directory, "GGUF", packed[0]))
-
-
-def _method(found: dict[str, Any]) -> str:
-    name = str(found.get("quant_method") or found.get("format") or ("MLX" if "group_size" in found else "unknown"))
-    bits = next((f" {n}-bit" for n in (4, 8) if found.get(f"load_in_{n}bit") or found.get("bits") == n), "")
-    return _METHOD_NAMES.get(name.lower(), name) + bits
 
 
 def _plain(name: str, tensor: Tensor, path: Path) -> Tensor:

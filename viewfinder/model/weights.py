@@ -16,8 +16,9 @@ from torch.overrides import TorchFunctionMode
 
 from viewfinder.config import ModelConfig
 from viewfinder.errors import CheckpointError
+from viewfinder.model.quantized import dequantize, read_quantization
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
-from viewfinder.model.weight_files import INDEX, read_tensors, refuse_quantized
+from viewfinder.model.weight_files import INDEX, read_tensors
 
 _LOG = logging.getLogger(__name__)
 _HEAD, _EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
@@ -39,13 +40,16 @@ def load_model(
         check_finite: refuse weights with NaN or infinity (reads each weight once).
 
     Raises:
-        CheckpointError: files missing or not safetensors; weights that are quantised; tensors missing, unexpected, of
+        CheckpointError: files missing or not safetensors; weights quantised by a method that is not
+            read (`model.quantized`); tensors missing, unexpected, of
             another shape, held twice, or not finite.
     """
     directory = Path(directory)
-    refuse_quantized(directory)
+    quantization = read_quantization(directory)
     config = ModelConfig.from_pretrained(directory)
-    tensors = dict(read_tensors(directory))
+    tensors = dict(read_tensors(directory, plain=quantization is None))
+    if quantization is not None:
+        tensors = dequantize(tensors, quantization)
     config = _resolve_tie(config, tensors, directory)
     with torch.device("meta"), _NothingDrawn():
         model = Qwen2_5_VL(config)
