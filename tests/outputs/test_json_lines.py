@@ -32,7 +32,13 @@ def test_whole_lines_after_a_damaged_one_are_kept(tmp_path: Path, caplog: pytest
     before = path.read_bytes()
     assert [row["step"] for row in read_kept(path, "step")] == [1, 3]
     assert path.read_bytes() == before
-    assert [f"line {number} is damaged" in caplog.text for number in (1, 2, 3, 4, 5)] == [False, True, True, True, False]
+    assert [f"line {number} is damaged" in caplog.text for number in (1, 2, 3, 4, 5)] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]
     assert "the last line was cut off (19 bytes)" in caplog.text
     append_values(path, [{"step": 5}])
     assert [row["step"] for row in read_kept(path, "step")] == [1, 3, 5]

@@ -13,8 +13,8 @@ from viewfinder.errors import CheckpointError
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.model.weights import load_model, read_tensors
 from viewfinder.processor.processor import Processor
-from viewfinder.train.checkpoint import read_tensors as read_state
 from viewfinder.train.checkpoint import newest_state
+from viewfinder.train.checkpoint import read_tensors as read_state
 
 SMALL_OFFICIAL = ModelConfig(
     vision=VisionConfig(

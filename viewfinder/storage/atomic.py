@@ -31,15 +31,25 @@ def replacing(path: str | Path) -> Iterator[Path]:
         OSError: with the name of the file; its old content stays.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.stem}.{os.uname().nodename}-{os.getpid()}{_END}{path.suffix}")
+    partial = partial_of(path)
     try:
         with naming(path, partial):
             yield partial
-            sync_file(partial)
-            partial.replace(path)
-            sync_file(path.parent)
+            publish_file(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def partial_of(path: Path) -> Path:
+    """Where this process writes what is to become `path`."""
+    return path.with_name(f".{path.stem}.{os.uname().nodename}-{os.getpid()}{_END}{path.suffix}")
+
+
+def publish_file(partial: Path, path: Path) -> None:
+    """Hand a written file to the disk and rename it into place."""
+    sync_file(partial)
+    partial.replace(path)
+    sync_file(path.parent)
 
 
 def publish_folder(partial: Path, path: Path) -> None:

@@ -232,8 +232,9 @@ class StepGuard:
         self.skipped += 1
         if self.skipped > self.config.max_bad_steps:
             raise ConfigError(
-                f"step {step} was the {self.skipped}th in a row to be skipped ({reason}), more than guard.max_bad_steps "
-                "allows; lower the learning rates and run again, which resumes from the last sound state"
+                f"step {step} was the {self.skipped}th in a row to be skipped ({reason}), more than "
+                "guard.max_bad_steps allows; lower the learning rates and run again, which resumes from the last sound "
+                "state"
             )
         return reason
 
