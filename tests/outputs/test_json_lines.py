@@ -48,7 +48,7 @@ def test_whole_lines_after_a_damaged_one_are_kept(tmp_path: Path, caplog: pytest
 
 
 def test_a_full_disk_names_the_journal() -> None:
-    with pytest.raises(OSError, match="No space left.*/dev/full"):
+    with pytest.raises(OSError, match=r"No space left.*/dev/full"):
         append_values("/dev/full", [{"step": 1}])
 
 

@@ -15,16 +15,25 @@ from viewfinder.storage.lock import OutputInUse, OutputLock, locked
 from viewfinder.storage.system_errors import StorageError, read_json, system_errors
 
 
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def _write_half(path: Path) -> None:
+    with replacing(path) as partial:
+        assert partial.suffix == ".png"
+        partial.write_bytes(b"half")
+        raise RuntimeError
+
+
 def test_an_error_while_writing_leaves_the_old_content(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.new("RGB", (4, 4), "red").save(path)
     before = path.read_bytes()
-    with pytest.raises(RuntimeError), replacing(path) as partial:
-        assert partial.suffix == ".png"
-        partial.write_bytes(b"half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        _write_half(path)
     assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["a.png"]
+    assert _names(tmp_path) == ["a.png"]
 
 
 def test_content_is_on_the_disk_before_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +54,7 @@ def test_a_folder_replaces_another_and_comes_back_after_a_kill(tmp_path: Path) -
     assert (tmp_path / "export/a").read_text() == "2"
     (tmp_path / "export").rename(tmp_path / "export.old")
     restore_folder(tmp_path / "export")
-    assert os.listdir(tmp_path) == ["export"]
+    assert _names(tmp_path) == ["export"]
 
 
 HOLDER = """
@@ -60,22 +69,23 @@ time.sleep(60)
 def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLDER, str(tmp_path / "out")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
         (tmp_path / "out/.left.part.png").touch()
         with pytest.raises(OutputInUse, match=rf"being written by process {holder.pid} on .*; wait for its end"):
             OutputLock(tmp_path / "out", wait=0)
         assert (tmp_path / "out/.left.part.png").exists()
         holder.kill()
     with locked(tmp_path / "out"):
-        assert os.listdir(tmp_path / "out") == [".lock"]
+        assert _names(tmp_path / "out") == [".lock"]
         with pytest.raises(OutputInUse), locked(tmp_path / "out", wait=0.05):
             pass
-    assert os.listdir(tmp_path / "out") == []
+    assert _names(tmp_path / "out") == []
 
 
 def test_a_lock_of_a_file_stands_beside_it(tmp_path: Path) -> None:
     with locked(tmp_path / "a.jsonl"):
-        assert os.listdir(tmp_path) == [".a.jsonl.lock"]
+        assert _names(tmp_path) == [".a.jsonl.lock"]
 
 
 def test_errors_of_the_system_are_one_sentence(tmp_path: Path) -> None:

@@ -87,5 +87,5 @@ def test_a_damaged_state_is_passed_over_and_said_so(
     assert newest_state(tmp_path) == tmp_path / "step-00000002"
     for state in saved_states(tmp_path):
         (state / "__0_0.distcp").unlink()
-    with pytest.raises(ConfigError, match="all 2 states .* are damaged"):
+    with pytest.raises(ConfigError, match=r"all 2 states .* are damaged"):
         newest_state(tmp_path)

@@ -6,8 +6,6 @@ into a `StorageError`. No library is imported to know its errors: they are told 
 
 import errno
 import json
-import sqlite3
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,14 +52,14 @@ def read_json(path: str | Path) -> Any:
 
 def system_sentence(error: BaseException) -> str:
     """The sentence for an error of the system; "" for any other error."""
-    if isinstance(error, OSError) and error.errno is not None:
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError | TimeoutError):
         file = error.filename if isinstance(error.filename, str) else "a file"
         reason = _BY_NUMBER.get(error.errno, f"{{file}} could not be read or written ({error.strerror}); correct that")
         return f"{reason.format(file=file)}, and run the same command again; {_SAFE}"
     module = type(error).__module__.partition(".")[0]
-    if isinstance(error, sqlite3.Error):
+    if module == "sqlite3":
         return f"the database could not be read or written ({error}); its last complete change is safe"
-    if module in ("pyarrow", "safetensors", "safetensors_rust") or isinstance(error, zipfile.BadZipFile):
+    if module in ("pyarrow", "safetensors", "safetensors_rust", "zipfile"):
         return f"a file is damaged or of another kind ({' '.join(str(error).split())[:300]}); fetch or make it again"
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
         return f"a file is damaged or of another kind ({error}); bring it back from a copy; {_SAFE}"
