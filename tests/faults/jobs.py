@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
 from bench.document_files import lines_of, write_pdf
 from tests.chat.library.conftest import Clerk
 from tests.data.operators import Boxes, Odd
 from tests.doubles import small_processor
 from tests.eval.little import NOWHERE, Says, right, words_task
+from tests.faults.corrections import correct
 from tests.train.making import MADE, make_trainer, train_config
 from viewfinder.agent.episodes import play_worlds
 from viewfinder.agent.settings import Settings
@@ -27,9 +27,7 @@ from viewfinder.data.catalogue import OPERATORS, SOURCES
 from viewfinder.data.runner import run_plan
 from viewfinder.data.shards import ShardReader
 from viewfinder.eval.runner import RunOptions, Subject, run
-from viewfinder.media.image import load_image
 from viewfinder.outputs.json_lines import read_kept
-from viewfinder.serve.samples import SampleBook, SampleRequest
 from viewfinder.storage.atomic import write_whole
 from viewfinder.train.checkpoint import newest_state, read_facts, read_tensors
 
@@ -92,20 +90,11 @@ def _added(out: Path) -> Any:
         return files, hits, library.shelf.files(ready=False)
 
 
-class _Shown:
-    """Stands for the media of a request."""
-
-    def picture(self, image: str) -> Any:
-        return load_image(Image.new("RGB", (32, 32), image))
-
-
 def _correct(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    book, asked = SampleBook(out / "kept"), [f"question {i}" for i in range(6)]
-    for question in asked:
+    for question in [f"question {i}" for i in range(6)]:
         if not (out / question).exists():
-            request = SampleRequest(task="ask", images=["red"], question=question, text="yes")
-            book.add(request, _Shown())  # type: ignore[arg-type]
+            correct(out / "kept", question)
             write_whole(out / question, "answered")  # a stop before this sends the correction once more
 
 

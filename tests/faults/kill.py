@@ -4,6 +4,8 @@ Each start is a forked child of this process, which has imported everything and 
 milliseconds. Prints how many kills there were and how many runs were compared.
 """
 
+import contextlib
+import importlib
 import os
 import random
 import shutil
@@ -16,6 +18,9 @@ from pathlib import Path
 from tests.faults.jobs import JOBS, Job
 
 _KILLS_A_RUN = 4
+for _slow in ("pyarrow.parquet", "pandas", "torch.utils.tensorboard"):  # else each child would import them
+    with contextlib.suppress(ImportError):
+        importlib.import_module(_slow)
 
 
 def _start(job: Job, out: Path) -> int:

@@ -1,4 +1,4 @@
-"""A job that is killed at random moments and started again leaves what an undisturbed one leaves (docs/reliability.md)."""
+"""A job that is killed at random moments and started again leaves what an undisturbed one leaves."""
 
 import os
 import subprocess

@@ -204,7 +204,8 @@ def _finished(directory: Path, about: dict[str, Any]) -> Played | None:
     kept = read_json(directory / _PLAYED)
     if kept["about"] != about:
         raise ViewfinderError(
-            f"{directory} has an episode of {kept['about']} and this one is of {about}, which would mix; name another folder"
+            f"{directory} has an episode of {kept['about']} and this one is of {about}, which would mix; name "
+            "another folder"
         )
     if kept["played"] is None:
         shutil.rmtree(directory)

@@ -18,6 +18,7 @@ import tarfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -98,17 +99,22 @@ class ShardWriter:
 
     def close(self, report: dict[str, Any]) -> None:
         """Make the side file and then the shard appear; `report` says what the operators did."""
-        with naming(self.path, self._partial):
-            self._tar.close()
-            self._file.close()
-            side = side_of(self._partial, self.rows, self._sums.sha256.hexdigest(), report)
-            side["name"] = self.path.name
-            write_whole(side_file(self.path), json.dumps(side, ensure_ascii=False))
-            publish_file(self._partial, self.path)
+        try:
+            with naming(self.path, self._partial):
+                self._tar.close()
+                self._file.close()
+                side = side_of(self._partial, self.rows, self._sums.sha256.hexdigest(), report)
+                side["name"] = self.path.name
+                write_whole(side_file(self.path), json.dumps(side, ensure_ascii=False))
+                publish_file(self._partial, self.path)
+        except BaseException:
+            self.abandon()
+            raise
 
     def abandon(self) -> None:
         """Leave nothing behind."""
-        self._file.close()
+        with suppress(OSError):  # what is left in the buffer may find no space
+            self._file.close()
         self._partial.unlink(missing_ok=True)
 
 
