@@ -1,4 +1,4 @@
-"""Corrections as a server keeps them, without the server; `python -m tests.faults.corrections FOLDER NAME` adds five."""
+"""Corrections as a server keeps them, without the server; run with FOLDER NAME, it adds five."""
 
 import sys
 from pathlib import Path

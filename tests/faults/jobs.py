@@ -47,7 +47,7 @@ def _sums(folder: Path, *without: str) -> dict[str, str]:
 
 def _train(out: Path) -> None:
     torch.set_num_threads(1)
-    make_trainer(train_config(MADE, steps=6, save_every=1, log_every=1, recipe="killed"), out).run()
+    make_trainer(train_config(MADE, steps=4, save_every=1, log_every=1, recipe="killed"), out).run()
 
 
 def _trained(out: Path) -> Any:

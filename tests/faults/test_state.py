@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,17 @@ def test_a_correction_removed_by_hand_gives_its_number_to_no_other(tmp_path: Pat
     assert _questions(tmp_path) == ["a", "c", "d", "e"]
 
 
+def test_two_writers_lose_no_correction(tmp_path: Path) -> None:
+    def add(name: str) -> None:
+        for i in range(3):
+            correct(tmp_path, f"{name}{i}")
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(add, "ab"))
+    assert sorted(_questions(tmp_path)) == sorted(f"{name}{i}" for name in "ab" for i in range(3))
+
+
+@pytest.mark.slow
 def test_two_servers_lose_no_correction(tmp_path: Path) -> None:
     commands = [[sys.executable, "-m", "tests.faults.corrections", str(tmp_path), name] for name in "ab"]
     running = [subprocess.Popen(command, cwd=Path(__file__).parents[2]) for command in commands]

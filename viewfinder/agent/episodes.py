@@ -10,6 +10,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from viewfinder.errors import ViewfinderError
 from viewfinder.media.transform import Box
 from viewfinder.messages import ChatModel
 from viewfinder.outputs.actions import Action
-from viewfinder.storage.atomic import write_whole
+from viewfinder.storage.atomic import remove_partials, write_whole
+from viewfinder.storage.lock import locked
 from viewfinder.storage.system_errors import read_json
 
 _PLAYED = "played.json"
@@ -167,27 +169,39 @@ def play_worlds(
 
     Raises:
         ViewfinderError: `record` has an episode of another `about`.
+        OutputInUse: another process records there.
     """
-    rows: list[Row] = []
-    for name in names:
-        row = Row(name)
-        world = make(name, seeds[0])
-        try:
-            for i, seed in enumerate(seeds):
-                if i:
-                    world.reset(seed)
-                directory = record / f"{name}-{seed}" if record else None
-                played = _finished(directory, about or {}) if directory else None
-                if played is None:
-                    _note(directory, about or {}, None)
-                    played = play(policy_of(world, seed), world, seed, settings, directory)
-                    _note(directory, about or {}, played)
-                row.played.append(played)
-                on_episode(row.played[-1])
-        finally:
-            world.close()
-        rows.append(row)
-    return rows
+    with locked(record) if record else nullcontext():
+        return [_play_world(policy_of, name, seeds, make, settings, record, about or {}, on_episode) for name in names]
+
+
+def _play_world(
+    policy_of: PolicyFactory,
+    name: str,
+    seeds: Sequence[int],
+    make: Callable[[str, int], Any],
+    settings: Settings | None,
+    record: Path | None,
+    about: dict[str, Any],
+    on_episode: Callable[[Played], None],
+) -> Row:
+    row = Row(name)
+    world = make(name, seeds[0])
+    try:
+        for i, seed in enumerate(seeds):
+            if i:
+                world.reset(seed)
+            directory = record / f"{name}-{seed}" if record else None
+            played = _finished(directory, about) if directory else None
+            if played is None:
+                _note(directory, about, None)
+                played = play(policy_of(world, seed), world, seed, settings, directory)
+                _note(directory, about, played)
+            row.played.append(played)
+            on_episode(played)
+    finally:
+        world.close()
+    return row
 
 
 def _note(directory: Path | None, about: dict[str, Any], played: Played | None) -> None:
@@ -199,6 +213,7 @@ def _note(directory: Path | None, about: dict[str, Any], played: Played | None) 
 
 def _finished(directory: Path, about: dict[str, Any]) -> Played | None:
     """The episode recorded in a directory; one of ours that a stop left half done is removed."""
+    remove_partials(directory)
     if not (directory / _PLAYED).is_file():
         return None  # a run of anybody else there is refused by the recorder
     kept = read_json(directory / _PLAYED)
