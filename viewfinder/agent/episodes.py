@@ -223,7 +223,8 @@ def _finished(directory: Path, about: dict[str, Any]) -> Played | None:
             "another folder"
         )
     if kept["played"] is None:
-        shutil.rmtree(directory)
+        shutil.rmtree(directory / "screens", ignore_errors=True)
+        (directory / "trajectory.jsonl").unlink(missing_ok=True)  # the mark stays: this too may be stopped
         return None
     return Played(**kept["played"])
 

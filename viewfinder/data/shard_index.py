@@ -4,7 +4,8 @@ import hashlib
 import json
 import tarfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -97,6 +98,11 @@ def rebuild_side(shard: Path) -> dict[str, Any]:
 def content_of(rows: Sequence[str]) -> str:
     """The hash of a set from those of its rows."""
     return hashlib.sha256("".join(rows).encode()).hexdigest()
+
+
+def count_values(values: Iterable[str]) -> dict[str, int]:
+    """How often each; "a+b" counts for both (tasks of several turns)."""
+    return dict(sorted(Counter(part for value in values for part in value.split("+")).items()))
 
 
 def write_index(rows: Sequence[Row], directory: Path) -> None:

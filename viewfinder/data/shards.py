@@ -16,7 +16,6 @@ import json
 import os
 import tarfile
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +32,7 @@ from viewfinder.data.shard_index import (
     Row,
     SummingFile,
     content_of,
+    count_values,
     index_row,
     read_index,
     read_side,
@@ -140,7 +140,7 @@ def finish(directory: Path, description: dict[str, Any] | None = None) -> dict[s
         "samples": len(rows),
         "stamp": stamps[0] if len(stamps) == 1 else "",
         "tokens": sum(max(row["tokens"], 0) for row in rows),
-        "counts": {name: _count(row[name] for row in rows) for name in COUNTED},
+        "counts": {name: count_values(row[name] for row in rows) for name in COUNTED},
         "shards": shards,
         "index": file_sum(directory / INDEX),
         "hash": content_of([row["content"] for row in rows]),
@@ -148,11 +148,6 @@ def finish(directory: Path, description: dict[str, Any] | None = None) -> dict[s
     }
     write_whole(directory / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     return manifest
-
-
-def _count(values: Iterable[str]) -> dict[str, int]:
-    """How often each; "a+b" counts for both (tasks of several turns)."""
-    return dict(sorted(Counter(part for value in values for part in value.split("+")).items()))
 
 
 def write_shards(
@@ -168,29 +163,24 @@ def write_shards(
         DataError: the directory already holds shards.
         OutputInUse: another process writes to it.
     """
+    directory = Path(directory)
     with locked(directory):
-        return _write_shards(samples, Path(directory), per_shard, image_format, description)
-
-
-def _write_shards(
-    samples: Iterable[Sample], directory: Path, per_shard: int, image_format: str, description: dict[str, Any]
-) -> dict[str, Any]:
-    if any(directory.glob("shard-*")) or (directory / MANIFEST).exists():
-        raise DataError(
-            f"{directory} already holds shards, so a second set would mix with them; choose an empty folder"
-        )
-    number, writer = 0, ShardWriter(directory, 0, image_format)
-    for sample in samples:
-        if len(writer.rows) == per_shard:
-            writer.close({})
-            number += 1
-            writer = ShardWriter(directory, number, image_format)
-        writer.add(sample)
-    writer.close({})
-    manifest = finish(directory, description)
-    for path in directory.glob("shard-*.json"):
-        path.unlink()
-    return manifest
+        if any(directory.glob("shard-*")) or (directory / MANIFEST).exists():
+            raise DataError(
+                f"{directory} already holds shards, so a second set would mix with them; choose an empty folder"
+            )
+        number, writer = 0, ShardWriter(directory, 0, image_format)
+        for sample in samples:
+            if len(writer.rows) == per_shard:
+                writer.close({})
+                number += 1
+                writer = ShardWriter(directory, number, image_format)
+            writer.add(sample)
+        writer.close({})
+        manifest = finish(directory, description)
+        for path in directory.glob("shard-*.json"):
+            path.unlink()
+        return manifest
 
 
 class ShardReader:
@@ -246,8 +236,7 @@ class ShardReader:
         shard, offset, nbytes = (self.index[name][i] for name in ("shard", "offset", "nbytes"))
         if shard not in self._files:
             self._files[shard] = os.open(self.directory / shard_name(shard), os.O_RDONLY)
-        path = self.directory / shard_name(shard)
-        with naming(path):
+        with naming(path := self.directory / shard_name(shard)):
             data = os.pread(self._files[shard], nbytes, offset)
         if len(data) != nbytes or self._crcs[i] not in (None, zlib.crc32(data)):
             raise DataError(

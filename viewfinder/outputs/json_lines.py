@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from viewfinder.storage.atomic import naming
 
@@ -96,4 +96,4 @@ def _whole_object(line: bytes) -> dict[str, Any] | None:
         value = json.loads(line)
     except ValueError:  # damaged JSON, or a letter that was cut
         return None
-    return value if isinstance(value, dict) else None
+    return cast(dict[str, Any], value) if isinstance(value, dict) else None
