@@ -216,6 +216,18 @@ def test_a_cut_run_can_be_read(tmp_path: Path) -> None:
     assert (len(cut.steps), cut.end, cut.succeeded) == (1, {}, False)
 
 
+def test_a_run_with_a_letter_cut_in_two_and_a_damaged_line_can_be_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(model(click(130, 55), finish), recorder=Recorder(tmp_path))
+    file = tmp_path / "trajectory.jsonl"
+    lines = file.read_bytes().splitlines()
+    file.write_bytes(b"\n".join([lines[0], b'{"kind": "st\xc3', *lines[1:]]) + b'\n{"kind": "\xc3')
+    assert len(load_trajectory(tmp_path).steps) == len(lines) - 2
+    assert "line 2 is damaged" in caplog.text
+    assert "the last line was cut off" in caplog.text
+
+
 def test_secrets_go_to_the_keyboard_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_PIN", "hunter2+x")
     policy = Policy(apps=("start",), confirm=frozenset(), secrets={"pin": Secret(env="TEST_PIN", apps=("start",))})

@@ -1,5 +1,10 @@
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +15,7 @@ from viewfinder.data.runner import Task, run_plan
 from viewfinder.data.shards import ShardReader
 from viewfinder.errors import DataError
 from viewfinder.messages import Reply
+from viewfinder.storage.lock import OutputInUse, locked
 
 _SPEC = {"source": {"name": "boxes", "count": 34, "faulty": True}, "operators": [{"name": "odd"}], "per_shard": 10}
 pytestmark = pytest.mark.usefixtures("catalogue")
@@ -60,12 +66,71 @@ def test_a_run_that_stopped_is_finished_with_the_same_bytes(tmp_path: Path) -> N
     with pytest.raises(DataError, match=r"no manifest\.json"):
         ShardReader(tmp_path / "b")
     kept = (tmp_path / "b" / "shard-000003.tar").stat().st_mtime_ns
-    (tmp_path / "b" / "shard-000001.dead-1.partial").write_bytes(b"of a worker that died")
+    (tmp_path / "b" / ".shard-000001.dead-1.part.tar").write_bytes(b"of a worker that died")
     run_plan(_SPEC, tmp_path / "b")
     assert _files(tmp_path / "b") == _files(tmp_path / "whole")
     assert (tmp_path / "b" / "shard-000003.tar").stat().st_mtime_ns == kept
     for name in ("index.parquet", "manifest.json", "quarantine.jsonl"):
         assert (tmp_path / "b" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.parametrize("fault", ["deleted", "cut", "changed", "side gone", "side cut"])
+@pytest.mark.parametrize("finished", [False, True])
+def test_what_is_missing_or_damaged_is_made_again(tmp_path: Path, fault: str, finished: bool) -> None:
+    run_plan(_SPEC, tmp_path / "whole")
+    run_plan(_SPEC, tmp_path / "b")
+    if not finished:
+        (tmp_path / "b/manifest.json").unlink()
+    shard, side = tmp_path / "b/shard-000001.tar", tmp_path / "b/work/shard-000001.json"
+    damaged = side if fault.startswith("side") else shard
+    content = damaged.read_bytes()
+    damaged.unlink()
+    if "cut" in fault:
+        damaged.write_bytes(content[: len(content) // 2])
+    if fault == "changed":
+        damaged.write_bytes(content[:700] + bytes([content[700] ^ 1]) + content[701:])
+    manifest = run_plan(_SPEC, tmp_path / "b")
+    assert manifest == json.loads((tmp_path / "whole/manifest.json").read_text())
+    assert _files(tmp_path / "b") == _files(tmp_path / "whole")
+    ShardReader(tmp_path / "b").verify()
+
+
+def test_two_builds_in_one_folder_are_refused(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(OutputInUse):
+        run_plan(_SPEC, tmp_path)
+
+
+_BUILD = """
+import os, sys, time
+from viewfinder.data.runner import Processes
+
+def work(number):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+
+if __name__ == "__main__":
+    list(Processes(2).map(work, [0, 1]))
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path, how: signal.Signals) -> None:
+    (tmp_path / "build.py").write_text(_BUILD)
+    command = [sys.executable, str(tmp_path / "build.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as build:
+        assert build.stdout is not None
+        workers = [int(build.stdout.readline()) for _ in range(2)]
+        build.send_signal(how)
+        build.wait(30)
+    left = workers
+    for _ in range(500):
+        left = [worker for worker in workers if Path(f"/proc/{worker}").exists()]
+        if not left:
+            break
+        time.sleep(0.02)
+    for worker in left:
+        os.kill(worker, signal.SIGKILL)
+    assert not left
 
 
 def test_an_operator_that_sees_all_decides_once(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import shutil
 from itertools import islice
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 from tests.data.samples import boxed_sample
 from viewfinder.data import records
 from viewfinder.data.mixture import Mixture, open_mixture, write_mixture
-from viewfinder.data.shards import ShardReader, write_shards
-from viewfinder.errors import DataError
+from viewfinder.data.shards import ShardReader, ShardWriter, finish, write_shards
+from viewfinder.errors import DataError, ViewfinderError
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +104,67 @@ def test_unfinished_changed_and_foreign_sets_are_refused(shards: Path, tmp_path:
         open_mixture(tmp_path / "m.json")
     with pytest.raises(DataError, match="positive weights"):
         Mixture({str(shards): 0.0})
+
+
+@pytest.fixture
+def copied(shards: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(shards, tmp_path / "copied"))
+
+
+def test_every_changed_byte_of_a_shard_is_noticed_when_it_is_read(copied: Path) -> None:
+    shard = copied / "shard-000001.tar"
+    whole = shard.read_bytes()
+    with ShardReader(copied) as reader:
+        rows = [i for i, number in enumerate(reader.index["shard"]) if number == 1]
+        end = reader.index["offset"][rows[-1]] + reader.index["nbytes"][rows[-1]]
+        for place in range(0, end, end // 40):
+            shard.write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
+            with pytest.raises(DataError, match=r"shard-000001\.tar, sample .* not those that were written"):
+                [reader[i] for i in rows]
+
+
+@pytest.mark.parametrize("fault", ["deleted", "cut"])
+@pytest.mark.parametrize("name", ["shard-000001.tar", "index.parquet", "manifest.json"])
+def test_a_set_that_is_not_whole_is_not_opened(copied: Path, name: str, fault: str) -> None:
+    content = (copied / name).read_bytes()
+    (copied / name).unlink()
+    if fault == "cut":
+        (copied / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(ViewfinderError, match=name.replace(".", r"\.")):
+        ShardReader(copied)
+
+
+def test_changed_bytes_of_the_index_are_noticed(copied: Path, shards: Path) -> None:
+    whole, index = (copied / "index.parquet").read_bytes(), ShardReader(shards).index
+    missed = 0
+    for place in range(4, len(whole), len(whole) // 60):
+        (copied / "index.parquet").write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
+        try:
+            missed += ShardReader(copied).index != index
+        except DataError:
+            continue
+    assert missed == 0
+
+
+def test_a_set_that_grows_is_whole_at_any_time(tmp_path: Path) -> None:
+    for number in range(2):
+        with ShardWriter(tmp_path, number) as shard:
+            shard.add(boxed_sample(number))
+        before = (tmp_path / "manifest.json").read_bytes() if number else b""
+        finish(tmp_path)
+    (tmp_path / "manifest.json").write_bytes(before)  # a stop between index and manifest
+    assert len(ShardReader(tmp_path)) == 1
+
+
+def test_lost_side_files_are_made_again(tmp_path: Path) -> None:
+    for number in range(3):
+        with ShardWriter(tmp_path, number) as shard:
+            shard.add(boxed_sample(number))
+    finish(tmp_path)
+    before = dict(ShardReader(tmp_path).index)
+    (tmp_path / "shard-000001.json").unlink()
+    (tmp_path / "shard-000002.json").write_text('{"rows": [')
+    finish(tmp_path)
+    after = dict(ShardReader(tmp_path).index)
+    assert {**after, "content": 0} == {**before, "content": 0}
+    assert [ShardReader(tmp_path)[i].id for i in range(3)] == ["sample-0", "sample-1", "sample-2"]

@@ -22,6 +22,7 @@ from tests.train.making import (
 )
 from viewfinder.errors import StampError
 from viewfinder.model.weights import load_model
+from viewfinder.storage.lock import OutputInUse
 from viewfinder.train.batches import batch_units
 from viewfinder.train.collators import AnswerCollator, PreferenceCollator, load_sample
 from viewfinder.train.config import ConfigError, LoraConfig, LrScaleConfig, StepGuardConfig
@@ -71,6 +72,7 @@ def test_going_on_equals_not_having_stopped_bit_for_bit(tmp_path: Path) -> None:
         first.take(next(steps))
     first.save()
     next(steps)  # read ahead and lost
+    first.close()
     resumed = make_trainer(config, tmp_path / "half")
     assert resumed.step == 3
     assert resumed.position == first.position
@@ -174,3 +176,59 @@ def test_packs_are_shared_evenly_or_refused(tmp_path: Path) -> None:
         Trainer(
             config, Learner(config, fresh_model(config)), lambda _: iter(()), tmp_path, parallel=ParallelDims(world=2)
         )
+
+
+def _weights(out: Path) -> list[torch.Tensor]:
+    return list(load_model(out / "export").parameters())
+
+
+def test_a_stop_between_state_and_export_is_made_good(tmp_path: Path) -> None:
+    config = train_config(MADE, save_every=2)
+    make_trainer(config, tmp_path / "whole").run()
+    stopped = make_trainer(config, tmp_path / "stopped")
+
+    def stop(directory: Path) -> None:
+        if stopped.step == config.steps:
+            raise KeyboardInterrupt
+
+    stopped.export = stop
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    old = _weights(tmp_path / "stopped")
+    make_trainer(config, tmp_path / "stopped").run()
+    whole, new = _weights(tmp_path / "whole"), _weights(tmp_path / "stopped")
+    assert all(map(torch.equal, whole, new))
+    assert not all(map(torch.equal, whole, old))
+    file = tmp_path / "stopped/export/model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")  # a damaged export is written again too
+    make_trainer(config, tmp_path / "stopped").run()
+    assert all(map(torch.equal, whole, _weights(tmp_path / "stopped")))
+
+
+def test_a_wild_learning_rate_leaves_the_last_sound_state_and_export(tmp_path: Path) -> None:
+    make_trainer(train_config(MADE, steps=3, save_every=1), tmp_path).run()
+    sound = _weights(tmp_path)
+    wild = {"warmup": 0, "cooldown": 0.0, "muon_lr": 1e25, "adamw_lr": 1e25, "ema": 0.5}
+    trainer = make_trainer(train_config(MADE, steps=9, save_every=1, optimizer=wild), tmp_path)
+    with pytest.raises(ConfigError, match="not finite, so nothing of it is saved"):
+        trainer.run()
+    assert trainer.step == 3
+    assert all(map(torch.equal, sound, _weights(tmp_path)))
+    again = make_trainer(train_config(MADE, steps=5), tmp_path)
+    assert again.step == 3
+    again.run()
+
+
+def test_skipped_steps_count_in_a_row(tmp_path: Path) -> None:
+    trainer = make_trainer(train_config(MADE, guard=StepGuardConfig(max_bad_steps=1)), tmp_path)
+    for step in range(6):
+        reason = trainer.guard.allows(step, math.nan if step % 2 else 1.0, 1.0)
+        assert bool(reason) == bool(step % 2)
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
+    trainer = make_trainer(train_config(MADE, steps=1), tmp_path)
+    with pytest.raises(OutputInUse, match="being written by process"):
+        make_trainer(train_config(MADE, steps=1), tmp_path)
+    trainer.run()
+    make_trainer(train_config(MADE, steps=2), tmp_path).run()

@@ -6,8 +6,11 @@
 A click counts as inside when it lies in the box that the solver would hit at that moment.
 """
 
+import json
 import math
+import shutil
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +22,15 @@ from viewfinder.agent.settings import Settings
 from viewfinder.agent.trajectory import Recorder
 from viewfinder.agent.worlds.solver import next_move
 from viewfinder.agent.worlds.stage import Staged
+from viewfinder.errors import ViewfinderError
 from viewfinder.media.transform import Box
 from viewfinder.messages import ChatModel
 from viewfinder.outputs.actions import Action
+from viewfinder.storage.atomic import remove_partials, write_whole
+from viewfinder.storage.lock import locked
+from viewfinder.storage.system_errors import read_json
 
+_PLAYED = "played.json"
 PolicyFactory = Callable[[Any, int], ChatModel]
 """From the world and its seed to the model or baseline that acts in it."""
 
@@ -149,29 +157,76 @@ def play_worlds(
     *,
     settings: Settings | None = None,
     record: Path | None = None,
+    about: dict[str, Any] | None = None,
     on_episode: Callable[[Played], None] = lambda played: None,
 ) -> list[Row]:
     """Every world with every seed.
 
     Args:
         make: from name and seed to a world, which is reset for each further seed and closed at the end.
-        record: a directory that gets a run for each episode.
+        record: a directory that gets a run for each episode; those that are finished there are not played again.
+        about: what episodes depend on beside world and seed, such as the model.
+
+    Raises:
+        ViewfinderError: `record` has an episode of another `about`.
+        OutputInUse: another process records there.
     """
-    rows: list[Row] = []
-    for name in names:
-        row = Row(name)
-        world = make(name, seeds[0])
-        try:
-            for i, seed in enumerate(seeds):
-                if i:
-                    world.reset(seed)
-                directory = record / f"{name}-{seed}" if record else None
-                row.played.append(play(policy_of(world, seed), world, seed, settings, directory))
-                on_episode(row.played[-1])
-        finally:
-            world.close()
-        rows.append(row)
-    return rows
+    with locked(record) if record else nullcontext():
+        return [_play_world(policy_of, name, seeds, make, settings, record, about or {}, on_episode) for name in names]
+
+
+def _play_world(
+    policy_of: PolicyFactory,
+    name: str,
+    seeds: Sequence[int],
+    make: Callable[[str, int], Any],
+    settings: Settings | None,
+    record: Path | None,
+    about: dict[str, Any],
+    on_episode: Callable[[Played], None],
+) -> Row:
+    row = Row(name)
+    world = make(name, seeds[0])
+    try:
+        for i, seed in enumerate(seeds):
+            if i:
+                world.reset(seed)
+            directory = record / f"{name}-{seed}" if record else None
+            played = _finished(directory, about) if directory else None
+            if played is None:
+                _note(directory, about, None)
+                played = play(policy_of(world, seed), world, seed, settings, directory)
+                _note(directory, about, played)
+            row.played.append(played)
+            on_episode(played)
+    finally:
+        world.close()
+    return row
+
+
+def _note(directory: Path | None, about: dict[str, Any], played: Played | None) -> None:
+    """Mark a recorded episode as begun (None) or done."""
+    if directory is not None:
+        directory.mkdir(parents=True, exist_ok=True)
+        write_whole(directory / _PLAYED, json.dumps({"about": about, "played": asdict(played) if played else None}))
+
+
+def _finished(directory: Path, about: dict[str, Any]) -> Played | None:
+    """The episode recorded in a directory; one of ours that a stop left half done is removed."""
+    remove_partials(directory)
+    if not (directory / _PLAYED).is_file():
+        return None  # a run of anybody else there is refused by the recorder
+    kept = read_json(directory / _PLAYED)
+    if kept["about"] != about:
+        raise ViewfinderError(
+            f"{directory} has an episode of {kept['about']} and this one is of {about}, which would mix; name "
+            "another folder"
+        )
+    if kept["played"] is None:
+        shutil.rmtree(directory / "screens", ignore_errors=True)
+        (directory / "trajectory.jsonl").unlink(missing_ok=True)  # the mark stays: this too may be stopped
+        return None
+    return Played(**kept["played"])
 
 
 def wilson(successes: int, count: int, z: float = 1.96) -> tuple[float, float]:

@@ -6,7 +6,6 @@
 Everything passes through the vault's `scrub` before it is written. See `viewer` for people.
 """
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from viewfinder.errors import ViewfinderError
 from viewfinder.media.image import load_image
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.actions import Action
-from viewfinder.outputs.json_lines import append_values, read_lines
+from viewfinder.outputs.json_lines import append_values, read_kept
+from viewfinder.storage.atomic import replacing
 
 VERSION = 1
 _FILE = "trajectory.jsonl"
@@ -108,7 +108,8 @@ class Recorder:
     def screen(self, index: int, observation: Observation) -> str:
         """Save a screen; gives its path relative to the directory."""
         name = f"screens/{index:04d}.png"
-        observation.picture.image.save(self.directory / name, compress_level=3)
+        with replacing(self.directory / name) as partial:
+            observation.picture.image.save(partial, compress_level=3)
         return name
 
     def step(self, step: Step) -> None:
@@ -124,25 +125,15 @@ class Recorder:
 
 
 def load_trajectory(directory: str | Path) -> Trajectory:
-    """Read a run; a last line that was cut off is left out.
+    """Read a run; lines that are damaged or cut off are left out and named in the log.
 
     Raises:
         ViewfinderError: no run there, or lines that are none of it.
     """
     directory = Path(directory)
-    try:
-        lines = read_lines(directory / _FILE)
-    except OSError:
-        raise ViewfinderError(
-            f"{directory} holds no {_FILE}, so there is no run to read; name a run's directory"
-        ) from None
-    items: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, 1):
-        try:
-            items.append(json.loads(line))
-        except ValueError:
-            if number < len(lines):
-                raise ViewfinderError(f"{directory / _FILE}, line {number}, is no JSON; the file is damaged") from None
+    if not (directory / _FILE).is_file():
+        raise ViewfinderError(f"{directory} holds no {_FILE}, so there is no run to read; name a run's directory")
+    items = read_kept(directory / _FILE, "kind")
     if not items or items[0].get("kind") != "start":
         raise ViewfinderError(f"{directory / _FILE} does not begin with a start line; it is no run of an agent")
     steps = tuple(_step(item) for item in items if item["kind"] == "step")

@@ -14,6 +14,9 @@ from viewfinder.errors import MediaError, ViewfinderError
 from viewfinder.media.image import IMAGE_SUFFIXES
 from viewfinder.outputs.export import coco_from_results, csv_from_results
 from viewfinder.outputs.json_lines import append_values, read_kept
+from viewfinder.storage.atomic import write_whole
+from viewfinder.storage.lock import locked
+from viewfinder.storage.system_errors import system_errors
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,18 @@ def find_images(sources: Sequence[str]) -> list[str]:
 
 
 def run_many(files: Iterable[str], job: Callable[[str], dict[str, Any]], out: Path) -> Summary:
-    """Run `job` on each file and write results to `out`.
+    """Run `job` on each file and write results to `out`, which one process at a time may do.
 
     `out` ends in .jsonl; a .csv or .json (COCO) is made from a .jsonl beside it when all is done.
     """
     lines_path = out if out.suffix == ".jsonl" else out.with_suffix(".jsonl")
     lines_path.parent.mkdir(parents=True, exist_ok=True)
+    with system_errors(lines_path), locked(lines_path):
+        return _run_all(list(dict.fromkeys(files)), job, lines_path, out)
+
+
+def _run_all(files: list[str], job: Callable[[str], dict[str, Any]], lines_path: Path, out: Path) -> Summary:
     earlier = {result["file"] for result in read_results(lines_path) if "error" not in result}
-    files = list(dict.fromkeys(files))
     todo = [file for file in files if file not in earlier]
     failed: dict[str, str] = {}
     for file in _tracked(todo, lines_path.name):
@@ -88,7 +95,7 @@ def _tracked(files: list[str], title: str) -> Iterable[str]:
 
 def read_results(path: Path) -> list[dict[str, Any]]:
     """The last line of each file."""
-    return list({result["file"]: result for result in read_kept(path)}.values())
+    return list({result["file"]: result for result in read_kept(path, "file")}.values())
 
 
 def _convert(lines_path: Path, out: Path) -> None:
@@ -96,4 +103,4 @@ def _convert(lines_path: Path, out: Path) -> None:
         return
     results = read_results(lines_path)
     text = csv_from_results(results) if out.suffix == ".csv" else coco_from_results(results)
-    out.write_text(text)
+    write_whole(out, text)

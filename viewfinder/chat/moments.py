@@ -125,7 +125,7 @@ def _keep(resume: Path | None, key: dict[str, Any], window: Window, found: Seque
 
 
 def _finished(resume: Path | None, key: dict[str, Any]) -> dict[float, list[Span]]:
-    lines = [] if resume is None else [line for line in read_kept(resume) if line["key"] == key]
+    lines = [] if resume is None else [line for line in read_kept(resume, "key") if line["key"] == key]
     return {
         line["start"]: [Span(**{**span, "evidence": tuple(span["evidence"])}) for span in line["spans"]]
         for line in lines

@@ -9,6 +9,7 @@ import typer
 
 from viewfinder.cli import options
 from viewfinder.cli.show import print_json, print_warning, working
+from viewfinder.storage.atomic import write_whole
 
 Renderer = Annotated[str, typer.Option("--renderer", help="drawn, web (Chromium) or window (Tk on Xvfb).")]
 Split = Annotated[str, typer.Option("--split", help="train, or test: words and looks that no training sample has.")]
@@ -54,17 +55,19 @@ def play(
     speaker, seen = _policy(policy, model, miniwob)
     make, known, close = _environments(miniwob, renderer, split_of(split), size, scale)
     settings = Settings(steps=steps, grammar=policy == "model", **seen)
+    about = {"player": policy, "model": model if policy == "model" else None, "split": split, "renderer": renderer}
+    about |= {"miniwob": miniwob}
+    depends = {**about, "size": size, "scale": scale, "steps": steps}
     try:
         rows = play_worlds(
-            speaker, names or known, range(seeds), make, settings=settings, record=record,
+            speaker, names or known, range(seeds), make, settings=settings, record=record, about=depends,
             on_episode=lambda one: print_warning(f"{one.world} {one.seed}: {'done' if one.success else one.reason}"),
         )  # fmt: skip
     finally:
         close()
-    result = {"player": policy, "model": model if policy == "model" else None, "split": split, "renderer": renderer}
-    result |= {"miniwob": miniwob, "worlds": [row.to_dict() for row in rows]}
+    result = {**about, "worlds": [row.to_dict() for row in rows]}
     if out:
-        out.write_text(json.dumps(result, indent=1) + "\n")
+        write_whole(out, json.dumps(result, indent=1) + "\n")
     print_json(result) if as_json else typer.echo(table(rows))
 
 

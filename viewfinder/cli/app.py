@@ -87,3 +87,11 @@ def main() -> None:
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        from viewfinder.storage.system_errors import system_sentence
+
+        sentence = system_sentence(error)
+        if not sentence:
+            raise
+        print(f"viewfinder: {sentence}", file=sys.stderr)
+        sys.exit(2)

@@ -13,6 +13,7 @@ import typer
 
 from viewfinder.cli import options
 from viewfinder.cli.show import counting, print_json, print_warning, save_plot, working
+from viewfinder.storage.atomic import write_whole
 
 if TYPE_CHECKING:
     from viewfinder.chat.documents.extract import Extraction
@@ -162,7 +163,7 @@ def chart(
         found = viewfinder.chart(picture, sampling=options.sampling_of(viewfinder.model, max_new_tokens))
     grid = found.table.grid()
     if to_csv is not None:
-        to_csv.write_text(_csv(grid))
+        write_whole(to_csv, _csv(grid))
     if as_json:
         box = None if found.chart.box is None else list(found.chart.box)
         print_json({"rows": grid, "box": box, "confidence": found.confidence, **provenance(found.reply)})

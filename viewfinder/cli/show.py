@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from viewfinder.storage.atomic import replacing
+
 
 def print_json(content: dict[str, Any]) -> None:
     """One JSON document on standard output."""
@@ -61,6 +63,7 @@ def save_plot(image: Any, path: Path) -> None:
         typer.BadParameter: a suffix of no known format, or a folder that does not exist.
     """
     try:
-        image.save(path)
+        with replacing(path) as partial:
+            image.save(partial)
     except (ValueError, OSError) as error:
         raise typer.BadParameter(f"cannot write {path} ({error}); name a .png or .jpg in an existing folder") from error

@@ -8,6 +8,7 @@ import typer
 
 from viewfinder.cli import options
 from viewfinder.cli.show import counting, print_json, save_plot
+from viewfinder.storage.atomic import write_whole
 
 if TYPE_CHECKING:
     from viewfinder.chat import Found
@@ -75,7 +76,7 @@ def _show(
     if vtt is not None:
         from viewfinder.outputs.spans import to_webvtt
 
-        vtt.write_text(to_webvtt(spans))
+        write_whole(vtt, to_webvtt(spans))
     if as_json:
         print_json(
             {

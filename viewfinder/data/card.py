@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from viewfinder.storage.atomic import write_whole
+
 
 def write_card(directory: Path, manifest: Mapping[str, Any], operators: Mapping[str, Mapping[str, float]]) -> None:
     """Write `README.md` beside the manifest."""
@@ -26,7 +28,7 @@ def write_card(directory: Path, manifest: Mapping[str, Any], operators: Mapping[
         parts.append(f"{manifest['quarantined']:,} rows were set aside; `quarantine.jsonl` says why.")
     if "plan" in manifest:
         parts.append("## Plan\n\n```json\n" + json.dumps(manifest["plan"], indent=1, ensure_ascii=False) + "\n```")
-    (directory / "README.md").write_text("\n\n".join(parts) + "\n")
+    write_whole(directory / "README.md", "\n\n".join(parts) + "\n")
 
 
 def _size(manifest: Mapping[str, Any]) -> str:

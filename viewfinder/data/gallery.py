@@ -28,6 +28,7 @@ from viewfinder.outputs.points import Point, parse_points
 from viewfinder.outputs.spans import parse_spans
 from viewfinder.outputs.timeline import timeline
 from viewfinder.processor.chat_template import render
+from viewfinder.storage.atomic import write_whole
 
 STYLE = """
 body{font:14px/1.45 system-ui,sans-serif;margin:1rem;background:#fafafa;color:#222}
@@ -148,4 +149,4 @@ def _data_uri(image: Image.Image) -> str:
 def save_page(path: Path, groups: Iterable[tuple[str, Sequence[Sample]]], title: str) -> None:
     """Write the page."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(groups, title))
+    write_whole(path, page(groups, title))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from viewfinder.data.sample import Sample
 from viewfinder.data.shards import ShardReader
 from viewfinder.errors import DataError
+from viewfinder.storage.atomic import write_whole
 
 _BLOCK = 4096
 SPEC_FORMAT = "viewfinder-mixture"
@@ -77,7 +78,7 @@ class Mixture:
 def write_mixture(path: Path, stages: Mapping[str, Mapping[str, float]], seed: int = 0) -> None:
     """Keep weights by stage as a file, sets named relative to it."""
     content = {"format": SPEC_FORMAT, "seed": seed, "stages": {stage: dict(w) for stage, w in stages.items()}}
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def open_mixture(path: str | Path, stage: str | None = None) -> Mixture:

@@ -18,6 +18,7 @@ from viewfinder.data.packing import Size, plan_packs
 from viewfinder.data.sample import Sample
 from viewfinder.data.shards import ShardReader
 from viewfinder.errors import DataError
+from viewfinder.storage.atomic import replacing
 
 WINDOW = 2048
 """Samples that are packed at a time: more would fill little better and be less mixed."""
@@ -108,7 +109,9 @@ def write_packs(reader: ShardReader, path: Path, length: int, seed: int = 0) -> 
     )
     table = pa.table({"pack": range(len(packs)), "rows": pa.array(packs, pa.list_(pa.int64())), "tokens": counts})
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table.replace_schema_metadata({"viewfinder-packs": json.dumps(asdict(summary))}), path)
+    table = table.replace_schema_metadata({"viewfinder-packs": json.dumps(asdict(summary))})
+    with replacing(path) as partial:
+        pq.write_table(table, partial, write_page_checksum=True)
     return summary
 
 
@@ -125,7 +128,7 @@ class PackReader:
         import pyarrow.parquet as pq
 
         try:
-            table = pq.read_table(path)
+            table = pq.read_table(path, page_checksum_verification=True)
             about: dict[str, Any] = json.loads(table.schema.metadata[b"viewfinder-packs"])
         except (OSError, KeyError, TypeError, pa.ArrowException) as error:
             raise DataError(f"{path} is no file of packs ({error}); write one with `viewfinder data pack`") from error

@@ -9,7 +9,6 @@ what is missing. Which rows a shard takes is fixed by the plan, never by who mak
 """
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -17,10 +16,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from viewfinder.data.card import write_card
+from viewfinder.data.parent import end_with_parent
 from viewfinder.data.plan import OpenModel, Plan, ShardResult, Spec, build_plan
 from viewfinder.data.records import dump
+from viewfinder.data.shard_index import read_side
 from viewfinder.data.shards import ShardWriter, finish, shard_name, side_file
 from viewfinder.errors import DataError
+from viewfinder.storage.atomic import remove_partials, write_whole
+from viewfinder.storage.checksums import file_sum
+from viewfinder.storage.lock import locked
+from viewfinder.storage.system_errors import StorageError, read_json, system_errors
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done ("looking at all samples" or "shards"), how many of it are done, and of how many."""
@@ -52,7 +57,7 @@ class Processes:
         from concurrent.futures.process import BrokenProcessPool
         from multiprocessing import get_context
 
-        with ProcessPoolExecutor(self.workers, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(self.workers, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
             try:
                 for future in as_completed([pool.submit(function, number) for number in numbers]):
                     yield future.result()
@@ -84,8 +89,22 @@ def run_plan(
     Raises:
         DataError: a plan that cannot be built, a folder that holds another set, or a kind that gave no sample.
         MissingMaterial: what a kind needs is not on this machine; nothing was drawn.
+        OutputInUse: another process makes a set in the folder.
+        StorageError: a file that could not be read or written.
     """
     directory = Path(directory).resolve()
+    with system_errors(directory), locked(directory):
+        return _run(spec, directory, executor, image_format, progress, open_model)
+
+
+def _run(
+    spec: Spec,
+    directory: Path,
+    executor: Executor | None,
+    image_format: str,
+    progress: Progress | None,
+    open_model: OpenModel | None,
+) -> dict[str, Any]:
     text = json.dumps({**spec, "image_format": image_format})
     plan = _plan(text, open_model)
     materials = getattr(plan.source, "materials", "")
@@ -93,11 +112,11 @@ def run_plan(
     executor = executor or InProcess()
     everything = range(plan.num_shards)
     if plan.barrier < len(plan.operators):
-        missing = [i for i in everything if not _summary_file(directory, i).exists()]
+        missing = [i for i in everything if _summaries(directory, i) is None]
         work = executor.map(Summarise(text, str(directory), open_model), missing)
         _watch("looking at all samples", work, len(missing), plan.num_shards, progress)
         _decide(plan, directory)
-    missing = [i for i in everything if not side_file(directory / shard_name(i)).exists()]
+    missing = [i for i in everything if not _is_made(directory / shard_name(i))]
     work = executor.map(MakeShard(text, str(directory), open_model), missing)
     _watch("shards", work, len(missing), plan.num_shards, progress)
     return _complete(plan, directory, {"plan": json.loads(text), **({"materials": materials} if materials else {})})
@@ -115,10 +134,17 @@ def _plan(spec: str, open_model: OpenModel | None) -> Plan:
     return build_plan(json.loads(spec), open_model)
 
 
+def _is_made(shard: Path) -> bool:
+    """Whether a shard has the bytes that it was written with; a deleted, cut or changed one is made again."""
+    side = read_side(side_file(shard), shard)
+    return side is not None and side["sha256"] == file_sum(shard)
+
+
 def _claim(directory: Path, spec: Spec) -> None:
     note = directory / "work" / "plan.json"
+    remove_partials(note.parent)
     if note.exists():
-        if json.loads(note.read_text()) != spec:
+        if read_json(note) != spec:
             raise DataError(
                 f"{directory} holds a set of another plan, so the two would mix; choose an empty folder, or give the "
                 "same arguments to finish that one"
@@ -127,7 +153,7 @@ def _claim(directory: Path, spec: Spec) -> None:
     if any(directory.glob("shard-*")) or (directory / "manifest.json").exists():
         raise DataError(f"{directory} already holds a set that no plan made; choose an empty folder")
     note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps(spec, indent=1, ensure_ascii=False) + "\n")
+    write_whole(note, json.dumps(spec, indent=1, ensure_ascii=False) + "\n")
 
 
 class MakeShard:
@@ -140,7 +166,7 @@ class MakeShard:
         directory = Path(self.directory)
         plan = _plan(self.spec, self.open_model)
         chosen = directory / "work" / f"dropped-{number:06d}.json"
-        dropped = {int(i): why for i, why in json.loads(chosen.read_text()).items()} if chosen.exists() else None
+        dropped = {int(i): why for i, why in read_json(chosen).items()} if chosen.exists() else None
         outcome = plan.run(number, dropped)
         writer = ShardWriter(directory, number, plan.spec.get("image_format", "png"))
         try:
@@ -163,10 +189,7 @@ class Summarise:
         plan = _plan(self.spec, self.open_model)
         gate = plan.operators[plan.barrier]
         summaries = [gate.summary(sample) for sample in plan.run(number).samples]
-        path = _summary_file(Path(self.directory), number)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        partial.write_bytes(dump({"summaries": summaries}))
-        partial.rename(path)
+        write_whole(_summary_file(Path(self.directory), number), dump({"summaries": summaries}))
         return number
 
 
@@ -174,14 +197,22 @@ def _summary_file(directory: Path, number: int) -> Path:
     return directory / "work" / f"summary-{number:06d}.json"
 
 
+def _summaries(directory: Path, number: int) -> list[Any] | None:
+    """Of one shard; None where they are not there, or damaged."""
+    try:
+        return read_json(_summary_file(directory, number))["summaries"]
+    except (FileNotFoundError, StorageError, KeyError, TypeError):
+        return None
+
+
 def _decide(plan: Plan, directory: Path) -> None:
     """Let the global operator choose among all samples, and note it by shard."""
-    shards = [json.loads(_summary_file(directory, i).read_text())["summaries"] for i in range(plan.num_shards)]
+    shards = [_summaries(directory, i) or [] for i in range(plan.num_shards)]
     dropped = plan.operators[plan.barrier].decide([one for shard in shards for one in shard])
     at = 0
     for number, shard in enumerate(shards):
         here = {i: dropped[at + i] for i in range(len(shard)) if at + i in dropped}
-        (directory / "work" / f"dropped-{number:06d}.json").write_text(json.dumps(here, ensure_ascii=False))
+        write_whole(directory / "work" / f"dropped-{number:06d}.json", json.dumps(here, ensure_ascii=False))
         at += len(shard)
 
 
@@ -194,20 +225,24 @@ def _report(outcome: ShardResult) -> dict[str, Any]:
 
 def _complete(plan: Plan, directory: Path, about: dict[str, Any]) -> dict[str, Any]:
     """Quarantine, report, index, manifest and card, from what the shards left in `work`."""
-    for left in (*directory.glob("shard-*.partial"), *directory.glob("work/*.partial")):
-        left.unlink(missing_ok=True)  # of workers that were killed
-    sides = [json.loads(side_file(directory / shard_name(i)).read_text()) for i in range(plan.num_shards)]
+    shards = [directory / shard_name(i) for i in range(plan.num_shards)]
+    sides = [side for shard in shards if (side := read_side(side_file(shard), shard)) is not None]
+    if len(sides) < len(shards) or len(list(directory.glob("shard-??????.tar"))) != len(shards):
+        raise DataError(
+            f"{directory} has {len(sides)} whole shards of {len(shards)}: some were removed or changed meanwhile; run "
+            "the same command again, which makes what is missing"
+        )
     reports = [side["report"] for side in sides]
     bad = [{"shard": i, **one} for i, report in enumerate(reports) for one in report["bad"]]
     lines = "".join(json.dumps(one, ensure_ascii=False, default=str) + "\n" for one in bad)
-    (directory / "quarantine.jsonl").write_text(lines, encoding="utf-8")
+    write_whole(directory / "quarantine.jsonl", lines)
     totals: dict[str, dict[str, float]] = {}
     for report in reports:
         for name, count in report["counts"].items():
             total = totals.setdefault(name, dict.fromkeys(count, 0))
             for key, value in count.items():
                 total[key] += value
-    (directory / "report.json").write_text(json.dumps({"operators": totals, "bad": len(bad)}, indent=1) + "\n")
+    write_whole(directory / "report.json", json.dumps({"operators": totals, "bad": len(bad)}, indent=1) + "\n")
     check: Callable[[Iterable[str]], None] | None = getattr(plan.source, "check_result", None)
     if check is not None:
         check(row["id"] for side in sides for row in side["rows"])

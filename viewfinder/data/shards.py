@@ -15,8 +15,9 @@ import io
 import json
 import os
 import tarfile
-from collections import Counter
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,11 +26,28 @@ import numpy as np
 
 from viewfinder.data.records import dump, record_to_sample, sample_to_record
 from viewfinder.data.sample import SCHEMA_VERSION, Sample
+from viewfinder.data.shard_index import (
+    COUNTED,
+    INDEX,
+    Row,
+    SummingFile,
+    content_of,
+    count_values,
+    index_row,
+    read_index,
+    read_side,
+    rebuild_side,
+    side_of,
+    write_index,
+)
 from viewfinder.errors import DataError
 from viewfinder.media.encode import content_hash
+from viewfinder.storage.atomic import naming, partial_of, publish_file, write_whole
+from viewfinder.storage.checksums import file_sum
+from viewfinder.storage.lock import locked
+from viewfinder.storage.system_errors import read_json
 
-MANIFEST, INDEX = "manifest.json", "index.parquet"
-_COUNTED = ("task", "language", "domain", "license")
+MANIFEST = "manifest.json"
 
 
 def shard_name(number: int) -> str:
@@ -37,7 +55,7 @@ def shard_name(number: int) -> str:
 
 
 class ShardWriter:
-    """One shard, complete only once it is closed: it is written beside and then renamed.
+    """One shard, complete only once it is closed: it is written beside and then renamed, its side file first.
 
     Each `add` is one row of the index; `close` writes them as a JSON side file that `finish` joins.
     """
@@ -46,12 +64,11 @@ class ShardWriter:
         directory.mkdir(parents=True, exist_ok=True)
         self.path = directory / shard_name(number)
         self._number, self._format = number, image_format
-        # two workers may make one shard, when the first was believed dead
-        self._mark = f"{os.uname().nodename}-{os.getpid()}.partial"
-        self._partial = self.path.with_name(f"{self.path.stem}.{self._mark}")
+        self._partial = partial_of(self.path)
         self._file = self._partial.open("wb")
-        self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
-        self.rows: list[dict[str, Any]] = []
+        self._sums = SummingFile(self._file)
+        self._tar = tarfile.open(fileobj=self._sums, mode="w", format=tarfile.USTAR_FORMAT)  # type: ignore[arg-type] # noqa: SIM115
+        self.rows: list[Row] = []
 
     def __enter__(self) -> "ShardWriter":
         return self
@@ -69,51 +86,35 @@ class ShardWriter:
         key = f"{self._number:06d}{len(self.rows):06d}"
         record, files = sample_to_record(sample, self._format)
         record["id"] = record["id"] or key
-        start = self._tar.offset
+        start, self._sums.crc = self._tar.offset, 0
         content = hashlib.sha256()
-        for name, data in (("json", dump(record)), *files.items()):
-            info = tarfile.TarInfo(f"{key}.{name}")
-            info.size = len(data)
-            self._tar.addfile(info, io.BytesIO(data))
-            content.update(content_hash(data).encode())
-        self.rows.append(
-            {
-                "key": key,
-                "id": record["id"],
-                "shard": self._number,
-                "offset": start,
-                "nbytes": self._tar.offset - start,
-                "content": content.hexdigest(),
-                **{name: record[name] for name in _COUNTED},
-                "media": len(files),
-                "characters": sum(len(message.text) for message in sample.messages),
-                "tokens": -1 if sample.tokens is None else sample.tokens,
-                "stamp": sample.stamp,
-            }
-        )
+        with naming(self.path):
+            for name, data in (("json", dump(record)), *files.items()):
+                info = tarfile.TarInfo(f"{key}.{name}")
+                info.size = len(data)
+                self._tar.addfile(info, io.BytesIO(data))
+                content.update(content_hash(data).encode())
+        characters, span = sum(len(message.text) for message in sample.messages), (start, self._tar.offset - start)
+        self.rows.append(index_row(key, record, characters, len(files), span, self._sums.crc, content.hexdigest()))
 
     def close(self, report: dict[str, Any]) -> None:
-        """Make the shard and its side file appear; `report` says what the operators did."""
-        self._tar.close()
-        self._file.close()
-        with self._partial.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        side = {
-            "name": self.path.name,
-            "samples": len(self.rows),
-            "bytes": self._partial.stat().st_size,
-            "sha256": digest,
-            "rows": self.rows,
-            "report": report,
-        }
-        self._partial.rename(self.path)
-        partial = side_file(self.path).with_name(f"{self.path.stem}.json.{self._mark}")
-        partial.write_text(json.dumps(side, ensure_ascii=False))
-        partial.rename(side_file(self.path))
+        """Make the side file and then the shard appear; `report` says what the operators did."""
+        try:
+            with naming(self.path, self._partial):
+                self._tar.close()
+                self._file.close()
+                side = side_of(self._partial, self.rows, self._sums.sha256.hexdigest(), report)
+                side["name"] = self.path.name
+                write_whole(side_file(self.path), json.dumps(side, ensure_ascii=False))
+                publish_file(self._partial, self.path)
+        except BaseException:
+            self.abandon()
+            raise
 
     def abandon(self) -> None:
         """Leave nothing behind."""
-        self._file.close()
+        with suppress(OSError):  # what is left in the buffer may find no space
+            self._file.close()
         self._partial.unlink(missing_ok=True)
 
 
@@ -126,10 +127,11 @@ def side_file(shard: Path) -> Path:
 
 def finish(directory: Path, description: dict[str, Any] | None = None) -> dict[str, Any]:
     """Join the finished shards into a set: write the index and then the manifest, and return that."""
-    sides = [json.loads(side_file(path).read_text()) for path in sorted(directory.glob("shard-*.tar"))]
+    paths = sorted(directory.glob("shard-??????.tar"))
+    sides = [read_side(side_file(path), path) or rebuild_side(path) for path in paths]
     # rows of a set that was begun by an earlier version have the hash of their files instead
     rows = [{"content": row.get("sha256", ""), **row} for side in sides for row in side["rows"]]
-    _write_index(rows, directory / INDEX)
+    write_index(rows, directory)
     shards = [{key: side[key] for key in ("name", "samples", "bytes", "sha256")} for side in sides]
     stamps = sorted({row["stamp"] for row in rows} - {""})
     manifest = {
@@ -138,31 +140,14 @@ def finish(directory: Path, description: dict[str, Any] | None = None) -> dict[s
         "samples": len(rows),
         "stamp": stamps[0] if len(stamps) == 1 else "",
         "tokens": sum(max(row["tokens"], 0) for row in rows),
-        "counts": {name: _count(row[name] for row in rows) for name in _COUNTED},
+        "counts": {name: count_values(row[name] for row in rows) for name in COUNTED},
         "shards": shards,
-        "hash": hashlib.sha256("".join(row["content"] for row in rows).encode()).hexdigest(),
+        "index": file_sum(directory / INDEX),
+        "hash": content_of([row["content"] for row in rows]),
         **(description or {}),
     }
-    partial = directory / f"{MANIFEST}.partial"
-    partial.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-    partial.rename(directory / MANIFEST)
+    write_whole(directory / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     return manifest
-
-
-def _count(values: Iterable[str]) -> dict[str, int]:
-    """How often each; "a+b" counts for both (tasks of several turns)."""
-    return dict(sorted(Counter(part for value in values for part in value.split("+")).items()))
-
-
-def _write_index(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    kinds = {"shard": pa.int32(), "offset": pa.int64(), "nbytes": pa.int64(), "media": pa.int32()}
-    kinds |= {"characters": pa.int64(), "tokens": pa.int64()}
-    names = ("key", "id", "shard", "offset", "nbytes", "content", *_COUNTED, "media", "characters", "tokens", "stamp")
-    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path)
 
 
 def write_shards(
@@ -176,24 +161,26 @@ def write_shards(
 
     Raises:
         DataError: the directory already holds shards.
+        OutputInUse: another process writes to it.
     """
     directory = Path(directory)
-    if any(directory.glob("shard-*")) or (directory / MANIFEST).exists():
-        raise DataError(
-            f"{directory} already holds shards, so a second set would mix with them; choose an empty folder"
-        )
-    number, writer = 0, ShardWriter(directory, 0, image_format)
-    for sample in samples:
-        if len(writer.rows) == per_shard:
-            writer.close({})
-            number += 1
-            writer = ShardWriter(directory, number, image_format)
-        writer.add(sample)
-    writer.close({})
-    manifest = finish(directory, description)
-    for path in directory.glob("shard-*.json"):
-        path.unlink()
-    return manifest
+    with locked(directory):
+        if any(directory.glob("shard-*")) or (directory / MANIFEST).exists():
+            raise DataError(
+                f"{directory} already holds shards, so a second set would mix with them; choose an empty folder"
+            )
+        number, writer = 0, ShardWriter(directory, 0, image_format)
+        for sample in samples:
+            if len(writer.rows) == per_shard:
+                writer.close({})
+                number += 1
+                writer = ShardWriter(directory, number, image_format)
+            writer.add(sample)
+        writer.close({})
+        manifest = finish(directory, description)
+        for path in directory.glob("shard-*.json"):
+            path.unlink()
+        return manifest
 
 
 class ShardReader:
@@ -206,7 +193,8 @@ class ShardReader:
         """Open a set.
 
         Raises:
-            DataError: no manifest (the set is not finished), or not one of this format.
+            DataError: no manifest (the set is not finished), not one of this format, or files that are not those of
+                the manifest.
         """
         self.directory = Path(directory)
         path = self.directory / MANIFEST
@@ -214,19 +202,22 @@ class ShardReader:
             raise DataError(
                 f"{self.directory} has no {MANIFEST}, so it is no finished set; run the build again to finish it"
             )
-        self.manifest: dict[str, Any] = json.loads(path.read_text())
+        self.manifest: dict[str, Any] = read_json(path)
         if self.manifest.get("format") != "viewfinder-shards" or self.manifest.get("version") != SCHEMA_VERSION:
             raise DataError(f"{path} is not a set of this version ({SCHEMA_VERSION}); build the set again")
-        import pyarrow.parquet as pq
-
-        self.index: dict[str, list[Any]] = pq.read_table(self.directory / INDEX).to_pydict()
+        self.index: dict[str, list[Any]] = read_index(self.directory, self.manifest)
+        self._crcs = self.index.get("crc") or [None] * len(self)  # sets of earlier versions have none
         self._files: dict[int, int] = {}  # descriptors, so that threads may read at once
 
     def __len__(self) -> int:
         return len(self.index["key"])
 
     def __getitem__(self, i: int) -> Sample:
-        """Sample `i` in the order it was written."""
+        """Sample `i` in the order it was written.
+
+        Raises:
+            DataError: its bytes are not those that were written.
+        """
         data = self._read(i)
         record: dict[str, Any] = {}
         files: dict[str, bytes] = {}
@@ -245,7 +236,14 @@ class ShardReader:
         shard, offset, nbytes = (self.index[name][i] for name in ("shard", "offset", "nbytes"))
         if shard not in self._files:
             self._files[shard] = os.open(self.directory / shard_name(shard), os.O_RDONLY)
-        return os.pread(self._files[shard], nbytes, offset)
+        with naming(path := self.directory / shard_name(shard)):
+            data = os.pread(self._files[shard], nbytes, offset)
+        if len(data) != nbytes or self._crcs[i] not in (None, zlib.crc32(data)):
+            raise DataError(
+                f"{path}, sample {self.index['key'][i]} (row {i}): its {nbytes:,} bytes are not those that were "
+                "written, so its answers would be others; copy the shard again, or remove it and run the build again"
+            )
+        return data
 
     def order(self, epoch: int = 0, seed: int | None = None) -> Sequence[int]:
         """Positions of one epoch: as written, or shuffled by `seed` and epoch."""
@@ -280,7 +278,7 @@ class ShardReader:
         """
         for shard in self.manifest["shards"]:
             path = self.directory / shard["name"]
-            found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "nothing"
+            found = file_sum(path) if path.is_file() else "nothing"
             if found != shard["sha256"]:
                 raise DataError(
                     f"{path} holds {found[:12]}, the manifest says {shard['sha256'][:12]}; copy or build it again"

@@ -23,6 +23,8 @@ from viewfinder.eval.question import Question
 from viewfinder.eval.task import MediaSettings, Scored, Task, mean_percent
 from viewfinder.materials.shipped import set_name
 from viewfinder.messages import Reply, Sampling, TextPart
+from viewfinder.storage.atomic import write_whole
+from viewfinder.storage.system_errors import read_json
 
 FORMAT = 1
 _PACKAGES = ("viewfinder", "numpy", "Pillow", "av", "torch", "faster-coco-eval", "pyarrow")
@@ -97,9 +99,9 @@ def begin(out: Path, wanted: dict[str, Any]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     path = out / "plan.json"
     if not path.exists():
-        write_text(path, json.dumps(wanted, indent=2, ensure_ascii=False) + "\n")
+        write_whole(path, json.dumps(wanted, indent=2, ensure_ascii=False) + "\n")
         return
-    begun = json.loads(path.read_text())
+    begun = read_json(path)
     changed = differences({**begun, "origin": None}, {**json.loads(json.dumps(wanted)), "origin": None})
     if changed:
         listed = "; ".join(f"{name} was {a!r} and is now {b!r}" for name, (a, b) in changed.items())
@@ -203,15 +205,8 @@ def read(path: Path) -> dict[str, Any]:
     file = path / "manifest.json" if path.is_dir() else path
     if not file.is_file():
         raise EvaluationError(f"{path} has no manifest.json; a run writes it when all is done, so finish that first")
-    manifest = json.loads(file.read_text())
+    manifest = read_json(file)
     body = {k: v for k, v in manifest.items() if k not in ("hash", "run")}
     if digest(body) != manifest.get("hash"):
         raise EvaluationError(f"{file} was edited: its hash does not belong to its content; make the score again")
     return manifest
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write beside, then rename: a file that is there is whole."""
-    beside = path.with_suffix(path.suffix + ".part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

@@ -22,7 +22,7 @@ class ReplyStore:
         self._lock = threading.Lock()
         self._lines: dict[str, dict[str, Any]] = {}
         if path is not None:
-            self._lines = {line["key"]: line for line in read_kept(path)}
+            self._lines = {line["key"]: line for line in read_kept(path, "key")}
 
     def get(self, key: str) -> tuple[Reply, float | None] | None:
         """The reply and its confidence; None where there is none yet."""

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from viewfinder.eval.source import Files
 from viewfinder.eval.task import MediaSettings, Scored, Task
 from viewfinder.messages import ChatModel, MediaInfo, Message, Reply, Sampling
 from viewfinder.outputs.results import confidence
+from viewfinder.storage.atomic import write_whole
+from viewfinder.storage.lock import locked
+from viewfinder.storage.system_errors import system_errors
 
 AHEAD = 4
 """Requests prepared beyond those under way, per thread."""
@@ -94,7 +98,14 @@ def run(task: Task, files: Files, subject: Subject, options: RunOptions = RunOpt
 
     Raises:
         EvaluationError: the data are not in the official schema, or `out` holds a run with other settings.
+        OutputInUse: another process evaluates to `out`.
+        StorageError: a file that could not be read or written.
     """
+    with system_errors(options.out), locked(options.out) if options.out is not None else nullcontext():
+        return _run(task, files, subject, options)
+
+
+def _run(task: Task, files: Files, subject: Subject, options: RunOptions) -> Score:
     sampling = options.sampling or Sampling(max_new_tokens=task.max_new_tokens)
     settings = options.settings or task.settings
     plan = manifests.plan(task, subject, settings, sampling, options)
@@ -233,5 +244,5 @@ class _Kept:
 
 def _write(out: Path, scored: Sequence[Scored], score: Score) -> None:
     lines = [json.dumps(vars(s), ensure_ascii=False, default=dict) for s in scored]
-    manifests.write_text(out / "predictions.jsonl", "\n".join(lines) + "\n")
-    manifests.write_text(out / "manifest.json", json.dumps(score.manifest, indent=2, ensure_ascii=False) + "\n")
+    write_whole(out / "predictions.jsonl", "\n".join(lines) + "\n")
+    write_whole(out / "manifest.json", json.dumps(score.manifest, indent=2, ensure_ascii=False) + "\n")

@@ -16,12 +16,13 @@ from typing import Any
 from viewfinder.errors import ViewfinderError
 from viewfinder.eval.baselines import Baseline
 from viewfinder.eval.blindfold import Blindfold
-from viewfinder.eval.manifest import Score, write_text
+from viewfinder.eval.manifest import Score
 from viewfinder.eval.report import Gallery, page
 from viewfinder.eval.runner import Jobs, RunOptions, Subject, run
 from viewfinder.eval.source import Files
 from viewfinder.eval.task import Task
 from viewfinder.messages import ChatModel
+from viewfinder.storage.atomic import write_whole
 
 BASELINES = {"perfect": "perfect", "chance": "random", "one-answer": "blind"}
 """Models that need no weights, by the name they have on the command line."""
@@ -146,11 +147,11 @@ def _play(
 
 def _write(results: Results, out: Path, models: Sequence[NamedModel], title: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    write_text(out / "scores.json", json.dumps(results.to_dict(), indent=1, ensure_ascii=False) + "\n")
+    write_whole(out / "scores.json", json.dumps(results.to_dict(), indent=1, ensure_ascii=False) + "\n")
     first = models[0].name
     runs = [(results.scores[task][first], gallery) for task, gallery in results.galleries.items()]
     others = {task: {n: s for n, s in of.items() if n != first} for task, of in results.scores.items()}
-    write_text(out / "index.html", page(runs, title or first, others))
+    write_whole(out / "index.html", page(runs, title or first, others))
 
 
 def table(

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from viewfinder.errors import CheckpointError
 from viewfinder.model.layers import Linear
+from viewfinder.storage.atomic import replacing, write_whole
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 _KEY = re.compile(r"^(?:base_model\.model\.)?(.*)\.lora_([AB])(?:\.default)?\.weight$")
@@ -140,9 +141,8 @@ def save_adapter(
         for name in layers
         for side in "AB"
     }
-    temporary = directory / f".{WEIGHTS}.part"
-    save_file(tensors, temporary, metadata={"format": "pt"})
-    temporary.replace(directory / WEIGHTS)
+    with replacing(directory / WEIGHTS) as temporary:
+        save_file(tensors, temporary, metadata={"format": "pt"})
     first = next(iter(layers.values()))
     rank = first.lora_A.shape[0]
     config = {
@@ -156,7 +156,7 @@ def save_adapter(
         "inference_mode": True,
         "target_modules": sorted({_official(name) for name in layers}),
     }
-    (directory / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+    write_whole(directory / CONFIG, json.dumps(config, indent=2) + "\n")
 
 
 def load_adapter(model: nn.Module, directory: str | Path) -> None:

@@ -19,6 +19,7 @@ from viewfinder.errors import CheckpointError
 from viewfinder.model.quantized import dequantize, read_quantization
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.model.weight_files import INDEX, read_tensors
+from viewfinder.storage.atomic import replacing, write_whole
 
 _LOG = logging.getLogger(__name__)
 _HEAD, _EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
@@ -123,10 +124,9 @@ def save_pretrained(model: Qwen2_5_VL, directory: str | Path, *, max_shard_bytes
         for i in range(len(shards))
     ]
     for name, shard in zip(names, shards, strict=True):
-        temporary = directory / f".{name}.part"
-        save_file(shard, temporary, metadata={"format": "pt"})
-        temporary.chmod(0o644)  # the library writes for its owner alone, and a server may be somebody else
-        temporary.replace(directory / name)
+        with replacing(directory / name) as temporary:
+            save_file(shard, temporary, metadata={"format": "pt"})
+            temporary.chmod(0o644)  # the library writes for its owner alone, and a server may be somebody else
     for stale in [p for p in directory.glob("model*.safetensors") if p.name not in names]:
         stale.unlink()
     if len(shards) > 1:
@@ -154,6 +154,4 @@ def _shards(state: dict[str, Tensor], max_bytes: int) -> list[dict[str, Tensor]]
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    temporary.replace(path)
+    write_whole(path, json.dumps(content, indent=2) + "\n")

@@ -5,9 +5,15 @@ A line ends at `\n` and nowhere else: JSON text may hold U+2028, U+0085 or a lon
 """
 
 import json
+import logging
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
+
+from viewfinder.storage.atomic import naming
+
+_LOG = logging.getLogger(__name__)
 
 
 def read_text(path: str | Path) -> str:
@@ -31,27 +37,63 @@ def read_values(path: str | Path) -> list[Any]:
     return [json.loads(line) for line in read_lines(path)]
 
 
-def read_kept(path: str | Path) -> list[dict[str, Any]]:
-    """The objects of a file of our own that a kill may have cut short; none where there is no file.
+def read_kept(path: str | Path, key: str = "") -> list[dict[str, Any]]:
+    """The objects of a journal, a file of our own that a kill, a full disk or a bad block may have damaged.
 
-    A line that is no JSON is left out, and a last line without its end is closed, so that the next one stands alone.
+    Every whole line is kept, whatever stands before it. What is not whole is left out and named in the log: a line that
+    is no JSON object, or lacks `key`, and a last line that was cut off. The file is not changed; none gives none.
     """
     path = Path(path)
     if not path.exists():
         return []
     content = path.read_bytes()
-    if content and not content.endswith(b"\n"):
-        path.write_bytes(content + b"\n")
     kept: list[dict[str, Any]] = []
-    for line in split_lines(content.decode("utf-8-sig", errors="replace")):
-        try:
-            kept.append(json.loads(line))
-        except ValueError:
+    lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip(b" \t\r"):
             continue
+        value = _whole_object(line)
+        if value is not None and (not key or key in value):
+            kept.append(value)
+        elif number == len(lines):
+            _LOG.warning("%s: the last line was cut off (%d bytes); it is left out and made again", path, len(line))
+        else:
+            _LOG.warning("%s: line %d is damaged; it is left out, and the lines after it are kept", path, number)
     return kept
 
 
 def append_values(path: str | Path, values: Iterable[Mapping[str, Any]]) -> None:
-    """Add lines and hand them to the system at once."""
-    with Path(path).open("a", encoding="utf-8", newline="\n") as sink:
-        sink.writelines(json.dumps(value, ensure_ascii=False) + "\n" for value in values)
+    """Add lines and hand them to the system at once, in one piece.
+
+    A last line without its end gets it when it is whole, and is cut off when it is not, so that new lines stand alone.
+
+    Raises:
+        OSError: with the name of the file; lines that were whole stay so.
+    """
+    content = "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values).encode()
+    with naming(path), Path(path).open("ab+", buffering=0) as sink:
+        end = sink.seek(0, os.SEEK_END)
+        sink.seek(max(0, end - 1))
+        if end and sink.read(1) != b"\n":
+            content = _close_last_line(sink) + content
+        while content:
+            content = content[sink.write(content) :]
+
+
+def _close_last_line(sink: IO[bytes]) -> bytes:
+    """Cut a half line off, or give the end that a whole one lacks."""
+    sink.seek(0)
+    text = sink.read()
+    start = text.rfind(b"\n") + 1
+    if _whole_object(text[start:]) is not None:
+        return b"\n"
+    sink.truncate(start)
+    return b""
+
+
+def _whole_object(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:  # damaged JSON, or a letter that was cut
+        return None
+    return cast(dict[str, Any], value) if isinstance(value, dict) else None

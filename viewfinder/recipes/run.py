@@ -24,6 +24,8 @@ from viewfinder.processor.processor import Processor
 from viewfinder.recipes.sizes import Start, build, export_processor, read_heads, start_from, start_of_size
 from viewfinder.recipes.sources import DataConfig, Sources, open_sources
 from viewfinder.recipes.stages import CHAINS, RECIPES
+from viewfinder.storage.atomic import replacing
+from viewfinder.storage.system_errors import system_errors
 from viewfinder.train.batches import PreferenceBatch
 from viewfinder.train.collators import AnswerCollator, Collator, ContrastiveCollator, PreferenceCollator
 from viewfinder.train.config import ConfigError, TrainConfig
@@ -37,6 +39,7 @@ from viewfinder.train.trainer import Trainer
 from viewfinder.train.validation import Validation, held_out_batches
 
 
+@system_errors()
 def train(
     recipe: str,
     out: Path,
@@ -191,9 +194,8 @@ def _reference_table(
     out.mkdir(parents=True, exist_ok=True)
     dataloader = PackedLoader(sources.training, collator, config.seq_len, config.global_batch_size)
     table = precompute(learner, _pairs(dataloader, out))
-    partial_path = path.with_suffix(".part")
-    save_file({"log_probs": table}, partial_path)
-    partial_path.replace(path)
+    with replacing(path) as partial_path:
+        save_file({"log_probs": table}, partial_path)
     return table
 
 

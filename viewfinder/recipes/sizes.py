@@ -13,8 +13,8 @@ from viewfinder.errors import CheckpointError
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.model.weights import load_model, read_tensors
 from viewfinder.processor.processor import Processor
+from viewfinder.train.checkpoint import newest_state
 from viewfinder.train.checkpoint import read_tensors as read_state
-from viewfinder.train.checkpoint import saved_states
 
 SMALL_OFFICIAL = ModelConfig(
     vision=VisionConfig(
@@ -129,9 +129,9 @@ def read_language(model: Qwen2_5_VL, directory: Path) -> None:
 def read_heads(heads: Mapping[str, torch.nn.Module], states: Path | None) -> None:
     """What an earlier run learnt in heads of the same shape, or of fewer questions (new ones stand at the end and begin
     as drawn): averaged where it kept averages, as its export is."""
-    saved = saved_states(states) if states is not None else []
-    for name, head in heads.items() if saved else ():
-        found = read_state(saved[-1], f"average.heads.{name}.") or read_state(saved[-1], f"weights.heads.{name}.")
+    saved = newest_state(states) if states is not None and heads else None
+    for name, head in heads.items() if saved is not None else ():
+        found = read_state(saved, f"average.heads.{name}.") or read_state(saved, f"weights.heads.{name}.")
         own = head.state_dict()
         if found and all(n in found and _begins(found[n], t) for n, t in own.items()):
             head.load_state_dict({n: torch.cat([found[n], t[len(found[n]) :]]) for n, t in own.items()})

@@ -23,6 +23,7 @@ from viewfinder.outputs.points import Point, format_points
 from viewfinder.outputs.spans import Span, format_moments
 from viewfinder.serve.protocol import Body, Finite, check_json
 from viewfinder.serve.request_media import RequestMedia
+from viewfinder.storage.lock import locked
 
 LICENSE = "unknown"
 _RIGHT = {"locate": ("boxes",), "point": ("points",), "moments": ("spans",), "ask": ("text", "boxes", "points")}
@@ -120,12 +121,28 @@ class SampleBook:
                 json.dumps({"was": request.model_answer}),
             ),
         )
-        with self._lock:
-            number = len(list(self.folder.glob("shard-*.tar"))) if self.folder.is_dir() else 0
+        with self._lock, locked(self.folder, wait=60.0):  # threads of this server, then other processes
+            number = _next_number(self.folder)
             with ShardWriter(self.folder, number) as shard:
                 shard.add(sample)
             manifest = finish(self.folder)
         return {"saved": number, "samples": manifest["samples"], "folder": self.folder.name}
+
+
+def _next_number(folder: Path) -> int:
+    """One above the highest, so that a correction removed by hand gives its number to no other.
+
+    It is taken by making the side file, which fails where another process made it on a file system without locks.
+    """
+    from viewfinder.data.shards import shard_name, side_file
+
+    number = max((int(path.name[6:12]) + 1 for path in folder.glob("shard-??????.*")), default=0)
+    while True:
+        try:
+            with side_file(folder / shard_name(number)).open("x"):
+                return number
+        except FileExistsError:
+            number += 1
 
 
 def _shown(request: SampleRequest, request_media: RequestMedia) -> tuple[list[Any], tuple[int, int], float]:

@@ -1,33 +1,39 @@
 """The state of a run on disk: what it consists of, how it is written and read back; and the export of its weights.
 
-One directory a state, renamed into place when it is complete, so a kill leaves complete states. Tensors are written by
+One directory a state, renamed into place when it is complete, so a kill leaves complete states; checksums of its
+files are compared before it is resumed. Tensors are written by
 `torch.distributed.checkpoint`: each rank writes its shards, and any number of ranks can read them. What is not a tensor
 (position in the data, random state) is JSON beside them. The index of a state is a pickle: read only your own.
 """
 
 import json
-import os
+import logging
 import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import Tensor
 
-from viewfinder.errors import StampError
+from viewfinder.errors import StampError, ViewfinderError
 from viewfinder.model.lora import adapted_layers, save_adapter
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.model.weights import save_pretrained
+from viewfinder.storage.atomic import publish_folder, write_whole
+from viewfinder.storage.checksums import damage, file_sums, write_sums
+from viewfinder.storage.system_errors import read_json
 from viewfinder.train.config import ConfigError
 from viewfinder.train.distributed import ParallelDims, full_tensor
 from viewfinder.train.learner import Learner
-from viewfinder.train.optim import AveragedWeights, optimizer_tensors
+from viewfinder.train.optim import AveragedWeights, is_finite, optimizer_tensors
 
-_FACTS = "facts.json"
+_T = TypeVar("_T")
+_LOG = logging.getLogger(__name__)
+_FACTS, _TRAINING = "facts.json", "training.json"
 
 
 def run_tensors(
@@ -65,8 +71,13 @@ def check_continues(out: Path, facts: dict[str, Any], stamp: str, frozen: float)
         )
 
 
-def save_state(directory: Path, step: int, tensors: dict[str, Tensor], facts: dict[str, Any], keep: int = 2) -> None:
-    """Write the state of `step`; every rank takes part. The newest `keep` states stay."""
+def save_state(
+    directory: Path, step: int, tensors: dict[str, Tensor], facts: dict[str, Any], keep: int = 2, sound: bool = True
+) -> None:
+    """Write the state of `step`, with the checksums of its files; every rank takes part.
+
+    The newest `keep` sound states stay, and this one. A state is not sound while steps are being skipped.
+    """
     target = directory / f"step-{step:08d}"
     partial = directory / f"{target.name}.partial"
     if _is_first():
@@ -75,14 +86,21 @@ def save_state(directory: Path, step: int, tensors: dict[str, Tensor], facts: di
     _wait()
     with _quiet():
         dcp.save(dict(tensors), checkpoint_id=partial)
+    sums = _gathered(file_sums(partial.glob(f"__{dist.get_rank() if dist.is_initialized() else 0}_*")))
     if _is_first():
-        _write_whole(partial / _FACTS, json.dumps({"step": step, **facts}))
-        shutil.rmtree(target, ignore_errors=True)
-        partial.rename(target)
-        _sync(directory)
-        for old in saved_states(directory)[:-keep]:
-            shutil.rmtree(old)
+        write_whole(partial / _FACTS, json.dumps({"step": step, "sound": sound, **facts}))
+        write_sums(partial, sums | file_sums([partial / ".metadata", partial / _FACTS]))
+        publish_folder(partial, target)
+        _rotate(directory, target, keep)
     _wait()
+
+
+def _rotate(directory: Path, newest: Path, keep: int) -> None:
+    """Remove old states, and those of later steps, which a run that fell back to an older state has given up."""
+    sound = [state for state in saved_states(directory) if state <= newest and read_facts(state).get("sound", True)]
+    for state in {*saved_states(directory)} - {newest, *sound[-keep:]}:
+        (state / _FACTS).unlink()  # first: a state without it is none
+        shutil.rmtree(state)
 
 
 def saved_states(directory: Path) -> list[Path]:
@@ -90,8 +108,38 @@ def saved_states(directory: Path) -> list[Path]:
     return sorted(p for p in directory.glob("step-????????") if (p / _FACTS).is_file())
 
 
+def newest_state(directory: Path, steps: int = 0) -> Path | None:
+    """The newest state with the bytes it was written with; None where there is none. Damaged ones are named in the log.
+
+    States that are not sound are passed over, except at the last of `steps`, after which nothing is trained.
+
+    Raises:
+        ConfigError: there are states and all are damaged.
+    """
+    states, damaged = saved_states(directory), 0
+    for state in reversed(states):
+        if reason := damage(state):
+            damaged += 1
+            _LOG.warning("%s is damaged (%s); going back to the state before it", state, reason)
+            continue
+        facts = read_facts(state)
+        if facts.get("sound", True) or facts["step"] >= steps > 0:
+            return state
+    if states and damaged == len(states):
+        raise ConfigError(
+            f"all {damaged} states in {directory} are damaged, so the run cannot go on; bring one back from a copy, or "
+            "name another --out"
+        )
+    return None
+
+
+def agreed_state(directory: Path, steps: int) -> Path | None:
+    """As `newest_state`, looked for by the first rank and the same for all."""
+    return _from_first(lambda: newest_state(directory, steps))
+
+
 def read_facts(state: Path) -> dict[str, Any]:
-    return json.loads((state / _FACTS).read_text())
+    return read_json(state / _FACTS)
 
 
 def load_tensors(state: Path, tensors: dict[str, Tensor]) -> None:
@@ -116,12 +164,19 @@ def read_tensors(state: Path, prefix: str) -> dict[str, Tensor]:
 
 
 def export_checkpoint(
-    learner: Learner, directory: Path, parallel: ParallelDims, extra: Callable[[Path], None] | None = None
+    learner: Learner,
+    directory: Path,
+    parallel: ParallelDims,
+    extra: Callable[[Path], None] | None = None,
+    step: int = 0,
 ) -> None:
-    """Write the weights to `directory` in the official layout, adapters merged in.
+    """Write the weights to `directory` in the official layout, adapters merged in, with their step and checksums.
 
     Adapters are also written to `adapter` beside it, as PEFT does. Every rank takes part in gathering, the first one
     writes. `extra` adds the files of the processor. The new directory replaces the old one when it is complete.
+
+    Raises:
+        ConfigError: a weight is not finite; the old export stays.
     """
     model = learner.model
     state: dict[str, Tensor] = {}
@@ -131,14 +186,35 @@ def export_checkpoint(
             state[name] = whole.cpu()
     if parallel.rank:
         return
+    adapter, partial = directory.with_name("adapter"), directory.with_name(f"{directory.name}.partial")
     if learner.config.lora is not None:
-        save_adapter(model, directory.parent / "adapter", state=state)
-    partial = directory.with_name(f"{directory.name}.partial")
+        shutil.rmtree(adapter.with_name("adapter.partial"), ignore_errors=True)
+        save_adapter(model, adapter.with_name("adapter.partial"), state=state)
     shutil.rmtree(partial, ignore_errors=True)
-    save_pretrained(_plain_model(model, state), partial)
+    plain = _plain_model(model, state)
+    if not is_finite(list(plain.parameters())):
+        raise ConfigError(f"weights to export are not finite, so {directory} stays as it was; lower the learning rates")
+    save_pretrained(plain, partial)
     if extra is not None:
         extra(partial)
-    _put_in_place(partial, directory)
+    write_whole(partial / _TRAINING, json.dumps({"step": step}) + "\n")
+    write_sums(partial, file_sums(partial.iterdir()))
+    if learner.config.lora is not None:
+        publish_folder(adapter.with_name("adapter.partial"), adapter)
+    publish_folder(partial, directory)  # last: it says that both are of this step
+
+
+def is_exported(directory: Path, step: int) -> bool:
+    """Whether `directory` holds the whole export of `step`; looked for by the first rank and the same for all."""
+
+    def look() -> bool:
+        return (
+            (directory / _TRAINING).is_file()
+            and not damage(directory)
+            and read_json(directory / _TRAINING) == {"step": step}
+        )
+
+    return _from_first(look)
 
 
 def _plain_model(model: Qwen2_5_VL, state: dict[str, Tensor]) -> Qwen2_5_VL:
@@ -153,40 +229,6 @@ def _plain_model(model: Qwen2_5_VL, state: dict[str, Tensor]) -> Qwen2_5_VL:
     return plain
 
 
-def _put_in_place(partial: Path, directory: Path) -> None:
-    old = _old(directory)
-    shutil.rmtree(old, ignore_errors=True)
-    if directory.exists():
-        directory.rename(old)
-    partial.rename(directory)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def restore_export(directory: Path) -> None:
-    """Put the old export back where a kill came between the two renames that replace it."""
-    if not directory.exists() and _old(directory).exists():
-        _old(directory).rename(directory)
-
-
-def _old(directory: Path) -> Path:
-    return directory.with_name(f"{directory.name}.old")
-
-
-def _write_whole(path: Path, text: str) -> None:
-    with path.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _is_first() -> bool:
     return not dist.is_initialized() or dist.get_rank() == 0
 
@@ -194,6 +236,31 @@ def _is_first() -> bool:
 def _wait() -> None:
     if dist.is_initialized():
         dist.barrier()
+
+
+def _gathered(own: dict[str, str]) -> dict[str, str]:
+    """The entries of all ranks."""
+    if not dist.is_initialized():
+        return own
+    parts: list[dict[str, str]] = [{} for _ in range(dist.get_world_size())]
+    dist.all_gather_object(parts, own)
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def _from_first(find: Callable[[], _T]) -> _T:
+    """What the first rank finds; an error there ends the other ranks too."""
+    if not dist.is_initialized():
+        return find()
+    found: list[Any] = [None, None]
+    if _is_first():
+        try:
+            found = [find(), None]
+        except ViewfinderError as error:
+            found = [None, error]
+    dist.broadcast_object_list(found)
+    if found[1] is not None:
+        raise found[1]
+    return found[0]
 
 
 class _quiet(warnings.catch_warnings):

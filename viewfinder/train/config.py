@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from viewfinder.config import ModelConfig, TextConfig
 from viewfinder.errors import ViewfinderError
+from viewfinder.storage.atomic import write_whole
 from viewfinder.train.deprecated_keys import RENAMED, current_keys, current_pair
 
 
@@ -82,7 +83,7 @@ class StepGuardConfig(_Strict):
 
     Attributes:
         spike: skip a gradient norm above `spike` times the median of the last `window` norms; 0 turns this off.
-        max_bad_steps: skipped steps before the run stops.
+        max_bad_steps: steps skipped in a row before the run stops.
     """
 
     spike: float = Field(default=0.0, ge=0)
@@ -220,7 +221,7 @@ class TrainConfig(_Strict):
             raise ConfigError(f"{where} is {first['input']!r}: {first['msg']}; correct the setting") from error
 
     def save(self, path: Path) -> None:
-        path.write_text(self.model_dump_json(indent=2) + "\n")
+        write_whole(path, self.model_dump_json(indent=2) + "\n")
 
 
 def _parse(value: str) -> Any:

@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from viewfinder.data.packing import plan_packs, share_packs
+from viewfinder.data.parent import end_with_parent
 from viewfinder.data.sample import Sample
 from viewfinder.errors import DataError, ViewfinderError
 from viewfinder.train.batches import Dataloader, Position, Step
@@ -201,6 +202,7 @@ class _Dataset(IterableDataset[Any]):
         self.make = make
 
     def __iter__(self) -> Iterator[Step | _Failure]:
+        end_with_parent()
         torch.set_num_threads(1)  # more threads would take cores from training
         try:
             yield from self.make()

@@ -10,6 +10,8 @@ from typing import Any
 import torch.distributed as dist
 
 from viewfinder.outputs.json_lines import append_values, read_kept
+from viewfinder.storage.atomic import replacing, write_whole
+from viewfinder.storage.system_errors import read_json
 from viewfinder.train.distributed import ParallelDims
 from viewfinder.train.learner import Metrics
 
@@ -105,10 +107,8 @@ class Journal:
 def _cut(path: Path, step: int) -> None:
     """Keep the rows before `step`."""
     if path.exists():
-        partial = path.with_suffix(".partial")
-        partial.unlink(missing_ok=True)
-        append_values(partial, [row for row in read_kept(path) if row["step"] < step])
-        partial.replace(path)
+        with replacing(path) as partial:
+            append_values(partial, [row for row in read_kept(path, "step") if row["step"] < step])
 
 
 def _open_board(directory: Path, step: int) -> Any:
@@ -139,8 +139,8 @@ pre{background:#f6f6f6;padding:1em;overflow:auto;max-height:24em}svg{background:
 
 def write_report(out: Path) -> Path:
     """Write `report.html` from the files of a run."""
-    rows = read_kept(out / "metrics.jsonl")
-    config = json.loads((out / "config.json").read_text()) if (out / "config.json").exists() else {}
+    rows = read_kept(out / "metrics.jsonl", "step")
+    config = read_json(out / "config.json") if (out / "config.json").exists() else {}
     names = list(dict.fromkeys(name for row in rows for name in row if name not in _HIDDEN))
     names.sort(key=lambda name: (name.count("/"), name != "loss"))
     curves = "\n".join(curve(name, [(row["step"], row[name]) for row in rows if name in row]) for name in names)
@@ -157,12 +157,10 @@ def write_report(out: Path) -> Path:
 <style>{_STYLE}</style><h1>Run of {escape(facts["recipe"])}</h1>
 <table>{"".join(f"<tr><td>{escape(k)}<td>{escape(v)}" for k, v in facts.items())}</table>
 <h2>Curves</h2>{curves}
-{_refused([row for path in sorted(out.glob("quarantine*.jsonl")) for row in read_kept(path)])}
+{_refused([row for path in sorted(out.glob("quarantine*.jsonl")) for row in read_kept(path, "reason")])}
 <h2>Settings</h2><pre>{escape(json.dumps(config, indent=1, ensure_ascii=False))}</pre></html>
 """
-    partial = out / ".report.html.part"
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(out / "report.html")
+    write_whole(out / "report.html", page)
     return out / "report.html"
 
 

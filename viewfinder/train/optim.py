@@ -8,7 +8,7 @@ the parameters and treats matrices of one shape as a batch.
 import math
 import statistics
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -199,8 +199,19 @@ class AveragedWeights:
             value.copy_(kept)
 
 
+@torch.no_grad()
+def is_finite(tensors: Sequence[Tensor]) -> bool:
+    """Whether all numbers of this rank's parts of tensors are finite; each is read once.
+
+    A Euclidean norm is infinite also where numbers are over 1e19, which no weights of use are.
+    """
+    local = [t.to_local() if isinstance(t, DTensor) else t for t in tensors]
+    norms = torch._foreach_norm([t for t in local if t.numel() and t.is_floating_point()])
+    return not norms or bool(torch.stack([norm.float().cpu() for norm in norms]).isfinite().all())
+
+
 class StepGuard:
-    """Keeps recent gradient norms and counts skipped steps. Norms are over all ranks, so all ranks agree."""
+    """Keeps recent gradient norms and counts steps skipped in a row. Norms are over all ranks, so all ranks agree."""
 
     def __init__(self, config: StepGuardConfig) -> None:
         self.config = config
@@ -211,17 +222,19 @@ class StepGuard:
         """The reason to skip a step, or "".
 
         Raises:
-            ConfigError: more skipped steps than the config allows.
+            ConfigError: more steps skipped in a row than the config allows.
         """
         reason = self._reason(loss, norm)
         if not reason:
             self.norms.append(norm)
+            self.skipped = 0
             return ""
         self.skipped += 1
         if self.skipped > self.config.max_bad_steps:
             raise ConfigError(
-                f"step {step} was the {self.skipped}th to be skipped ({reason}), more than guard.max_bad_steps allows; "
-                "lower the learning rates and run again, which resumes from the last saved state"
+                f"step {step} was the {self.skipped}th in a row to be skipped ({reason}), more than "
+                "guard.max_bad_steps allows; lower the learning rates and run again, which resumes from the last sound "
+                "state"
             )
         return reason
 

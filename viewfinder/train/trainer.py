@@ -13,28 +13,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from viewfinder.storage.atomic import restore_folder
+from viewfinder.storage.lock import OutputLock
 from viewfinder.train.batches import Batch, Dataloader, Position, Step, batch_tokens, batch_units
 from viewfinder.train.checkpoint import (
+    agreed_state,
     check_continues,
     export_checkpoint,
     frozen_sum,
+    is_exported,
     load_tensors,
     read_facts,
-    restore_export,
     run_tensors,
     save_state,
-    saved_states,
 )
 from viewfinder.train.config import ConfigError, TrainConfig
 from viewfinder.train.distributed import ParallelDims, all_reduce_sum, apply_parallelism, clip_gradients
 from viewfinder.train.flops import batch_flops, measure_peak
 from viewfinder.train.learner import Learner
 from viewfinder.train.metrics import Journal, Meter, progress_line, write_report
-from viewfinder.train.optim import AveragedWeights, StepGuard, build_optimizers, lr_factor
+from viewfinder.train.optim import AveragedWeights, StepGuard, build_optimizers, is_finite, lr_factor
 
 
 class Trainer:
     """Trains to the last step of a config, from the beginning or from the newest state in `out`.
+
+    It holds the lock of `out` until `run` or `close` ends.
 
     Args:
         config: the run.
@@ -48,7 +52,8 @@ class Trainer:
 
     Raises:
         StampError: `out` holds a run with another stamp.
-        ConfigError: `out` holds a run of another model or with other frozen weights.
+        ConfigError: `out` holds a run of another model or with other frozen weights, or states that are all damaged.
+        OutputInUse: another process trains to `out`.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class Trainer:
         self.step: int = 0
         self.position: Position | None = None
         out.mkdir(parents=True, exist_ok=True)
+        self._lock = OutputLock(out) if self.parallel.rank == 0 else None
         self._resume()
         self.journal = Journal(out, self.step, self.parallel)
         if self.parallel.rank == 0:
@@ -86,7 +92,21 @@ class Trainer:
 
     def run(self) -> dict[str, float]:
         """Train for `config.steps` steps, or to the end of the data; returns the last averaged metrics."""
+        try:
+            return self._run()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the journal and give the folder free."""
+        self.journal.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def _run(self) -> dict[str, float]:
         config, latest = self.config, {}
+        if self.step and not is_exported(self.out / "export", self.step):
+            self._export()  # a stop came between state and export
         peak = config.peak_flops or measure_peak(torch.bfloat16 if config.bf16 else torch.float32, self.parallel.device)
         self.learner.train()
         since, steps = time.perf_counter(), 0
@@ -109,7 +129,6 @@ class Trainer:
         if self.step < config.steps:
             latest = self._log(time.perf_counter() - since, steps, peak) if steps else latest
             self.save()
-        self.journal.close()
         return latest
 
     def take(self, step: Step) -> dict[str, float]:
@@ -124,13 +143,13 @@ class Trainer:
         """One update from all batches of all ranks; a step that the guard refuses changes nothing.
 
         Raises:
-            ConfigError: more refused steps than the config allows.
+            ConfigError: more steps refused in a row than the config allows, or weights that are no longer finite.
         """
         factor = lr_factor(self.step, self.config.steps, self.config.optimizer)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-            for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * factor
+        for group in self._groups():
+            group["lr"] = group["peak"] * factor
         units = all_reduce_sum([float(sum(batch_units(batch) for batch in batches))], self.parallel)[0]
         local, metrics = 0.0, []
         for batch in batches:
@@ -149,6 +168,7 @@ class Trainer:
             return {"skipped": 1.0}
         for optimizer in self.optimizers:
             optimizer.step()
+        self._check_finite([p for group in self._groups() for p in group["params"]])
         self.average.update(self.learner, self.step)
         for one in metrics:
             self.meter.add_all(one)
@@ -156,6 +176,18 @@ class Trainer:
         self.meter.add("grad_norm", norm)
         self.meter.add("rate", factor)
         return {"loss": loss, "grad_norm": norm, "rate": factor}
+
+    def _groups(self) -> list[dict[str, Any]]:
+        return [group for optimizer in self.optimizers for group in optimizer.param_groups]
+
+    def _check_finite(self, tensors: Sequence[Tensor]) -> None:
+        """Stop before a number that is not finite is kept: an update cannot be taken back, but a state can be read."""
+        bad = all_reduce_sum([0.0 if is_finite(tensors) else 1.0], self.parallel)[0]
+        if bad:
+            raise ConfigError(
+                f"step {self.step} left weights that are not finite, so nothing of it is saved or exported; lower the "
+                "learning rates and run again, which resumes from the last sound state"
+            )
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if not self.config.bf16 or self.parallel.mesh is not None:  # sharded weights are cast when they are gathered
@@ -171,20 +203,27 @@ class Trainer:
             "frozen": frozen_sum(self.learner),
             "stamp": self.stamp,
         }
-        save_state(self.out / "states", self.step, self.tensors(), facts, self.config.keep)
+        tensors = self.tensors()
+        self._check_finite(list(tensors.values()))
+        save_state(self.out / "states", self.step, tensors, facts, self.config.keep, sound=not self.guard.skipped)
+        self._export()
+
+    def _export(self) -> None:
         with self.average.swapped_in(self.learner):
-            export_checkpoint(self.learner, self.out / "export", self.parallel, self.export)
+            export_checkpoint(self.learner, self.out / "export", self.parallel, self.export, self.step)
         if self.parallel.rank == 0:
             write_report(self.out)
 
     def _resume(self) -> None:
-        restore_export(self.out / "export")
-        states = saved_states(self.out / "states")
-        if not states:
+        if self.parallel.rank == 0:
+            for name in ("export", "adapter"):
+                restore_folder(self.out / name)
+        state = agreed_state(self.out / "states", self.config.steps)
+        if state is None:
             return
-        facts = read_facts(states[-1])
+        facts = read_facts(state)
         check_continues(self.out, facts, self.stamp, frozen_sum(self.learner))
-        load_tensors(states[-1], self.tensors())
+        load_tensors(state, self.tensors())
         self.step, self.position = facts["step"], facts["position"]
         self.guard.restore(facts["guard"])
         torch.set_rng_state(torch.tensor(facts["random"], dtype=torch.uint8))

@@ -46,3 +46,15 @@ def test_a_page_is_replaced_and_forgotten(index: WordIndex) -> None:
     index.remove([1])
     assert index.search("new", 10) == []
     assert [key for key, _ in index.search("others", 10)] == [2]
+
+
+@pytest.mark.parametrize("written", ["Straße", "STRASSE", "strasse"])
+@pytest.mark.parametrize("asked", ["straße", "Strasse", "STRASSE"])
+def test_letters_that_fold_to_others_are_found(index: WordIndex, written: str, asked: str) -> None:
+    index.put([(1, f"In der {written} ist ein Haus"), (2, "ein Haus")])
+    assert [key for key, _ in index.search(asked, 10)] == [1]
+
+
+def test_an_index_of_an_earlier_version_is_searched_as_it_is_written(index: WordIndex) -> None:
+    index._connection.execute("INSERT INTO words(rowid, text) VALUES (1, 'Straße')")
+    assert [key for key, _ in index.search("Straße", 10)] == [1]

@@ -168,3 +168,30 @@ def test_what_is_no_library_is_refused(tmp_path: Path, folder: Path, clerk: Cler
         Library(tmp_path / "x.db")
     with Library(tmp_path / "y.db") as library, pytest.raises(MediaError, match="there is no file or folder"):
         library.add(clerk(folder / "beta.pdf"), [tmp_path / "absent"])
+
+
+def test_two_that_add_one_document_at_once_leave_it_there(shelf: Path, folder: Path, clerk: Clerks) -> None:
+    path = folder / "alpha.pdf"
+
+    def other(*_: object) -> None:
+        with Library(shelf) as second:
+            second.add(clerk(path), [path])
+
+    with Library(shelf) as first:
+        first.add(clerk(path), [path], progress=other)  # after each page of the first, the second is through
+        assert [Path(file.path).name for file in first.files()] == ["alpha.pdf"]
+        assert len(first.search("treasurer")) == 1
+        assert first.shelf.files(ready=False) == []
+
+
+def test_a_document_taken_away_while_it_is_read_leaves_no_words(shelf: Path, folder: Path, clerk: Clerks) -> None:
+    path = folder / "alpha.pdf"
+
+    def other(*_: object) -> None:
+        with Library(shelf) as second:
+            second.remove(path)
+
+    with Library(shelf) as first:
+        first.add(clerk(path), [path], progress=other)
+        assert first.files() == []
+        assert first.shelf._connection.execute("SELECT count(*) FROM pages").fetchone() == (0,)

@@ -13,6 +13,7 @@ from viewfinder.chat.batch import Summary, run_many
 from viewfinder.chat.documents.sources import PageImages, open_pages
 from viewfinder.errors import MediaError
 from viewfinder.outputs.document import Document
+from viewfinder.storage.atomic import replacing, write_whole
 
 FORMATS = {
     "html": ".html",
@@ -67,7 +68,7 @@ def write_document(
                 text = text_of(document, kind, images)
                 if kind == "md":
                     text = _with_figures(document, images, stem, text)
-                path.write_text(text)
+                write_whole(path, text)
                 written.append(path)
     except OSError as error:
         raise MediaError(f"{stem} cannot be written ({error.strerror}); name another folder") from error
@@ -78,7 +79,8 @@ def _with_figures(document: Document, images: PageImages, stem: Path, markdown: 
     folder = stem.with_name(stem.name + ".figures")
     for name, figure in document.each_figure(images):
         folder.mkdir(exist_ok=True)
-        figure.save(folder / name)
+        with replacing(folder / name) as partial:
+            figure.save(partial)
         markdown = markdown.replace(f"]({name})", f"]({folder.name}/{name})")
     return markdown
 

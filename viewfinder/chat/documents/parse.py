@@ -159,7 +159,7 @@ def finished_pages(journal: Path | None, key: dict[str, Any]) -> dict[int, Page]
     """Pages of the journal that need not be read again; a failed one is not among them."""
     if journal is None:
         return {}
-    lines = [line["page"] for line in read_kept(journal) if line.get("key") == key]
+    lines = [line["page"] for line in read_kept(journal, "key") if line["key"] == key]
     pages = Document.from_dict({"pages": [line for line in lines if not line.get("error")]}).pages
     return {page.number: page for page in pages}
 

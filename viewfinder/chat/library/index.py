@@ -69,7 +69,7 @@ class WordIndex:
     def put(self, pages: Iterable[tuple[int, str]]) -> None:
         for key, text in pages:
             self._connection.execute("DELETE FROM words WHERE rowid = ?", (key,))
-            self._connection.execute("INSERT INTO words(rowid, text) VALUES (?, ?)", (key, spaced(text)))
+            self._connection.execute("INSERT INTO words(rowid, text) VALUES (?, ?)", (key, spaced(text.casefold())))
 
     def remove(self, keys: Iterable[int]) -> None:
         self._connection.executemany("DELETE FROM words WHERE rowid = ?", [(key,) for key in keys])
@@ -100,7 +100,9 @@ def query_words(query: str) -> list[str]:
 def match_expression(query: str) -> str:
     """Any of the words, each quoted so that nothing in it is an operator.
 
-    `Who owes 5%?` gives `"owes" OR "5"`, 发票号码 gives `"发 票 号 码"`.
+    `Who owes 5%?` gives `"owes" OR "5"`, 发票号码 gives `"发 票 号 码"`. A word whose folded form is another (`straße`,
+    `strasse`) is looked for in both: indexes of earlier versions are not folded.
     """
-    phrases = [" ".join(spaced(word).split()) for word in query_words(query)]
+    unfolded = [word for word in _WORD.findall(query.lower()) if word != word.casefold()]
+    phrases = [" ".join(spaced(word).split()) for word in [*query_words(query), *unfolded]]
     return " OR ".join(f'"{phrase}"' for phrase in phrases)

@@ -25,6 +25,7 @@ from viewfinder.media.source import DEFAULT_LIMITS, Limits
 from viewfinder.messages import ChatModel
 from viewfinder.outputs.document import Page
 from viewfinder.processor.processor import Processor
+from viewfinder.storage.system_errors import system_errors
 
 Progress = Callable[[str, int, int], None]
 """Called with the file, its pages done, and its pages in all."""
@@ -90,6 +91,7 @@ class Library:
     def close(self) -> None:
         self.shelf.close()
 
+    @system_errors()
     def add(
         self,
         reader: Reader,
@@ -125,6 +127,7 @@ class Library:
                 synced.failed[file] = " ".join(str(error).split())
         return synced
 
+    @system_errors()
     def remove(self, source: str | Path) -> list[str]:
         """Take a file, or all below a folder, out of the library; what was taken."""
         path = str(Path(source).expanduser().resolve())
@@ -137,6 +140,7 @@ class Library:
         """Documents that can be found."""
         return self.shelf.files()
 
+    @system_errors()
     def search(self, query: str, limit: int = 10) -> list[Hit]:
         """Pages that have words of the query, the best first; none of files that can no longer be read."""
         hits: list[Hit] = []
@@ -146,6 +150,7 @@ class Library:
                 hits.append(Hit(found[0].path, found[1], score))
         return hits[:limit]
 
+    @system_errors()
     def ask(self, reader: Reader, question: str, *, limit: int = 5, **options: Any) -> LibraryAnswer:
         """An answer over the pages found, with citations to page and box, or "not in these documents".
 
@@ -210,13 +215,9 @@ class Library:
         if not target.ready:
             self.shelf.finish(target)
         (synced.added if todo else synced.unchanged).append(path)
-        for number, reason in self.shelf.failed(target if target.ready else self._ready(path)).items():
+        shown = target if target.ready else self.shelf.file(path)  # None where another process took it away
+        for number, reason in self.shelf.failed(shown).items() if shown is not None else ():
             synced.failed[path] = f"page {number}: {reason}"
-
-    def _ready(self, path: str) -> File:
-        file = self.shelf.file(path)
-        assert file is not None, path
-        return file
 
 
 def _documents(root: Path) -> list[str]:

@@ -7,7 +7,8 @@ the same moment. What is removed is overwritten on disk.
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,13 +96,19 @@ class Shelf:
     def remove_root(self, path: str) -> None:
         self._connection.execute("DELETE FROM roots WHERE path = ?", (path,))
 
-    def begin(self, path: str, digest: str, settings: str, size: int, mtime: int, pages: int) -> File:
-        """A document to be filled: the one begun earlier when it is still the same, else an empty one."""
-        begun = self.file(path, ready=False)
-        if begun is not None and (begun.digest, begun.settings, begun.pages) == (digest, settings, pages):
-            return begun
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What is read inside stays true until what is written inside is there, whoever else uses the file."""
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
+            yield
+
+    def begin(self, path: str, digest: str, settings: str, size: int, mtime: int, pages: int) -> File:
+        """A document to be filled: the one begun earlier when it is still the same, else an empty one."""
+        with self.transaction():
+            begun = self.file(path, ready=False)
+            if begun is not None and (begun.digest, begun.settings, begun.pages) == (digest, settings, pages):
+                return begun
             if begun is not None:
                 self._delete([begun.id])
             values = (path, digest, settings, size, mtime, pages)
@@ -121,8 +128,10 @@ class Shelf:
     def put(self, file: File, page: Page) -> None:
         """One page; it replaces a failed one. Pages of a ready document can be found at once."""
         content = json.dumps(page_to_dict(page), ensure_ascii=False)
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self.transaction():
+            found = self._connection.execute("SELECT ready FROM files WHERE id = ?", (file.id,)).fetchone()
+            if found is None:
+                return  # another process took the document away
             cursor = self._connection.execute(
                 "INSERT INTO pages(file, number, failed, content) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT(file, number) DO UPDATE SET failed = excluded.failed, content = excluded.content "
@@ -130,14 +139,15 @@ class Shelf:
                 (file.id, page.number, bool(page.error), content),
             )
             (key,) = cursor.fetchone()
-            if file.ready:
+            if found[0]:
                 self.index.put([(key, page.text)])
 
     def finish(self, file: File) -> None:
         """Show a document whose pages are all there, and take its earlier version away."""
-        before = self.file(file.path)
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self.transaction():
+            begun, before = self.file(file.path, ready=False), self.file(file.path)
+            if begun is None or begun.id != file.id:
+                return  # another process showed it, or began another version
             if before is not None:
                 self._delete([before.id])
             rows = self._connection.execute("SELECT id, content FROM pages WHERE file = ?", (file.id,)).fetchall()
@@ -152,8 +162,7 @@ class Shelf:
 
     def remove(self, files: Iterable[File]) -> None:
         """Take documents away with all their words."""
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self.transaction():
             self._delete([file.id for file in files])
 
     def page(self, key: int) -> tuple[File, Page] | None:
