@@ -15,7 +15,6 @@ import io
 import json
 import os
 import tarfile
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -25,11 +24,11 @@ import numpy as np
 
 from viewfinder.data.records import dump, record_to_sample, sample_to_record
 from viewfinder.data.sample import SCHEMA_VERSION, Sample
+from viewfinder.data.shard_index import COUNTED, count_of, write_index
 from viewfinder.errors import DataError
 from viewfinder.media.encode import content_hash
 
 MANIFEST, INDEX = "manifest.json", "index.parquet"
-_COUNTED = ("task", "language", "domain", "license")
 
 
 def shard_name(number: int) -> str:
@@ -84,7 +83,7 @@ class ShardWriter:
                 "offset": start,
                 "nbytes": self._tar.offset - start,
                 "content": content.hexdigest(),
-                **{name: record[name] for name in _COUNTED},
+                **{name: record[name] for name in COUNTED},
                 "media": len(files),
                 "characters": sum(len(message.text) for message in sample.messages),
                 "tokens": -1 if sample.tokens is None else sample.tokens,
@@ -129,7 +128,7 @@ def finish(directory: Path, description: dict[str, Any] | None = None) -> dict[s
     sides = [json.loads(side_file(path).read_text()) for path in sorted(directory.glob("shard-*.tar"))]
     # rows of a set that was begun by an earlier version have the hash of their files instead
     rows = [{"content": row.get("sha256", ""), **row} for side in sides for row in side["rows"]]
-    _write_index(rows, directory / INDEX)
+    write_index(rows, directory / INDEX)
     shards = [{key: side[key] for key in ("name", "samples", "bytes", "sha256")} for side in sides]
     stamps = sorted({row["stamp"] for row in rows} - {""})
     manifest = {
@@ -138,7 +137,7 @@ def finish(directory: Path, description: dict[str, Any] | None = None) -> dict[s
         "samples": len(rows),
         "stamp": stamps[0] if len(stamps) == 1 else "",
         "tokens": sum(max(row["tokens"], 0) for row in rows),
-        "counts": {name: _count(row[name] for row in rows) for name in _COUNTED},
+        "counts": {name: count_of(row[name] for row in rows) for name in COUNTED},
         "shards": shards,
         "hash": hashlib.sha256("".join(row["content"] for row in rows).encode()).hexdigest(),
         **(description or {}),
@@ -147,22 +146,6 @@ def finish(directory: Path, description: dict[str, Any] | None = None) -> dict[s
     partial.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     partial.rename(directory / MANIFEST)
     return manifest
-
-
-def _count(values: Iterable[str]) -> dict[str, int]:
-    """How often each; "a+b" counts for both (tasks of several turns)."""
-    return dict(sorted(Counter(part for value in values for part in value.split("+")).items()))
-
-
-def _write_index(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    kinds = {"shard": pa.int32(), "offset": pa.int64(), "nbytes": pa.int64(), "media": pa.int32()}
-    kinds |= {"characters": pa.int64(), "tokens": pa.int64()}
-    names = ("key", "id", "shard", "offset", "nbytes", "content", *_COUNTED, "media", "characters", "tokens", "stamp")
-    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path)
 
 
 def write_shards(
