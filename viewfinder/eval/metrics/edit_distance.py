@@ -1,17 +1,14 @@
 """Levenshtein distance, of one pair and of all pairs of two lists, by rapidfuzz (extra `eval`)."""
 
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import Any
 
 import numpy as np
 
 from viewfinder.eval.errors import EvaluationError
 
-if TYPE_CHECKING:
-    from rapidfuzz.distance import Levenshtein
 
-
-def _levenshtein() -> "type[Levenshtein]":
+def _levenshtein() -> Any:
     """rapidfuzz's distance, imported when an answer is scored with it."""
     try:
         from rapidfuzz.distance import Levenshtein
@@ -19,7 +16,7 @@ def _levenshtein() -> "type[Levenshtein]":
         raise EvaluationError(
             "rapidfuzz is not installed, so edit distances cannot be counted; pip install 'viewfinder[eval]'"
         ) from error
-    return cast("type[Levenshtein]", Levenshtein)
+    return Levenshtein
 
 
 def edit_distance(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
