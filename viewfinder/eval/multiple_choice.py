@@ -3,12 +3,18 @@
 The wording is that of Qwen2.5-VL's published evaluation code (MMMU) and of its VLMEvalKit adapter.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from viewfinder.eval.answer_format import LETTERS
+from viewfinder.eval.answer_format import LETTERS, letter
+from viewfinder.eval.judging import judge_letter
 from viewfinder.eval.question import Question
+from viewfinder.eval.source import Data, Files, picture, require
+from viewfinder.eval.task import Task
 from viewfinder.messages import ImagePart, Part, TextPart, user
+
+Row = dict[str, Any]
 
 SELECT = "Please select the correct answer from the options above."
 SELECT_CN = "请直接回答选项字母。"
@@ -70,3 +76,59 @@ def splice(text: str, media: Mapping[str, Any]) -> list[Part]:
 def letter_right(prediction: str | None, question: Question) -> float:
     """1 where the right letter was chosen."""
     return float(prediction is not None and prediction == question.truth)
+
+
+def image_of(files: Files, row: Row) -> list[Any]:
+    """The picture of the column `image`."""
+    return [picture(row["image"])]
+
+
+@dataclass(frozen=True)
+class ChoiceRows:
+    """How the rows of a benchmark become multiple-choice questions: one row, one question.
+
+    Attributes:
+        files: glob patterns; `columns`: what each row must have, parted by spaces, too.
+        id: format of the row's columns and `i`, its number.
+        options: of a row, or the column that lists them; `text`: the words, of a row and its options.
+        media: of a row: parts, or sources of pictures.
+        answer: the column of the right letter, or of the right option's index.
+        tags: names of tags with their columns; "" where a row has none.
+    """
+
+    files: str
+    columns: str
+    id: str
+    options: str | Callable[[Row], Sequence[str]] = "options"
+    text: Callable[[Row, Sequence[str]], str] = lambda row, options: choice_text(row["question"], options)
+    media: Callable[[Files, Row], Sequence[Any]] = image_of
+    answer: str = "answer"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, files: Files) -> Iterator[Question]:
+        for i, row in enumerate(files.rows(*self.files.split())):
+            require(row, *self.columns.split(), self.answer)
+            options = row[self.options] if isinstance(self.options, str) else self.options(row)
+            right = str(row[self.answer])
+            answer = LETTERS[int(right)] if right.isdecimal() else right
+            tags = {name: str(row.get(column) or "") for name, column in self.tags.items()}
+            text, media = self.text(row, options), self.media(files, row)
+            yield choice_question(self.id.format(i=i, **row), media, text, options, answer, tags)
+
+
+def sizes(reported: Sequence[float]) -> dict[str, float]:
+    """The report's numbers of 72B, 7B and 3B by name."""
+    return dict(zip(("72B", "7B", "3B"), reported, strict=False))
+
+
+def choice_task(
+    name: str,
+    title: str,
+    data: Data,
+    questions: Callable[[Files], Iterable[Question]],
+    reported: Sequence[float],
+    **rest: Any,
+) -> Task:
+    """A benchmark whose answers are letters, read by rule or by a judge; `reported` as in `sizes`."""
+    rest = {"form": letter, "score": letter_right, "judge": judge_letter, **rest}
+    return Task(name=name, title=title, data=data, questions=questions, reported=sizes(reported), **rest)

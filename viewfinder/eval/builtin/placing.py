@@ -3,7 +3,6 @@
 Shapes have held-out pairs of shape and color, objects held-out names (or styles), words held-out fonts.
 """
 
-import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,10 +13,11 @@ from viewfinder.data.synth.collage import make_collage
 from viewfinder.data.synth.queries import thing_label
 from viewfinder.data.synth.scene import Scene
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
-from viewfinder.eval.answer_format import AnswerFormat, box, boxes, point
+from viewfinder.eval.answer_format import box, point
 from viewfinder.eval.builtin.drawing import builtin, picture, size_of
 from viewfinder.eval.metrics import iou, point_in_box
-from viewfinder.eval.question import Question, Sight
+from viewfinder.eval.question import Question
+from viewfinder.eval.suites.absence import boxes_or_none, located_right
 from viewfinder.eval.suites.drawing import scene
 from viewfinder.eval.task import Scored
 from viewfinder.messages import user
@@ -116,14 +116,6 @@ def overlaps(prediction: Any, question: Question) -> float:
     return float(prediction is not None and iou(tuple(prediction), tuple(question.truth)) >= 0.5)
 
 
-def right_or_none(prediction: Any, question: Question) -> float:
-    said = [tuple(b["box"]) for b in prediction or ()]
-    truth = question.truth["boxes"]
-    if not truth:
-        return float(prediction is not None and not said)
-    return float(any(iou(b, tuple(t)) >= 0.5 for b in said for t in truth))
-
-
 def recall_of_none(scored: Sequence[Scored]) -> dict[str, float]:
     """Recall of "none" at 90 % precision, percent, with the recall and precision as answered.
 
@@ -155,20 +147,14 @@ def _surely_none(scored: Scored) -> float:
     return sure if scored.prediction == [] else -sure
 
 
-def _guess_none(question: Question, sight: Sight, rng: random.Random) -> str:
-    return boxes.guess(question, sight, rng) if rng.random() < 0.5 else "```json\n[]\n```"
-
-
-_OR_NONE = AnswerFormat("boxes/1", boxes.read, boxes.write, _guess_none, boxes.blind, boxes.constraint)
-
 TASKS = (
     builtin("locate", "Locate shapes, icons, words: IoU of a half", locate, box, overlaps, max_new_tokens=128),
     builtin(
         "absent",
         "Absent objects: recall of none at 90 % precision",
         absent,
-        _OR_NONE,
-        right_or_none,
+        boxes_or_none,
+        located_right,
         total=recall_of_none,
         max_new_tokens=128,
     ),

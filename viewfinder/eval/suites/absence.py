@@ -6,17 +6,18 @@ that neither always answering nor never answering passes.
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from viewfinder.data.synth.queries import thing_label
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
-from viewfinder.eval.answer_format import AnswerFormat, boxes, yes_no
+from viewfinder.eval.answer_format import boxes, yes_no
 from viewfinder.eval.metrics import iou
 from viewfinder.eval.question import Question, Sight
-from viewfinder.eval.suites.drawing import png, scene
-from viewfinder.eval.task import MediaSettings, Scored, Task
+from viewfinder.eval.suites.drawing import png, scene, suite
+from viewfinder.eval.task import Scored
 from viewfinder.messages import ImagePart, user
 from viewfinder.outputs import prompts
 
@@ -72,32 +73,31 @@ def balanced(scored: Sequence[Scored]) -> dict[str, float]:
     return {"score": sum(result.values()) / len(result) if result else 0.0, **result}
 
 
-def _guess(question: Question, sight: Sight, rng: random.Random) -> str:
+def _guess_none(question: Question, sight: Sight, rng: random.Random) -> str:
     return boxes.guess(question, sight, rng) if rng.random() < 0.5 else "```json\n[]\n```"
 
 
+boxes_or_none = replace(boxes, guess=_guess_none)
+"""As `boxes`; guessing says "none" half of the time."""
+
+
 TASKS = (
-    Task(
-        name="suite_absence",
-        title="Absence: locate what may not be there, balanced accuracy",
-        questions=located,
-        form=AnswerFormat("boxes/1", boxes.read, boxes.write, _guess, boxes.blind),
-        score=located_right,
+    suite(
+        "absence",
+        "Absence: locate what may not be there, balanced accuracy",
+        located,
+        replace(boxes_or_none, constraint=None),
+        located_right,
         total=balanced,
-        settings=MediaSettings(),
         max_new_tokens=128,
-        family="suite",
     ),
-    Task(
-        name="suite_existence",
-        title="Absence: is it there, balanced accuracy",
-        questions=asked,
-        form=yes_no,
-        score=lambda said, q: float(said == q.truth),
+    suite(
+        "existence",
+        "Absence: is it there, balanced accuracy",
+        asked,
+        yes_no,
+        lambda said, q: float(said == q.truth),
         total=balanced,
-        settings=MediaSettings(),
         max_new_tokens=16,
-        family="suite",
     ),
 )
-"""Two suites."""

@@ -13,8 +13,8 @@ from PIL import ImageFilter
 from viewfinder.eval.metrics.calibration import brier, expected_calibration_error, ranking
 from viewfinder.eval.question import Question
 from viewfinder.eval.suites.colors import color, color_right
-from viewfinder.eval.suites.drawing import only_ones, png, scene
-from viewfinder.eval.task import MediaSettings, Scored, Task
+from viewfinder.eval.suites.drawing import only_ones, png, scene, suite
+from viewfinder.eval.task import Scored
 from viewfinder.messages import ImagePart, user
 
 EACH = 12
@@ -47,17 +47,14 @@ def total(scored: Sequence[Scored]) -> dict[str, float]:
 
 
 TASKS = (
-    Task(
-        name="suite_calibration",
-        title="Calibration: expected calibration error of colors (lower is better)",
-        questions=questions,
-        form=color,
-        score=color_right,
+    suite(
+        "calibration",
+        "Calibration: expected calibration error of colors (lower is better)",
+        questions,
+        color,
+        color_right,
         total=total,
-        settings=MediaSettings(),
         max_new_tokens=16,
         better="lower",
-        family="suite",
     ),
 )
-"""One suite."""

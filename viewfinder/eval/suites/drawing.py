@@ -1,6 +1,7 @@
 """Scenes that the suites share: drawn with fonts and shape-color pairs that were held out of training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -8,6 +9,9 @@ from PIL import Image
 from viewfinder.data.synth.fonts import find_families
 from viewfinder.data.synth.scene import Scene, Thing, make_scene
 from viewfinder.data.synth.scene_style import SceneStyle
+from viewfinder.eval.answer_format import AnswerFormat
+from viewfinder.eval.question import Question
+from viewfinder.eval.task import MediaSettings, Task
 from viewfinder.media.encode import Encoded, encode_picture
 
 SIZES = ((140, 112), (112, 140), (168, 84), (84, 168), (140, 140), (224, 168))
@@ -49,3 +53,10 @@ def only_ones(things: Sequence[Thing]) -> list[Thing]:
 def png(image: Image.Image) -> Encoded:
     """A picture as a PNG file, so that requests do not depend on how Pillow keeps it."""
     return encode_picture(image)
+
+
+def suite(
+    name: str, title: str, questions: Callable[[Any], Iterable[Question]], form: AnswerFormat, score: Any, **rest: Any
+) -> Task:
+    """A generated task, asked with the model's own budgets of pixels."""
+    return Task(f"suite_{name}", title, questions, form, score, settings=MediaSettings(), family="suite", **rest)

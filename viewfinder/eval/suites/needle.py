@@ -14,8 +14,8 @@ from viewfinder.data.synth.shapes import COLOR_NAMES
 from viewfinder.data.synth.words import common_words
 from viewfinder.eval.question import Question
 from viewfinder.eval.suites.colors import color, color_right
-from viewfinder.eval.suites.drawing import png, scene
-from viewfinder.eval.task import MediaSettings, Task
+from viewfinder.eval.suites.drawing import png, scene, suite
+from viewfinder.eval.task import Task
 from viewfinder.messages import ImagePart, VideoPart, user
 
 DEPTHS = (0.1, 0.5, 0.9)
@@ -68,26 +68,10 @@ def _frames(rng: np.random.Generator, length: int, depth: float) -> tuple[list[A
 
 
 def _task(name: str, title: str, **lengths: tuple[int, ...]) -> Task:
-    return Task(
-        name=name,
-        title=title,
-        questions=partial(questions, **lengths),
-        form=color,
-        score=color_right,
-        settings=MediaSettings(),
-        max_new_tokens=16,
-        family="suite",
-    )
+    return suite(name, title, partial(questions, **lengths), color, color_right, max_new_tokens=16)
 
 
 TASKS = (
-    _task("suite_needle", "Needle in a short haystack", words=(50, 200), pictures=(2, 4, 8), frames=(8, 24)),
-    _task(
-        "suite_needle_long",
-        "Needle in a long haystack",
-        words=(2000, 8000, 24000),
-        pictures=(16, 64),
-        frames=(128, 512),
-    ),
+    _task("needle", "Needle in a short haystack", words=(50, 200), pictures=(2, 4, 8), frames=(8, 24)),
+    _task("needle_long", "Needle in a long haystack", words=(2000, 8000, 24000), pictures=(16, 64), frames=(128, 512)),
 )
-"""Two suites."""

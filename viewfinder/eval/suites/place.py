@@ -9,8 +9,8 @@ from viewfinder.data.synth.queries import thing_label
 from viewfinder.eval.answer_format import box, point
 from viewfinder.eval.metrics import iou, point_in_box
 from viewfinder.eval.question import Question
-from viewfinder.eval.suites.drawing import png, scene
-from viewfinder.eval.task import MediaSettings, Scored, Task
+from viewfinder.eval.suites.drawing import png, scene, suite
+from viewfinder.eval.task import Scored
 from viewfinder.messages import ImagePart, user
 from viewfinder.outputs import prompts
 
@@ -62,26 +62,13 @@ def box_total(scored: Sequence[Scored]) -> dict[str, float]:
 
 
 TASKS = (
-    Task(
-        name="suite_boxes",
-        title="Place: one box, IoU of a half",
-        questions=boxes,
-        form=box,
-        score=overlap,
-        total=box_total,
-        settings=MediaSettings(),
+    suite("boxes", "Place: one box, IoU of a half", boxes, box, overlap, total=box_total, max_new_tokens=96),
+    suite(
+        "points",
+        "Place: one point, inside the thing",
+        points,
+        point,
+        lambda said, q: point_in_box(tuple(said) if said else None, tuple(q.truth["boxes"][0])),
         max_new_tokens=96,
-        family="suite",
-    ),
-    Task(
-        name="suite_points",
-        title="Place: one point, inside the thing",
-        questions=points,
-        form=point,
-        score=lambda said, q: point_in_box(tuple(said) if said else None, tuple(q.truth["boxes"][0])),
-        settings=MediaSettings(),
-        max_new_tokens=96,
-        family="suite",
     ),
 )
-"""Two suites."""

@@ -11,8 +11,7 @@ from viewfinder.data.synth.words import make_word
 from viewfinder.eval.answer_format import text
 from viewfinder.eval.metrics import character_error_rate
 from viewfinder.eval.question import Question
-from viewfinder.eval.suites.drawing import png
-from viewfinder.eval.task import MediaSettings, Task
+from viewfinder.eval.suites.drawing import png, suite
 from viewfinder.materials.needs import require
 from viewfinder.materials.shipped import font_file
 from viewfinder.messages import ImagePart, user
@@ -74,15 +73,12 @@ def score(prediction: str | None, question: Question) -> float:
 
 
 TASKS = (
-    Task(
-        name="suite_reading",
-        title="Reading: words by script and size, 1 - character error rate",
-        questions=questions,
-        form=text,
-        score=score,
-        settings=MediaSettings(),
+    suite(
+        "reading",
+        "Reading: words by script and size, 1 - character error rate",
+        questions,
+        text,
+        score,
         max_new_tokens=48,
-        family="suite",
     ),
 )
-"""One suite."""

@@ -13,9 +13,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from viewfinder.data.synth.queries import thing_label
 from viewfinder.eval.answer_format import box
 from viewfinder.eval.question import Question
-from viewfinder.eval.suites.drawing import png, scene
+from viewfinder.eval.suites.drawing import png, scene, suite
 from viewfinder.eval.suites.place import box_total, overlap
-from viewfinder.eval.task import MediaSettings, Task
 from viewfinder.media.encode import Encoded, encode_picture
 from viewfinder.messages import ImagePart, user
 from viewfinder.outputs import prompts
@@ -90,16 +89,13 @@ def _question(id: str, image: Image.Image | Encoded, place: Box, label: str, nam
 
 
 TASKS = (
-    Task(
-        name="suite_robustness",
-        title="Robustness: one box under corruptions, IoU of a half",
-        questions=questions,
-        form=box,
-        score=overlap,
+    suite(
+        "robustness",
+        "Robustness: one box under corruptions, IoU of a half",
+        questions,
+        box,
+        overlap,
         total=box_total,
-        settings=MediaSettings(),
         max_new_tokens=96,
-        family="suite",
     ),
 )
-"""One suite."""

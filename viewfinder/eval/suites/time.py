@@ -10,7 +10,7 @@ from viewfinder.data.synth.fonts import find_families
 from viewfinder.eval.answer_format import span
 from viewfinder.eval.metrics import temporal_iou
 from viewfinder.eval.question import Question
-from viewfinder.eval.task import MediaSettings, Task
+from viewfinder.eval.suites.drawing import suite
 from viewfinder.messages import VideoPart, user
 from viewfinder.outputs import prompts
 
@@ -45,15 +45,12 @@ def _times(rng: np.random.Generator, clip: EventClip, rate: Any) -> tuple[float,
 
 
 TASKS = (
-    Task(
-        name="suite_time",
-        title="Time: one event, mean temporal IoU",
-        questions=questions,
-        form=span,
-        score=lambda found, q: temporal_iou((found[0], found[1]), tuple(q.truth["span"])) if found else 0.0,
-        settings=MediaSettings(),
+    suite(
+        "time",
+        "Time: one event, mean temporal IoU",
+        questions,
+        span,
+        lambda found, q: temporal_iou((found[0], found[1]), tuple(q.truth["span"])) if found else 0.0,
         max_new_tokens=48,
-        family="suite",
     ),
 )
-"""One suite."""

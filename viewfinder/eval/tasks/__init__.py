@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # `listing` needs none of what a task is made of
     from viewfinder.eval.task import Task
 
 _FAMILIES = (
-    *("mmmu", "maths", "mmbench", "perception", "several_images", "hallusion"),
+    *("mmmu", "maths", "mmbench", "perception", "hallusion"),
     *("documents", "charxiv", "ocrbench", "ocrbench_v2", "cc_ocr", "vcr", "omnidocbench"),
     *("refcoco", "odinw", "pointing", "counting"),
     *("video_choice", "tempcompass", "charades"),

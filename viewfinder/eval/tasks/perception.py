@@ -1,32 +1,56 @@
-"""Single-picture multiple choice: MMStar, RealWorldQA, MME-RealWorld, SEED-Bench-2-Plus and AI2D.
+"""Multiple choice on pictures: MMStar, RealWorldQA, MME-RealWorld, SEED-Bench-2-Plus, AI2D, MuirBench and BLINK.
 
 Each has its own columns; what they share is a letter as the answer. MMStar and RealWorldQA write the options into
-the question itself.
+the question itself. MuirBench marks places with `<image>` in question and options, and pairs each question with an
+unanswerable twin; BLINK's `prompt` column is the whole official prompt, its pictures come first.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
-from viewfinder.eval.answer_format import LETTERS, AnswerFormat, letter
-from viewfinder.eval.judging import judge_letter
-from viewfinder.eval.multiple_choice import LETTER_ONLY, choice_question, choice_text, letter_right
+from viewfinder.eval.answer_format import AnswerFormat, letter
+from viewfinder.eval.multiple_choice import (
+    LETTER_ONLY,
+    ChoiceRows,
+    Row,
+    choice_question,
+    choice_task,
+    choice_text,
+    from_parts,
+    splice,
+)
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Data, Files, picture, require
-from viewfinder.eval.task import Task
 
 
-def mmstar(files: Files) -> Iterator[Question]:
-    for row in files.rows("*val*.parquet", "**/val*.parquet"):
-        require(row, "index", "question", "image", "answer", "category")
-        options = re.findall(
-            r"(?:^|[,\n:]\s*)[A-D]: (.*?)(?=,\s*[A-D]: |\Z)", row["question"].split("Options:")[-1].strip(), re.DOTALL
-        )
-        tags = {"category": row["category"]}
-        text = f"{row['question']}\n{LETTER_ONLY}"
-        yield choice_question(
-            str(row["index"]), [picture(row["image"])], text, options or list("ABCD"), row["answer"], tags
-        )
+def _options_of_mmstar(row: Row) -> list[str]:
+    listed = row["question"].split("Options:")[-1].strip()
+    return re.findall(r"(?:^|[,\n:]\s*)[A-D]: (.*?)(?=,\s*[A-D]: |\Z)", listed, re.DOTALL) or list("ABCD")
+
+
+def _pictures_of_blink(files: Files, row: Row) -> list[Any]:
+    return [picture(row[f"image_{i}"]) for i in range(1, 5) if row.get(f"image_{i}")]
+
+
+_TEST = "data/test-*.parquet"
+mmstar = ChoiceRows(
+    *("*val*.parquet **/val*.parquet", "index question image category", "{index}", _options_of_mmstar),
+    text=lambda row, options: f"{row['question']}\n{LETTER_ONLY}",
+    tags={"category": "category"},
+)
+seed2_plus = ChoiceRows(
+    *(_TEST, "question_id question image choice_A choice_B choice_C choice_D", "{question_id}"),
+    options=lambda row: [row[f"choice_{c}"] for c in "ABCD"],
+    tags={"type": "question_image_type"},
+)
+ai2d = ChoiceRows(_TEST, "question options image", "{i}")
+blink = ChoiceRows(
+    *("*/val-*.parquet", "idx sub_task prompt choices image_1", "{idx}", "choices"),
+    *(lambda row, options: row["prompt"], _pictures_of_blink),
+    tags={"task": "sub_task"},
+)
 
 
 def realworldqa(files: Files) -> Iterator[Question]:
@@ -64,20 +88,15 @@ def mme_realworld(files: Files) -> Iterator[Question]:
         yield choice_question(row["Question_id"], media, text, options, row["Ground truth"], tags)
 
 
-def seed2_plus(files: Files) -> Iterator[Question]:
+def muirbench(files: Files) -> Iterator[Question]:
     for row in files.rows("data/test-*.parquet"):
-        require(row, "question_id", "question", "image", "choice_A", "choice_B", "choice_C", "choice_D", "answer")
-        options = [row[f"choice_{c}"] for c in "ABCD"]
-        tags = {"type": row.get("question_image_type") or ""}
-        text = choice_text(row["question"], options)
-        yield choice_question(str(row["question_id"]), [picture(row["image"])], text, options, row["answer"], tags)
-
-
-def ai2d(files: Files) -> Iterator[Question]:
-    for i, row in enumerate(files.rows("data/test-*.parquet")):
-        require(row, "question", "options", "answer", "image")
-        text = choice_text(row["question"], row["options"])
-        yield choice_question(str(i), [picture(row["image"])], text, row["options"], LETTERS[int(row["answer"])])
+        require(row, "idx", "task", "question", "options", "answer", "image_list")
+        text = choice_text(row["question"], row["options"], tail=LETTER_ONLY)
+        for i in range(len(row["image_list"])):
+            text = text.replace("<image>", f"<image {i + 1}>", 1)
+        media = {f"<image {i + 1}>": picture(image) for i, image in enumerate(row["image_list"])}
+        tags = {"task": row["task"], "relation": row.get("image_relation") or ""}
+        yield from_parts(str(row["idx"]), splice(text, media), row["options"], row["answer"], tags)
 
 
 _REALWORLD = AnswerFormat(
@@ -88,54 +107,40 @@ _REALWORLD = AnswerFormat(
 )
 
 TASKS = (
-    Task(
-        name="mmstar",
-        title="MMStar",
-        data=Data("Lin-Chen/MMStar", ("*.parquet",)),
-        questions=mmstar,
-        form=letter,
-        score=letter_right,
-        reported={"72B": 70.8, "7B": 63.9, "3B": 55.9},
-        judge=judge_letter,
-    ),
-    Task(
-        name="realworldqa",
-        title="RealWorldQA",
-        data=Data("xai-org/RealworldQA", ("data/test-*.parquet",), "CC-BY-ND-4.0"),
-        questions=realworldqa,
+    choice_task("mmstar", "MMStar", Data("Lin-Chen/MMStar", ("*.parquet",)), mmstar, (70.8, 63.9, 55.9)),
+    choice_task(
+        "realworldqa",
+        "RealWorldQA",
+        Data("xai-org/RealworldQA", (_TEST,), "CC-BY-ND-4.0"),
+        realworldqa,
+        (75.7, 68.5, 65.4),
         form=_REALWORLD,
         score=_realworld_score,
-        reported={"72B": 75.7, "7B": 68.5, "3B": 65.4},
+        judge=None,
     ),
-    Task(
-        name="mme_realworld",
-        title="MME-RealWorld (English)",
-        data=Data("yifanzhang114/MME-RealWorld", ("MME_RealWorld.json", "*.zip")),
-        questions=mme_realworld,
-        form=letter,
-        score=letter_right,
-        reported={"72B": 63.2, "7B": 57.4, "3B": 53.1},
-        judge=judge_letter,
+    choice_task(
+        "mme_realworld",
+        "MME-RealWorld (English)",
+        Data("yifanzhang114/MME-RealWorld", ("MME_RealWorld.json", "*.zip")),
+        mme_realworld,
+        (63.2, 57.4, 53.1),
     ),
-    Task(
-        name="seedbench2_plus",
-        title="SEED-Bench-2-Plus",
-        data=Data("doolayer/SEED-Bench-2-Plus", ("data/test-*.parquet",), "CC-BY-NC-4.0"),
-        questions=seed2_plus,
-        form=letter,
-        score=letter_right,
-        reported={"72B": 73.0, "7B": 70.4, "3B": 67.6},
-        judge=judge_letter,
+    choice_task(
+        "seedbench2_plus",
+        "SEED-Bench-2-Plus",
+        Data("doolayer/SEED-Bench-2-Plus", (_TEST,), "CC-BY-NC-4.0"),
+        seed2_plus,
+        (73.0, 70.4, 67.6),
     ),
-    Task(
-        name="ai2d",
-        title="AI2D (with mask)",
-        data=Data("lmms-lab/ai2d", ("data/test-*.parquet",)),
-        questions=ai2d,
-        form=letter,
-        score=letter_right,
-        reported={"72B": 88.7, "7B": 83.9, "3B": 81.6},
-        judge=judge_letter,
+    choice_task("ai2d", "AI2D (with mask)", Data("lmms-lab/ai2d", (_TEST,)), ai2d, (88.7, 83.9, 81.6)),
+    choice_task(
+        "muirbench", "MuirBench", Data("MUIRBENCH/MUIRBENCH", (_TEST,), "CC-BY-4.0"), muirbench, (70.7, 59.6, 47.7)
+    ),
+    choice_task(
+        "blink",
+        "BLINK (val)",
+        Data("BLINK-Benchmark/BLINK", ("*/val-*.parquet",), "Apache-2.0"),
+        blink,
+        (64.4, 56.4, 47.6),
     ),
 )
-"""Five benchmarks of one picture a question."""

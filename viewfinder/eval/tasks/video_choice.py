@@ -5,17 +5,16 @@ for loose in the folder or in its zip archives.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from viewfinder.eval.answer_format import LETTERS, letter
-from viewfinder.eval.judging import judge_letter
+from viewfinder.eval.answer_format import LETTERS
 from viewfinder.eval.metrics.subtitles import read_srt
-from viewfinder.eval.multiple_choice import LETTER_ONLY, choice_question, letter_right
+from viewfinder.eval.multiple_choice import LETTER_ONLY, ChoiceRows, Row, choice_question, choice_task
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Data, Files, require
-from viewfinder.eval.task import Scored, Task
+from viewfinder.eval.task import Scored
 from viewfinder.messages import VideoPart
 
 _WATCH = (
@@ -96,15 +95,6 @@ def by_task(scored: Sequence[Scored]) -> dict[str, float]:
     return {"score": 100 * sum(sum(m) / len(m) for m in means) / len(means) if means else 0.0}
 
 
-def longvideobench(files: Files) -> Iterator[Question]:
-    for row in files.rows("lvb_val.json"):
-        require(row, "id", "video_path", "question", "candidates", "correct_choice", "duration_group")
-        clip = VideoPart(video=files.media(row["video_path"], "videos", "**"))
-        tags = {"duration": str(row["duration_group"]), "category": str(row.get("question_category", ""))}
-        text = _text(row["question"], row["candidates"], _WATCH)
-        yield choice_question(row["id"], [clip], text, row["candidates"], LETTERS[int(row["correct_choice"])], tags)
-
-
 def lvbench(files: Files) -> Iterator[Question]:
     """One row a clip with several questions, whose options stand in the question."""
     for row in files.rows("video_info.meta.jsonl", "**/video_info.meta.jsonl"):
@@ -134,39 +124,30 @@ def mlvu(files: Files) -> Iterator[Question]:
             yield choice_question(f"{path.stem}/{i}", [clip], text, row["candidates"], answer, tags)
 
 
-def egoschema(files: Files, subset: str) -> Iterator[Question]:
-    for row in files.rows(f"{subset}/test-*.parquet"):
-        require(row, "question_idx", "question", "video_idx", "option", "answer")
-        clip = VideoPart(video=files.media(f"{row['video_idx']}.mp4", "videos", "**"))
-        text = _text(row["question"], row["option"], _WATCH)
-        answer = LETTERS[int(row["answer"])]
-        yield choice_question(str(row["question_idx"]), [clip], text, _bare(row["option"]), answer)
+def _clip(name: str) -> Callable[[Files, Row], list[VideoPart]]:
+    """The clip of a row, whose file's name is a format of the columns."""
+    return lambda files, row: [VideoPart(video=files.media(name.format(**row), "videos", "**"))]
 
 
-def perceptiontest(files: Files) -> Iterator[Question]:
-    for row in files.rows("mc_question_val/validation-*.parquet"):
-        require(row, "video_name", "question_id", "question", "options", "answer_id", "area")
-        clip = VideoPart(video=files.media(f"{row['video_name']}.mp4", "videos", "**"))
-        text = _text(row["question"], row["options"], _WATCH)
-        answer = LETTERS[int(row["answer_id"])]
-        tags = {"area": row["area"], "reasoning": str(row.get("reasoning") or "")}
-        id = f"{row['video_name']}/{row['question_id']}"
-        yield choice_question(id, [clip], text, row["options"], answer, tags)
+def _watched(row: Row, options: Sequence[str]) -> str:
+    return _text(row["question"], row.get("option") or options, _WATCH)
 
 
-def _task(name: str, title: str, data: Data, questions: Any, reported: tuple[float, ...], **rest: Any) -> Task:
-    sizes: dict[str, float] = dict(zip(("72B", "7B", "3B"), reported, strict=True))
-    rest = {
-        "form": letter,
-        "score": letter_right,
-        "judge": judge_letter,
-        "family": "video",
-        "max_new_tokens": 64,
-        **rest,
-    }
-    return Task(name=name, title=title, data=data, questions=questions, reported=sizes, **rest)
-
-
+longvideobench = ChoiceRows(
+    *("lvb_val.json", "id video_path question candidates duration_group", "{id}", "candidates"),
+    *(_watched, _clip("{video_path}"), "correct_choice"),
+    tags={"duration": "duration_group", "category": "question_category"},
+)
+egoschema = ChoiceRows(
+    *("Subset/test-*.parquet", "question_idx question video_idx option", "{question_idx}"),
+    *(lambda row: _bare(row["option"]), _watched, _clip("{video_idx}.mp4")),
+)
+perceptiontest = ChoiceRows(
+    *("mc_question_val/validation-*.parquet", "video_name question_id question options area"),
+    *("{video_name}/{question_id}", "options", _watched, _clip("{video_name}.mp4"), "answer_id"),
+    tags={"area": "area", "reasoning": "reasoning"},
+)
+_task = partial(choice_task, family="video", max_new_tokens=64)
 _VIDEOMME = Data("lmms-lab/Video-MME", ("videomme/*.parquet", "*.zip"))
 _ON_SERVER = "the report is on all of it, whose answers are on the organisers' server"
 
@@ -223,7 +204,7 @@ TASKS = (
         "egoschema",
         "EgoSchema (the public subset of 500)",
         Data("lmms-lab/egoschema", ("Subset/*.parquet", "*.zip")),
-        partial(egoschema, subset="Subset"),
+        egoschema,
         (76.2, 65.0, 64.8),
         note=_ON_SERVER,
     ),
@@ -236,4 +217,3 @@ TASKS = (
         note="the report is on the test split, whose answers are on the organisers' server",
     ),
 )
-"""Eight scores of seven benchmarks."""

@@ -11,7 +11,8 @@ import numpy as np
 from viewfinder.data.sample import Sample, say
 from viewfinder.data.synth.choose import chance, pick
 from viewfinder.data.synth.phrases import FIRST_NAMES, city
-from viewfinder.data.synth.screens.screens import BUTTONS, Screen
+from viewfinder.data.synth.screens.names import BUTTONS
+from viewfinder.data.synth.screens.screens import Screen
 from viewfinder.data.synth.screens.widgets import Widget
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.actions import Action, format_action

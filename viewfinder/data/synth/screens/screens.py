@@ -12,52 +12,10 @@ from viewfinder.data.synth.documents.sheet import Sheet, blend
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.phrases import FIRST_NAMES, city, company, email, person, phone
 from viewfinder.data.synth.screens.icons import ICONS
+from viewfinder.data.synth.screens.names import BUTTONS, CHOICES, FIELDS, LINKS, LISTS, SETTINGS, TITLES
 from viewfinder.data.synth.screens.widgets import Kit, Widget, draw_theme, shuffled_size
 from viewfinder.data.synth.words import common_words
 from viewfinder.media.transform import Transform
-
-BUTTONS = (
-    *("Save", "Cancel", "OK", "Send", "Delete", "Open", "Close", "Next", "Back", "Help", "Login", "Search", "Edit"),
-    *("Print", "Share", "Buy", "Add", "Play", "Stop", "Apply", "Reset", "Submit", "Join", "Pay", "Book", "Done"),
-)
-SETTINGS = (
-    *(
-        "Wi-Fi",
-        "Bluetooth",
-        "Sound",
-        "Dark mode",
-        "Updates",
-        "Location",
-        "Backup",
-        "Alerts",
-        "Sync",
-        "Camera",
-        "Mobile data",
-    ),
-    *("Autosave", "Captions", "Vibration", "News", "Remember me", "Reminders", "Private"),
-)
-FIELDS = ("Name", "Email", "City", "Phone", "Company", "User", "Search", "Title", "Code", "Message")
-LINKS = ("Forgot password", "More", "Terms", "Sign up", "Read more", "Contact us", "About", "Privacy")
-LISTS = ("Account", "Language", "Display", "Storage", "Battery", "Security", "Payments", "Orders", "Help", "Devices")
-TITLES = (
-    "Settings",
-    "Profile",
-    "Sign in",
-    "New message",
-    "Checkout",
-    "Options",
-    "Account",
-    "Search",
-    "Network",
-    "Editor",
-)
-_CHOICES = {
-    "Language": ("English", "German", "Spanish"),
-    "Size": ("Small", "Medium", "Large"),
-    "Country": ("Italy", "Japan", "Brazil"),
-    "Color": ("Red", "Green", "Blue"),
-    "Quality": ("Low", "High", "Best"),
-}
 
 
 @dataclass(frozen=True)
@@ -223,12 +181,12 @@ class _ScreenBuilder:
     def radio(self) -> bool:
         """Two or three choices of which one is on."""
         kit, column = self.kit, self.column
-        head = pick(self.rng, sorted(_CHOICES))
+        head = pick(self.rng, sorted(CHOICES))
         if head in self.used or column.room < 2 * kit.high:
             return False
         self.used.add(head)
         chosen = number(self.rng, 0, 1)
-        for i, words in enumerate(_CHOICES[head][: min(3, column.room // kit.high)]):
+        for i, words in enumerate(CHOICES[head][: min(3, column.room // kit.high)]):
             self.widgets.append(kit.tick("radio button", words, column.x, column.y, i == chosen))
             self.step(kit.high)
         return True
@@ -253,14 +211,14 @@ class _ScreenBuilder:
 
     def dropdown(self) -> bool:
         kit, column = self.kit, self.column
-        name = pick(self.rng, sorted(_CHOICES))
+        name = pick(self.rng, sorted(CHOICES))
         if name in self.used or column.room < kit.high + kit.face.step:
             return False
         self.used.add(name)
         kit.label(name, column.x, column.y, kit.face.step)
         self.step(kit.face.step + 2)
-        width = min(column.width, 30 + max(kit.width(c) for c in _CHOICES[name]) + number(self.rng, 10, 60))
-        self.widgets.append(kit.dropdown(name, column.x, column.y, width, pick(self.rng, _CHOICES[name])))
+        width = min(column.width, 30 + max(kit.width(c) for c in CHOICES[name]) + number(self.rng, 10, 60))
+        self.widgets.append(kit.dropdown(name, column.x, column.y, width, pick(self.rng, CHOICES[name])))
         self.step(kit.high)
         return True
 

@@ -9,7 +9,8 @@ from viewfinder.data.synth.choose import chance, pick, weighted
 from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.screens.actions import act
-from viewfinder.data.synth.screens.screens import BUTTONS, SETTINGS, Screen, draw_screen
+from viewfinder.data.synth.screens.names import BUTTONS, SETTINGS
+from viewfinder.data.synth.screens.screens import Screen, draw_screen
 from viewfinder.data.synth.screens.widgets import Widget
 from viewfinder.outputs import prompts
 from viewfinder.outputs.boxes import Box, format_boxes

@@ -12,7 +12,8 @@ from viewfinder.data.synth.exchange import converse
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.phrases import FIRST_NAMES
 from viewfinder.data.synth.screens.actions import act
-from viewfinder.data.synth.screens.screens import BUTTONS, FIELDS, LINKS, SETTINGS, TITLES, Screen
+from viewfinder.data.synth.screens.names import BUTTONS, FIELDS, LINKS, SETTINGS, TITLES
+from viewfinder.data.synth.screens.screens import Screen
 from viewfinder.data.synth.screens.talk import ask_screen
 from viewfinder.data.synth.screens.widgets import Widget
 from viewfinder.data.synth.web.browser import Shown, show

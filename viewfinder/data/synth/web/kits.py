@@ -18,7 +18,8 @@ from viewfinder.data.synth.exchange import converse
 from viewfinder.data.synth.kinds import Options, Split
 from viewfinder.data.synth.phrases import FIRST_NAMES
 from viewfinder.data.synth.screens.actions import act
-from viewfinder.data.synth.screens.screens import BUTTONS, FIELDS, LINKS, SETTINGS, TITLES, Screen
+from viewfinder.data.synth.screens.names import BUTTONS, FIELDS, LINKS, SETTINGS, TITLES
+from viewfinder.data.synth.screens.screens import Screen
 from viewfinder.data.synth.screens.talk import ask_screen
 from viewfinder.data.synth.web.browser import show
 from viewfinder.data.synth.web.forms import widgets_of
