@@ -1,10 +1,9 @@
 """The server's routes, put together from an engine, a sandbox and the operator's settings."""
 
 import asyncio
-import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import anyio
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import viewfinder
@@ -21,8 +20,8 @@ from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.media.sandbox import Sandbox
 from viewfinder.serve import tasks
 from viewfinder.serve.access import AccessMiddleware
-from viewfinder.serve.completions import Completion
-from viewfinder.serve.errors import error_body, status_of
+from viewfinder.serve.answering import ChatForm, answer_chat, check_model, error_response, unless_gone
+from viewfinder.serve.errors import error_body
 from viewfinder.serve.metrics import Metrics
 from viewfinder.serve.playground import Page, PreviewRequest, preview
 from viewfinder.serve.protocol import ChatRequest
@@ -132,14 +131,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def failed(_: Request, error: Exception) -> Response:
-        return _error_response(error)
-
-
-def _error_response(error: BaseException) -> Response:
-    if isinstance(error, _ClientGoneError):
-        return Response(status_code=499)  # nobody reads it; it is counted under this status, as is usual
-    status, body, headers = status_of(error)
-    return JSONResponse(body, status, headers)
+        return error_response(error)
 
 
 class _Observe:
@@ -191,73 +183,20 @@ def _add_service_routes(app: FastAPI, server: Server) -> None:
 
     @app.get("/v1/models/{name:path}", tags=["openai"])
     async def model(name: str) -> dict[str, Any]:
-        if name != server.settings.model_name:
-            raise HTTPException(404, f"there is no model {name[:80]!r}; this server has {server.settings.model_name!r}")
+        check_model(server, name)
         return server.model_card()
-
-
-def _check_model(server: Server, name: str | None) -> None:
-    if name is not None and name != server.settings.model_name:
-        raise HTTPException(404, f"there is no model {name[:80]!r}; this server has {server.settings.model_name!r}")
 
 
 def _add_chat_route(app: FastAPI, server: Server) -> None:
     @app.post("/v1/chat/completions", tags=["openai"], response_model=None)
     async def chat(body: ChatRequest, request: Request) -> Response:
         """OpenAI's chat completions with pictures, clips and documents; `stream` gives server-sent events."""
-        _check_model(server, body.model)
-        completion = Completion(body, server.engine, server.request_media, request.state.tenant)
-        loop = asyncio.get_running_loop()
-        try:
-            await _unless_gone(request, server.in_thread(completion.begin, loop, server.settings.max_choices))
-            if not body.stream:
-                return JSONResponse(await _unless_gone(request, completion.whole()))
-        except BaseException as error:
-            completion.cancel()
-            if isinstance(error, Exception):
-                return _error_response(error)
-            raise
-        return StreamingResponse(
-            _server_sent(completion), media_type="text/event-stream", headers={"Cache-Control": "no-cache"}
-        )
-
-
-async def _server_sent(completion: Completion) -> AsyncIterator[str]:
-    try:
-        async for chunk in completion.chunks():
-            yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
-        yield "data: [DONE]\n\n"
-    except Exception as error:
-        yield f"data: {json.dumps(status_of(error)[1])}\n\n"
-    finally:
-        completion.cancel()
-
-
-class _ClientGoneError(Exception):
-    pass
-
-
-async def _unless_gone(request: Request, work: Awaitable[Any]) -> Any:
-    """The result of `work`, given up when the client hangs up."""
-
-    async def watch() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            continue
-
-    task, watcher = asyncio.ensure_future(work), asyncio.ensure_future(watch())
-    try:
-        await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise _ClientGoneError
-        return task.result()
-    finally:
-        task.cancel()
-        watcher.cancel()
+        return await answer_chat(server, body, request, ChatForm())
 
 
 def _add_task_routes(app: FastAPI, server: Server) -> None:
     async def run(name: str, body: tasks.TaskRequest, request: Request) -> Response:
-        _check_model(server, body.model)
+        check_model(server, body.model)
         running: list[tasks.Tasks] = []
 
         def work() -> dict[str, Any]:
@@ -266,12 +205,12 @@ def _add_task_routes(app: FastAPI, server: Server) -> None:
             return getattr(job, name)(body)
 
         try:
-            result = await _unless_gone(request, server.in_thread(work))
+            result = await unless_gone(request, server.in_thread(work))
         except BaseException as error:
             for job in running:
                 job.cancel()
             if isinstance(error, Exception):
-                return _error_response(error)
+                return error_response(error)
             raise
         return JSONResponse({"model": server.settings.model_name, **result})
 
@@ -308,4 +247,4 @@ def _add_playground_routes(app: FastAPI, server: Server) -> None:
         try:
             return JSONResponse(await server.in_thread(work, body, server.request_media))
         except Exception as error:
-            return _error_response(error)
+            return error_response(error)
