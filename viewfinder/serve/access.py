@@ -126,6 +126,9 @@ class _Gone(Exception):
 
 
 def _bearer(headers: dict[bytes, bytes]) -> bytes:
+    """The key: OpenAI's clients send a bearer token, Anthropic's `x-api-key`."""
+    if b"x-api-key" in headers and b"authorization" not in headers:
+        return headers[b"x-api-key"].strip()
     scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
     return key.strip() if scheme.lower() == b"bearer" else b""
 

@@ -17,14 +17,16 @@ from starlette.exceptions import HTTPException
 
 import viewfinder
 from viewfinder.engine.async_engine import AsyncEngine
+from viewfinder.errors import ViewfinderError
 from viewfinder.media.sandbox import Sandbox
 from viewfinder.serve import tasks
 from viewfinder.serve.access import AccessMiddleware
-from viewfinder.serve.answering import ChatForm, answer_chat, check_model, error_response, unless_gone
+from viewfinder.serve.answering import ClientGoneError, check_model, error_response, unless_gone
+from viewfinder.serve.anthropic_form import AnthropicErrors
+from viewfinder.serve.chat_routes import add_chat_routes
 from viewfinder.serve.errors import error_body
 from viewfinder.serve.metrics import Metrics
 from viewfinder.serve.playground import Page, PreviewRequest, preview
-from viewfinder.serve.protocol import ChatRequest
 from viewfinder.serve.request_media import RequestMedia
 from viewfinder.serve.samples import SampleBook, SampleRequest
 from viewfinder.serve.settings import ServeSettings
@@ -99,12 +101,13 @@ def create_app(engine: AsyncEngine, settings: ServeSettings | None = None) -> Fa
     app.state.server = server
     _add_errors(app)
     _add_service_routes(app, server)
-    _add_chat_route(app, server)
+    add_chat_routes(app, server)
     _add_task_routes(app, server)
     _add_playground_routes(app, server)
     app.mount("/", Page(), name="playground")
     app.add_middleware(_Observe, server=server)
     app.add_middleware(AccessMiddleware, settings=server.settings)
+    app.add_middleware(AnthropicErrors)
     if server.settings.cors_origins:
         origins = list(server.settings.cors_origins)
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
@@ -129,6 +132,8 @@ def _add_errors(app: FastAPI) -> None:
         body = error_body(str(error.detail), error.status_code, "http_error")
         return JSONResponse(body, error.status_code, dict(error.headers or {}))
 
+    @app.exception_handler(ViewfinderError)
+    @app.exception_handler(ClientGoneError)
     @app.exception_handler(Exception)
     async def failed(_: Request, error: Exception) -> Response:
         return error_response(error)
@@ -185,13 +190,6 @@ def _add_service_routes(app: FastAPI, server: Server) -> None:
     async def model(name: str) -> dict[str, Any]:
         check_model(server, name)
         return server.model_card()
-
-
-def _add_chat_route(app: FastAPI, server: Server) -> None:
-    @app.post("/v1/chat/completions", tags=["openai"], response_model=None)
-    async def chat(body: ChatRequest, request: Request) -> Response:
-        """OpenAI's chat completions with pictures, clips and documents; `stream` gives server-sent events."""
-        return await answer_chat(server, body, request, ChatForm())
 
 
 def _add_task_routes(app: FastAPI, server: Server) -> None:

@@ -18,7 +18,7 @@ from viewfinder.outputs.boxes import parse_boxes
 from viewfinder.outputs.points import parse_points
 from viewfinder.outputs.spans import parse_spans
 from viewfinder.outputs.tool_calls import OPENING, split_tool_calls, tool_call_grammar
-from viewfinder.processor.processor import Processor
+from viewfinder.processor.processor import Prepared, Processor
 from viewfinder.serve.protocol import ChatRequest, NamedTool, to_plain_messages
 from viewfinder.serve.request_media import RequestMedia
 
@@ -42,6 +42,7 @@ class Completion:
         self.request, self.engine, self.request_media, self.tenant = request, engine, request_media, tenant
         self.id = f"chatcmpl-{uuid.uuid4().hex}"
         self.created = int(time.time())
+        self.prompt_tokens = 0
         self.choices: list[Choice] = []
         self._queue: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
         self._tools = [tool.model_dump(exclude_none=True) for tool in request.tools or ()]
@@ -59,13 +60,9 @@ class Completion:
             raise LimitError(
                 f"n is {request.n}, over the {max_choices} answers allowed to one request; ask again instead"
             )
-        chat = self.engine.chat_for(self.tenant, self._processor())
-        messages = parse_messages(to_plain_messages(request.messages))
-        if request.mm_processor_kwargs is not None:
-            messages = request.mm_processor_kwargs.fill(messages)
-        safe = self.request_media.resolve(messages, chat.processor.settings)
-        prepared = chat.processor.prepare(safe, tools=self._tools)
-        sampling = self._sampling()
+        prepared = self.prepare()
+        self.prompt_tokens = len(prepared.inputs.input_ids)
+        sampling = self.sampling
         for i in range(request.n):
             seed = None if sampling.seed is None else sampling.seed + i
             asked = EngineRequest(
@@ -80,6 +77,16 @@ class Completion:
             except Exception:
                 self.cancel()
                 raise
+
+    def prepare(self) -> Prepared:
+        """What the model is given: media fetched and decoded, the conversation in tokens."""
+        request = self.request
+        chat = self.engine.chat_for(self.tenant, self._processor())
+        messages = parse_messages(to_plain_messages(request.messages))
+        if request.mm_processor_kwargs is not None:
+            messages = request.mm_processor_kwargs.fill(messages)
+        safe = self.request_media.resolve(messages, chat.processor.settings)
+        return chat.processor.prepare(safe, tools=self._tools)
 
     def cancel(self) -> None:
         for choice in self.choices:
@@ -129,7 +136,9 @@ class Completion:
         low = min(request.min_pixels or own.settings.min_pixels, high)
         return Processor(own.tokenizer, own.settings.with_(min_pixels=low, max_pixels=high))
 
-    def _sampling(self) -> Sampling:
+    @property
+    def sampling(self) -> Sampling:
+        """How tokens are chosen: the request's wishes over the model's own."""
         request = self.request
         given = {
             "max_new_tokens": request.max_completion_tokens or request.max_tokens,
