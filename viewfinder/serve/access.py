@@ -17,7 +17,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _STRUCTURE = re.compile(rb"[\[{,]")
-_PRIVATE = ("/v1/", "/metrics", "/samples", "/preview")
+_PRIVATE = ("/v1/", "/metrics", "/samples", "/preview", "/tokenize", "/detokenize")
 
 
 class AccessMiddleware:

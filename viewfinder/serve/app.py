@@ -12,7 +12,7 @@ import anyio
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 import viewfinder
@@ -24,12 +24,15 @@ from viewfinder.serve.access import AccessMiddleware
 from viewfinder.serve.answering import ClientGoneError, check_model, error_response, unless_gone
 from viewfinder.serve.anthropic_form import AnthropicErrors
 from viewfinder.serve.chat_routes import add_chat_routes
+from viewfinder.serve.docs_page import docs_html
 from viewfinder.serve.errors import error_body
 from viewfinder.serve.metrics import Metrics
-from viewfinder.serve.playground import Page, PreviewRequest, preview
+from viewfinder.serve.paths import HeadAsGet, add_fallback, allowed_methods
+from viewfinder.serve.playground import POLICY, PreviewRequest, preview
 from viewfinder.serve.request_media import RequestMedia
 from viewfinder.serve.samples import SampleBook, SampleRequest
 from viewfinder.serve.settings import ServeSettings
+from viewfinder.serve.text_endpoints import add_text_routes
 
 _LOG = logging.getLogger(__name__)
 
@@ -102,12 +105,14 @@ def create_app(engine: AsyncEngine, settings: ServeSettings | None = None) -> Fa
     _add_errors(app)
     _add_service_routes(app, server)
     add_chat_routes(app, server)
+    add_text_routes(app, server)
     _add_task_routes(app, server)
     _add_playground_routes(app, server)
-    app.mount("/", Page(), name="playground")
+    add_fallback(app)
     app.add_middleware(_Observe, server=server)
     app.add_middleware(AccessMiddleware, settings=server.settings)
     app.add_middleware(AnthropicErrors)
+    app.add_middleware(HeadAsGet)
     if server.settings.cors_origins:
         origins = list(server.settings.cors_origins)
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
@@ -128,9 +133,12 @@ def _add_errors(app: FastAPI) -> None:
         return JSONResponse(error_body(message, 400, "invalid_request", where[:200] or None), 400)
 
     @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> Response:
-        body = error_body(str(error.detail), error.status_code, "http_error")
-        return JSONResponse(body, error.status_code, dict(error.headers or {}))
+    async def refused(request: Request, error: HTTPException) -> Response:
+        message, headers = str(error.detail), dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(allowed_methods(app, request.scope))
+            message = f"{request.url.path[:100]} does not take {request.method[:20]}; it takes {headers['Allow']}"
+        return JSONResponse(error_body(message, error.status_code, "http_error"), error.status_code, headers)
 
     @app.exception_handler(ViewfinderError)
     @app.exception_handler(ClientGoneError)
@@ -176,6 +184,10 @@ def _add_service_routes(app: FastAPI, server: Server) -> None:
         """200 when requests are taken, 503 while starting or draining."""
         good = server.engine.is_alive and server.engine.state == "open"
         return JSONResponse({"ready": good, "state": server.engine.state}, 200 if good else 503)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(docs_html(app.openapi()), headers={"Content-Security-Policy": POLICY})
 
     @app.get("/metrics", tags=["service"])
     async def metrics() -> Response:

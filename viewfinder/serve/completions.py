@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from viewfinder.engine.async_engine import AsyncEngine, Event, Ticket
@@ -60,11 +61,11 @@ class Completion:
             raise LimitError(
                 f"n is {request.n}, over the {max_choices} answers allowed to one request; ask again instead"
             )
-        prepared = self.prepare()
-        self.prompt_tokens = len(prepared.inputs.input_ids)
+        prompts = self.prompts()
+        self.prompt_tokens = sum(len(prepared.inputs.input_ids) for prepared in prompts)
         sampling = self.sampling
-        for i in range(request.n):
-            seed = None if sampling.seed is None else sampling.seed + i
+        for i, (prepared, copy) in enumerate(product(prompts, range(request.n))):
+            seed = None if sampling.seed is None else sampling.seed + copy
             asked = EngineRequest(
                 prepared,
                 sampling.model_copy(update={"seed": seed}),
@@ -77,6 +78,10 @@ class Completion:
             except Exception:
                 self.cancel()
                 raise
+
+    def prompts(self) -> list[Prepared]:
+        """What is answered `n` times each: the conversation."""
+        return [self.prepare()]
 
     def prepare(self) -> Prepared:
         """What the model is given: media fetched and decoded, the conversation in tokens."""
@@ -243,8 +248,7 @@ class Completion:
 
     def _usage(self) -> dict[str, Any]:
         replies = [choice.reply for choice in self.choices if choice.reply is not None]
-        prompt = replies[0].usage.prompt_tokens
-        answer = sum(reply.usage.completion_tokens for reply in replies)
+        prompt, answer = self.prompt_tokens, sum(reply.usage.completion_tokens for reply in replies)
         return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
 
     def _seen(self, only: int | None = None) -> dict[str, Any]:
