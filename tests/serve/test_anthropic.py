@@ -11,7 +11,7 @@ from anthropic.types import Message, RawMessageStreamEvent
 from pydantic import TypeAdapter
 
 from tests.serve.conftest import SANDBOX, Running, picture_bytes, serving
-from tests.serve.tool_script import CALL, FOUND, SPECIFICATION, WORDS, tool_engine
+from tests.serve.tool_script import CALL, FOUND, SPECIFICATION, WORDS, tool_serving
 from viewfinder.messages import ImagePart, Sampling, user
 from viewfinder.serve.settings import ServeSettings
 
@@ -31,9 +31,8 @@ def client(small_server: Running) -> Iterator[anthropic.Anthropic]:
 
 @pytest.fixture(scope="module")
 def scripted() -> Iterator[anthropic.Anthropic]:
-    with serving(ServeSettings(model_name="small", sandbox=SANDBOX, drain_seconds=1), tool_engine()) as running:
-        with client_of(running) as client:
-            yield client
+    with tool_serving() as running, client_of(running) as client:
+        yield client
 
 
 def ask(client: anthropic.Anthropic, content: Any = "hello", **options: Any) -> Message:

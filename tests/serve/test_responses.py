@@ -12,7 +12,7 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from tests.serve.conftest import SANDBOX, Running, serving
-from tests.serve.tool_script import CALL, FOUND, SPECIFICATION, WORDS, tool_engine
+from tests.serve.tool_script import CALL, FOUND, SPECIFICATION, WORDS, tool_engine, tool_serving
 from viewfinder.messages import ImagePart, Sampling, user
 from viewfinder.serve.settings import ServeSettings
 
@@ -32,9 +32,8 @@ def client(small_server: Running) -> Iterator[openai.OpenAI]:
 
 @pytest.fixture(scope="module")
 def scripted() -> Iterator[openai.OpenAI]:
-    with serving(ServeSettings(model_name="small", sandbox=SANDBOX, drain_seconds=1), tool_engine()) as running:
-        with client_of(running) as client:
-            yield client
+    with tool_serving() as running, client_of(running) as client:
+        yield client
 
 
 def ask(client: openai.OpenAI, content: Any = "hello", **options: Any) -> Any:

@@ -32,7 +32,10 @@ def ask(client: openai.OpenAI, prompt: Any, **options: Any) -> Completion:
     return Completion.model_validate(answer.to_dict())
 
 
-CHAT = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n"
+CHAT = (
+    "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+    "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n"
+)
 
 
 def test_a_conversation_written_out_is_the_chat(client: openai.OpenAI, http: httpx.Client) -> None:

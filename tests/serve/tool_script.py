@@ -1,9 +1,12 @@
 """Scripted answers of a model that calls tools when it has some, for clients of every form."""
 
+import contextlib
 import json
 
+from tests.serve.conftest import SANDBOX, Running, serving
 from tests.serve.scripted import ScriptedEngine
 from viewfinder.processor.processor import Prepared
+from viewfinder.serve.settings import ServeSettings
 
 CALL = {"name": "look_up", "arguments": {"city": "Oslo", "days": [1, 2]}}
 WORDS = "I look it up.\n"
@@ -26,3 +29,8 @@ def answer(words: str, prepared: Prepared) -> str:
 
 def tool_engine() -> ScriptedEngine:
     return ScriptedEngine(answer)
+
+
+def tool_serving() -> contextlib.AbstractContextManager[Running]:
+    """A server of it."""
+    return serving(ServeSettings(model_name="small", sandbox=SANDBOX, drain_seconds=1), tool_engine())
