@@ -33,6 +33,9 @@ from viewfinder.processor.processor import Processor
 from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.serve.connection import Connection, ServerError
 
+_SAID = ("max_new_tokens", "temperature", "top_p")
+"""Settings that every server is told; others where they change something, or ours has a default of its own."""
+
 
 class OpenAIChat(ChatModel):
     """One model of one server.
@@ -139,13 +142,9 @@ class OpenAIChat(ChatModel):
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
         }
-        optional = {
-            "top_k": (sampling.top_k, 0),
-            "repetition_penalty": (sampling.repetition_penalty, 1.0),
-            "stop": (list(sampling.stop), []),
-            "seed": (sampling.seed, None),
-        }
-        fields |= {name: value for name, (value, off) in optional.items() if self.is_viewfinder or value != off}
+        plain, off = sampling.model_dump(mode="json"), Sampling().model_dump(mode="json")
+        theirs = self.card["viewfinder"]["sampling"] if self.is_viewfinder else {}  # its defaults may be others
+        fields |= {n: v for n, v in plain.items() if n not in _SAID and (n in theirs or v != off[n])}
         return fields
 
     def _message(self, message: Message, loaded: list[Loaded]) -> dict[str, Any]:
