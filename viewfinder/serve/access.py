@@ -60,11 +60,12 @@ class AccessMiddleware:
         if self._keys and scope["path"].startswith(_PRIVATE) and scope["method"] != "OPTIONS":
             given = hashlib.sha256(_bearer(headers)).digest()
             if not any([hmac.compare_digest(given, key) for key in self._keys]):  # noqa: C419, equal time for all
-                return (
-                    401,
-                    "no API key of this server came with the request; send Authorization: Bearer KEY",
-                    "invalid_api_key",
-                )
+                wrong = "the API key that came with the request is none of this server's; check it"
+                none = "no API key came with the request; send Authorization: Bearer KEY"
+                return 401, wrong if _bearer(headers) else none, "invalid_api_key"
+        encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").lower()
+        if encoding not in ("", "identity"):
+            return 415, f"the body is encoded as {encoding[:40]!r}, which is not undone here; send it as it is", "encoding"
         return None
 
     def _tenant(self, headers: dict[bytes, bytes]) -> str:

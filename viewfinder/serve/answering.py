@@ -13,10 +13,9 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import ValidationError
-from starlette.exceptions import HTTPException
 
 from viewfinder.serve.completions import Completion
-from viewfinder.serve.errors import status_of
+from viewfinder.serve.errors import UnknownModelError, status_of
 from viewfinder.serve.protocol import ChatRequest
 
 if TYPE_CHECKING:
@@ -105,8 +104,9 @@ def to_chat_request(**fields: Any) -> ChatRequest:
 
 
 def check_model(server: "Server", name: str | None) -> None:
-    if name is not None and name != server.settings.model_name:
-        raise HTTPException(404, f"there is no model {name[:80]!r}; this server has {server.settings.model_name!r}")
+    own = server.settings.model_name
+    if name is not None and name != own:
+        raise UnknownModelError(f"there is no model {name[:80]!r}; this server has {own!r}")
 
 
 def error_response(error: BaseException) -> Response:

@@ -125,10 +125,14 @@ def _add_errors(app: FastAPI) -> None:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"] if part != "body")
         message = f"{where}: {problem['msg']}" if where else str(problem["msg"])
-        if problem["type"] == "extra_forbidden":
-            message = f"{where} is not a field of this endpoint; remove it or check its spelling"
+        if problem["type"] == "unknown_field":
+            where = ".".join(filter(None, (where, problem["ctx"]["name"])))
+            message = f"{where} is not a field of this endpoint; {problem['ctx']['hint']}"
+        elif problem["type"] == "json_invalid":
+            at = len(str(error.body)[: problem["loc"][-1]].encode("utf-8", "replace"))
+            where, message = "", f"the body is no JSON ({problem['ctx']['error']} at byte {at}); correct it there"
         kind = request.headers.get("content-type", "nothing")
-        if not where and "json" not in kind:  # what a web page may send without asking is not taken either
+        if "json" not in kind and (not where or problem["type"] == "json_invalid"):  # what a web page may send without asking is not taken either
             message = f"the body is declared as {kind[:80]}, so it is not read; send Content-Type: application/json"
         return JSONResponse(error_body(message, 400, "invalid_request", where[:200] or None), 400)
 

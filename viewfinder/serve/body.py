@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+_DEEPEST = 48
 Known = TypeVar("Known", bound="Body")
 
 
@@ -40,3 +41,25 @@ class Body(BaseModel):
 def lenient(shape: type[Known]) -> type[Known]:
     """The same body that keeps its unknown fields in `model_extra` instead of refusing them."""
     return type(shape.__name__, (shape,), {"model_config": ConfigDict(extra="allow"), "__doc__": shape.__doc__})
+
+
+def check_json(value: Any, depth: int = 0) -> None:
+    """Refuse what would hurt further inside: nesting without end, and halves of characters.
+
+    Raises:
+        ValueError: says which.
+    """
+    if depth > _DEEPEST:
+        raise ValueError(f"is nested over {_DEEPEST} levels deep")
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("holds a lone surrogate, which is no text") from None
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            check_json(key, depth)
+            check_json(part, depth + 1)
+    elif isinstance(value, list):
+        for part in value:
+            check_json(part, depth + 1)

@@ -1,6 +1,6 @@
 """The routes by which the model is talked to: OpenAI's and Anthropic's forms over one chat request."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from viewfinder.serve.answering import ChatForm, answer_chat, check_model, unless_gone
 from viewfinder.serve.anthropic_form import AnthropicForm
 from viewfinder.serve.anthropic_messages import CountRequest, MessagesRequest
+from viewfinder.serve.body import lenient
 from viewfinder.serve.completions import Completion
 from viewfinder.serve.protocol import ChatRequest
 from viewfinder.serve.responses import ResponsesRequest
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
 
 
 def add_chat_routes(app: FastAPI, server: "Server") -> None:
-    @app.post("/v1/chat/completions", tags=["openai"], response_model=None)
-    async def chat(body: ChatRequest, request: Request) -> Response:
+    async def chat(body: Any, request: Request) -> Response:
         """OpenAI's chat completions with pictures, clips and documents; `stream` gives server-sent events."""
         return await answer_chat(server, body, request, ChatForm())
+
+    shape = lenient(ChatRequest) if server.settings.lenient else ChatRequest
+    chat.__annotations__ = {"body": shape, "request": Request, "return": Response}
+    app.post("/v1/chat/completions", tags=["openai"], response_model=None)(chat)
 
     @app.post("/v1/responses", tags=["openai"], response_model=None)
     async def responses(body: ResponsesRequest, request: Request) -> Response:
