@@ -355,3 +355,16 @@ def test_errors_name_what_is_wrong(small_server: Running) -> None:
     assert packed.status_code == 415
     other = httpx.post(url, json={"model": "other", "messages": [{"role": "user", "content": "x"}]})
     assert (other.status_code, other.json()["error"]["code"]) == (404, "model_not_found")
+
+
+def test_requests_have_names_and_latencies(client: openai.OpenAI, small_server: Running) -> None:
+    raw = client.chat.completions.with_raw_response.create(
+        model="small", messages=[{"role": "user", "content": "x"}], max_tokens=2, extra_headers={"X-Request-Id": "my-1"}
+    )
+    assert raw.headers["x-request-id"] == "my-1"
+    other = httpx.get(f"{small_server.url}/health", headers={"X-Request-Id": "a b\t"})
+    assert other.headers["x-request-id"].startswith("req_")
+    text = httpx.get(f"{small_server.url}/metrics").text
+    for name in ("time_to_first_token_seconds", "time_per_output_token_seconds", "e2e_request_latency_seconds"):
+        assert f"viewfinder_{name}_count" in text
+    assert "viewfinder_kv_cache_usage_perc" in text

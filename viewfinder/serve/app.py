@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import re
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -152,7 +154,7 @@ def _add_errors(app: FastAPI) -> None:
 
 
 class _Observe:
-    """Counts and times requests; paths that do not exist share one name."""
+    """Counts, times, names and logs requests; paths that do not exist share one name."""
 
     def __init__(self, app: Any, server: Server) -> None:
         self._app, self._server = app, server
@@ -162,11 +164,14 @@ class _Observe:
             await self._app(scope, receive, send)
             return
         started, status = time.monotonic(), 500
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        name = given if re.fullmatch(r"[\w.-]{1,128}", given, re.ASCII) else f"req_{uuid.uuid4().hex}"
 
         async def watched(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message = {**message, "headers": [*message["headers"], (b"x-request-id", name.encode())]}
             await send(message)
 
         try:
@@ -174,7 +179,10 @@ class _Observe:
         finally:
             route = scope.get("route")
             path = getattr(route, "path", None) or "other"
-            self._server.metrics.observe(path, status, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            self._server.metrics.observe(path, status, seconds)
+            if self._server.settings.access_log:
+                _LOG.info("%s %s %d %.3f s %s", scope["method"], path, status, seconds, name)
 
 
 def _add_service_routes(app: FastAPI, server: Server) -> None:
