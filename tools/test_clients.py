@@ -45,7 +45,9 @@ def python_of(name: str, cache: Path) -> Path:
 def version_of(python: Path, name: str) -> str:
     package = re.split(r"[\[=]", CLIENTS[name])[0]
     code = f"from importlib.metadata import version; print(version({package!r}))"
-    return f"{package} {subprocess.run([python, '-c', code], capture_output=True, text=True, check=True).stdout.strip()}"
+    return (
+        f"{package} {subprocess.run([python, '-c', code], capture_output=True, text=True, check=True).stdout.strip()}"
+    )
 
 
 def works(python: Path, name: str, url: str, feature: str) -> str:

@@ -26,7 +26,9 @@ elif FEATURE == "stream":
     assert {"content.delta", "content.done", "logprobs.content.delta"} <= set(kinds), set(kinds)
 elif FEATURE == "picture":
     parts = [{"type": "image_url", "image_url": {"url": picture()}}, {"type": "text", "text": QUESTION}]
-    assert client.chat.completions.create(messages=[{"role": "user", "content": parts}], **base).usage.prompt_tokens > 16
+    assert (
+        client.chat.completions.create(messages=[{"role": "user", "content": parts}], **base).usage.prompt_tokens > 16
+    )
 elif FEATURE == "tools":
     answer = client.chat.completions.create(messages=says, tools=[TOOL], tool_choice="required", **base)
     assert json.loads(answer.choices[0].message.tool_calls[0].function.arguments)["city"] in ("Rome", "Oslo")

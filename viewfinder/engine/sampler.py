@@ -128,7 +128,6 @@ class Sampler:
             return "loop"
         return "length" if length == self.max_length else None
 
-
     def _must_go_on(self, length: int) -> bool:
         """Its length was asked for, circles or not."""
         return self._sampling.ignore_eos or length < self._min_length
@@ -137,7 +136,9 @@ class Sampler:
 def _check_ids(sampling: Sampling, vocab_size: int) -> None:
     for name, ids in (("logit_bias", sampling.logit_bias), ("stop_token_ids", sampling.stop_token_ids)):
         if unknown := [i for i in ids if not 0 <= i < vocab_size]:
-            raise MessageError(f"{name} names token {unknown[0]}, and the model's are 0 to {vocab_size - 1}; correct it")
+            raise MessageError(
+                f"{name} names token {unknown[0]}, and the model's are 0 to {vocab_size - 1}; correct it"
+            )
 
 
 def choose(

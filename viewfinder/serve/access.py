@@ -65,7 +65,11 @@ class AccessMiddleware:
                 return 401, wrong if _bearer(headers) else none, "invalid_api_key"
         encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").lower()
         if encoding not in ("", "identity"):
-            return 415, f"the body is encoded as {encoding[:40]!r}, which is not undone here; send it as it is", "encoding"
+            return (
+                415,
+                f"the body is encoded as {encoding[:40]!r}, which is not undone here; send it as it is",
+                "encoding",
+            )
         return None
 
     def _tenant(self, headers: dict[bytes, bytes]) -> str:

@@ -134,7 +134,9 @@ def _add_errors(app: FastAPI) -> None:
             at = len(str(error.body)[: problem["loc"][-1]].encode("utf-8", "replace"))
             where, message = "", f"the body is no JSON ({problem['ctx']['error']} at byte {at}); correct it there"
         kind = request.headers.get("content-type", "nothing")
-        if "json" not in kind and (not where or problem["type"] == "json_invalid"):  # what a web page may send without asking is not taken either
+        if "json" not in kind and (
+            not where or problem["type"] == "json_invalid"
+        ):  # what a web page may send without asking is not taken either
             message = f"the body is declared as {kind[:80]}, so it is not read; send Content-Type: application/json"
         return JSONResponse(error_body(message, 400, "invalid_request", where[:200] or None), 400)
 

@@ -35,7 +35,7 @@ from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.serve.connection import Connection, ServerError
 
 _REASONS: dict[Any, Literal["stop", "length", "loop", "cancelled"]] = {
-    **{reason: "stop" for reason in ("stop", "tool_calls", "function_call")},
+    **dict.fromkeys(("stop", "tool_calls", "function_call"), "stop"),
     "length": "length",
     "loop": "loop",
     "cancelled": "cancelled",

@@ -1,7 +1,6 @@
 """`/v1/chat/completions`: a request to engine tickets, and their events to OpenAI's answers, whole or streamed."""
 
 import asyncio
-import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence

@@ -1,5 +1,4 @@
-"""The bodies of chat requests, in OpenAI's shapes and ours, and the messages in them as `viewfinder.messages` has them.
-"""
+"""The bodies of chat requests, in OpenAI's shapes and ours, and their messages as `viewfinder.messages` has them."""
 
 import json
 from collections.abc import Sequence

@@ -76,7 +76,7 @@ class ToolReader:
         if self._state == "words" and (self.num_calls or held):
             yield from [held] if held else []
             return
-        words, calls = split_tool_calls(held or self._whole)
+        _words, calls = split_tool_calls(held or self._whole)
         known = [call for call in calls if call.name in self._names]
         for call in known[: self._left]:
             yield self._begun(call.name)
