@@ -1,6 +1,7 @@
 """The official client drives the server: what people's programs do."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -368,3 +369,8 @@ def test_requests_have_names_and_latencies(client: openai.OpenAI, small_server: 
     for name in ("time_to_first_token_seconds", "time_per_output_token_seconds", "e2e_request_latency_seconds"):
         assert f"viewfinder_{name}_count" in text
     assert "viewfinder_kv_cache_usage_perc" in text
+
+
+def test_the_documented_fields_are_those_of_the_code() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+    assert all(f"`{name}`" in page for name in [*ChatRequest.model_fields, *UNUSED])
