@@ -102,15 +102,34 @@ class Message(BaseModel):
 
 
 class Sampling(BaseModel):
-    """How tokens are chosen. `temperature=0` is greedy; `seed` makes a sampled answer repeatable."""
+    """How tokens are chosen. `temperature=0` or `top_p=0` is greedy; `seed` makes a sampled answer repeatable.
+
+    Attributes:
+        top_k: 0 or -1 keep all tokens.
+        min_p: tokens less likely than this share of the likeliest one's probability are left out.
+        repetition_penalty: divides the odds of tokens of prompt and answer.
+        presence_penalty: taken once from the logits of tokens of the answer; `frequency_penalty` once for each time.
+        logit_bias: added to the logits of token ids.
+        min_tokens: the answer does not end by itself before. `ignore_eos`: it ends at `max_new_tokens` only, or at
+            `stop` and `stop_token_ids`, whose text is not shown.
+        skip_special_tokens: the text has no control tokens.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     max_new_tokens: int = Field(default=1024, gt=0)
     temperature: float = Field(default=0.0, ge=0)
-    top_k: int = Field(default=0, ge=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=-1)
+    top_p: float = Field(default=1.0, ge=0, le=1)
+    min_p: float = Field(default=0.0, ge=0, le=1)
     repetition_penalty: float = Field(default=1.0, gt=0)
+    presence_penalty: float = Field(default=0.0, ge=-2, le=2)
+    frequency_penalty: float = Field(default=0.0, ge=-2, le=2)
+    logit_bias: dict[int, float] = Field(default_factory=dict[int, float])
+    min_tokens: int = Field(default=0, ge=0)
+    ignore_eos: bool = False
     stop: tuple[str, ...] = ()
+    stop_token_ids: tuple[int, ...] = ()
+    skip_special_tokens: bool = True
     seed: int | None = None
 
 

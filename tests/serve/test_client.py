@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,7 +19,9 @@ from tests.media.films import write_film
 from tests.serve.conftest import Running, picture_bytes
 from viewfinder.chat import Viewfinder
 from viewfinder.messages import ChatModel, ImagePart, Reply, Sampling, VideoPart, user
+from viewfinder.processor.processor import Processor
 from viewfinder.serve.client import OpenAIChat, ServerError
+from viewfinder.serve.connection import Connection, sse_lines
 
 SHORT = Sampling(max_new_tokens=24)
 
@@ -128,3 +131,53 @@ def test_a_server_that_is_not_there_or_refuses_is_told_in_one_sentence(small_ser
     ):
         with closing(OpenAIChat(url, name)) as chat, pytest.raises(ServerError, match=message):
             chat.chat([user(text)])
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_events_end_at_cr_lf_and_nothing_else(size: int) -> None:
+    raw = "data: a\u2028b\u0085c\x0bd\r\n\r\ndata: e\rdata: f\n".encode()
+    pieces = [raw[i : i + size] for i in range(0, len(raw), size)]
+    assert [line for line in sse_lines(pieces) if line] == ["data: a\u2028b\u0085c\x0bd", "data: e", "data: f"]
+
+
+def _streaming(body: str) -> Connection:
+    answers = httpx.MockTransport(lambda _: httpx.Response(200, content=body.encode()))
+    connection = Connection("http://there", None, 5)
+    connection._http = httpx.Client(transport=answers)  # pyright: ignore[reportPrivateUsage]
+    return connection
+
+
+CHUNK = 'data: {"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}]}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (CHUNK, "broke off in the middle"),
+        (CHUNK + 'event: error\ndata: {"message": "out of memory"}\n\n', "out of memory"),
+        ('data: {"error": "gone"}\n\n', "gone"),
+        ("data: <html>\n\n", "<html>"),
+    ],
+)
+def test_a_stream_without_its_end_is_no_answer(body: str, message: str) -> None:
+    with closing(_streaming(body)) as connection, pytest.raises(ServerError, match=message):
+        list(connection.events({}))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("<html>", "<html>"),
+        ("[]", "no chat completion"),
+        ('{"choices": []}', "no chat completion"),
+        ('{"choices": [{"message": null, "finish_reason": "stop"}]}', "no chat completion"),
+        ('{"choices": [{"message": {"content": "x"}, "finish_reason": "content_filter"}]}', "content_filter"),
+        ('{"choices": [{"message": {"content": "x"}, "finish_reason": null}]}', "None"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_told(body: str, message: str) -> None:
+    chat = OpenAIChat("http://there", "m", processor=Processor.official())
+    chat.card = {"id": "m"}
+    chat._server = _streaming(body)  # pyright: ignore[reportPrivateUsage]
+    with closing(chat), pytest.raises(ServerError, match=message):
+        chat.chat([user("x")])

@@ -1,13 +1,18 @@
 """The official client drives the server: what people's programs do."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 
-from tests.serve.conftest import Running
+from tests.serve.conftest import SANDBOX, Running
 from viewfinder.messages import ImagePart, Sampling, user
+from viewfinder.serve.openai_fields import UNUSED
+from viewfinder.serve.protocol import ChatMessage, ChatRequest, to_plain_messages
+from viewfinder.serve.settings import ServeSettings
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +128,9 @@ def test_tools_are_called_in_openais_form(client: openai.OpenAI, choice: Any) ->
     assert 0 <= json.loads(call.function.arguments)["x"] <= 9
     chunks = list(ask(client, tools=TOOLS, tool_choice=choice, max_tokens=120, stream=True))
     streamed = [c for chunk in chunks for ch in chunk.choices for c in ch.delta.tool_calls or ()]
-    assert streamed[0].function.model_dump() == call.function.model_dump()
+    assert [c.function.name for c in streamed] == [call.function.name, *[None] * (len(streamed) - 1)]
+    assert "".join(c.function.arguments for c in streamed) == call.function.arguments
+    assert len(streamed) > 3  # as they are written
     assert not any("tool_call" in (ch.delta.content or "") for chunk in chunks for ch in chunk.choices)
 
 
@@ -160,8 +167,15 @@ def test_places_in_original_pixels_on_request(client: openai.OpenAI, picture_uri
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"extra_body": {"temperatur": 1}}, "temperatur is not a field"),
-        ({"frequency_penalty": 0.5}, "frequency_penalty"),
+        ({"extra_body": {"temperatur": 1}}, "temperatur is not a field.*did you mean temperature"),
+        ({"frequency_penalty": 2.5}, "frequency_penalty"),
+        ({"logit_bias": {"100000": 1}}, "logit_bias names token 100000"),
+        ({"modalities": ["audio"]}, "modalities is only taken as"),
+        ({"verbosity": "high"}, "say in the prompt"),
+        ({"extra_body": {"min_tokens": 50}}, "min_tokens is 50, over the 12"),
+        ({"extra_body": {"structured_outputs": {"regex": "a", "choice": ["b"]}}}, "exactly one"),
+        ({"extra_body": {"guided_json": {}, "guided_regex": "a"}}, "only one of"),
+        ({"extra_body": {"chat_template_kwargs": {"enable_thinkin": True}}}, "did you mean enable_thinking"),
         ({"n": 1000}, "over the 8 answers"),
         ({"max_tokens": 10**9}, "max_tokens"),
         ({"extra_body": {"grammar": "start: ("}}, "cannot be compiled"),
@@ -209,3 +223,154 @@ def test_an_unknown_kwarg_is_a_mistake(client: openai.OpenAI) -> None:
             messages=[{"role": "user", "content": "x"}],
             extra_body={"mm_processor_kwargs": {"bogus": 1}},
         )
+
+
+NEUTRAL: dict[str, Any] = {
+    "modalities": ["text"],
+    "prompt_cache_key": "k",
+    "safety_identifier": "s",
+    "service_tier": "auto",
+    "verbosity": "medium",
+    "reasoning_effort": "low",
+    "user": "u",
+    "metadata": {"a": "b"},
+    "functions": [],
+    "store": False,
+    "logit_bias": {},
+    "frequency_penalty": 0,
+    "top_p": 1,
+}
+
+
+def test_what_changes_nothing_is_taken_and_null_is_the_default(client: openai.OpenAI) -> None:
+    plain = ask(client).choices[0].message.content
+    fields = [*ChatRequest.model_fields, *UNUSED]
+    nothing = dict.fromkeys(set(fields) - {"model", "messages", "max_tokens", "temperature"})
+    assert ask(client, extra_body=nothing).choices[0].message.content == plain
+    assert ask(client, extra_body={**NEUTRAL, "top_k": -1, "min_p": 0}).choices[0].message.content == plain
+    assert ask(client, temperature=1.5, top_p=0).choices[0].message.content == plain
+
+
+def test_every_field_of_the_official_client_is_known() -> None:
+    from openai.types.chat.completion_create_params import CompletionCreateParamsBase
+
+    official = set(CompletionCreateParamsBase.__annotations__) | {"stream"}
+    assert official - ChatRequest.model_fields.keys() - UNUSED.keys() == set()
+
+
+def test_bias_penalties_and_ends_reach_the_engine(client: openai.OpenAI, small_server: Running) -> None:
+    tokenizer = small_server.server.engine.engine.processor.tokenizer
+    (a,), (b,) = tokenizer.encode("a"), tokenizer.encode("b")
+    biased = {str(a): 100.0, str(b): 70.0}
+    assert ask(client, logit_bias=biased).choices[0].message.content == "a" * 12
+    longer = ask(client, logit_bias=biased, extra_body={"stop_token_ids": [a], "min_tokens": 3})
+    assert (longer.choices[0].message.content, longer.choices[0].finish_reason) == ("bbb", "stop")
+    fields = {"frequency_penalty": 1.9, "presence_penalty": -0.4}
+    reply = small_server.server.engine.engine.chat([user("hello")], sampling=Sampling(max_new_tokens=12, **fields))
+    assert ask(client, **fields).choices[0].message.content == reply.text != ask(client).choices[0].message.content
+
+
+@pytest.mark.parametrize(
+    ("options", "texts"),
+    [
+        ({"guided_choice": ["yes", 'n"o']}, {"yes", 'n"o'}),
+        ({"structured_outputs": {"regex": "[ab]{3}x"}}, {f"{x}{y}{z}x" for x in "ab" for y in "ab" for z in "ab"}),
+        ({"guided_json": '{"const": 7}'}, {"7"}),
+        ({"guided_grammar": 'start: "g"'}, {"g"}),
+    ],
+)
+def test_structures_as_vllm_has_them(client: openai.OpenAI, options: dict[str, Any], texts: set[str]) -> None:
+    assert ask(client, extra_body=options).choices[0].message.content in texts
+
+
+def test_objects_are_closed_and_strict_asks_for_all(client: openai.OpenAI) -> None:
+    schema = {"type": "object", "properties": {"x": {"enum": [1]}, "y": {"enum": [2]}}, "required": ["x"]}
+    form = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema, "strict": True}}
+    for seed in range(3):
+        answer = ask(client, response_format=form, temperature=2, seed=seed, max_tokens=60)
+        assert json.loads(answer.choices[0].message.content) == {"x": 1, "y": 2}
+        form_open = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+        answer = ask(client, response_format=form_open, temperature=2, seed=seed, max_tokens=60)
+        assert json.loads(answer.choices[0].message.content) in ({"x": 1}, {"x": 1, "y": 2})
+
+
+@pytest.mark.parametrize("tokens", [3, 22, 38])
+def test_a_forced_call_that_is_cut_is_a_part_of_a_call(client: openai.OpenAI, tokens: int) -> None:
+    wide = {"name": "type", "parameters": {"type": "object", "properties": {"t": {"const": "x" * 90}}}}
+    options: dict[str, Any] = {"tools": [{"type": "function", "function": wide}], "tool_choice": "required"}
+    (choice,) = ask(client, max_tokens=tokens, **options).choices
+    assert (choice.finish_reason, choice.message.content or "") == ("length", "")
+    deltas = [c.delta for chunk in ask(client, max_tokens=tokens, stream=True, **options) for c in chunk.choices]
+    assert not any(delta.content for delta in deltas)
+    streamed = "".join(call.function.arguments for delta in deltas for call in delta.tool_calls or ())
+    calls = choice.message.tool_calls or []
+    assert streamed == "".join(call.function.arguments for call in calls)
+    if tokens == 38:
+        assert calls[0].function.name == "type"
+
+
+def test_history_as_agents_keep_it(client: openai.OpenAI) -> None:
+    call = {"id": "1", "index": 0, "type": "function", "function": {"name": "click", "arguments": '{"x": '}}
+    empty = {"id": "2", "type": "function", "function": {"name": "click", "arguments": ""}}
+    cached = {"type": "text", "text": "go", "cache_control": {"type": "ephemeral"}, "uuid": None}
+    messages: list[Any] = [
+        {"role": "user", "content": [cached]},
+        {"role": "assistant", "content": None, "reasoning_content": "hm", "index": 0, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "bad arguments"},
+        {"role": "assistant", "content": "", "tool_calls": [empty], "annotations": [], "refusal": None},
+        {"role": "function", "name": "click", "content": "done"},
+        {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]},
+        {"role": "user", "content": "and?"},
+    ]
+    answer = client.chat.completions.create(model="small", messages=messages, tools=TOOLS, max_tokens=3)
+    assert answer.usage.completion_tokens == 3
+    plain = to_plain_messages([ChatMessage.model_validate(message) for message in messages])
+    assert plain[1]["content"] == ['\n<tool_call>\n{"name": "click", "arguments": {"x": }\n</tool_call>']
+    assert plain[3]["tool_calls"] == [{"name": "click", "arguments": {}}]
+    assert plain[5]["content"] == [{"type": "text", "text": "no"}]
+
+
+def test_usage_with_every_chunk(client: openai.OpenAI) -> None:
+    options = {"include_usage": True, "continuous_usage_stats": True}
+    counts = [chunk.usage.completion_tokens for chunk in ask(client, stream=True, stream_options=options)]
+    assert counts == sorted(counts)
+    assert (counts[0], counts[-1]) == (0, 12)
+
+
+def test_a_lenient_server_tells_what_it_ignored(serve: Any) -> None:
+    with serve(ServeSettings(model_name="small", sandbox=SANDBOX, drain_seconds=1, lenient=True)) as running:
+        lax = openai.OpenAI(base_url=f"{running.url}/v1", api_key="none", max_retries=0)
+        assert ask(lax, extra_body={"temperatur": 1}).viewfinder["ignored"] == ["temperatur"]
+        with pytest.raises(openai.BadRequestError, match="frequency_penalty"):
+            ask(lax, frequency_penalty=3)
+        with pytest.raises(openai.BadRequestError, match="fsp"):
+            ask(lax, [{"type": "image_url", "image_url": {"url": "data:,x"}, "fsp": 2}])
+
+
+def test_errors_name_what_is_wrong(small_server: Running) -> None:
+    headers = {"Content-Type": "application/json"}
+    url = f"{small_server.url}/v1/chat/completions"
+    broken = httpx.post(url, content='{"é": x}'.encode(), headers=headers)
+    assert (broken.status_code, "at byte 7" in broken.text) == (400, True)
+    packed = httpx.post(url, content=b"x", headers={**headers, "Content-Encoding": "gzip"})
+    assert packed.status_code == 415
+    other = httpx.post(url, json={"model": "other", "messages": [{"role": "user", "content": "x"}]})
+    assert (other.status_code, other.json()["error"]["code"]) == (404, "model_not_found")
+
+
+def test_requests_have_names_and_latencies(client: openai.OpenAI, small_server: Running) -> None:
+    raw = client.chat.completions.with_raw_response.create(
+        model="small", messages=[{"role": "user", "content": "x"}], max_tokens=2, extra_headers={"X-Request-Id": "my-1"}
+    )
+    assert raw.headers["x-request-id"] == "my-1"
+    other = httpx.get(f"{small_server.url}/health", headers={"X-Request-Id": "a b"})
+    assert other.headers["x-request-id"].startswith("req_")
+    text = httpx.get(f"{small_server.url}/metrics").text
+    for name in ("time_to_first_token_seconds", "time_per_output_token_seconds", "e2e_request_latency_seconds"):
+        assert f"viewfinder_{name}_count" in text
+    assert "viewfinder_kv_cache_usage_perc" in text
+
+
+def test_the_documented_fields_are_those_of_the_code() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+    assert all(f"`{name}`" in page for name in [*ChatRequest.model_fields, *UNUSED])

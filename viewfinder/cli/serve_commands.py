@@ -30,6 +30,8 @@ Prices = Annotated[
     tuple[float, float] | None,
     typer.Option("--prices", help="Dollars for a million tokens read and answered, shown in the playground."),
 ]
+Lenient = Annotated[bool, typer.Option("--lenient", help="List unknown fields of chat requests in the answer.")]
+AccessLog = Annotated[bool, typer.Option("--access-log", help="A line for each request, with its id.")]
 MaxRunning = Annotated[int, typer.Option("--max-running", min=1, help="Requests answered at once.")]
 MaxWaiting = Annotated[int, typer.Option("--max-waiting", min=1, help="Requests of one key that may wait.")]
 CacheGb = Annotated[float, typer.Option("--cache-gb", min=0.01, help="Memory for keys and values, GiB.")]
@@ -55,6 +57,8 @@ def serve(
     allow_private_urls: PrivateUrls = False,
     samples: Samples = None,
     prices: Prices = None,
+    lenient: Lenient = False,
+    access_log: AccessLog = False,
     max_running: MaxRunning = 16,
     max_waiting: MaxWaiting = 64,
     cache_gb: CacheGb = 1.0,
@@ -80,6 +84,8 @@ def serve(
         allowed_hosts=tuple(allowed_host or ()),
         samples=None if samples is None else str(samples),
         prices=prices,
+        lenient=lenient,
+        access_log=access_log,
         sandbox=SandboxLimits(workers=decode_workers),
     )
     settings = dataclasses.replace(settings, limits=dataclasses.replace(settings.limits, url_policy=policy))

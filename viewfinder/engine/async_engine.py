@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Unpack
+from typing import NamedTuple, Unpack
 
 from viewfinder.engine.engine import Engine, EngineCore
 from viewfinder.engine.model_runner import StepOutput
@@ -28,6 +28,14 @@ Event = Delta | Reply | Exception
 
 class EngineStoppedError(ViewfinderError):
     """The engine lost this request through no fault of it: it was restarted, or it is shutting down."""
+
+
+class Latency(NamedTuple):
+    """Seconds of one finished request: to its first token, for each token after it, in all."""
+
+    first_token: float
+    each_token: float
+    whole: float
 
 
 class Ticket:
@@ -76,6 +84,7 @@ class AsyncEngine:
         self._thread: threading.Thread | None = None
         self._state = "open"
         self._seconds_each = 1.0
+        self.on_finish: Callable[[Latency], None] = lambda _: None
 
     def _new_core(self) -> EngineCore:
         return EngineCore(self.engine.model, self.config, self.counters)
@@ -162,6 +171,8 @@ class AsyncEngine:
         if output.error is not None:
             self._fail(output.sequence, output.error)
         elif output.token is not None:
+            if output.sequence.first_token is None:
+                output.sequence.first_token = time.monotonic()
             ticket.emit(ticket.output.push(output.token))
             if ticket.output.finished:
                 self._finish(ticket)
@@ -173,7 +184,10 @@ class AsyncEngine:
         self.counters.finished += 1
         self.counters.prompt_tokens += reply.usage.prompt_tokens
         self.counters.completion_tokens += reply.usage.completion_tokens
-        self._seconds_each = 0.9 * self._seconds_each + 0.1 * (time.monotonic() - sequence.arrived)
+        now, tokens = time.monotonic(), reply.usage.completion_tokens
+        self._seconds_each = 0.9 * self._seconds_each + 0.1 * (now - sequence.arrived)
+        first = now if sequence.first_token is None else sequence.first_token
+        self.on_finish(Latency(first - sequence.arrived, (now - first) / max(1, tokens - 1), now - sequence.arrived))
         ticket.emit(reply)
 
     def _fail(self, sequence: TokenSequence, error: Exception) -> None:

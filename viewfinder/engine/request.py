@@ -45,13 +45,14 @@ class RequestOutput:
     def __init__(self, request: EngineRequest, tokenizer: Tokenizer) -> None:
         self.request = request
         self.finished = False
-        self._detokenizer = Detokenizer(tokenizer, request.sampling.stop)
+        sampling = request.sampling
+        self._detokenizer = Detokenizer(tokenizer, sampling.stop, sampling.skip_special_tokens)
         self._tokens: list[Token] = []
 
     def push(self, token: Token) -> Delta:
         """Add a token; a stop string may finish the answer before the engine does."""
         self._tokens.append(token)
-        shown = self._detokenizer.push(token.id)
+        shown = self._detokenizer.push(None if token.is_end else token.id)
         self.finished = token.finish_reason is not None or self._detokenizer.stopped
         if self.finished:
             shown += self._detokenizer.finish()
@@ -80,8 +81,8 @@ class RequestOutput:
 class Detokenizer:
     """Collects one answer. `pieces` has the text of each token; `shown` is what was given out so far."""
 
-    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = ()) -> None:
-        self._stream = tokenizer.stream()
+    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = (), skip_special: bool = True) -> None:
+        self._stream = tokenizer.stream(skip_special)
         self._stop = tuple(s for s in stop if s)
         self._whole = ""
         self._given = 0
@@ -93,9 +94,9 @@ class Detokenizer:
         """The answer so far, without a stop string."""
         return self._whole
 
-    def push(self, token_id: int) -> str:
-        """Add a token; the text that may now be shown."""
-        piece = self._stream.push(token_id)
+    def push(self, token_id: int | None) -> str:
+        """Add a token, None for one without text; the text that may now be shown."""
+        piece = "" if token_id is None else self._stream.push(token_id)
         self.pieces.append(piece)
         return self._extend(piece)
 

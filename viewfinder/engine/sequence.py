@@ -54,6 +54,7 @@ class Sequence:
         num_published_blocks: how many of its blocks others may find.
         pieces: work for the tower; `features` what it gave so far, by piece.
         media_rows: for each token of the prompt, how many media tokens stand before it (one more entry than tokens).
+        arrived, first_token: seconds of the monotonic clock.
         cancelled: the scheduler drops the sequence before the next step. Any thread may set it.
     """
 
@@ -65,6 +66,7 @@ class Sequence:
     token_ids: list[int]
     order: int = field(default_factory=lambda: next(_ORDER))
     arrived: float = field(default_factory=time.monotonic)
+    first_token: float | None = None
     num_computed_tokens: int = 0
     num_published_blocks: int = 0
     block_table: list[int] = field(default_factory=list)

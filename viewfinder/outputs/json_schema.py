@@ -7,11 +7,13 @@ OPAQUE = ("allOf", "not", "if", "then", "else", "patternProperties", "dependentS
 """Words that make the names an object may have depend on several schemas at once: such a schema is left as it is."""
 
 
-def closed(schema: Any) -> Any:
+def closed(schema: Any, *, all_required: bool = False) -> Any:
     """The schema in which an object that lists its properties has no others, where the schema does not say.
 
     JSON schema would allow any, and a weak model goes on inventing them until its budget is spent. What obeys the
     result obeys the original.
+
+    `all_required` also asks for every property that is listed, as OpenAI's `strict` has it.
 
         {"properties": {"a": {}}}  ->  {"properties": {"a": {}}, "additionalProperties": False}
     """
@@ -20,13 +22,16 @@ def closed(schema: Any) -> Any:
     result = dict(cast(Mapping[str, Any], schema))
     for key in ("$defs", "definitions", "properties"):
         if isinstance(parts := result.get(key), Mapping):
-            result[key] = {name: closed(part) for name, part in cast(Mapping[str, Any], parts).items()}
+            named = cast(Mapping[str, Any], parts).items()
+            result[key] = {name: closed(part, all_required=all_required) for name, part in named}
     for key in ("anyOf", "oneOf", "prefixItems"):
         if isinstance(choices := result.get(key), list):
-            result[key] = [closed(part) for part in cast(list[Any], choices)]
+            result[key] = [closed(part, all_required=all_required) for part in cast(list[Any], choices)]
     for key in ("items", "additionalProperties"):
         if key in result:
-            result[key] = closed(result[key])
+            result[key] = closed(result[key], all_required=all_required)
     if isinstance(result.get("properties"), Mapping) and not {"anyOf", "oneOf", "$ref"} & result.keys():
         result.setdefault("additionalProperties", False)
+        if all_required:
+            result["required"] = list(cast(Mapping[str, Any], result["properties"]))
     return result

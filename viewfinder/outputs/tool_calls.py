@@ -93,7 +93,9 @@ def tool_call_grammar(tools: Sequence[dict[str, Any]], thought: bool = True, lon
     rules: list[str] = []
     for i, tool in enumerate(tools):
         function: dict[str, Any] = tool.get("function", tool)
-        parameters: dict[str, Any] = closed(function.get("parameters") or {"type": "object"})
+        parameters: dict[str, Any] = closed(
+            function.get("parameters") or {"type": "object"}, all_required=bool(function.get("strict"))
+        )
         name = json.dumps(function["name"])
         head = json.dumps(f'\n{{"name": {name}, "arguments": ', ensure_ascii=False)
         rules += [f'call{i}: {head} arguments{i} "}}\\n"']

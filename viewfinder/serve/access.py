@@ -17,7 +17,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _STRUCTURE = re.compile(rb"[\[{,]")
-_PRIVATE = ("/v1/", "/metrics", "/samples", "/preview")
+_PRIVATE = ("/v1/", "/metrics", "/samples", "/preview", "/tokenize", "/detokenize")
 
 
 class AccessMiddleware:
@@ -60,11 +60,16 @@ class AccessMiddleware:
         if self._keys and scope["path"].startswith(_PRIVATE) and scope["method"] != "OPTIONS":
             given = hashlib.sha256(_bearer(headers)).digest()
             if not any([hmac.compare_digest(given, key) for key in self._keys]):  # noqa: C419, equal time for all
-                return (
-                    401,
-                    "no API key of this server came with the request; send Authorization: Bearer KEY",
-                    "invalid_api_key",
-                )
+                wrong = "the API key that came with the request is none of this server's; check it"
+                none = "no API key came with the request; send Authorization: Bearer KEY"
+                return 401, wrong if _bearer(headers) else none, "invalid_api_key"
+        encoding = headers.get(b"content-encoding", b"identity").decode("latin-1").lower()
+        if encoding not in ("", "identity"):
+            return (
+                415,
+                f"the body is encoded as {encoding[:40]!r}, which is not undone here; send it as it is",
+                "encoding",
+            )
         return None
 
     def _tenant(self, headers: dict[bytes, bytes]) -> str:
@@ -126,6 +131,9 @@ class _Gone(Exception):
 
 
 def _bearer(headers: dict[bytes, bytes]) -> bytes:
+    """The key: OpenAI's clients send a bearer token, Anthropic's `x-api-key`."""
+    if b"x-api-key" in headers and b"authorization" not in headers:
+        return headers[b"x-api-key"].strip()
     scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
     return key.strip() if scheme.lower() == b"bearer" else b""
 

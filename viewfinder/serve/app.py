@@ -1,10 +1,11 @@
 """The server's routes, put together from an engine, a sandbox and the operator's settings."""
 
 import asyncio
-import json
 import logging
+import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+import uuid
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,22 +14,27 @@ import anyio
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 import viewfinder
 from viewfinder.engine.async_engine import AsyncEngine
+from viewfinder.errors import ViewfinderError
 from viewfinder.media.sandbox import Sandbox
 from viewfinder.serve import tasks
 from viewfinder.serve.access import AccessMiddleware
-from viewfinder.serve.completions import Completion
-from viewfinder.serve.errors import error_body, status_of
+from viewfinder.serve.answering import ClientGoneError, check_model, error_response, unless_gone
+from viewfinder.serve.anthropic_form import AnthropicErrors
+from viewfinder.serve.chat_routes import add_chat_routes
+from viewfinder.serve.docs_page import docs_html
+from viewfinder.serve.errors import error_body
 from viewfinder.serve.metrics import Metrics
-from viewfinder.serve.playground import Page, PreviewRequest, preview
-from viewfinder.serve.protocol import ChatRequest
+from viewfinder.serve.paths import HeadAsGet, add_fallback, allowed_methods
+from viewfinder.serve.playground import POLICY, PreviewRequest, preview
 from viewfinder.serve.request_media import RequestMedia
 from viewfinder.serve.samples import SampleBook, SampleRequest
 from viewfinder.serve.settings import ServeSettings
+from viewfinder.serve.text_endpoints import add_text_routes
 
 _LOG = logging.getLogger(__name__)
 
@@ -100,12 +106,15 @@ def create_app(engine: AsyncEngine, settings: ServeSettings | None = None) -> Fa
     app.state.server = server
     _add_errors(app)
     _add_service_routes(app, server)
-    _add_chat_route(app, server)
+    add_chat_routes(app, server)
+    add_text_routes(app, server)
     _add_task_routes(app, server)
     _add_playground_routes(app, server)
-    app.mount("/", Page(), name="playground")
+    add_fallback(app)
     app.add_middleware(_Observe, server=server)
     app.add_middleware(AccessMiddleware, settings=server.settings)
+    app.add_middleware(AnthropicErrors)
+    app.add_middleware(HeadAsGet)
     if server.settings.cors_origins:
         origins = list(server.settings.cors_origins)
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
@@ -118,32 +127,36 @@ def _add_errors(app: FastAPI) -> None:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"] if part != "body")
         message = f"{where}: {problem['msg']}" if where else str(problem["msg"])
-        if problem["type"] == "extra_forbidden":
-            message = f"{where} is not a field of this endpoint; remove it or check its spelling"
+        if problem["type"] == "unknown_field":
+            where = ".".join(filter(None, (where, problem["ctx"]["name"])))
+            message = f"{where} is not a field of this endpoint; {problem['ctx']['hint']}"
+        elif problem["type"] == "json_invalid":
+            at = len(str(error.body)[: problem["loc"][-1]].encode("utf-8", "replace"))
+            where, message = "", f"the body is no JSON ({problem['ctx']['error']} at byte {at}); correct it there"
         kind = request.headers.get("content-type", "nothing")
-        if not where and "json" not in kind:  # what a web page may send without asking is not taken either
+        if "json" not in kind and (
+            not where or problem["type"] == "json_invalid"
+        ):  # what a web page may send without asking is not taken either
             message = f"the body is declared as {kind[:80]}, so it is not read; send Content-Type: application/json"
         return JSONResponse(error_body(message, 400, "invalid_request", where[:200] or None), 400)
 
     @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> Response:
-        body = error_body(str(error.detail), error.status_code, "http_error")
-        return JSONResponse(body, error.status_code, dict(error.headers or {}))
+    async def refused(request: Request, error: HTTPException) -> Response:
+        message, headers = str(error.detail), dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(allowed_methods(app, request.scope))
+            message = f"{request.url.path[:100]} does not take {request.method[:20]}; it takes {headers['Allow']}"
+        return JSONResponse(error_body(message, error.status_code, "http_error"), error.status_code, headers)
 
+    @app.exception_handler(ViewfinderError)
+    @app.exception_handler(ClientGoneError)
     @app.exception_handler(Exception)
     async def failed(_: Request, error: Exception) -> Response:
-        return _error_response(error)
-
-
-def _error_response(error: BaseException) -> Response:
-    if isinstance(error, _ClientGoneError):
-        return Response(status_code=499)  # nobody reads it; it is counted under this status, as is usual
-    status, body, headers = status_of(error)
-    return JSONResponse(body, status, headers)
+        return error_response(error)
 
 
 class _Observe:
-    """Counts and times requests; paths that do not exist share one name."""
+    """Counts, times, names and logs requests; paths that do not exist share one name."""
 
     def __init__(self, app: Any, server: Server) -> None:
         self._app, self._server = app, server
@@ -153,11 +166,14 @@ class _Observe:
             await self._app(scope, receive, send)
             return
         started, status = time.monotonic(), 500
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        name = given if re.fullmatch(r"[\w.-]{1,128}", given, re.ASCII) else f"req_{uuid.uuid4().hex}"
 
         async def watched(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message = {**message, "headers": [*message["headers"], (b"x-request-id", name.encode())]}
             await send(message)
 
         try:
@@ -165,7 +181,10 @@ class _Observe:
         finally:
             route = scope.get("route")
             path = getattr(route, "path", None) or "other"
-            self._server.metrics.observe(path, status, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            self._server.metrics.observe(path, status, seconds)
+            if self._server.settings.access_log:
+                _LOG.info("%s %s %d %.3f s %s", scope["method"], path, status, seconds, name)
 
 
 def _add_service_routes(app: FastAPI, server: Server) -> None:
@@ -180,6 +199,10 @@ def _add_service_routes(app: FastAPI, server: Server) -> None:
         good = server.engine.is_alive and server.engine.state == "open"
         return JSONResponse({"ready": good, "state": server.engine.state}, 200 if good else 503)
 
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(docs_html(app.openapi()), headers={"Content-Security-Policy": POLICY})
+
     @app.get("/metrics", tags=["service"])
     async def metrics() -> Response:
         """Prometheus text."""
@@ -191,73 +214,13 @@ def _add_service_routes(app: FastAPI, server: Server) -> None:
 
     @app.get("/v1/models/{name:path}", tags=["openai"])
     async def model(name: str) -> dict[str, Any]:
-        if name != server.settings.model_name:
-            raise HTTPException(404, f"there is no model {name[:80]!r}; this server has {server.settings.model_name!r}")
+        check_model(server, name)
         return server.model_card()
-
-
-def _check_model(server: Server, name: str | None) -> None:
-    if name is not None and name != server.settings.model_name:
-        raise HTTPException(404, f"there is no model {name[:80]!r}; this server has {server.settings.model_name!r}")
-
-
-def _add_chat_route(app: FastAPI, server: Server) -> None:
-    @app.post("/v1/chat/completions", tags=["openai"], response_model=None)
-    async def chat(body: ChatRequest, request: Request) -> Response:
-        """OpenAI's chat completions with pictures, clips and documents; `stream` gives server-sent events."""
-        _check_model(server, body.model)
-        completion = Completion(body, server.engine, server.request_media, request.state.tenant)
-        loop = asyncio.get_running_loop()
-        try:
-            await _unless_gone(request, server.in_thread(completion.begin, loop, server.settings.max_choices))
-            if not body.stream:
-                return JSONResponse(await _unless_gone(request, completion.whole()))
-        except BaseException as error:
-            completion.cancel()
-            if isinstance(error, Exception):
-                return _error_response(error)
-            raise
-        return StreamingResponse(
-            _server_sent(completion), media_type="text/event-stream", headers={"Cache-Control": "no-cache"}
-        )
-
-
-async def _server_sent(completion: Completion) -> AsyncIterator[str]:
-    try:
-        async for chunk in completion.chunks():
-            yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
-        yield "data: [DONE]\n\n"
-    except Exception as error:
-        yield f"data: {json.dumps(status_of(error)[1])}\n\n"
-    finally:
-        completion.cancel()
-
-
-class _ClientGoneError(Exception):
-    pass
-
-
-async def _unless_gone(request: Request, work: Awaitable[Any]) -> Any:
-    """The result of `work`, given up when the client hangs up."""
-
-    async def watch() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            continue
-
-    task, watcher = asyncio.ensure_future(work), asyncio.ensure_future(watch())
-    try:
-        await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise _ClientGoneError
-        return task.result()
-    finally:
-        task.cancel()
-        watcher.cancel()
 
 
 def _add_task_routes(app: FastAPI, server: Server) -> None:
     async def run(name: str, body: tasks.TaskRequest, request: Request) -> Response:
-        _check_model(server, body.model)
+        check_model(server, body.model)
         running: list[tasks.Tasks] = []
 
         def work() -> dict[str, Any]:
@@ -266,12 +229,12 @@ def _add_task_routes(app: FastAPI, server: Server) -> None:
             return getattr(job, name)(body)
 
         try:
-            result = await _unless_gone(request, server.in_thread(work))
+            result = await unless_gone(request, server.in_thread(work))
         except BaseException as error:
             for job in running:
                 job.cancel()
             if isinstance(error, Exception):
-                return _error_response(error)
+                return error_response(error)
             raise
         return JSONResponse({"model": server.settings.model_name, **result})
 
@@ -308,4 +271,4 @@ def _add_playground_routes(app: FastAPI, server: Server) -> None:
         try:
             return JSONResponse(await server.in_thread(work, body, server.request_media))
         except Exception as error:
-            return _error_response(error)
+            return error_response(error)

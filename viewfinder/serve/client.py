@@ -10,9 +10,10 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 from PIL import Image
+from pydantic import ValidationError
 
 from viewfinder.media.source import DEFAULT_LIMITS
 from viewfinder.messages import (
@@ -27,11 +28,20 @@ from viewfinder.messages import (
     Usage,
     VideoPart,
 )
-from viewfinder.outputs.tool_calls import format_tool_calls
+from viewfinder.outputs.tool_calls import OPENING, format_tool_call
 from viewfinder.processor.loading import Loaded, expand_documents, load_part
 from viewfinder.processor.processor import Processor
 from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.serve.connection import Connection, ServerError
+
+_REASONS: dict[Any, Literal["stop", "length", "loop", "cancelled"]] = {
+    **dict.fromkeys(("stop", "tool_calls", "function_call"), "stop"),
+    "length": "length",
+    "loop": "loop",
+    "cancelled": "cancelled",
+}
+_SAID = ("max_new_tokens", "temperature", "top_p")
+"""Settings that every server is told; others where they change something, or ours has a default of its own."""
 
 
 class OpenAIChat(ChatModel):
@@ -68,7 +78,7 @@ class OpenAIChat(ChatModel):
         Raises:
             ServerError: no server, no such model.
         """
-        cards = self._server.send("GET", "/models").json().get("data") or []
+        cards = [c for c in self._server.json(self._server.send("GET", "/models")).get("data") or [] if "id" in c]
         found = next((card for card in cards if self._model in (None, card.get("id"))), None)
         if found is None:
             names = ", ".join(str(card.get("id")) for card in cards) or "none"
@@ -100,8 +110,8 @@ class OpenAIChat(ChatModel):
     def chat(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Reply:
         """Answer a conversation, whole. A `grammar` binds our server only; others' answers are read tolerantly."""
         loaded, body = self._body(messages, options)
-        raw = self._server.send("POST", "/chat/completions", body).json()
-        return self._reply(raw, raw["choices"][0], loaded)
+        raw = self._server.json(self._server.send("POST", "/chat/completions", body))
+        return self._read(raw, raw, loaded)
 
     def stream(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Iterator[str | Reply]:
         """Pieces of text as they come, then the `Reply`."""
@@ -110,11 +120,14 @@ class OpenAIChat(ChatModel):
         whole = _Joined()
         given = ""
         for chunk in self._server.events(body):
-            piece = whole.add(chunk)
+            try:
+                piece = whole.add(chunk)
+            except (AttributeError, KeyError, IndexError, TypeError) as error:
+                raise self._server.unreadable(chunk) from error
             given += piece
             if piece:
                 yield piece
-        reply = self._reply(whole.head, whole.choice(), loaded)
+        reply = self._read(whole.head, {"choices": [whole.choice()]}, loaded)
         if len(reply.text) > len(given):  # calls come as fields, not as text
             yield reply.text[len(given) :]
         yield reply
@@ -139,13 +152,9 @@ class OpenAIChat(ChatModel):
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
         }
-        optional = {
-            "top_k": (sampling.top_k, 0),
-            "repetition_penalty": (sampling.repetition_penalty, 1.0),
-            "stop": (list(sampling.stop), []),
-            "seed": (sampling.seed, None),
-        }
-        fields |= {name: value for name, (value, off) in optional.items() if self.is_viewfinder or value != off}
+        plain, off = sampling.model_dump(mode="json"), Sampling().model_dump(mode="json")
+        theirs = self.card["viewfinder"]["sampling"] if self.is_viewfinder else {}  # its defaults may be others
+        fields |= {n: v for n, v in plain.items() if n not in _SAID and (n in theirs or v != off[n])}
         return fields
 
     def _message(self, message: Message, loaded: list[Loaded]) -> dict[str, Any]:
@@ -179,19 +188,30 @@ class OpenAIChat(ChatModel):
         joined = ",".join(_encoded(frame, "JPEG", quality=95) for frame in frames)
         return {"type": "video_url", "video_url": {"url": f"data:video/jpeg;base64,{joined}"}}
 
+    def _read(self, head: dict[str, Any], answer: dict[str, Any], loaded: Sequence[Loaded]) -> Reply:
+        """The reply; raises `ServerError` where the answer is of another shape."""
+        try:
+            return self._reply(head, answer["choices"][0], loaded)
+        except (AttributeError, KeyError, IndexError, TypeError, ValidationError) as error:
+            raise self._server.unreadable(answer) from error
+
     def _reply(self, raw: dict[str, Any], choice: dict[str, Any], loaded: Sequence[Loaded]) -> Reply:
         message = choice["message"]
-        calls = [_read_call(call) for call in message.get("tool_calls") or ()]
         text = message.get("content") or ""
-        if calls:
-            text = format_tool_calls(calls, text)
+        if calls := message.get("tool_calls"):
+            text = "\n".join([*([text] if text else []), *map(_call_text, calls)])
         tokens = (choice.get("logprobs") or {}).get("content") or []
         usage = raw.get("usage") or {}
         own = raw.get("viewfinder") or {}
         reason = (own.get("finish_reasons") or [choice.get("finish_reason")])[0]
+        if reason not in _REASONS:
+            raise ServerError(
+                f"{self.url} ended its answer with the reason {reason!r}, so it may not be complete; expected one of "
+                f"{', '.join(_REASONS)}"
+            )
         return Reply(
             text=text,
-            finish_reason=reason if reason in ("length", "loop", "cancelled") else "stop",
+            finish_reason=_REASONS[reason],
             token_texts=tuple(token["token"] for token in tokens),
             logprobs=tuple(min(0.0, token["logprob"]) for token in tokens),
             usage=Usage(
@@ -241,14 +261,14 @@ def _call(index: int, call: ToolCall) -> dict[str, Any]:
     return {"id": f"call_{index}", "type": "function", "function": function}
 
 
-def _read_call(raw: dict[str, Any]) -> ToolCall:
-    function = raw["function"]
-    arguments = function.get("arguments") or "{}"
+def _call_text(raw: dict[str, Any]) -> str:
+    """A call as the model writes it; one that was cut stays as far as it came."""
+    name, arguments = raw["function"]["name"], raw["function"].get("arguments") or "{}"
     try:
         read = json.loads(arguments) if isinstance(arguments, str) else arguments
-    except ValueError as error:
-        raise ServerError(f"the server's call of {function.get('name')} has arguments that are no JSON") from error
-    return ToolCall(name=function["name"], arguments=read if isinstance(read, dict) else {})
+    except ValueError:
+        return f'{OPENING}\n{{"name": {json.dumps(name)}, "arguments": {arguments}'
+    return format_tool_call(ToolCall(name=name, arguments=read if isinstance(read, dict) else {}))
 
 
 def _encoded(image: Image.Image, kind: str, **options: Any) -> str:

@@ -1,11 +1,11 @@
 """`/v1/chat/completions`: a request to engine tickets, and their events to OpenAI's answers, whole or streamed."""
 
 import asyncio
-import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from viewfinder.engine.async_engine import AsyncEngine, Event, Ticket
@@ -17,10 +17,11 @@ from viewfinder.messages import MediaInfo, Reply, Sampling, parse_messages
 from viewfinder.outputs.boxes import parse_boxes
 from viewfinder.outputs.points import parse_points
 from viewfinder.outputs.spans import parse_spans
-from viewfinder.outputs.tool_calls import OPENING, split_tool_calls, tool_call_grammar
-from viewfinder.processor.processor import Processor
+from viewfinder.outputs.tool_calls import split_tool_calls, tool_call_grammar
+from viewfinder.processor.processor import Prepared, Processor
 from viewfinder.serve.protocol import ChatRequest, NamedTool, to_plain_messages
 from viewfinder.serve.request_media import RequestMedia
+from viewfinder.serve.tool_stream import CallStart, Piece, ToolReader
 
 _FINISH = {"stop": "stop", "length": "length", "loop": "length", "cancelled": "stop"}
 
@@ -42,6 +43,7 @@ class Completion:
         self.request, self.engine, self.request_media, self.tenant = request, engine, request_media, tenant
         self.id = f"chatcmpl-{uuid.uuid4().hex}"
         self.created = int(time.time())
+        self.prompt_tokens = 0
         self.choices: list[Choice] = []
         self._queue: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
         self._tools = [tool.model_dump(exclude_none=True) for tool in request.tools or ()]
@@ -59,15 +61,11 @@ class Completion:
             raise LimitError(
                 f"n is {request.n}, over the {max_choices} answers allowed to one request; ask again instead"
             )
-        chat = self.engine.chat_for(self.tenant, self._processor())
-        messages = parse_messages(to_plain_messages(request.messages))
-        if request.mm_processor_kwargs is not None:
-            messages = request.mm_processor_kwargs.fill(messages)
-        safe = self.request_media.resolve(messages, chat.processor.settings)
-        prepared = chat.processor.prepare(safe, tools=self._tools)
-        sampling = self._sampling()
-        for i in range(request.n):
-            seed = None if sampling.seed is None else sampling.seed + i
+        prompts = self.prompts()
+        self.prompt_tokens = sum(len(prepared.inputs.input_ids) for prepared in prompts)
+        sampling = self.sampling
+        for i, (prepared, copy) in enumerate(product(prompts, range(request.n))):
+            seed = None if sampling.seed is None else sampling.seed + copy
             asked = EngineRequest(
                 prepared,
                 sampling.model_copy(update={"seed": seed}),
@@ -80,6 +78,20 @@ class Completion:
             except Exception:
                 self.cancel()
                 raise
+
+    def prompts(self) -> list[Prepared]:
+        """What is answered `n` times each: the conversation."""
+        return [self.prepare()]
+
+    def prepare(self) -> Prepared:
+        """What the model is given: media fetched and decoded, the conversation in tokens."""
+        request = self.request
+        chat = self.engine.chat_for(self.tenant, self._processor())
+        messages = parse_messages(to_plain_messages(request.messages))
+        if request.mm_processor_kwargs is not None:
+            messages = request.mm_processor_kwargs.fill(messages)
+        safe = self.request_media.resolve(messages, chat.processor.settings)
+        return chat.processor.prepare(safe, tools=self._tools)
 
     def cancel(self) -> None:
         for choice in self.choices:
@@ -94,29 +106,39 @@ class Completion:
 
     async def chunks(self) -> AsyncIterator[dict[str, Any]]:
         """The chunks of a streamed answer."""
+        options = self.request.stream_options
         for choice in self.choices:
-            yield self._chunk(choice.index, {"role": "assistant", "content": ""})
-        held = {choice.index: ToolHold(bool(self._tools) or self._forced) for choice in self.choices}
+            yield self._chunk(choice, {"role": "assistant", "content": ""})
+        readers = {choice.index: self._reader() for choice in self.choices}
         async for choice, event in self._events():
-            if isinstance(event, Delta):
-                text = held[choice.index].push(event.text)
-                if text or self.request.logprobs:
-                    logprobs = {"content": [self._token(event)]} if self.request.logprobs else None
-                    yield self._chunk(choice.index, {"content": text}, logprobs=logprobs)
-                continue
-            _, calls = self._split(event)
-            rest = "" if calls else held[choice.index].rest()
-            if rest:
-                yield self._chunk(choice.index, {"content": rest})
-            for i, call in enumerate(calls):
-                yield self._chunk(choice.index, {"tool_calls": [{"index": i, **call}]})
-            yield self._chunk(choice.index, {}, finish=self._finish(event, calls))
-        if self.request.stream_options is not None and self.request.stream_options.include_usage:
+            reader = readers[choice.index]
+            pieces = reader.push(event.text) if isinstance(event, Delta) else reader.finish(_is_cut(event))
+            deltas = [self._delta(piece, reader) for piece in pieces]
+            logprobs = None
+            if self.request.logprobs and isinstance(event, Delta):
+                logprobs, deltas = {"content": [self._token(event)]}, deltas or [{"content": ""}]
+            for delta in deltas:
+                yield self._chunk(choice, delta, logprobs=logprobs)
+                logprobs = None
+            if isinstance(event, Reply):
+                yield self._chunk(choice, {}, finish=_finish(event, reader))
+        if options is not None and options.include_usage:
             yield {**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage()}
 
-    @property
-    def _forced(self) -> bool:
-        return self.request.tool_choice == "required" or isinstance(self.request.tool_choice, NamedTool)
+    def _reader(self) -> ToolReader:
+        names = {tool["function"]["name"] for tool in self._tools}
+        return ToolReader(names, 1 if self.request.parallel_tool_calls is False else None)
+
+    def _delta(self, piece: Piece, reader: ToolReader) -> dict[str, Any]:
+        if isinstance(piece, str):
+            return {"content": piece}
+        call: dict[str, Any] = {"index": reader.num_calls - 1}
+        if isinstance(piece, CallStart):
+            function = {"name": piece.name, "arguments": ""}
+            call |= {"id": f"call_{uuid.uuid4().hex[:24]}", "type": "function", "function": function}
+        else:
+            call["function"] = {"arguments": piece.text}
+        return {"tool_calls": [call]}
 
     def _processor(self) -> Processor:
         request, own = self.request, self.engine.engine.processor
@@ -129,28 +151,19 @@ class Completion:
         low = min(request.min_pixels or own.settings.min_pixels, high)
         return Processor(own.tokenizer, own.settings.with_(min_pixels=low, max_pixels=high))
 
-    def _sampling(self) -> Sampling:
-        request = self.request
-        given = {
-            "max_new_tokens": request.max_completion_tokens or request.max_tokens,
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            "top_k": request.top_k,
-            "repetition_penalty": request.repetition_penalty,
-            "seed": request.seed,
-            "stop": (request.stop,) if isinstance(request.stop, str) else request.stop,
-        }
-        known = {name: value for name, value in given.items() if value is not None}
-        return Sampling(**{**self.engine.engine.sampling.model_dump(), **known})
+    @property
+    def sampling(self) -> Sampling:
+        """How tokens are chosen: the request's wishes over the model's own."""
+        return self.request.sampling_over(self.engine.engine.sampling)
 
     def _constraint(self) -> Constraint | None:
         request = self.request
-        if self._forced:
+        if request.is_forced:
             wanted = request.tool_choice.function.name if isinstance(request.tool_choice, NamedTool) else None
             tools = [tool for tool in self._tools if wanted in (None, tool["function"]["name"])]
             return self.engine.engine.constraint(None, tool_call_grammar(tools, thought=False))
-        schema = request.response_format.schema_for_engine if request.response_format else None
-        return self.engine.engine.constraint(schema, request.grammar)
+        structures = request.structures
+        return structures[0].compile(self.engine.engine.grammars) if structures else None
 
     def _listener(self, loop: asyncio.AbstractEventLoop, index: int) -> Callable[[Event], None]:
         def listen(event: Event) -> None:
@@ -178,15 +191,29 @@ class Completion:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.request.model}
 
     def _chunk(
-        self, index: int, delta: dict[str, Any], *, finish: str | None = None, logprobs: Any = None
+        self, choice: Choice, delta: dict[str, Any], *, finish: str | None = None, logprobs: Any = None
     ) -> dict[str, Any]:
-        choice = {"index": index, "delta": delta, "finish_reason": finish, "logprobs": logprobs}
-        chunk = {**self._head("chat.completion.chunk"), "choices": [choice]}
-        return chunk if finish is None else {**chunk, "viewfinder": self._seen(only=index)}
+        said = {"index": choice.index, "delta": delta, "finish_reason": finish, "logprobs": logprobs}
+        chunk = {**self._head("chat.completion.chunk"), "choices": [said]}
+        options = self.request.stream_options
+        if options is not None and options.continuous_usage_stats:
+            chunk["usage"] = self._usage()
+        return chunk if finish is None else {**chunk, "viewfinder": self._seen(only=choice.index)}
 
     def _choice(self, choice: Choice) -> dict[str, Any]:
         assert choice.reply is not None
-        words, calls = self._split(choice.reply)
+        reader = self._reader()
+        words, calls = "", list[dict[str, Any]]()
+        for piece in [*reader.push(choice.reply.text), *reader.finish(_is_cut(choice.reply))]:
+            if isinstance(piece, str):
+                words += piece
+            elif isinstance(piece, CallStart):
+                function = {"name": piece.name, "arguments": ""}
+                calls.append({"id": f"call_{uuid.uuid4().hex[:24]}", "type": "function", "function": function})
+            else:
+                calls[-1]["function"]["arguments"] += piece.text
+        if calls:
+            words = split_tool_calls(words)[0]
         message: dict[str, Any] = {"role": "assistant", "content": words or None if calls else words}
         if calls:
             message["tool_calls"] = calls
@@ -194,32 +221,9 @@ class Completion:
         return {
             "index": choice.index,
             "message": message,
-            "finish_reason": self._finish(choice.reply, calls),
+            "finish_reason": _finish(choice.reply, reader),
             "logprobs": logprobs,
         }
-
-    def _split(self, reply: Reply) -> tuple[str, list[dict[str, Any]]]:
-        """The words, and calls to tools that exist, in OpenAI's form."""
-        if not self._tools:
-            return reply.text, []
-        words, calls = split_tool_calls(reply.text)
-        names = {tool["function"]["name"] for tool in self._tools}
-        known = [call for call in calls if call.name in names]
-        if self.request.parallel_tool_calls is False:
-            known = known[:1]
-        if not known:
-            return reply.text, []
-        return words, [
-            {
-                "id": f"call_{uuid.uuid4().hex[:24]}",
-                "type": "function",
-                "function": {"name": call.name, "arguments": json.dumps(call.arguments, ensure_ascii=False)},
-            }
-            for call in known
-        ]
-
-    def _finish(self, reply: Reply, calls: Sequence[Any]) -> str:
-        return "tool_calls" if calls else _FINISH[reply.finish_reason]
 
     def _token(self, delta: Delta) -> dict[str, Any]:
         return {**self._named(delta.token.id, delta.token.logprob, delta.piece), "top_logprobs": self._top(delta.token)}
@@ -234,8 +238,7 @@ class Completion:
 
     def _usage(self) -> dict[str, Any]:
         replies = [choice.reply for choice in self.choices if choice.reply is not None]
-        prompt = replies[0].usage.prompt_tokens
-        answer = sum(reply.usage.completion_tokens for reply in replies)
+        prompt, answer = self.prompt_tokens, sum(reply.usage.completion_tokens for reply in replies)
         return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
 
     def _seen(self, only: int | None = None) -> dict[str, Any]:
@@ -247,39 +250,22 @@ class Completion:
             "finish_reasons": [reply.finish_reason for reply in replies],
             "coordinates": self.request.coordinates,
         }
+        if self.request.model_extra:
+            seen["ignored"] = sorted(self.request.model_extra)
         if self.request.coordinates == "original":
             seen["places"] = [places(reply) for reply in replies]
         return seen
 
 
-class ToolHold:
-    """Keeps back text that is or may become a tool call, as streamed text cannot be taken back."""
+def _is_cut(reply: Reply) -> bool:
+    return _FINISH[reply.finish_reason] == "length"
 
-    def __init__(self, has_tools: bool) -> None:
-        self._has_tools = has_tools
-        self._held = ""
-        self._inside = False
 
-    def push(self, text: str) -> str:
-        """What may be shown now."""
-        if not self._has_tools:
-            return text
-        self._held += text
-        if self._inside:
-            return ""
-        at = self._held.find(OPENING)
-        self._inside = at >= 0
-        if at < 0:
-            ends = range(min(len(OPENING) - 1, len(self._held)), 0, -1)
-            size = next((n for n in ends if self._held.endswith(OPENING[:n])), 0)
-            at = len(self._held) - size
-        shown, self._held = self._held[:at], self._held[at:]
-        return shown
-
-    def rest(self) -> str:
-        """What was kept back and turned out to be text."""
-        held, self._held = self._held, ""
-        return held
+def _finish(reply: Reply, reader: ToolReader) -> str:
+    """A call that was cut is no complete call."""
+    if reader.num_calls and not (reader.is_open and _is_cut(reply)):
+        return "tool_calls"
+    return _FINISH[reply.finish_reason]
 
 
 def described(media: Sequence[MediaInfo], stamp: str) -> dict[str, Any]:

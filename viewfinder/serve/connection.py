@@ -1,8 +1,9 @@
 """Requests to an OpenAI-compatible server: asked again when it is busy, and one sentence when it fails."""
 
 import json
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import httpx
 from viewfinder.errors import ViewfinderError
 
 _TRIES = 4
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 class ServerError(ViewfinderError):
@@ -63,14 +65,49 @@ class Connection:
             except httpx.HTTPError as error:
                 raise self._unreachable(error) from error
 
+    def json(self, answer: httpx.Response) -> dict[str, Any]:
+        """The object that an answer is.
+
+        Raises:
+            ServerError: it is something else.
+        """
+        try:
+            value = answer.json()
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise self.unreadable(answer.text)
+        return value
+
+    def unreadable(self, what: object) -> ServerError:
+        """What to raise for an answer that is not of OpenAI's shape."""
+        return ServerError(
+            f"{self.url} answered {str(what)[:120]!r}, which is no chat completion, so nothing can be read from it; "
+            "check that the address is an OpenAI-compatible server's"
+        )
+
     def _lines(self, answer: httpx.Response) -> Iterator[dict[str, Any]]:
-        for line in answer.iter_lines():
-            if not line.startswith("data:") or line[5:].strip() == "[DONE]":
+        """The data of server-sent events up to `[DONE]`, without which the answer is not complete."""
+        kind = ""
+        for line in sse_lines(answer.iter_bytes()):
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            kind = value if name == "event" else "" if not line else kind
+            if name != "data":
                 continue
-            chunk = json.loads(line[5:])
-            if "error" in chunk:
-                raise ServerError(f"{self.url} gave up in the middle: {chunk['error'].get('message')}")
+            if value.strip() == "[DONE]":
+                return
+            try:
+                chunk = json.loads(value)
+            except ValueError:
+                chunk = None
+            if not isinstance(chunk, dict):
+                raise self.unreadable(value)
+            if kind == "error" or "error" in chunk:
+                error = chunk.get("error", chunk)
+                raise ServerError(f"{self.url} gave up in the middle: {_message_of(error)}")
             yield chunk
+        raise ServerError(f"{self.url} broke off in the middle of an answer (no [DONE] came); ask again")
 
     def _worth_another(self, answer: httpx.Response, body: dict[str, Any] | None) -> bool:
         if answer.status_code == 400 and body and "logprobs" in body and "logprob" in answer.text:
@@ -85,7 +122,7 @@ class Connection:
 
     def _refused(self, answer: httpx.Response) -> ServerError:
         try:
-            reason = answer.json()["error"]["message"]
+            reason = _message_of(answer.json()["error"])
         except (ValueError, KeyError, TypeError):
             reason = answer.text[:200]
         return ServerError(f"{self.url} answered {answer.status_code}: {reason}")
@@ -93,3 +130,22 @@ class Connection:
     def _unreachable(self, error: httpx.HTTPError) -> ServerError:
         reason = str(error) or type(error).__name__
         return ServerError(f"{self.url} cannot be reached ({reason}); check the address and that the server runs")
+
+
+def _message_of(error: Any) -> str:
+    return str(error.get("message", error) if isinstance(error, dict) else error)[:500]
+
+
+def sse_lines(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Lines of a stream of events, which end at CR LF, LF or CR and at nothing else.
+
+    U+2028 and U+0085 may stand in an answer, and `str.splitlines` would cut there.
+    """
+    held = b""
+    for piece in pieces:
+        held += piece
+        whole = len(held) - held.endswith(b"\r")  # LF may follow in the next piece
+        *lines, rest = _LINE_END.split(held[:whole])
+        held = rest + held[whole:]
+        yield from (line.decode("utf-8", "replace") for line in lines)
+    yield from (line.decode("utf-8", "replace") for line in _LINE_END.split(held) if line)

@@ -10,7 +10,13 @@ from viewfinder.media.sandbox import WorkerLostError
 
 _LOG = logging.getLogger(__name__)
 
+
+class UnknownModelError(ViewfinderError):
+    """A request for a model that is not served here."""
+
+
 _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
+    (UnknownModelError, 404, "model_not_found"),
     (BusyError, 429, "rate_limit_exceeded"),
     (EngineStoppedError, 503, "engine_restarted"),
     (WorkerLostError, 503, "worker_lost"),

@@ -1,4 +1,7 @@
-"""Prometheus metrics of one server: requests as they end, and the engine's own counters when asked."""
+"""Prometheus metrics of one server: requests as they end, and the engine's own counters when asked.
+
+Names are vLLM's behind another prefix where the meaning is the same.
+"""
 
 from collections.abc import Iterator
 
@@ -6,9 +9,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from viewfinder.engine.async_engine import AsyncEngine
+from viewfinder.engine.async_engine import AsyncEngine, Latency
 from viewfinder.media.sandbox import Sandbox
 
+_LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
@@ -27,7 +31,20 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._latencies = {
+            field: Histogram(f"viewfinder_{name}_seconds", text, buckets=_LATENCIES, registry=self.registry)
+            for field, name, text in (
+                ("first_token", "time_to_first_token", "From the queue to the first token"),
+                ("each_token", "time_per_output_token", "Of each token after the first"),
+                ("whole", "e2e_request_latency", "From the queue to the last token"),
+            )
+        }
+        engine.on_finish = self._finished
         self.registry.register(_Engine(engine, sandbox))
+
+    def _finished(self, latency: Latency) -> None:
+        for field, histogram in self._latencies.items():
+            histogram.observe(getattr(latency, field))
 
     def observe(self, path: str, status: int, seconds: float) -> None:
         self._requests.labels(path, str(status)).inc()
@@ -52,9 +69,9 @@ class _Engine(Collector):
             yield CounterMetricFamily(f"viewfinder_engine_{name}", name.replace("_", " "), value=value)
         used = 1 - blocks.num_available / blocks.num_blocks
         for name, value, text in (
-            ("requests_running", len(scheduler.running), "Requests being answered"),
-            ("requests_waiting", scheduler.num_waiting, "Requests in the queue"),
-            ("kv_cache_used", used, "Share of the cache's blocks in use"),
+            ("num_requests_running", len(scheduler.running), "Requests being answered"),
+            ("num_requests_waiting", scheduler.num_waiting, "Requests in the queue"),
+            ("kv_cache_usage_perc", used, "Share of the cache's blocks in use"),
             ("feature_cache_bytes", features.num_bytes, "Bytes of the vision-feature cache"),
         ):
             yield GaugeMetricFamily(f"viewfinder_{name}", text, value=value)

@@ -1,90 +1,72 @@
-"""The bodies of requests, in OpenAI's shapes and ours; an unknown field is an error, never ignored.
+"""The bodies of chat requests, in OpenAI's shapes and ours, and their messages as `viewfinder.messages` has them."""
 
-Fields of OpenAI's API that this engine has no use for are accepted at the value that changes nothing and
-refused at any other.
-"""
-
+import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from viewfinder.errors import MessageError
 from viewfinder.messages import Message, Part, VideoPart
+from viewfinder.outputs.tool_calls import CLOSING, OPENING
+from viewfinder.serve.body import Body, Finite, check_json
+from viewfinder.serve.openai_fields import UNUSED, without_unused
+from viewfinder.serve.sampling_fields import SamplingFields
+from viewfinder.serve.structured import StructureFields
 
+_BOOKKEEPING = ("cache_control", "uuid", "annotations")  # of parts: where others cache, and what they cite
 Coordinates = Literal["original", "model"]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-_DEEPEST = 48
-
-
-class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class StreamOptions(Body):
     include_usage: bool = False
+    continuous_usage_stats: bool = False
     include_obfuscation: bool = False
 
 
 class FunctionCall(Body):
     name: str
-    arguments: str | dict[str, Any]
+    arguments: str | dict[str, Any] = ""
 
 
 class AssistantToolCall(Body):
+    """A call as clients keep it: `index` is left over from a stream. Broken arguments are read as text."""
+
     id: str | None = None
+    index: int | None = None
+    cache_control: dict[str, Any] | None = None
     type: Literal["function"] = "function"
     function: FunctionCall
 
 
 class ChatMessage(Body):
-    """`content` is text, or parts as `viewfinder.messages` reads them and OpenAI's `file`."""
+    """`content` is text, or parts as `viewfinder.messages` reads them and OpenAI's `file` and `refusal`.
 
-    role: Literal["system", "developer", "user", "assistant", "tool"]
+    What agents keep of an answer is taken back: thoughts of models that think are not shown to this one.
+    """
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[dict[str, Any]] | None = None
     name: str | None = None
     tool_call_id: str | None = None
     tool_calls: list[AssistantToolCall] | None = None
-    refusal: None = None
-    annotations: list[Any] | None = Field(default=None, max_length=0)
+    refusal: str | None = None
+    annotations: list[Any] | None = None
     audio: None = None
-    function_call: None = None
+    function_call: FunctionCall | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    reasoning_details: Any = None
+    provider_specific_fields: Any = None
+    index: int | None = None
+    id: str | None = None
+    cache_control: dict[str, Any] | None = None
 
     @field_validator("content")
     @classmethod
     def _plain(cls, value: Any) -> Any:
         check_json(value)
         return value
-
-
-class JsonSchema(Body):
-    name: str = "answer"
-    description: str | None = None
-    schema_: dict[str, Any] = Field(alias="schema")
-    strict: bool | None = None
-
-    @field_validator("schema_")
-    @classmethod
-    def _plain(cls, value: Any) -> Any:
-        check_json(value)
-        return value
-
-
-class ResponseFormat(Body):
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: JsonSchema | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> "ResponseFormat":
-        if (self.type == "json_schema") != (self.json_schema is not None):
-            raise ValueError("type json_schema and the field json_schema go together")
-        return self
-
-    @property
-    def schema_for_engine(self) -> dict[str, Any] | None:
-        if self.json_schema is not None:
-            return self.json_schema.schema_
-        return {"type": "object"} if self.type == "json_object" else None
 
 
 class Function(Body):
@@ -103,6 +85,7 @@ class Function(Body):
 class Tool(Body):
     type: Literal["function"]
     function: Function
+    cache_control: dict[str, Any] | None = None
 
 
 class NamedFunction(Body):
@@ -143,100 +126,108 @@ class MediaDefaults(Body):
         return part.model_copy(update=update)
 
 
-class ChatRequest(Body):
+class ChatTemplateKwargs(Body):
+    """Variables of chat templates: those that change nothing in this model's."""
+
+    add_vision_id: Literal[False] | None = None
+    add_generation_prompt: Literal[True] | None = None
+    enable_thinking: bool | None = None
+    thinking: bool | None = None
+
+
+class ChatRequest(SamplingFields, StructureFields):
     """`POST /v1/chat/completions`."""
 
     model: str
     messages: list[ChatMessage] = Field(min_length=1, max_length=1000)
     stream: bool = False
     stream_options: StreamOptions | None = None
-    max_tokens: int | None = Field(default=None, gt=0, le=10**6)
-    max_completion_tokens: int | None = Field(default=None, gt=0, le=10**6)
-    temperature: Finite | None = Field(default=None, ge=0, le=100)
-    top_p: Finite | None = Field(default=None, gt=0, le=1)
-    top_k: int | None = Field(default=None, ge=0, le=10**6)
-    repetition_penalty: Finite | None = Field(default=None, gt=0, le=100)
     n: int = Field(default=1, ge=1)
-    stop: str | Annotated[list[str], Field(max_length=16)] | None = None
-    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
     logprobs: bool = False
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     tools: list[Tool] | None = Field(default=None, max_length=128)
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
-    response_format: ResponseFormat | None = None
-    grammar: str | None = Field(default=None, max_length=200_000, description="Lark grammar of the answer.")
     coordinates: Coordinates = "model"
     min_pixels: int | None = Field(default=None, gt=0, description="For every picture without its own.")
     max_pixels: int | None = Field(default=None, gt=0)
     mm_processor_kwargs: MediaDefaults | None = None
-    user: str | None = None
-    metadata: dict[str, str] | None = None
-    store: bool | None = None
-    service_tier: Literal["auto", "default"] | None = None
-    frequency_penalty: Finite | None = Field(default=None, ge=0, le=0, description="Only 0; see repetition_penalty.")
-    presence_penalty: Finite | None = Field(default=None, ge=0, le=0, description="Only 0; see repetition_penalty.")
-    logit_bias: dict[str, float] | None = Field(default=None, max_length=0)
+    chat_template_kwargs: ChatTemplateKwargs | None = None
+
+    @classmethod
+    def known_elsewhere(cls) -> tuple[str, ...]:
+        return tuple(UNUSED)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unused(cls, data: Any) -> Any:
+        return without_unused(data) if isinstance(data, dict) else data
+
+    @property
+    def is_forced(self) -> bool:
+        """A tool must be called."""
+        return self.tool_choice not in (None, "none", "auto")
 
     @model_validator(mode="after")
-    def _consistent(self) -> "ChatRequest":
+    def _consistent(self) -> Self:
         if self.top_logprobs and not self.logprobs:
             raise ValueError("top_logprobs needs logprobs to be true")
         if self.stream_options is not None and not self.stream:
             raise ValueError("stream_options need stream to be true")
-        if self.tool_choice not in (None, "none", "auto") and not self.tools:
+        if self.is_forced and not self.tools:
             raise ValueError("tool_choice asks for a tool and there are no tools")
         if isinstance(self.tool_choice, NamedTool):
             names = [tool.function.name for tool in self.tools or ()]
             if self.tool_choice.function.name not in names:
                 raise ValueError(f"tool_choice names a function that is not among {names}")
-        schema = self.response_format is not None and self.response_format.type != "text"
-        forced = self.tool_choice not in (None, "none", "auto")
-        if schema + forced + (self.grammar is not None) > 1:
+        if len(self.structures) + self.is_forced > 1:
             raise ValueError("only one of response_format, grammar and a required tool can shape an answer")
         return self
 
 
-def check_json(value: Any, depth: int = 0) -> None:
-    """Refuse what would hurt further inside: nesting without end, and halves of characters.
-
-    Raises:
-        ValueError: says which.
-    """
-    if depth > _DEEPEST:
-        raise ValueError(f"is nested over {_DEEPEST} levels deep")
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError("holds a lone surrogate, which is no text") from None
-    elif isinstance(value, dict):
-        for key, part in value.items():
-            check_json(key, depth)
-            check_json(part, depth + 1)
-    elif isinstance(value, list):
-        for part in value:
-            check_json(part, depth + 1)
-
-
 def to_plain_messages(messages: list[ChatMessage]) -> list[dict[str, Any]]:
     """Messages as `messages.parse_messages` takes them: `developer` is a system turn, files are media."""
-    result: list[dict[str, Any]] = []
-    for message in messages:
-        raw: dict[str, Any] = {
-            "role": "system" if message.role == "developer" else message.role,
-            "content": [_part(part) for part in message.content]
-            if isinstance(message.content, list)
-            else message.content,
-        }
-        if message.tool_calls:
-            raw["tool_calls"] = [call.model_dump(include={"function"}) for call in message.tool_calls]
-        result.append(raw)
-    return result
+    return [_plain_message(message) for message in messages]
 
 
-def _part(raw: dict[str, Any]) -> dict[str, Any]:
-    """OpenAI's `file` part by the kind its data says it is; other parts as they are."""
+def _plain_message(message: ChatMessage) -> dict[str, Any]:
+    content: Any = message.content if isinstance(message.content, list) else [message.content, message.refusal]
+    raw: dict[str, Any] = {
+        "role": {"developer": "system", "function": "tool"}.get(message.role, message.role),
+        "content": [_part(part) for part in content if part is not None],
+    }
+    calls = [call.function for call in message.tool_calls or ()] or [message.function_call]
+    asked = [call for call in calls if call is not None]
+    read = [_arguments(call) for call in asked]
+    if any(arguments is None for arguments in read):  # what the model wrote, so that it can see its mistake
+        texts = (f'{{"name": {json.dumps(call.name)}, "arguments": {call.arguments}}}' for call in asked)
+        raw["content"] += [f"\n{OPENING}\n{text}\n{CLOSING}" for text in texts]
+    elif asked:
+        raw["tool_calls"] = [
+            {"name": call.name, "arguments": arguments} for call, arguments in zip(asked, read, strict=True)
+        ]
+    return raw
+
+
+def _arguments(call: FunctionCall) -> dict[str, Any] | None:
+    """As an object; None where the text is not that of one."""
+    if isinstance(call.arguments, dict):
+        return call.arguments
+    try:
+        value = json.loads(call.arguments.strip() or "{}")
+        check_json(value)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _part(raw: Any) -> Any:
+    """OpenAI's `file` part by the kind its data says it is, `refusal` as text; other parts without bookkeeping."""
+    if not isinstance(raw, dict):
+        return raw
+    raw = {key: value for key, value in raw.items() if key not in _BOOKKEEPING}
+    if raw.get("type") == "refusal":
+        return {"type": "text", "text": str(raw.get("refusal") or "")}
     if "file" not in raw:
         return raw
     file = raw["file"]

@@ -26,6 +26,8 @@ class ServeSettings:
     max_requests: being prepared or answered at once, of all tenants; max_choices: n of one request.
     max_media: pictures and clips of one request.
     limits: caps of one medium; sandbox: of the processes that decode.
+    lenient: unknown fields of a chat request are told in the answer instead of refused.
+    access_log: a line for each request, with its id.
     samples: folder that corrected answers are kept in; None refuses them.
     prices: of a million tokens read and of a million answered, in dollars, for the playground to tell costs; None
         when nobody pays.
@@ -58,6 +60,8 @@ class ServeSettings:
         )
     )
     sandbox: SandboxLimits = field(default_factory=SandboxLimits)
+    lenient: bool = False
+    access_log: bool = False
     samples: str | None = None
     prices: tuple[float, float] | None = None
 

@@ -1,0 +1,65 @@
+"""What every request body is: null is the default, and what is unknown is refused by its nearest known name."""
+
+import difflib
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+_DEEPEST = 48
+Known = TypeVar("Known", bound="Body")
+
+
+class Body(BaseModel):
+    """A field that is null is absent. An unknown field is an error, or kept in `model_extra` by a lenient copy."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def known_elsewhere(cls) -> tuple[str, ...]:
+        """Names that are no fields of the engine and known all the same."""
+        return ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        given = {name: value for name, value in data.items() if value is not None}
+        known = {field.alias or name for name, field in cls.model_fields.items()} | {*cls.known_elsewhere()}
+        unknown = [str(name) for name in given if name not in known]
+        if unknown and cls.model_config.get("extra") == "forbid":
+            near = difflib.get_close_matches(unknown[0], sorted(known), 1)
+            hint = f"did you mean {near[0]}?" if near else "remove it or check its spelling"
+            raise PydanticCustomError(
+                "unknown_field", "{name} is not a field here; {hint}", {"name": unknown[0][:80], "hint": hint}
+            )
+        return given
+
+
+def lenient(shape: type[Known]) -> type[Known]:
+    """The same body that keeps its unknown fields in `model_extra` instead of refusing them."""
+    return type(shape.__name__, (shape,), {"model_config": ConfigDict(extra="allow"), "__doc__": shape.__doc__})
+
+
+def check_json(value: Any, depth: int = 0) -> None:
+    """Refuse what would hurt further inside: nesting without end, and halves of characters.
+
+    Raises:
+        ValueError: says which.
+    """
+    if depth > _DEEPEST:
+        raise ValueError(f"is nested over {_DEEPEST} levels deep")
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("holds a lone surrogate, which is no text") from None
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            check_json(key, depth)
+            check_json(part, depth + 1)
+    elif isinstance(value, list):
+        for part in value:
+            check_json(part, depth + 1)
