@@ -26,7 +26,7 @@ from viewfinder.serve.request_media import RequestMedia
 if TYPE_CHECKING:
     from viewfinder.serve.app import Server
 
-Text = Annotated[str, Field(max_length=4_000_000)]
+Text = Annotated[str, Field(max_length=1_000_000)]
 Ids = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=1_000_000)]
 
 
@@ -211,23 +211,27 @@ def add_text_routes(app: FastAPI, server: "Server") -> None:
         """The tokens of a text, or of a conversation with its pictures."""
         check_model(server, body.model)
 
-        def work() -> list[int]:
+        def ids() -> list[int]:
             if body.prompt is not None:
                 return ids_of(processor, body.prompt) if body.prompt else []
             chat = to_chat_request(model=server.settings.model_name, messages=body.messages, tools=body.tools)
             completion = Completion(chat, server.engine, server.request_media, request.state.tenant)
             return completion.prepare().inputs.input_ids.tolist()
 
-        ids = await unless_gone(request, server.in_thread(work))
-        names = [processor.tokenizer.decode([i], False) for i in ids] if body.return_token_strs else None
-        most = server.request_media.context
-        return JSONResponse({"count": len(ids), "max_model_len": most, "tokens": ids, "token_strs": names})
+        def work() -> dict[str, Any]:
+            found = ids()
+            names = [processor.tokenizer.decode([i], False) for i in found] if body.return_token_strs else None
+            most = server.request_media.context
+            return {"count": len(found), "max_model_len": most, "tokens": found, "token_strs": names}
+
+        return JSONResponse(await unless_gone(request, server.in_thread(work)))
 
     @app.post("/detokenize", tags=["text"], response_model=None)
     async def detokenize(body: DetokenizeRequest, request: Request) -> Response:
         """The text of tokens; control tokens by their names."""
         check_model(server, body.model)
-        return JSONResponse({"prompt": processor.tokenizer.decode(body.tokens, False)})
+        text = await unless_gone(request, server.in_thread(processor.tokenizer.decode, body.tokens, False))
+        return JSONResponse({"prompt": text})
 
     @app.get("/version", tags=["service"])
     async def version() -> dict[str, str]:
