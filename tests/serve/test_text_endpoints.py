@@ -79,6 +79,14 @@ def test_a_stream_joined_is_the_whole_with_its_logprobs(client: openai.OpenAI) -
     assert all(len(top) == 2 for top in logprobs.top_logprobs or ())
 
 
+def test_fields_that_load_tools_send_are_the_chats(client: openai.OpenAI) -> None:
+    more = {"ignore_eos": True, "min_tokens": 8, "stop_token_ids": [5], "skip_special_tokens": True, "top_k": -1}
+    answer = ask(client, "one two", extra_body=more, presence_penalty=0.5, logit_bias={"65": 100})
+    assert set(answer.choices[0].text) == {ask(client, [65], echo=True, max_tokens=1).choices[0].text[0]}
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == 8
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
@@ -88,6 +96,7 @@ def test_a_stream_joined_is_the_whole_with_its_logprobs(client: openai.OpenAI) -
         ({"prompt": ["x"] * 9}, "9 answers"),
         ({"suffix": "end"}, "suffix is not taken"),
         ({"best_of": 3}, "best_of"),
+        ({"repetition_penalty": 5e-324, "temperature": 1}, "repetition_penalty"),
         ({"echo": True, "logprobs": 1}, "echo and logprobs"),
         ({"frobnicate": 1}, "frobnicate"),
     ],
