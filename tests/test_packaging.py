@@ -29,6 +29,7 @@ FOR_TESTS = ("dev", "parity")
 
 SERVED = {
     "serve": ("viewfinder.serve.",),
+    "mcp": ("viewfinder.cli.mcp_tools.",),
     "materials": ("viewfinder.data.synth.charts.plotly_plots", "viewfinder.data.synth.charts.seaborn_plots"),
 }
 """The modules that an extra serves by beginnings of names: they alone may import it at the top of the file. All others
@@ -120,6 +121,7 @@ def test_every_module_imports_with_the_core_and_its_extra_alone(extra: str | Non
         ("datasketch", ["data", "filter", "{set}", "near_duplicates", "--out", "{out}"], "data"),
         ("playwright", ["agent", "x", "--browser", "https://example.org"], "agent"),
         ("fastapi", ["serve"], "serve"),
+        ("mcp", ["mcp"], "mcp"),
     ],
 )
 def test_what_is_not_installed_is_named_with_its_extra(

@@ -121,7 +121,7 @@ class Sampling(BaseModel):
     top_k: int = Field(default=0, ge=-1)
     top_p: float = Field(default=1.0, ge=0, le=1)
     min_p: float = Field(default=0.0, ge=0, le=1)
-    repetition_penalty: float = Field(default=1.0, gt=0)
+    repetition_penalty: float = Field(default=1.0, ge=0.01)  # far under it logits are no numbers any more
     presence_penalty: float = Field(default=0.0, ge=-2, le=2)
     frequency_penalty: float = Field(default=0.0, ge=-2, le=2)
     logit_bias: dict[int, float] = Field(default_factory=dict[int, float])

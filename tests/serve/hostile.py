@@ -1,4 +1,4 @@
-"""Over 300 requests that want a server's harm: bombs, lies, broken files, private addresses, deep and endless things.
+"""Over 900 requests that want a server's harm: bombs, lies, broken files, private addresses, deep and endless things.
 
 Made from a seed, so that a run can be repeated. Each is a name, a path and a body (JSON value or raw bytes).
 """
@@ -19,6 +19,7 @@ import pypdfium2
 from PIL import Image
 
 from tests.media.films import write_film
+from tests.serve.hostile_forms import other_forms
 from tests.serve.hostile_web import fetching, unending
 
 CHAT = "/v1/chat/completions"
@@ -41,6 +42,7 @@ def corpus(folder: Path, seed: int = 0) -> list[Request]:
         raw_bodies(chance),
         fetching(),
         unending(),
+        other_forms(uri(files["png"]), uri(files["png"][: len(files["png"]) // 2]), chance),
     )
     return [request for generator in generators for request in generator]
 

@@ -177,3 +177,6 @@ def test_the_key_of_anthropics_clients_opens_the_door() -> None:
             ask(client)
         assert caught.value.type == "authentication_error"
         assert httpx.post(f"{running.url}/v1/messages", json={}).json()["type"] == "error"
+        body = {"model": "small", "max_tokens": 2, "messages": [{"role": "user", "content": "x"}]}
+        for headers, status in (({"x-api-key": "k"}, 200), ({"x-api-key": "other"}, 401)):  # older clients
+            assert httpx.post(f"{running.url}/v1/messages", json=body, headers=headers).status_code == status

@@ -12,6 +12,7 @@ from viewfinder.serve.settings import ServeSettings
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")  # schemathesis does, and hypothesis tells it
 def test_generated_requests_find_no_server_error() -> None:
     """Valid and invalid requests to every operation, made from the OpenAPI with a fixed seed."""
     import hypothesis

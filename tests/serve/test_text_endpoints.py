@@ -50,7 +50,8 @@ def test_a_conversation_written_out_is_the_chat(client: openai.OpenAI, http: htt
 
 
 def test_several_prompts_each_several_times(client: openai.OpenAI) -> None:
-    alone = [ask(client, prompt).choices[0].text for prompt in ("one two", "three")]
+    single = [ask(client, prompt) for prompt in ("one two", "three")]
+    alone = [answer.choices[0].text for answer in single]
     together = ask(client, ["one two", "three"], n=2, echo=True)
     assert [choice.text for choice in together.choices] == [
         *("one two" + alone[0], "one two" + alone[0]),
@@ -59,6 +60,7 @@ def test_several_prompts_each_several_times(client: openai.OpenAI) -> None:
     assert [choice.index for choice in together.choices] == [0, 1, 2, 3]
     assert together.usage is not None
     assert together.usage.completion_tokens == 32
+    assert together.usage.prompt_tokens == sum(answer.usage.prompt_tokens for answer in single if answer.usage)
 
 
 def test_a_stream_joined_is_the_whole_with_its_logprobs(client: openai.OpenAI) -> None:
@@ -71,9 +73,18 @@ def test_a_stream_joined_is_the_whole_with_its_logprobs(client: openai.OpenAI) -
     logprobs = whole.choices[0].logprobs
     assert logprobs is not None
     assert logprobs.tokens
+    assert logprobs.text_offset == [len("".join(logprobs.tokens[:i])) for i in range(8)]
     assert [token for part in written for token in part.tokens or ()] == logprobs.tokens
     assert [at for part in written for at in part.text_offset or ()] == logprobs.text_offset
     assert all(len(top) == 2 for top in logprobs.top_logprobs or ())
+
+
+def test_fields_that_load_tools_send_are_the_chats(client: openai.OpenAI) -> None:
+    more = {"ignore_eos": True, "min_tokens": 8, "stop_token_ids": [5], "skip_special_tokens": True, "top_k": -1}
+    answer = ask(client, "one two", extra_body=more, presence_penalty=0.5, logit_bias={"65": 100})
+    assert set(answer.choices[0].text) == {ask(client, [65], echo=True, max_tokens=1).choices[0].text[0]}
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == 8
 
 
 @pytest.mark.parametrize(
@@ -85,6 +96,7 @@ def test_a_stream_joined_is_the_whole_with_its_logprobs(client: openai.OpenAI) -
         ({"prompt": ["x"] * 9}, "9 answers"),
         ({"suffix": "end"}, "suffix is not taken"),
         ({"best_of": 3}, "best_of"),
+        ({"repetition_penalty": 5e-324, "temperature": 1}, "repetition_penalty"),
         ({"echo": True, "logprobs": 1}, "echo and logprobs"),
         ({"frobnicate": 1}, "frobnicate"),
     ],

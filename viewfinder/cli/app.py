@@ -37,6 +37,7 @@ COMMANDS = {
     "serve": Lazy(
         "serve_commands:serve", "Serve the model: OpenAI's API, the task endpoints, and the playground page."
     ),
+    "mcp": Lazy("mcp_command:mcp", "The jobs as tools for assistants (Model Context Protocol), on files of a folder."),
     "export": Lazy(
         "serve_commands:export",
         "Write a model as a directory in the official layout, which vLLM, SGLang and transformers serve.",

@@ -72,7 +72,7 @@ def _show(
     if plot is not None:
         from viewfinder.outputs.timeline import timeline
 
-        save_plot(timeline(spans, duration, _evidence(video, spans, duration)), plot)
+        save_plot(timeline(spans, duration, evidence_frames(video, spans, duration)), plot)
     if vtt is not None:
         from viewfinder.outputs.spans import to_webvtt
 
@@ -95,7 +95,7 @@ def _show(
         typer.echo("nothing found")
 
 
-def _evidence(video: str, spans: "Sequence[Span]", duration: float, most: int = 12) -> list[tuple[float, Any]]:
+def evidence_frames(video: str, spans: "Sequence[Span]", duration: float, most: int = 12) -> list[tuple[float, Any]]:
     """Frames for the contact sheet: evidence of each span, and the rest evenly over the clip."""
     from PIL import Image
 

@@ -11,8 +11,9 @@ from pydantic import Field, model_validator
 
 from viewfinder.errors import MessageError
 from viewfinder.serve.answering import to_chat_request
+from viewfinder.serve.body import Body, Finite, check_json
 from viewfinder.serve.neutral import OwnFields, Refused
-from viewfinder.serve.protocol import Body, ChatRequest, Finite, check_json
+from viewfinder.serve.protocol import ChatRequest
 
 Blocks = str | list[dict[str, Any]]
 

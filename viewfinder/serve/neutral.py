@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import model_validator
 
-from viewfinder.serve.protocol import Body, Coordinates, MediaDefaults
+from viewfinder.serve.body import Body
+from viewfinder.serve.protocol import Coordinates, MediaDefaults
 
 Refused = dict[str, str]
 """Name of a field -> why it is refused, and what to do instead."""
@@ -36,13 +37,11 @@ class OwnFields(Body):
 
     @model_validator(mode="before")
     @classmethod
-    def _null_is_default(cls, data: Any) -> Any:
-        """Leave out what is null, and say why a field that cannot be honoured is not taken."""
+    def _say_why(cls, data: Any) -> Any:
+        """Say why a field that cannot be honored is not taken; where it asks for nothing it is left out."""
         if not isinstance(data, dict):
             return data
-        given = {name: value for name, value in data.items() if value is not None}
-        for name, why in cls.refused().items():
-            if given.get(name):
-                raise ValueError(f"{name} is not taken: {why}")
-            given.pop(name, None)
-        return given
+        reasons = cls.refused()
+        if asked := [name for name in reasons if data.get(name)]:
+            raise ValueError(f"{asked[0]} is not taken: {reasons[asked[0]]}")
+        return {name: value for name, value in data.items() if name not in reasons}

@@ -9,8 +9,9 @@ from pydantic import Field, model_validator
 
 from viewfinder.errors import MessageError
 from viewfinder.serve.answering import to_chat_request
+from viewfinder.serve.body import Body, Finite, check_json
 from viewfinder.serve.neutral import OwnFields, Refused
-from viewfinder.serve.protocol import Body, ChatRequest, Finite, check_json
+from viewfinder.serve.protocol import ChatRequest
 
 _STORED = "nothing is kept here between requests; send the whole conversation in input"
 _PART_TYPES = ("input_text", "output_text", "text", "input_image", "input_file", "input_video", "refusal")

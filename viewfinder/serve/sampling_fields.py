@@ -17,7 +17,7 @@ class SamplingFields(Body):
     top_p: Finite | None = Field(default=None, ge=0, le=1, description="0 is greedy.")
     top_k: int | None = Field(default=None, ge=-1, le=10**6, description="0 and -1 are all tokens.")
     min_p: Finite | None = Field(default=None, ge=0, le=1)
-    repetition_penalty: Finite | None = Field(default=None, gt=0, le=100, description="Of prompt and answer.")
+    repetition_penalty: Finite | None = Field(default=None, ge=0.01, le=100, description="Of prompt and answer.")
     frequency_penalty: Finite | None = Field(default=None, ge=-2, le=2, description="Of the answer.")
     presence_penalty: Finite | None = Field(default=None, ge=-2, le=2, description="Of the answer.")
     logit_bias: dict[_Id, Annotated[Finite, Field(ge=-100, le=100)]] | None = Field(default=None, max_length=1024)

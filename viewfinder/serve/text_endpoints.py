@@ -18,19 +18,21 @@ from viewfinder.errors import LimitError, MessageError
 from viewfinder.inputs import ModelInputs
 from viewfinder.processor.processor import Prepared, Processor
 from viewfinder.serve.answering import Chunks, answer_completion, check_model, sse, to_chat_request, unless_gone
+from viewfinder.serve.body import Body, check_json
 from viewfinder.serve.completions import Completion
 from viewfinder.serve.neutral import OwnFields, Refused
-from viewfinder.serve.protocol import Body, ChatMessage, Finite, Tool, check_json
+from viewfinder.serve.protocol import ChatMessage, Tool
 from viewfinder.serve.request_media import RequestMedia
+from viewfinder.serve.sampling_fields import SamplingFields
 
 if TYPE_CHECKING:
     from viewfinder.serve.app import Server
 
-Text = Annotated[str, Field(max_length=4_000_000)]
+Text = Annotated[str, Field(max_length=1_000_000)]
 Ids = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=1_000_000)]
 
 
-class TextRequest(OwnFields):
+class TextRequest(OwnFields, SamplingFields):
     """`POST /v1/completions`."""
 
     model: str
@@ -38,17 +40,11 @@ class TextRequest(OwnFields):
         "<|endoftext|>"
     )
     max_tokens: int = Field(default=16, gt=0, le=10**6)
-    temperature: Finite | None = None
-    top_p: Finite | None = None
     n: int = Field(default=1, ge=1)
-    stop: str | list[str] | None = None
     stream: bool = False
     stream_options: dict[str, Any] | None = None
     echo: bool = False
     logprobs: int | None = Field(default=None, ge=0, le=20)
-    frequency_penalty: Finite | None = None
-    presence_penalty: Finite | None = None
-    logit_bias: dict[str, float] | None = None
     best_of: int | None = None
     user: str | None = None
 
@@ -75,12 +71,10 @@ class TextCompletion(Completion):
     """Prompts without a conversation around them."""
 
     def __init__(self, text: TextRequest, engine: AsyncEngine, request_media: RequestMedia, tenant: str) -> None:
-        names = "model max_tokens temperature top_p n stop stream stream_options frequency_penalty presence_penalty"
-        shared = {name: getattr(text, name) for name in names.split()}
-        more = {"logit_bias": text.logit_bias, "logprobs": text.logprobs is not None or None}
-        chat = to_chat_request(
-            messages=[{"role": "user", "content": ""}], top_logprobs=text.logprobs, **shared, **more, **text.own
-        )
+        names = ("model", "n", "stream", "stream_options", *SamplingFields.model_fields, *OwnFields.model_fields)
+        shared = {name: getattr(text, name) for name in names}
+        told = {"logprobs": text.logprobs is not None or None, "top_logprobs": text.logprobs}
+        chat = to_chat_request(messages=[{"role": "user", "content": ""}], **shared, **told)
         super().__init__(chat, engine, request_media, tenant)
         self.text = text
         self.id = self.id.replace("chatcmpl", "cmpl")
@@ -211,23 +205,27 @@ def add_text_routes(app: FastAPI, server: "Server") -> None:
         """The tokens of a text, or of a conversation with its pictures."""
         check_model(server, body.model)
 
-        def work() -> list[int]:
+        def ids() -> list[int]:
             if body.prompt is not None:
                 return ids_of(processor, body.prompt) if body.prompt else []
             chat = to_chat_request(model=server.settings.model_name, messages=body.messages, tools=body.tools)
             completion = Completion(chat, server.engine, server.request_media, request.state.tenant)
             return completion.prepare().inputs.input_ids.tolist()
 
-        ids = await unless_gone(request, server.in_thread(work))
-        names = [processor.tokenizer.decode([i], False) for i in ids] if body.return_token_strs else None
-        most = server.request_media.context
-        return JSONResponse({"count": len(ids), "max_model_len": most, "tokens": ids, "token_strs": names})
+        def work() -> dict[str, Any]:
+            found = ids()
+            names = [processor.tokenizer.decode([i], False) for i in found] if body.return_token_strs else None
+            most = server.request_media.context
+            return {"count": len(found), "max_model_len": most, "tokens": found, "token_strs": names}
+
+        return JSONResponse(await unless_gone(request, server.in_thread(work)))
 
     @app.post("/detokenize", tags=["text"], response_model=None)
     async def detokenize(body: DetokenizeRequest, request: Request) -> Response:
         """The text of tokens; control tokens by their names."""
         check_model(server, body.model)
-        return JSONResponse({"prompt": processor.tokenizer.decode(body.tokens, False)})
+        text = await unless_gone(request, server.in_thread(processor.tokenizer.decode, body.tokens, False))
+        return JSONResponse({"prompt": text})
 
     @app.get("/version", tags=["service"])
     async def version() -> dict[str, str]:
