@@ -65,7 +65,7 @@ class Process:
     def usage(self) -> tuple[int, int]:
         """Resident bytes and open file handles of the server and its decode workers together."""
         total = handles = 0
-        for pid in [self.pid, *children(self.pid)]:
+        for pid in [self.pid, *descendants(self.pid)]:
             try:
                 total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
                 handles += len(list(Path(f"/proc/{pid}/fd").iterdir()))
@@ -74,9 +74,10 @@ class Process:
         return total, handles
 
 
-def children(pid: int) -> list[int]:
-    """Process ids of the decode workers."""
+def descendants(pid: int) -> list[int]:
+    """Process ids of the fork server and of the decode workers."""
     try:
-        return [int(p) for t in Path(f"/proc/{pid}/task").iterdir() for p in (t / "children").read_text().split()]
+        own = [int(p) for t in Path(f"/proc/{pid}/task").iterdir() for p in (t / "children").read_text().split()]
     except OSError:
         return []
+    return [*own, *(below for child in own for below in descendants(child))]

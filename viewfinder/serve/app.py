@@ -45,6 +45,7 @@ class Server:
             settings.limits,
             context=min(context, engine.core.runner.capacity),
             max_media=settings.max_media,
+            max_pixels=settings.max_request_pixels,
         )
         self.metrics = Metrics(engine, self.sandbox)
         self.held: dict[str, Any] = {}
@@ -297,15 +298,18 @@ def _add_playground_routes(app: FastAPI, server: Server) -> None:
         """Keep a corrected answer as a training sample."""
         if server.book is None:
             raise HTTPException(403, "this server keeps no samples; start it with --samples FOLDER")
-        return await answered(server.book.add, body)
+        return await answered(server.book.add, body, request)
 
     @app.post("/preview", tags=["playground"], response_model=None)
     async def show(body: PreviewRequest, request: Request) -> Response:
         """Pages of a document as pictures."""
-        return await answered(preview, body)
+        return await answered(preview, body, request)
 
-    async def answered(work: Callable[..., dict[str, Any]], body: Any) -> Response:
+    async def answered(work: Callable[..., dict[str, Any]], body: Any, request: Request) -> Response:
+        media = server.request_media.for_tenant(request.state.tenant)
         try:
-            return JSONResponse(await server.in_thread(work, body, server.request_media))
+            return JSONResponse(await _unless_gone(request, server.in_thread(work, body, media)))
         except Exception as error:
             return _error_response(error)
+        finally:
+            media.call_off()

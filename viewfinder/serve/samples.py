@@ -134,7 +134,8 @@ def _shown(request: SampleRequest, request_media: RequestMedia) -> tuple[list[An
         video = request_media.video(request.video)
         return [VideoPart(video=video.data)], video.info.size, video.info.duration
     if request.document is not None:
-        pages, count = request_media.some_pages(request.document, [request.page])
+        drawn, count = request_media.some_pages(request.document, [request.page])
+        pages = list(drawn)
         if not pages:
             raise MediaError(f"the document has {count} pages and none is number {request.page}; they count from 0")
         pictures = [pages[0].picture]

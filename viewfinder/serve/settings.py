@@ -24,7 +24,7 @@ class ServeSettings:
     max_body_bytes: of one request. max_items: braces, brackets and commas in its JSON.
     body_seconds: for the whole body to arrive.
     max_requests: being prepared or answered at once, of all tenants; max_choices: n of one request.
-    max_media: pictures and clips of one request.
+    max_media: pictures and clips of one request; max_request_pixels: of all pages of a document in one request.
     limits: caps of one medium; sandbox: of the processes that decode.
     samples: folder that corrected answers are kept in; None refuses them.
     prices: of a million tokens read and of a million answered, in dollars, for the playground to tell costs; None
@@ -44,6 +44,7 @@ class ServeSettings:
     max_requests: int = 256
     max_choices: int = 8
     max_media: int = 64
+    max_request_pixels: int = 256_000_000
     drain_seconds: float = 20.0
     limits: Limits = field(
         default_factory=lambda: Limits(
