@@ -47,7 +47,7 @@ def heavy_bodies() -> list[tuple[str, dict[str, Any]]]:
 @pytest.mark.slow
 def test_blank_pages_of_one_key_do_not_delay_another() -> None:
     dot = uri(_dot())
-    with Process("--api-key", "good", "--api-key", "evil") as server:
+    with Process(keys=("good", "evil")) as server:
 
         def ask(key: str, path: str, body: dict[str, Any]) -> tuple[float, int]:
             start = time.monotonic()

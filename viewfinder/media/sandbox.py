@@ -120,13 +120,14 @@ class Sandbox:
             options: `dpi`, `max_pixels`; `words` (with the text layer); `password`; `budget` (arguments of
                 `resize_picture` for each page); `only_existing` (leave out numbers that the document does not have).
         """
-        return self.some_pages(data, limits, pages=pages, total_pixels=total_pixels, **options)[0]
+        given = {"only_existing": False, **options}
+        return self.some_pages(data, limits, pages=pages, total_pixels=total_pixels, **given)[0]
 
     def some_pages(
         self, data: bytes, limits: Limits = DEFAULT_LIMITS, *, total_pixels: int = MOST_PIXELS, **options: Any
     ) -> tuple[list[SafePage], int]:
-        """As `pages`; and how many pages there are in all."""
-        given = {"pages": None, "total_pixels": total_pixels, **options}
+        """As `pages`, numbers that do not exist left out unless `only_existing` is false; and how many there are."""
+        given = {"pages": None, "total_pixels": total_pixels, "only_existing": True, **options}
         header, blob = self._run("pages", data, given, limits, total_pixels + _ENLARGED)
         return _pages(header, blob), header["count"]
 

@@ -1,8 +1,9 @@
 """Who decodes next: jobs wait by tenant, and workers go round between tenants.
 
 A tenant that has nothing running comes before one that has, then the one that used the least time lately. A tenant
-alone may hold all workers; when another comes, the youngest job of whoever holds more than one is put back (its
-worker is killed; a job is only bytes in and pixels out) and starts again later. A worker is used for one tenant.
+alone may hold all workers; when another comes, the youngest job of whoever holds more than one, or used more and had
+its second, is put back (its worker is killed; a job is only bytes in and pixels out) and starts again later, at most
+three times. A worker is used for one tenant.
 """
 
 import threading
@@ -16,6 +17,8 @@ from viewfinder.media.sandbox_process import DecodeWorker, ForkServer, SandboxLi
 
 _MOST_PREEMPTIONS = 3
 _HALF_LIFE = 30.0
+_SLICE = 1.0
+"""Seconds that a tenant's only job may keep a tenant waiting that used less."""
 
 
 class DecoderBusyError(ViewfinderError):
@@ -97,7 +100,8 @@ class DecodeQueue:
                     if left <= 0:
                         raise DecoderBusyError(f"no decoder was free for {self.limits.seconds:g} s; try again later")
                     raise CalledOffError("the request was called off")
-                self._changed.wait(left)
+                self._changed.wait(min(left, _SLICE / 4))
+                self._assign()
             worker = self._take_idle(job.tenant)
         try:
             worker = worker or DecodeWorker(self._server)
@@ -158,7 +162,7 @@ class DecodeQueue:
             tenant = min(self._waiting, key=lambda t: (held[t], self._recent(t, now)))
             if len(self._running) >= self.limits.workers:
                 if held[tenant] == 0:
-                    self._preempt()
+                    self._preempt(self._recent(tenant, now), now)
                 return
             job = self._waiting[tenant][0]
             self._forget(job)
@@ -166,16 +170,21 @@ class DecodeQueue:
             job.running, job.started = True, now
             self._changed.notify_all()
 
-    def _preempt(self) -> None:
+    def _preempt(self, used: float, now: float) -> None:
+        """Put a job back for a tenant that has none running and used so many seconds lately."""
         if any(job.preempted for job in self._running):  # its place is on its way
             return
-        able = [job for job in self._running if job.preemptions < _MOST_PREEMPTIONS and self._held(job.tenant) > 1]
+        able = [job for job in self._running if job.preemptions < _MOST_PREEMPTIONS and self._yields(job, used, now)]
         if able:
             youngest = max(able, key=lambda job: (self._held(job.tenant), job.started))
             youngest.preempted = True
             youngest.preemptions += 1
             if youngest.worker is not None:
                 youngest.worker.kill()
+
+    def _yields(self, job: Job, used: float, now: float) -> bool:
+        ran = now - job.started
+        return self._held(job.tenant) > 1 or (ran > _SLICE and self._recent(job.tenant, now) + ran > used + _SLICE)
 
     def _held(self, tenant: str) -> int:
         return sum(job.tenant == tenant for job in self._running)

@@ -192,7 +192,7 @@ def _asked(count: int, options: dict[str, Any], limits: Limits) -> list[int]:
     numbers = options["pages"]
     if numbers is not None and len(set(numbers)) < len(numbers):
         raise MediaError("a page of the document is asked for more than once; name each page once (pages)")
-    if options.get("only_existing"):
+    if options.get("only_existing") and numbers is not None:
         numbers = [number for number in numbers if 0 <= number < count]
     return chosen_pages(count, numbers, "the document", limits)
 

@@ -28,7 +28,7 @@ from viewfinder.serve.playground import Page, PreviewRequest, preview
 from viewfinder.serve.protocol import ChatRequest
 from viewfinder.serve.request_media import RequestMedia
 from viewfinder.serve.samples import SampleBook, SampleRequest
-from viewfinder.serve.settings import ServeSettings
+from viewfinder.serve.settings import LOOPBACK, ServeError, ServeSettings
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,19 +50,36 @@ class Server:
         self.metrics = Metrics(engine, self.sandbox)
         self.held: dict[str, Any] = {}
         self.created = int(time.time())
-        self.book = SampleBook(Path(settings.samples)) if settings.samples else None
+        self.book = SampleBook(Path(settings.samples), settings) if settings.samples else None
 
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         """Engine and decoders start with the server; at the end what runs is finished first."""
         self.threads = anyio.CapacityLimiter(self.settings.max_requests)
-        self.held = await asyncio.to_thread(self.sandbox.start)
+        await asyncio.to_thread(self.check_confinement)
         self.engine.start()
         try:
             yield
         finally:
             await asyncio.to_thread(self.engine.stop, self.settings.drain_seconds)
             await asyncio.to_thread(self.sandbox.close)
+
+    def check_confinement(self) -> None:
+        """Start the decoders; with other machines let in, only when the kernel holds them by both mechanisms.
+
+        Raises:
+            ServeError: it does not, and nobody allowed that.
+        """
+        self.held = self.sandbox.start()
+        missing = [name for name, in_force in self.held.items() if not in_force]
+        if not missing:
+            return
+        said = f"this system does not confine decoders by {' and '.join(missing)}, so a file that takes one over reaches"
+        if self.settings.host in LOOPBACK or self.settings.allow_weak_sandbox:
+            _LOG.warning("%s more than its own bytes", said)
+            return
+        self.sandbox.close()
+        raise ServeError(f"{said} this machine; use a newer kernel, or --allow-weak-sandbox if all senders are trusted")
 
     async def in_thread(self, work: Callable[..., Any], *args: Any) -> Any:
         """Blocking work off the event loop."""
@@ -115,15 +132,12 @@ def create_app(engine: AsyncEngine, settings: ServeSettings | None = None) -> Fa
 
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"] if part != "body")
         message = f"{where}: {problem['msg']}" if where else str(problem["msg"])
         if problem["type"] == "extra_forbidden":
             message = f"{where} is not a field of this endpoint; remove it or check its spelling"
-        kind = request.headers.get("content-type", "nothing")
-        if not where and "json" not in kind:  # what a web page may send without asking is not taken either
-            message = f"the body is declared as {kind[:80]}, so it is not read; send Content-Type: application/json"
         return JSONResponse(error_body(message, 400, "invalid_request", where[:200] or None), 400)
 
     @app.exception_handler(HTTPException)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from viewfinder.chat.documents.fields import example_of, schema_of
-from viewfinder.errors import MediaError
+from viewfinder.errors import LimitError, MediaError
 from viewfinder.media.transform import Transform
 from viewfinder.messages import ImagePart, VideoPart
 from viewfinder.outputs import prompts
@@ -23,6 +23,7 @@ from viewfinder.outputs.points import Point, format_points
 from viewfinder.outputs.spans import Span, format_moments
 from viewfinder.serve.protocol import Body, Finite, check_json
 from viewfinder.serve.request_media import RequestMedia
+from viewfinder.serve.settings import ServeSettings
 
 LICENSE = "unknown"
 _RIGHT = {"locate": ("boxes",), "point": ("points",), "moments": ("spans",), "ask": ("text", "boxes", "points")}
@@ -91,10 +92,10 @@ class SampleRequest(Body):
 
 
 class SampleBook:
-    """A folder of corrections."""
+    """A folder of corrections, of so many and so many bytes at most."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, settings: ServeSettings) -> None:
+        self.folder, self._settings = folder, settings
         self._lock = threading.Lock()
 
     def add(self, request: SampleRequest, request_media: RequestMedia) -> dict[str, Any]:
@@ -102,6 +103,7 @@ class SampleBook:
 
         Raises:
             MediaError: what was shown cannot be read.
+            LimitError: the folder is full.
         """
         from viewfinder.data.sample import Sample, say
         from viewfinder.data.shards import ShardWriter, finish
@@ -121,11 +123,21 @@ class SampleBook:
             ),
         )
         with self._lock:
+            self._check_room()
             number = len(list(self.folder.glob("shard-*.tar"))) if self.folder.is_dir() else 0
             with ShardWriter(self.folder, number) as shard:
                 shard.add(sample)
             manifest = finish(self.folder)
         return {"saved": number, "samples": manifest["samples"], "folder": self.folder.name}
+
+
+    def _check_room(self) -> None:
+        sizes = [path.stat().st_size for path in self.folder.glob("shard-*.tar")] if self.folder.is_dir() else []
+        if len(sizes) >= self._settings.max_samples or sum(sizes) >= self._settings.max_samples_bytes:
+            raise LimitError(
+                f"{len(sizes):,} corrections of {sum(sizes):,} bytes are kept already, the most this server takes; move "
+                "them to another folder"
+            )
 
 
 def _shown(request: SampleRequest, request_media: RequestMedia) -> tuple[list[Any], tuple[int, int], float]:

@@ -19,9 +19,8 @@ class Shares:
         self._held: Counter[str] = Counter()
         self._changed = threading.Condition()
 
-    @property
-    def taken_in_all(self) -> int:
-        return self._held.total()
+    def held(self, tenant: str) -> int:
+        return self._held[tenant]
 
     def take(self, tenant: str, seconds: float = 0.0) -> bool:
         """Take a place, within `seconds`; False when there is none for this tenant."""
