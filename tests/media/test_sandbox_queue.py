@@ -58,7 +58,10 @@ def test_a_job_that_was_put_back_is_done_all_the_same() -> None:
     with Sandbox(SandboxLimits(workers=2)) as sandbox:
         sandbox.start()
         sizes: list[int] = []
-        hogs = [threading.Thread(target=lambda: sizes.append(len(sandbox.for_tenant("a").image(png((3000, 2000))).notes))) for _ in range(4)]
+        hogs = [
+            threading.Thread(target=lambda: sizes.append(len(sandbox.for_tenant("a").image(png((3000, 2000))).notes)))
+            for _ in range(4)
+        ]
         for thread in hogs:
             thread.start()
         for _ in range(3):

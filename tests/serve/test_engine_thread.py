@@ -16,8 +16,10 @@ def test_an_ended_thread_answers_and_begins_anew(ending: type[BaseException], mo
     engine = small_engine()
     engine.start()
 
-    def end(*_: object) -> None:
-        raise ending
+    def end(scheduled: list[object]) -> list[object]:
+        if scheduled:  # an idle engine steps too
+            raise ending
+        return []
 
     monkeypatch.setattr(engine.core.runner, "run", end)
     with pytest.raises(EngineStoppedError):
@@ -31,8 +33,10 @@ def test_an_engine_that_cannot_begin_anew_says_so_to_all(monkeypatch: pytest.Mon
     engine = small_engine()
     engine.start()
 
-    def end(*_: object) -> None:
-        raise SystemExit
+    def end(scheduled: list[object] | None = None) -> list[object]:
+        if scheduled != []:  # an idle engine steps too
+            raise SystemExit
+        return []
 
     monkeypatch.setattr(engine.core.runner, "run", end)
     monkeypatch.setattr(engine, "_new_core", end)

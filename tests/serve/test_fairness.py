@@ -55,7 +55,10 @@ def test_blank_pages_of_one_key_do_not_delay_another() -> None:
             status = httpx.post(f"{server.url}{path}", json=body, headers=headers, timeout=300).status_code
             return time.monotonic() - start, status
 
-        good = {**chat([{"type": "image_url", "image_url": {"url": dot}}, {"type": "text", "text": "?"}]), "max_tokens": 1}
+        good = {
+            **chat([{"type": "image_url", "image_url": {"url": dot}}, {"type": "text", "text": "?"}]),
+            "max_tokens": 1,
+        }
         ask("good", CHAT, good)
         alone = median(ask("good", CHAT, good)[0] for _ in range(5))
         before = server.usage()[0]

@@ -46,7 +46,13 @@ def test_an_origin_that_is_named_may_write() -> None:
 
 @pytest.mark.parametrize(
     ("name", "status"),
-    [("testserver", 421), ("evil.example", 421), ("model.lan", 200), ("192.168.1.7:8000", 200), ("[fd00::7]:8000", 200)],
+    [
+        ("testserver", 421),
+        ("evil.example", 421),
+        ("model.lan", 200),
+        ("192.168.1.7:8000", 200),
+        ("[fd00::7]:8000", 200),
+    ],
 )
 def test_the_host_is_checked_beyond_loopback_too(name: str, status: int) -> None:
     from viewfinder.serve.access import AccessMiddleware

@@ -17,7 +17,9 @@ Host = Annotated[str, typer.Option("--host", help="Address to listen on; others 
 Port = Annotated[int, typer.Option("--port", min=0, max=65535)]
 KeyFile = Annotated[
     Path | None,
-    typer.Option("--api-keys", help="File with a key a line, each a tenant; or set VIEWFINDER_API_KEYS, parted by spaces."),
+    typer.Option(
+        "--api-keys", help="File with a key a line, each a tenant; or set VIEWFINDER_API_KEYS, parted by spaces."
+    ),
 ]
 WeakSandbox = Annotated[
     bool, typer.Option("--allow-weak-sandbox", help="Listen beyond loopback where the kernel cannot confine decoders.")

@@ -21,7 +21,17 @@ _SPECIAL6 = [
     for text in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20", "3ffe::/16")
 ]
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_LOCAL_NAMES = (".localhost", ".local", ".internal", ".lan", ".home", ".home.arpa", ".corp", ".intranet", ".localdomain")
+_LOCAL_NAMES = (
+    ".localhost",
+    ".local",
+    ".internal",
+    ".lan",
+    ".home",
+    ".home.arpa",
+    ".corp",
+    ".intranet",
+    ".localdomain",
+)
 
 
 def is_public(address: str) -> bool:
@@ -74,7 +84,9 @@ def _as_number(name: str) -> str | None:
     if not re.fullmatch(r"0x[0-9a-f]*|\d+", parts[-1]):
         return None
     try:
-        values = [int(part, 16 if part.startswith("0x") else 8 if part[:1] == "0" and part != "0" else 10) for part in parts]
+        values = [
+            int(part, 16 if part.startswith("0x") else 8 if part[:1] == "0" and part != "0" else 10) for part in parts
+        ]
     except ValueError:
         return "0.0.0.0" if len(parts) != 1 else None
     if len(values) > 4 or any(v > 255 for v in values[:-1]) or values[-1] >= 256 ** (5 - len(values)):

@@ -53,7 +53,9 @@ class AccessMiddleware:
             return
         with self._bodies.taken(tenant) as free:
             if not free:
-                message = f"{self._bodies.held(tenant)} requests of yours are under way, the most at once; try again in 2 s"
+                message = (
+                    f"{self._bodies.held(tenant)} requests of yours are under way, the most at once; try again in 2 s"
+                )
                 await answer(send, 429, message, "rate_limit_exceeded", {"Retry-After": "2"})
                 return
             await self._with_body(scope, receive, send, headers)

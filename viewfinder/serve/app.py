@@ -74,7 +74,9 @@ class Server:
         missing = [name for name, in_force in self.held.items() if not in_force]
         if not missing:
             return
-        said = f"this system does not confine decoders by {' and '.join(missing)}, so a file that takes one over reaches"
+        said = (
+            f"this system does not confine decoders by {' and '.join(missing)}, so a file that takes one over reaches"
+        )
         if self.settings.host in LOOPBACK or self.settings.allow_weak_sandbox:
             _LOG.warning("%s more than its own bytes", said)
             return

@@ -130,7 +130,6 @@ class SampleBook:
             manifest = finish(self.folder)
         return {"saved": number, "samples": manifest["samples"], "folder": self.folder.name}
 
-
     def _check_room(self) -> None:
         sizes = [path.stat().st_size for path in self.folder.glob("shard-*.tar")] if self.folder.is_dir() else []
         if len(sizes) >= self._settings.max_samples or sum(sizes) >= self._settings.max_samples_bytes:
