@@ -139,9 +139,9 @@ class ModelConfig(_Strict):
         for part in (self.vision, self.text):
             for name, value in part:
                 most = _MOST_LAYERS if name in ("depth", "num_hidden_layers") else _MOST_WIDTH
-                if "size" in name or name in ("depth", "num_hidden_layers"):
-                    if value > most:
-                        raise ValueError(f"{name} is {value:,}, over the {most:,} that any such model has")
+                sized = "size" in name or name in ("depth", "num_hidden_layers")
+                if sized and value > most:
+                    raise ValueError(f"{name} is {value:,}, over the {most:,} that any such model has")
         return self
 
     @classmethod

@@ -1,4 +1,4 @@
-"""One key's heavy requests leave another key's requests as quick as alone. Run with `pytest -m slow -s` for the figures."""
+"""One key's heavy requests leave another key's requests quick. Run with `pytest -m slow -s` for the figures."""
 
 import json
 import threading

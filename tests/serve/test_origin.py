@@ -1,4 +1,4 @@
-"""Which pages and names may write: cross-site requests and foreign Host headers are refused, connections are bounded."""
+"""Which pages and names may write: cross-site requests and foreign Host headers are refused; connections end."""
 
 import socket
 import time
@@ -70,7 +70,7 @@ def test_decoders_that_are_not_confined_are_a_reason_not_to_start(monkeypatch: p
         monkeypatch.setattr(server.sandbox, "start", lambda: {"landlock": False, "seccomp": True})
         return server
 
-    with pytest.raises(ServeError, match="landlock.*--allow-weak-sandbox"):
+    with pytest.raises(ServeError, match=r"landlock.*--allow-weak-sandbox"):
         app().check_confinement()  # type: ignore[attr-defined]
     app(allow_weak_sandbox=True).check_confinement()  # type: ignore[attr-defined]
 

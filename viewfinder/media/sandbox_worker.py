@@ -1,4 +1,4 @@
-"""The processes that decode: a fork server, and workers that read jobs from one pipe, answer on another, have no rights.
+"""The processes that decode: a fork server, and workers that read jobs from a pipe, answer on another, have no rights.
 
 A message is a line of JSON (`bytes` says how much follows) and that many raw bytes, in both directions, so
 that nothing a taken-over decoder sends can be more than numbers and text. Run by `sandbox_process.ForkServer`.
@@ -141,7 +141,7 @@ def _pages(data: bytes, options: dict[str, Any], limits: Limits) -> Answer:
         total, most = sum(width * height for width, height in sizes), options["total_pixels"]
         if total > most:
             raise LimitError(
-                f"{len(numbers)} pages of the document have {total:,} pixels together, over the {most:,} allowed in one "
+                f"{len(numbers)} pages of the document have {total:,} pixels together, over the {most:,} allowed in a "
                 "request; name fewer (pages)"
             )
         if options.get("measure"):

@@ -3,6 +3,8 @@
 Numbers are from the kernel's tables (`arch/x86/entry/syscalls/syscall_64.tbl`, `include/uapi/asm-generic/unistd.h`).
 """
 
+# ruff: noqa: E501 - a table of calls
+
 import errno
 import struct
 

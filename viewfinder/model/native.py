@@ -1,7 +1,8 @@
 """The kernels of our own: a bfloat16 matrix times one or a few vectors, which is what decoding spends its time on.
 
 `narrow_matvec.c` is built by the system's C compiler when first needed and kept, with its hash, in the user's
-cache; in a folder of this process where others could write there. A damaged one is built anew. Without a compiler, on a GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own product is used: slower, and with the vector
+cache; in a folder of this process where others could write there. A damaged one is built anew. Without a compiler, on
+a GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own product is used: slower, and with the vector
 rounded to 16 bits.
 """
 

@@ -134,7 +134,7 @@ class SampleBook:
         sizes = [path.stat().st_size for path in self.folder.glob("shard-*.tar")] if self.folder.is_dir() else []
         if len(sizes) >= self._settings.max_samples or sum(sizes) >= self._settings.max_samples_bytes:
             raise LimitError(
-                f"{len(sizes):,} corrections of {sum(sizes):,} bytes are kept already, the most this server takes; move "
+                f"{len(sizes):,} corrections of {sum(sizes):,} bytes are kept already, the most taken here; move "
                 "them to another folder"
             )
 
