@@ -19,4 +19,5 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=60s \
     CMD python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/ready', timeout=4)"
 # A key is needed, since the container listens to others; MODEL is a name, a mounted directory or a hub id.
 ENV MODEL=tiny
-CMD ["sh", "-c", "exec viewfinder serve --model \"$MODEL\" --host 0.0.0.0 --api-key \"${KEY:?set KEY}\" --samples samples"]
+# The key stays in the environment, out of the list of processes. ALLOWED_HOST is the name that clients use, if any.
+CMD ["sh", "-c", "VIEWFINDER_API_KEYS=\"${KEY:?set KEY}\" exec viewfinder serve --model \"$MODEL\" --host 0.0.0.0 --samples samples ${ALLOWED_HOST:+--allowed-host \"$ALLOWED_HOST\"}"]

@@ -44,6 +44,9 @@ Positive = Annotated[float, BeforeValidator(not_text), Field(gt=0, allow_inf_nan
 TokenId = Annotated[int, BeforeValidator(not_text), Field(ge=0, lt=2**31)]
 
 
+_MOST_LAYERS, _MOST_WIDTH = 1024, 2**22
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -129,6 +132,17 @@ class ModelConfig(_Strict):
     vision_end_token_id: TokenId = 151653
     bos_token_id: TokenId = 151643
     eos_token_id: TokenId = 151645
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "ModelConfig":
+        """A model is built before its weights are compared: a thousand million layers would take for ever."""
+        for part in (self.vision, self.text):
+            for name, value in part:
+                most = _MOST_LAYERS if name in ("depth", "num_hidden_layers") else _MOST_WIDTH
+                sized = "size" in name or name in ("depth", "num_hidden_layers")
+                if sized and value > most:
+                    raise ValueError(f"{name} is {value:,}, over the {most:,} that any such model has")
+        return self
 
     @classmethod
     def from_pretrained(cls, directory: str | Path) -> "ModelConfig":

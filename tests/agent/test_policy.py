@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from viewfinder.agent.browser.keys import shortcut
 from viewfinder.agent.desktop import keysym
 from viewfinder.agent.environment import Target
-from viewfinder.agent.policy import Policy, is_private
+from viewfinder.agent.policy import Policy
 from viewfinder.agent.secrets import Secret, Vault
 from viewfinder.errors import ViewfinderError
+from viewfinder.media.addresses import is_private
 from viewfinder.media.transform import Transform
 from viewfinder.messages import ToolCall
 from viewfinder.outputs.actions import Action, read_action
@@ -55,6 +56,15 @@ def test_any_host_is_any_public_host() -> None:
     assert not anywhere.allows_url("http://localhost:8000/")
     assert Policy(domains=("*", "localhost")).allows_url("http://localhost:8000/")
     private = ("127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "router", "nas.local", "0.0.0.0")
+    private += (
+        "nas.local.",
+        "127.1",
+        "0x7f.1",
+        "2130706433",
+        "10.0.0.1.",
+        "metadata.google.internal.",
+        "::ffff:10.0.0.1",
+    )
     assert all(map(is_private, private))
     assert not any(map(is_private, ("93.184.216.34", "example.org")))
 

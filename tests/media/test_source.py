@@ -17,7 +17,8 @@ import pytest
 
 from viewfinder.errors import LimitError, MediaError
 from viewfinder.media import fetch as fetch_module
-from viewfinder.media.fetch import UrlPolicy, is_public
+from viewfinder.media.addresses import is_public
+from viewfinder.media.fetch import UrlPolicy
 from viewfinder.media.source import Limits, describe_source, read_source
 
 OPEN = Limits(url_policy=UrlPolicy(allow_private=True), max_bytes=1000, timeout=2)
@@ -253,6 +254,14 @@ def test_policy() -> None:
         ("0.0.0.0", False),
         ("::7f00:1", False),
         ("fec0::1", False),
+        ("2002:808:808::", True),
+        ("64:ff9b::808:808", True),
+        ("64:ff9b:1::1", False),
+        ("192.0.0.9", False),
+        ("2001:20::1", False),
+        ("168.63.129.16", False),
+        ("fd00:ec2::254", False),
+        ("not an address", False),
     ],
 )
 def test_public_addresses(address: str, public: bool) -> None:

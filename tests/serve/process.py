@@ -17,22 +17,25 @@ ROOT = Path(__file__).parents[2]
 class Process:
     """The server of the built-in model with the given options, ready when it is entered. `errors` is what it said.
 
-    `internet` has the ports of a `tests.serve.internet` to run it in.
+    `keys` are accepted, from the environment. `internet` has the ports of a `tests.serve.internet` to run it in.
     """
 
-    def __init__(self, *arguments: str, seconds: float = 300.0, internet: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, *arguments: str, seconds: float = 300.0, internet: tuple[str, ...] = (), keys: tuple[str, ...] = ()
+    ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         module = ["tests.serve.internet", *internet] if internet else ["viewfinder"]
         self._command = [sys.executable, "-m", *module, "serve", "--port", str(self.port), *arguments]
-        self._seconds = seconds
+        self._seconds, self._keys = seconds, keys
 
     def __enter__(self) -> "Process":
         # a file, not a pipe: a full pipe nobody reads would stop the server
         self._said = tempfile.TemporaryFile("w+")
-        self._process = subprocess.Popen(self._command, stderr=self._said, cwd=ROOT)
+        environment = os.environ | ({"VIEWFINDER_API_KEYS": " ".join(self._keys)} if self._keys else {})
+        self._process = subprocess.Popen(self._command, stderr=self._said, cwd=ROOT, env=environment)
         deadline = time.monotonic() + self._seconds
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
@@ -65,7 +68,7 @@ class Process:
     def usage(self) -> tuple[int, int]:
         """Resident bytes and open file handles of the server and its decode workers together."""
         total = handles = 0
-        for pid in [self.pid, *children(self.pid)]:
+        for pid in [self.pid, *descendants(self.pid)]:
             try:
                 total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
                 handles += len(list(Path(f"/proc/{pid}/fd").iterdir()))
@@ -74,9 +77,10 @@ class Process:
         return total, handles
 
 
-def children(pid: int) -> list[int]:
-    """Process ids of the decode workers."""
+def descendants(pid: int) -> list[int]:
+    """Process ids of the fork server and of the decode workers."""
     try:
-        return [int(p) for t in Path(f"/proc/{pid}/task").iterdir() for p in (t / "children").read_text().split()]
+        own = [int(p) for t in Path(f"/proc/{pid}/task").iterdir() for p in (t / "children").read_text().split()]
     except OSError:
         return []
+    return [*own, *(below for child in own for below in descendants(child))]

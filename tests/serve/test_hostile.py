@@ -29,7 +29,7 @@ def world(tmp_path: Path) -> Iterator[tuple[Process, Web]]:
     """The server, and the web server in its network that nobody may reach."""
     with Web(pages(tmp_path)) as outside, Web({}) as inside:
         ports = (str(outside.port), str(inside.port))
-        with Process("--api-key", "good", "--api-key", "evil", internet=ports) as running:
+        with Process(internet=ports, keys=("good", "evil")) as running:
             yield running, inside
 
 
@@ -43,7 +43,8 @@ def good_body() -> dict[str, Any]:
 
 def _slow_body(port: int) -> None:
     """Headers, then a byte now and then."""
-    head = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer evil\r\nContent-Length: 9\r\n\r\n"
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer evil\r\nContent-Length: 9\r\n"
+    head += "Content-Type: application/json\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=30) as slow:
         slow.sendall(head.encode())
         for _ in range(8):

@@ -4,7 +4,6 @@
 it. The browser's guard holds the same lists on the network, so that what a page does by itself is held too.
 """
 
-import ipaddress
 import re
 import tomllib
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from viewfinder.agent.environment import Target
 from viewfinder.agent.secrets import Secret, Vault
 from viewfinder.errors import ViewfinderError
+from viewfinder.media.addresses import is_private
 from viewfinder.outputs.actions import Action
 
 Kind = str
@@ -196,18 +196,6 @@ class Policy(BaseModel):
         if action.name == "key" and not self.allows_app(target.where) and _is_system(action):
             kinds.append("system")
         return kinds
-
-
-def is_private(host: str) -> bool:
-    """Whether a host is this machine or its network by its name or number; names are not looked up."""
-    if host == "localhost" or host.endswith((".localhost", ".local", ".internal", ".lan", ".home.arpa")):
-        return True
-    if "." not in host and ":" not in host:
-        return True
-    try:
-        return not ipaddress.ip_address(host.strip("[]")).is_global
-    except ValueError:
-        return False
 
 
 def _covers(domain: str, host: str) -> bool:

@@ -15,8 +15,15 @@ from viewfinder.outputs.json_lines import read_lines
 
 Host = Annotated[str, typer.Option("--host", help="Address to listen on; others than loopback need a key.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535)]
-Keys = Annotated[list[str] | None, typer.Option("--api-key", help="Accepted key, repeatable; each is a tenant.")]
-KeyFile = Annotated[Path | None, typer.Option("--api-keys", help="File with a key a line.")]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--api-keys", help="File with a key a line, each a tenant; or set VIEWFINDER_API_KEYS, parted by spaces."
+    ),
+]
+WeakSandbox = Annotated[
+    bool, typer.Option("--allow-weak-sandbox", help="Listen beyond loopback where the kernel cannot confine decoders.")
+]
 OpenToAll = Annotated[bool, typer.Option("--open-to-all", help="Listen beyond loopback without keys.")]
 Cors = Annotated[list[str] | None, typer.Option("--cors", help="Web origin that may ask from a browser, repeatable.")]
 Hosts = Annotated[list[str] | None, typer.Option("--allowed-host", help="Name this server is called, repeatable.")]
@@ -45,9 +52,9 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     name: Name = None,
-    api_key: Keys = None,
     api_keys: KeyFile = None,
     open_to_all: OpenToAll = False,
+    allow_weak_sandbox: WeakSandbox = False,
     cors: Cors = None,
     allowed_host: Hosts = None,
     tls_certificate: Certificate = None,
@@ -78,8 +85,9 @@ def serve(
         model_name=name or Path(model).name,
         host=host,
         port=port,
-        api_keys=_keys(api_key, api_keys),
+        api_keys=_keys(api_keys),
         open_to_all=open_to_all,
+        allow_weak_sandbox=allow_weak_sandbox,
         cors_origins=tuple(cors or ()),
         allowed_hosts=tuple(allowed_host or ()),
         samples=None if samples is None else str(samples),
@@ -143,12 +151,13 @@ def open_server(url: str, name: str, **settings: Any) -> Any:
     return Viewfinder(chat, processor)
 
 
-def _keys(given: list[str] | None, file: Path | None) -> tuple[str, ...]:
-    keys = list(given or ())
+def _keys(file: Path | None) -> tuple[str, ...]:
+    """Never from the command line, which every user of the machine can read."""
+    keys = os.environ.pop("VIEWFINDER_API_KEYS", "").split()
     if file is not None:
         if not file.is_file():
             raise typer.BadParameter(f"there is no file {file}", param_hint="--api-keys")
-        keys += [line.strip() for line in read_lines(file)]
+        keys += [key for line in read_lines(file) if (key := line.strip())]
     return tuple(dict.fromkeys(keys))
 
 

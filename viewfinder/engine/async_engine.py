@@ -91,7 +91,7 @@ class AsyncEngine:
 
     def start(self) -> None:
         """Run the loop in a thread of its own."""
-        self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
     def stop(self, drain_seconds: float = 0.0) -> None:
@@ -198,6 +198,21 @@ class AsyncEngine:
         if sequence in self.core.scheduler.running:  # the core goes on until it is told
             self.core.scheduler.finish(sequence)
         return self._tickets.pop(sequence)
+
+    def _run(self) -> None:
+        """The loop, begun anew whatever ended it; where that fails too, what waits is answered and no more is taken."""
+        while self._state != "stopped":
+            try:
+                self._loop()
+            except BaseException:
+                _LOG.exception("the engine's thread ended and is started again")
+                try:
+                    self._restart()
+                except BaseException:
+                    _LOG.exception("the engine cannot be started again; restart the server")
+                    with self._wake:
+                        self._state = "stopped"
+                    self._fail_all("the engine failed and cannot be restarted; ask whoever runs the server")
 
     def _loop(self) -> None:
         while True:

@@ -114,6 +114,12 @@ class Document:
             finally:
                 page.close()
 
+    def pixel_size(self, index: int, *, dpi: float | None = None, max_pixels: int | None = None) -> tuple[int, int]:
+        """(width, height) in pixels of what `page` draws, without drawing; at most one more per side."""
+        width, height = self.page_size(index)
+        scale, _ = self._scale(width * height, dpi, max_pixels)
+        return math.ceil(width * scale), math.ceil(height * scale)
+
     def page(self, index: int, *, dpi: float | None = None, max_pixels: int | None = None) -> Picture:
         """Render one page on white.
 

@@ -7,7 +7,6 @@ special addresses are refused unless the policy says otherwise. No proxies, cook
 
 import contextlib
 import http.client
-import ipaddress
 import socket
 import ssl
 import threading
@@ -17,6 +16,7 @@ from typing import BinaryIO
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from viewfinder.errors import LimitError, MediaError
+from viewfinder.media.addresses import is_local_name, is_public
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _CHUNK = 1 << 18
@@ -79,7 +79,7 @@ def _admit(url: str, policy: UrlPolicy) -> tuple[SplitResult, str]:
         raise MediaError(f"a redirect or URL leads to scheme {target.scheme!r}, expected http or https with a host")
     if not policy.allow:
         raise MediaError(f"{host} was not asked: URLs are not allowed here; send the file itself")
-    if policy.allowed_hosts is not None and host.lower() not in policy.allowed_hosts:
+    if policy.allowed_hosts is not None and host.lower().rstrip(".") not in policy.allowed_hosts:
         raise MediaError(
             f"{host} is not among the allowed hosts; add it to UrlPolicy.allowed_hosts or send the file itself"
         )
@@ -88,13 +88,12 @@ def _admit(url: str, policy: UrlPolicy) -> tuple[SplitResult, str]:
     except (OSError, UnicodeError) as error:
         raise MediaError(f"the host {host} is not known; check the URL and the network") from error
     addresses = [str(entry[4][0]) for entry in found]
-    if not policy.allow_private:
-        for address in addresses:
-            if not is_public(address):  # which one is not told: that would be a look-up into a private network
-                raise MediaError(
-                    f"{host} has a private address, which is refused by default; send the file itself or set "
-                    "UrlPolicy.allow_private"
-                )
+    # which address it is is not told: that would be a look-up into a private network
+    if not policy.allow_private and (is_local_name(host) or not all(map(is_public, addresses))):
+        raise MediaError(
+            f"{host} has a private address, which is refused by default; send the file itself or set "
+            "UrlPolicy.allow_private"
+        )
     return target, addresses[0]
 
 
@@ -103,20 +102,6 @@ def _joined(current: str, redirect: str) -> str:
         return urljoin(current, redirect)
     except ValueError as error:
         raise MediaError(f"{urlsplit(current).hostname} redirects to no URL ({error}); give the final URL") from error
-
-
-def is_public(address: str) -> bool:
-    """Whether an address belongs to the open internet, looking through IPv6 forms that carry an IPv4 one."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is None and ip in ipaddress.ip_network("64:ff9b::/96"):  # NAT64
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-        if ip not in ipaddress.ip_network("2000::/3"):  # all that is given out; also fec0::/10 counts as global else
-            return False
-    return ip.is_global and not ip.is_multicast
 
 
 def _get(target: SplitResult, address: str, sink: BinaryIO, max_bytes: int, deadline: float) -> str | None:

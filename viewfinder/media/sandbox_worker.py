@@ -1,18 +1,22 @@
-"""The process that decodes: reads jobs from standard input, answers on standard output, has no rights.
+"""The processes that decode: a fork server, and workers that read jobs from a pipe, answer on another, have no rights.
 
 A message is a line of JSON (`bytes` says how much follows) and that many raw bytes, in both directions, so
-that nothing a taken-over decoder sends can be more than numbers and text. Run by `sandbox.Sandbox`.
+that nothing a taken-over decoder sends can be more than numbers and text. Run by `sandbox_process.ForkServer`.
 """
 
+import contextlib
 import dataclasses
+import io
 import json
 import os
 import signal
+import socket
 import sys
 import sysconfig
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import av
 import numpy as np
@@ -21,7 +25,7 @@ from PIL import Image
 
 from viewfinder.errors import LimitError, MediaError
 from viewfinder.media import confinement
-from viewfinder.media.document import chosen_pages, open_document
+from viewfinder.media.document import Word, chosen_pages, open_document
 from viewfinder.media.image import Picture, count_pages, load_image
 from viewfinder.media.opening import open_video
 from viewfinder.media.plan import VideoSettings, plan_video
@@ -33,23 +37,62 @@ Answer = tuple[dict[str, Any], list[memoryview]]
 
 
 def main() -> None:
-    """Confine this process, say so, and work until the input ends."""
+    """Fork a confined worker each time the server asks for one, and end them when told, until the server is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server is stopped by it, and then closes our input
     given = json.loads(sys.argv[1])
-    answers = os.fdopen(os.dup(1), "wb")
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
+    control = socket.socket(fileno=os.dup(0))
     _warm_up()
-    held = {
-        "landlock": confinement.deny_files(_readable()),
-        "seccomp": confinement.deny_system_calls(),
-    }
+    workers: set[int] = set()
+    while True:
+        message, fds, _, _ = socket.recv_fds(control, 64, 2)
+        if not message:
+            break
+        if fds:
+            pid = os.fork()
+            if pid == 0:
+                control.close()
+                _be_worker(*fds, given)
+            for fd in fds:
+                os.close(fd)
+            workers.add(pid)
+            control.send(str(pid).encode())
+        else:
+            _, pid, grace = message.split()
+            control.send(str(_end(int(pid), float(grace)) if int(pid) in workers else 0).encode())
+            workers.discard(int(pid))
+    for pid in workers:
+        _end(pid, 0.0)
+
+
+def _end(pid: int, grace: float) -> int:
+    """Bury a child: the signal that ended it, by itself within `grace` seconds or by us."""
+    deadline = time.monotonic() + grace
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    with contextlib.suppress(ProcessLookupError):  # not yet the leader of its group
+        os.killpg(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+
+
+def _be_worker(job_fd: int, answer_fd: int, given: dict[str, Any]) -> NoReturn:
+    """Confine this process, say so, and work until the input ends."""
+    os.setsid()
+    confinement.die_with_parent(signal.SIGKILL)
+    os.dup2(job_fd, 0)
+    os.close(job_fd)
+    jobs, answers = os.fdopen(0, "rb"), os.fdopen(answer_fd, "wb")
+    held = {"landlock": confinement.deny_files(_readable()), "seccomp": confinement.deny_system_calls()}
     confinement.limit_resources(given["memory_bytes"])
-    os.dup2(silence, 2)
-    write_message(answers, held, [])
-    while (message := read_message(sys.stdin.buffer)) is not None:
-        confinement.allow_cpu_seconds(given["cpu_seconds"])
-        write_message(answers, *_work(*message))
+    try:
+        write_message(answers, held, [])
+        while (message := read_message(jobs)) is not None:
+            confinement.allow_cpu_seconds(given["cpu_seconds"])
+            write_message(answers, *_work(*message))
+    finally:
+        os._exit(0)
 
 
 def _warm_up() -> None:
@@ -91,27 +134,65 @@ def _image(data: bytes, options: dict[str, Any], limits: Limits) -> Answer:
 
 
 def _pages(data: bytes, options: dict[str, Any], limits: Limits) -> Answer:
-    headers, blobs = [], []
-    if b"%PDF-" not in data[:1024]:
-        count = count_pages(data)
-        for number in _asked(count, options, limits):
-            header, pixels = _picture(load_image(data, limits, number if count > 1 else None))
-            headers.append({**header, "words": [], "number": number})
-            blobs.append(pixels)
-        return {"pages": headers, "count": count}, blobs
-    with open_document(data, limits, password=options.get("password"), name="the document") as document:
-        for number in _asked(len(document), options, limits):
-            picture = document.page(number, dpi=options.get("dpi"), max_pixels=options.get("max_pixels"))
-            words = document.words(number, picture) if options.get("words") else ()
+    """Pages drawn. Nothing is drawn when all together are over the cap on pixels, or when `measure` is set."""
+    with _opened(data, options, limits) as (count, size_of, draw):
+        numbers = _asked(count, options, limits)
+        sizes = [_size_or_none(size_of, number) for number in numbers]
+        total, most = sum(width * height for width, height in sizes), options["total_pixels"]
+        if total > most:
+            raise LimitError(
+                f"{len(numbers)} pages of the document have {total:,} pixels together, over the {most:,} allowed in a "
+                "request; name fewer (pages)"
+            )
+        if options.get("measure"):
+            return {"count": count, "numbers": numbers, "sizes": sizes}, []
+        headers, blobs = [], []
+        for number in numbers:
+            picture, words = draw(number)
+            if options.get("budget"):
+                picture = resize_picture(picture, **options["budget"])
             header, pixels = _picture(picture)
             headers.append({**header, "words": [dataclasses.asdict(word) for word in words], "number": number})
             blobs.append(pixels)
-        return {"pages": headers, "count": len(document)}, blobs
+        return {"pages": headers, "count": count}, blobs
+
+
+def _size_or_none(size_of: Callable[[int], tuple[int, int]], number: int) -> tuple[int, int]:
+    try:
+        return size_of(number)
+    except MediaError:  # a broken page: whoever draws it is told
+        return 0, 0
+
+
+Draw = Callable[[int], tuple[Picture, tuple[Word, ...]]]
+
+
+@contextlib.contextmanager
+def _opened(
+    data: bytes, options: dict[str, Any], limits: Limits
+) -> Iterator[tuple[int, Callable[[int], tuple[int, int]], Draw]]:
+    """How many pages there are, how large each would be in pixels, and how to draw one."""
+    if b"%PDF-" not in data[:1024]:
+        count = count_pages(data)
+        with Image.open(io.BytesIO(data)) as image:
+            size = image.size  # of the first page; each is checked against max_pixels when it is read
+        yield count, lambda number: size, lambda number: (load_image(data, limits, number if count > 1 else None), ())
+        return
+    with open_document(data, limits, password=options.get("password"), name="the document") as document:
+        given = {"dpi": options.get("dpi"), "max_pixels": options.get("max_pixels")}
+
+        def draw(number: int) -> tuple[Picture, tuple[Word, ...]]:
+            picture = document.page(number, **given)
+            return picture, document.words(number, picture) if options.get("words") else ()
+
+        yield len(document), lambda number: document.pixel_size(number, **given), draw
 
 
 def _asked(count: int, options: dict[str, Any], limits: Limits) -> list[int]:
     numbers = options["pages"]
-    if options.get("only_existing"):
+    if numbers is not None and len(set(numbers)) < len(numbers):
+        raise MediaError("a page of the document is asked for more than once; name each page once (pages)")
+    if options.get("only_existing") and numbers is not None:
         numbers = [number for number in numbers if 0 <= number < count]
     return chosen_pages(count, numbers, "the document", limits)
 

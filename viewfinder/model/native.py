@@ -1,16 +1,19 @@
 """The kernels of our own: a bfloat16 matrix times one or a few vectors, which is what decoding spends its time on.
 
-`narrow_matvec.c` is built by the system's C compiler when first needed and kept in the user's cache. Without
-a compiler, on a GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own product is used: slower, and with the vector
+`narrow_matvec.c` is built by the system's C compiler when first needed and kept, with its hash, in the user's
+cache; in a folder of this process where others could write there. A damaged one is built anew. Without a compiler, on
+a GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own product is used: slower, and with the vector
 rounded to 16 bits.
 """
 
+import atexit
 import ctypes
 import hashlib
 import os
 import platform
 import shutil
 import subprocess
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -83,11 +86,44 @@ def _built(compiler: str) -> Path:
     )
     key = hashlib.sha256("\n".join([_SOURCE.read_text(), compiler, *_FLAGS, flags]).encode()).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "viewfinder"
+    if not _is_private(folder):
+        folder = Path(tempfile.mkdtemp(prefix="viewfinder-"))  # somebody else could write what we load: build each time
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     target = folder / f"narrow_matvec-{key}.so"
-    if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+    digest = target.with_suffix(".sha256")
+    if not _is_whole(target, digest):
         temporary = folder / f".{target.name}.{os.getpid()}"
         command = [compiler, *_FLAGS, "-o", str(temporary), str(_SOURCE)]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
-        temporary.replace(target)
+        _publish(digest, hashlib.sha256(temporary.read_bytes()).hexdigest().encode())
+        _publish(target, temporary.read_bytes())
+        temporary.unlink()
     return target
+
+
+def _is_private(folder: Path) -> bool:
+    """Whether the folder, made where it is missing, is this user's and nobody else may write in it."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = folder.stat()
+    except OSError:
+        return False
+    return state.st_uid == os.getuid() and not state.st_mode & 0o022
+
+
+def _is_whole(target: Path, digest: Path) -> bool:
+    """Whether the library is what was built: mapping a cut file would kill the process (SIGBUS)."""
+    try:
+        return hashlib.sha256(target.read_bytes()).hexdigest() == digest.read_text()
+    except (OSError, ValueError):
+        return False
+
+
+def _publish(path: Path, data: bytes) -> None:
+    """Write and rename, on the disk before it has its name; whoever has the old file mapped keeps it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

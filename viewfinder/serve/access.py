@@ -3,59 +3,67 @@
 import asyncio
 import hashlib
 import hmac
+import ipaddress
 import json
 import re
+import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from viewfinder.serve.errors import error_body
 from viewfinder.serve.settings import LOOPBACK, ServeSettings
+from viewfinder.serve.shares import Shares
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_WRITES = ("POST", "PUT", "PATCH", "DELETE")
+_JSON = re.compile(r"application/(?:[\w.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
 _STRUCTURE = re.compile(rb"[\[{,]")
 _PRIVATE = ("/v1/", "/metrics", "/samples", "/preview", "/tokenize", "/detokenize")
 
 
 class AccessMiddleware:
-    """Checks host, key, and the size and shape of the body; sets `scope["state"]["tenant"]`."""
+    """Checks host, origin, key, and the size and shape of the body; sets `scope["state"]["tenant"]`."""
 
     def __init__(self, app: App, settings: ServeSettings) -> None:
         self.app, self.settings = app, settings
         self._keys = {hashlib.sha256(key.encode()).digest() for key in settings.api_keys}
-        self._in_flight = 0
+        self._bodies = Shares(settings.max_requests, one_tenant=len(self._keys) < 2)
+        own = socket.gethostname().lower()
+        self._names = {*LOOPBACK, settings.host.lower(), own, own.partition(".")[0], *settings.allowed_hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = {name.lower(): value for name, value in scope["headers"]}
-        refusal = self._refusal(scope, headers)
+        writes = scope["method"] in _WRITES
+        refusal = self._refusal(scope, headers) or (self._foreign(headers) if writes else None)
         if refusal is not None:
             await answer(send, *refusal)
             return
-        scope.setdefault("state", {})["tenant"] = self._tenant(headers)
-        if scope["method"] not in ("POST", "PUT", "PATCH", "DELETE"):
+        tenant = self._tenant(headers)
+        scope.setdefault("state", {})["tenant"] = tenant
+        if not writes:
             await self.app(scope, receive, send)
             return
-        if self._in_flight >= self.settings.max_requests:
-            message = f"{self._in_flight} requests are under way, the most at once; try again in 2 s"
-            await answer(send, 429, message, "rate_limit_exceeded", {"Retry-After": "2"})
-            return
-        self._in_flight += 1
-        try:
+        with self._bodies.taken(tenant) as free:
+            if not free:
+                message = (
+                    f"{self._bodies.held(tenant)} requests of yours are under way, the most at once; try again in 2 s"
+                )
+                await answer(send, 429, message, "rate_limit_exceeded", {"Retry-After": "2"})
+                return
             await self._with_body(scope, receive, send, headers)
-        finally:
-            self._in_flight -= 1
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[int, str, str] | None:
         host = headers.get(b"host", b"").decode("latin-1").lower()
-        name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
-        local = self.settings.host in LOOPBACK
-        if local and name.strip("[]") not in (*LOOPBACK, *self.settings.allowed_hosts, "testserver"):
+        name = (host.rpartition(":")[0] if re.search(r":\d+$", host) else host).strip("[]").rstrip(".")
+        if not self._is_called(name):
             return 421, f"this server is not called {name[:60]!r}; use its address, or --allowed-host", "wrong_host"
         if self._keys and scope["path"].startswith(_PRIVATE) and scope["method"] != "OPTIONS":
             given = hashlib.sha256(_bearer(headers)).digest()
@@ -70,6 +78,32 @@ class AccessMiddleware:
                 f"the body is encoded as {encoding[:40]!r}, which is not undone here; send it as it is",
                 "encoding",
             )
+        return None
+
+    def _is_called(self, name: str) -> bool:
+        """Whether this server is meant by the name: against a name of somebody's that leads here. Beyond loopback the
+        server is also asked by its numbers."""
+        if name in self._names or "*" in self._names:
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return self.settings.host not in LOOPBACK
+
+    def _foreign(self, headers: dict[bytes, bytes]) -> tuple[int, str, str] | None:
+        """Why a write is not taken: it comes from a page of another origin, or in a form that any page may send."""
+        origin = headers.get(b"origin", b"").decode("latin-1").lower()
+        if origin not in self.settings.cors_origins:
+            site = headers.get(b"sec-fetch-site", b"none").decode("latin-1").lower()
+            host = headers.get(b"host", b"").decode("latin-1").lower()
+            if site not in ("same-origin", "none") or (origin and urlsplit(origin).netloc != host):
+                message = "a page of another origin sent this, which is not taken; start the server with --cors ORIGIN"
+                return 403, message, "cross_site"
+        kind = headers.get(b"content-type", b"nothing").decode("latin-1")
+        if not _JSON.match(kind):
+            message = f"the body is declared as {kind[:80]}, so it is not read; send Content-Type: application/json"
+            return 415, message, "unsupported_media_type"
         return None
 
     def _tenant(self, headers: dict[bytes, bytes]) -> str:

@@ -33,7 +33,7 @@ from viewfinder.serve.paths import HeadAsGet, add_fallback, allowed_methods
 from viewfinder.serve.playground import POLICY, PreviewRequest, preview
 from viewfinder.serve.request_media import RequestMedia
 from viewfinder.serve.samples import SampleBook, SampleRequest
-from viewfinder.serve.settings import ServeSettings
+from viewfinder.serve.settings import LOOPBACK, ServeError, ServeSettings
 from viewfinder.serve.text_endpoints import add_text_routes
 
 _LOG = logging.getLogger(__name__)
@@ -51,23 +51,43 @@ class Server:
             settings.limits,
             context=min(context, engine.core.runner.capacity),
             max_media=settings.max_media,
+            max_pixels=settings.max_request_pixels,
         )
         self.metrics = Metrics(engine, self.sandbox)
         self.held: dict[str, Any] = {}
         self.created = int(time.time())
-        self.book = SampleBook(Path(settings.samples)) if settings.samples else None
+        self.book = SampleBook(Path(settings.samples), settings) if settings.samples else None
 
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         """Engine and decoders start with the server; at the end what runs is finished first."""
         self.threads = anyio.CapacityLimiter(self.settings.max_requests)
-        self.held = await asyncio.to_thread(self.sandbox.start)
+        await asyncio.to_thread(self.check_confinement)
         self.engine.start()
         try:
             yield
         finally:
             await asyncio.to_thread(self.engine.stop, self.settings.drain_seconds)
             await asyncio.to_thread(self.sandbox.close)
+
+    def check_confinement(self) -> None:
+        """Start the decoders; with other machines let in, only when the kernel holds them by both mechanisms.
+
+        Raises:
+            ServeError: it does not, and nobody allowed that.
+        """
+        self.held = self.sandbox.start()
+        missing = [name for name, in_force in self.held.items() if not in_force]
+        if not missing:
+            return
+        said = (
+            f"this system does not confine decoders by {' and '.join(missing)}, so a file that takes one over reaches"
+        )
+        if self.settings.host in LOOPBACK or self.settings.allow_weak_sandbox:
+            _LOG.warning("%s more than its own bytes", said)
+            return
+        self.sandbox.close()
+        raise ServeError(f"{said} this machine; use a newer kernel, or --allow-weak-sandbox if all senders are trusted")
 
     async def in_thread(self, work: Callable[..., Any], *args: Any) -> Any:
         """Blocking work off the event loop."""
@@ -123,7 +143,7 @@ def create_app(engine: AsyncEngine, settings: ServeSettings | None = None) -> Fa
 
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"] if part != "body")
         message = f"{where}: {problem['msg']}" if where else str(problem["msg"])
@@ -133,11 +153,6 @@ def _add_errors(app: FastAPI) -> None:
         elif problem["type"] == "json_invalid":
             at = len(str(error.body)[: problem["loc"][-1]].encode("utf-8", "replace"))
             where, message = "", f"the body is no JSON ({problem['ctx']['error']} at byte {at}); correct it there"
-        kind = request.headers.get("content-type", "nothing")
-        if "json" not in kind and (
-            not where or problem["type"] == "json_invalid"
-        ):  # what a web page may send without asking is not taken either
-            message = f"the body is declared as {kind[:80]}, so it is not read; send Content-Type: application/json"
         return JSONResponse(error_body(message, 400, "invalid_request", where[:200] or None), 400)
 
     @app.exception_handler(HTTPException)
@@ -260,15 +275,18 @@ def _add_playground_routes(app: FastAPI, server: Server) -> None:
         """Keep a corrected answer as a training sample."""
         if server.book is None:
             raise HTTPException(403, "this server keeps no samples; start it with --samples FOLDER")
-        return await answered(server.book.add, body)
+        return await answered(server.book.add, body, request)
 
     @app.post("/preview", tags=["playground"], response_model=None)
     async def show(body: PreviewRequest, request: Request) -> Response:
         """Pages of a document as pictures."""
-        return await answered(preview, body)
+        return await answered(preview, body, request)
 
-    async def answered(work: Callable[..., dict[str, Any]], body: Any) -> Response:
+    async def answered(work: Callable[..., dict[str, Any]], body: Any, request: Request) -> Response:
+        media = server.request_media.for_tenant(request.state.tenant)
         try:
-            return JSONResponse(await server.in_thread(work, body, server.request_media))
+            return JSONResponse(await unless_gone(request, server.in_thread(work, body, media)))
         except Exception as error:
             return error_response(error)
+        finally:
+            media.call_off()

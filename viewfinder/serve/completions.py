@@ -40,7 +40,8 @@ class Completion:
     """One request under way. `begin` in a worker thread, then `whole` or `chunks` in the event loop."""
 
     def __init__(self, request: ChatRequest, engine: AsyncEngine, request_media: RequestMedia, tenant: str) -> None:
-        self.request, self.engine, self.request_media, self.tenant = request, engine, request_media, tenant
+        self.request, self.engine, self.tenant = request, engine, tenant
+        self.request_media = request_media.for_tenant(tenant)
         self.id = f"chatcmpl-{uuid.uuid4().hex}"
         self.created = int(time.time())
         self.prompt_tokens = 0
@@ -94,6 +95,7 @@ class Completion:
         return chat.processor.prepare(safe, tools=self._tools)
 
     def cancel(self) -> None:
+        self.request_media.call_off()
         for choice in self.choices:
             choice.ticket.cancel()
 

@@ -6,7 +6,7 @@ from typing import Any
 from viewfinder.engine.async_engine import EngineStoppedError
 from viewfinder.engine.scheduler import BusyError
 from viewfinder.errors import CheckpointError, ContextLengthError, LimitError, MediaError, ViewfinderError
-from viewfinder.media.sandbox import WorkerLostError
+from viewfinder.media.sandbox import CalledOffError, DecoderBusyError, WorkerLostError
 
 _LOG = logging.getLogger(__name__)
 
@@ -20,6 +20,8 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (BusyError, 429, "rate_limit_exceeded"),
     (EngineStoppedError, 503, "engine_restarted"),
     (WorkerLostError, 503, "worker_lost"),
+    (DecoderBusyError, 503, "decoders_busy"),
+    (CalledOffError, 499, "called_off"),
     (CheckpointError, 500, "checkpoint"),
     (ContextLengthError, 400, "context_length_exceeded"),
     (LimitError, 413, "limit_exceeded"),

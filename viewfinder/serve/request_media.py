@@ -4,7 +4,8 @@ Everything a request names passes here before the processor sees it. Sizes are b
 take at most, so that no request can ask for more memory than the longest honest one.
 """
 
-import threading
+import copy
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Unpack
 
@@ -33,6 +34,10 @@ from viewfinder.messages import (
 )
 from viewfinder.processor.loading import fitted, image_budget, video_options
 from viewfinder.processor.settings import ProcessorSettings
+from viewfinder.serve.shares import Shares
+
+_AHEAD = 16_000_000
+"""Pixels of pages that one job of a decoder draws for a task."""
 
 
 class RequestMedia:
@@ -41,11 +46,34 @@ class RequestMedia:
     Args:
         context: tokens that the model takes at most.
         max_media: pictures and clips of one request.
+        max_pixels: of all pages of one request together, checked before any is drawn; four times as many where pages
+            are drawn and let go one after the other.
+        fetches: downloads at once, of all tenants.
     """
 
-    def __init__(self, sandbox: Sandbox, limits: Limits, *, context: int, max_media: int, fetches: int = 32) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        limits: Limits,
+        *,
+        context: int,
+        max_media: int,
+        max_pixels: int = 256_000_000,
+        fetches: int = 32,
+    ) -> None:
         self.sandbox, self.limits, self.context, self.max_media = sandbox, limits, context, max_media
-        self._fetches = threading.BoundedSemaphore(fetches)
+        self.max_pixels = max_pixels
+        self._fetches = Shares(fetches)
+
+    def for_tenant(self, tenant: str) -> "RequestMedia":
+        """The same for one request of a tenant, which `call_off` ends."""
+        view = copy.copy(self)
+        view.sandbox = self.sandbox.for_tenant(tenant)
+        return view
+
+    def call_off(self) -> None:
+        """Nobody waits for this request any more: what is being decoded for it ends."""
+        self.sandbox.call_off()
 
     def fetch(self, source: Any) -> bytes:
         """The bytes behind a URL or `data:` URI.
@@ -57,33 +85,38 @@ class RequestMedia:
             raise MediaError(f"a medium is given as a {type(source).__name__}, expected a URL or data: URI as text")
         if scheme_of(source) == "data":
             return read_source(source, self.limits)
-        if not self._fetches.acquire(timeout=self.limits.timeout):
-            raise LimitError("too many downloads are under way; send the file itself as data:, or try again")
-        try:
+        with self._fetches.taken(self.sandbox.tenant, self.limits.timeout) as free:
+            if not free:
+                raise LimitError("too many downloads are under way; send the file itself as data:, or try again")
             return read_source(source, self.limits)
-        finally:
-            self._fetches.release()
 
     def picture(self, source: Any) -> Picture:
         """One picture at its own size."""
         return self.sandbox.image(self.fetch(source), self.limits)
 
-    def pages(self, source: Any, pages: Sequence[int] | None = None) -> "SafePages":
-        """A picture or PDF with its text layer, all pages drawn."""
-        chosen = None if pages is None else tuple(pages)
-        limit = self.limits.max_pixels // 8
-        return SafePages(
-            self.sandbox.pages(
-                self.fetch(source), self.limits, pages=chosen, max_pixels=limit, dpi=DEFAULT_DPI, words=True
-            )
-        )
+    def pages(self, source: Any, pages: Sequence[int] | None = None, *, at_once: bool = False) -> "SafePages":
+        """A picture or PDF with its text layer, whose pages are drawn when they are asked for.
 
-    def some_pages(self, source: Any, numbers: Sequence[int]) -> tuple[list[SafePage], int]:
-        """Those pages of `numbers` that exist, drawn as `pages` draws them, and how many there are in all."""
-        limit = self.limits.max_pixels // 8
-        return self.sandbox.some_pages(
-            self.fetch(source), self.limits, pages=tuple(numbers), max_pixels=limit, dpi=DEFAULT_DPI
+        Args:
+            at_once: all pages will be held together, so fewer are allowed.
+        """
+        most = self.max_pixels // 2 if at_once else 4 * self.max_pixels
+        return SafePages(self, self.fetch(source), None if pages is None else tuple(pages), most)
+
+    @property
+    def page_options(self) -> dict[str, Any]:
+        """How pages are drawn for tasks and for the playground."""
+        return {"dpi": DEFAULT_DPI, "max_pixels": self.limits.max_pixels // 8}
+
+    def some_pages(self, source: Any, numbers: Sequence[int]) -> tuple[Iterator[SafePage], int]:
+        """Those pages of `numbers` that exist, drawn one by one as `pages` draws them; how many there are in all."""
+        data = self.fetch(source)
+        given = {**self.page_options, "only_existing": True}
+        count, sizes = self.sandbox.measure_pages(
+            data, self.limits, pages=tuple(numbers), total_pixels=self.max_pixels, **given
         )
+        drawn = (self.sandbox.pages(data, self.limits, pages=(number,), **self.page_options)[0] for number in sizes)
+        return drawn, count
 
     def video(self, source: Any) -> "SafeVideo":
         """A clip, probed; its frames are decoded when a window of it is asked about."""
@@ -130,11 +163,12 @@ class RequestMedia:
             raise MediaError(f"the document is no PDF (it begins with {data[:8]!r}); give pictures as images")
         pages = self.sandbox.pages(
             data,
-            self.limits,
+            dataclasses.replace(self.limits, max_pages=min(self.limits.max_pages, max(room.media, 1))),
             pages=part.pages,
             password=part.password,
             dpi=DEFAULT_DPI,
             max_pixels=max(budget, 10_000) * 4,
+            total_pixels=min(self.max_pixels, max(room.left, 1) * settings.factor**2 * 8),
         )
         room.enter(len(pages))
         for page in pages:
@@ -201,25 +235,60 @@ def _bounded(part: Any, most: int) -> Any:
 
 
 class SafePages:
-    """Decoded pages, as `chat.documents` wants an open document."""
+    """Pages as `chat.documents` wants an open document, a few drawn ahead of time.
 
-    def __init__(self, pages: list[SafePage]) -> None:
-        self._pages = {page.number: page for page in pages}
-        self.name = "the document"
-        self.digest = ""
+    Raises:
+        LimitError: over `most` pixels in all, or a page is named twice; nothing was drawn then.
+    """
+
+    name = "the document"
+    digest = ""
+
+    def __init__(self, request_media: RequestMedia, data: bytes, pages: tuple[int, ...] | None, most: int) -> None:
+        self._media, self._data = request_media, data
+        self.count, self._sizes = request_media.sandbox.measure_pages(
+            data, request_media.limits, pages=pages, total_pixels=most, **request_media.page_options
+        )
+        self._drawn: dict[int, SafePage] = {}
 
     def __len__(self) -> int:
-        return max(self._pages, default=-1) + 1
+        return self.count
 
     @property
     def numbers(self) -> list[int]:
-        return sorted(self._pages)
+        return sorted(self._sizes)
 
     def picture(self, index: int) -> Picture:
-        return self._pages[index].picture
+        return self._page(index).picture
 
     def words(self, index: int, picture: Picture) -> tuple[Word, ...]:
-        return self._pages[index].words
+        return self._page(index).words
+
+    def _page(self, index: int) -> SafePage:
+        if index not in self._drawn:
+            ahead = self._ahead(index)
+            try:
+                drawn = self._draw(ahead)
+            except MediaError:  # one of them: the others are not to suffer
+                if len(ahead) == 1:
+                    raise
+                drawn = self._draw((index,))
+            self._drawn = {page.number: page for page in drawn}
+        return self._drawn[index]
+
+    def _ahead(self, index: int) -> tuple[int, ...]:
+        """The page and those after it that come to `_AHEAD` pixels with it."""
+        chosen, left = [index], _AHEAD - self._sizes[index]
+        for number in self.numbers[self.numbers.index(index) + 1 :]:
+            left -= self._sizes[number]
+            if left < 0:
+                break
+            chosen.append(number)
+        return tuple(chosen)
+
+    def _draw(self, numbers: tuple[int, ...]) -> list[SafePage]:
+        media = self._media
+        return media.sandbox.pages(self._data, media.limits, pages=numbers, words=True, **media.page_options)
 
 
 class SafeVideo:

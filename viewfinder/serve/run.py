@@ -20,11 +20,12 @@ def run(
     """Serve until interrupted (SIGINT or SIGTERM): requests under way are finished, new ones refused.
 
     Raises:
-        ServeError: the certificate or the address cannot be used.
+        ServeError: the certificate cannot be used, or decoders are not confined fully and other machines are let in.
     """
     import uvicorn
 
     from viewfinder.serve.app import create_app
+    from viewfinder.serve.http_protocol import bounded_protocol
 
     for path in (certificate, key):
         if path is not None and not path.is_file():
@@ -32,8 +33,11 @@ def run(
     if (certificate is None) != (key is None):
         raise ServeError("TLS needs a certificate and its key; give --tls-certificate and --tls-key")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    app = create_app(AsyncEngine(engine, config), settings)
+    app.state.server.check_confinement()
     server = uvicorn.Config(
-        create_app(AsyncEngine(engine, config), settings),
+        app,
+        http=bounded_protocol(settings.max_connections, settings.header_seconds),
         host=settings.host,
         port=settings.port,
         log_level="warning",

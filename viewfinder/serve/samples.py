@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from viewfinder.chat.documents.fields import example_of, schema_of
-from viewfinder.errors import MediaError
+from viewfinder.errors import LimitError, MediaError
 from viewfinder.media.transform import Transform
 from viewfinder.messages import ImagePart, VideoPart
 from viewfinder.outputs import prompts
@@ -23,6 +23,7 @@ from viewfinder.outputs.points import Point, format_points
 from viewfinder.outputs.spans import Span, format_moments
 from viewfinder.serve.protocol import Body, Finite, check_json
 from viewfinder.serve.request_media import RequestMedia
+from viewfinder.serve.settings import ServeSettings
 from viewfinder.storage.lock import locked
 
 LICENSE = "unknown"
@@ -92,10 +93,10 @@ class SampleRequest(Body):
 
 
 class SampleBook:
-    """A folder of corrections."""
+    """A folder of corrections, of so many and so many bytes at most."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, settings: ServeSettings) -> None:
+        self.folder, self._settings = folder, settings
         self._lock = threading.Lock()
 
     def add(self, request: SampleRequest, request_media: RequestMedia) -> dict[str, Any]:
@@ -103,6 +104,7 @@ class SampleBook:
 
         Raises:
             MediaError: what was shown cannot be read.
+            LimitError: the folder is full.
         """
         from viewfinder.data.sample import Sample, say
         from viewfinder.data.shards import ShardWriter, finish
@@ -122,11 +124,20 @@ class SampleBook:
             ),
         )
         with self._lock, locked(self.folder, wait=60.0):  # threads of this server, then other processes
+            self._check_room()
             number = _next_number(self.folder)
             with ShardWriter(self.folder, number) as shard:
                 shard.add(sample)
             manifest = finish(self.folder)
         return {"saved": number, "samples": manifest["samples"], "folder": self.folder.name}
+
+    def _check_room(self) -> None:
+        sizes = [path.stat().st_size for path in self.folder.glob("shard-*.tar")] if self.folder.is_dir() else []
+        if len(sizes) >= self._settings.max_samples or sum(sizes) >= self._settings.max_samples_bytes:
+            raise LimitError(
+                f"{len(sizes):,} corrections of {sum(sizes):,} bytes are kept already, the most taken here; move "
+                "them to another folder"
+            )
 
 
 def _next_number(folder: Path) -> int:
@@ -151,7 +162,8 @@ def _shown(request: SampleRequest, request_media: RequestMedia) -> tuple[list[An
         video = request_media.video(request.video)
         return [VideoPart(video=video.data)], video.info.size, video.info.duration
     if request.document is not None:
-        pages, count = request_media.some_pages(request.document, [request.page])
+        drawn, count = request_media.some_pages(request.document, [request.page])
+        pages = list(drawn)
         if not pages:
             raise MediaError(f"the document has {count} pages and none is number {request.page}; they count from 0")
         pictures = [pages[0].picture]

@@ -20,15 +20,18 @@ class ServeSettings:
     host, port: where to listen; other machines can only come in when `api_keys` are set or `open_to_all` is.
     api_keys: accepted bearer tokens; each is a tenant of its own. None are needed when there are none.
     cors_origins: web pages of other origins that may ask from a browser.
-    allowed_hosts: names in the Host header besides the loopback ones, against rebinding of names.
+    allowed_hosts: names in the Host header besides loopback's, this machine's and numbers, against rebinding of names;
+        "*" lets every name through.
     max_body_bytes: of one request. max_items: braces, brackets and commas in its JSON.
     body_seconds: for the whole body to arrive.
     max_requests: being prepared or answered at once, of all tenants; max_choices: n of one request.
-    max_media: pictures and clips of one request.
+    max_media: pictures and clips of one request; max_request_pixels: of all pages of a document in one request.
     limits: caps of one medium; sandbox: of the processes that decode.
     lenient: unknown fields of a chat request are told in the answer instead of refused.
     access_log: a line for each request, with its id.
-    samples: folder that corrected answers are kept in; None refuses them.
+    samples: folder that corrected answers are kept in; None refuses them. max_samples, max_samples_bytes: of it.
+    allow_weak_sandbox: listen beyond loopback although the kernel does not confine decoders fully.
+    max_connections: open at once; beyond, the longest idle one is closed. header_seconds: for a request's headers.
     prices: of a million tokens read and of a million answered, in dollars, for the playground to tell costs; None
         when nobody pays.
     """
@@ -46,6 +49,7 @@ class ServeSettings:
     max_requests: int = 256
     max_choices: int = 8
     max_media: int = 64
+    max_request_pixels: int = 256_000_000
     drain_seconds: float = 20.0
     limits: Limits = field(
         default_factory=lambda: Limits(
@@ -63,11 +67,16 @@ class ServeSettings:
     lenient: bool = False
     access_log: bool = False
     samples: str | None = None
+    max_samples: int = 10_000
+    max_samples_bytes: int = 4 * 2**30
     prices: tuple[float, float] | None = None
+    allow_weak_sandbox: bool = False
+    max_connections: int = 1000
+    header_seconds: float = 10.0
 
     def __post_init__(self) -> None:
         if self.host not in LOOPBACK and not self.api_keys and not self.open_to_all:
             raise ServeError(
                 f"listening on {self.host} lets other machines in and no API key is set, so anybody could use the "
-                "model; give --api-key, or --open-to-all if that is meant"
+                "model; give keys (--api-keys FILE or VIEWFINDER_API_KEYS), or --open-to-all if that is meant"
             )

@@ -91,11 +91,12 @@ class Tasks:
         processor = Processor(engine.engine.processor.tokenizer, settings.with_(min_pixels=low, max_pixels=high))
         self._replies: list[Reply] = []
         self._chat = engine.chat_for(tenant, processor)
-        self._contained = ContainedChat(self._chat, request_media, self._replies.append)
+        self.request_media, self.request = request_media.for_tenant(tenant), request
+        self._contained = ContainedChat(self._chat, self.request_media, self._replies.append)
         self.viewfinder = Viewfinder(self._contained, processor)
-        self.request_media, self.request = request_media, request
 
     def cancel(self) -> None:
+        self.request_media.call_off()
         self._chat.cancel()
 
     @property
@@ -144,7 +145,7 @@ class Tasks:
         return {**written, "failed": failed, **self._account(None)}
 
     def extract(self, request: ExtractRequest) -> dict[str, Any]:
-        pages = self.request_media.pages(request.document, request.pages)
+        pages = self.request_media.pages(request.document, request.pages, at_once=True)
         result = self.viewfinder.extraction(
             pages, request.schema_, pages=pages.numbers, places=request.places, sampling=self._sampling
         )

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from viewfinder.agent.policy import Policy, is_private
+from viewfinder.agent.policy import Policy
+from viewfinder.media.addresses import is_private
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_PAGES, _MOST_IN_ALL = 12, 300
