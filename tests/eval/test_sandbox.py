@@ -43,7 +43,9 @@ def test_an_answer_reaches_nothing(tmp_path: str) -> None:
         "import os; os.listdir('/')",
         "import subprocess; subprocess.run(['true'])",
     ):
-        answer = f"def f():\n    try:\n        {body}\n    except OSError:\n        return 'refused'\n    return 'done'\n"
+        answer = (
+            f"def f():\n    try:\n        {body}\n    except OSError:\n        return 'refused'\n    return 'done'\n"
+        )
         result = run_tests(answer, "assert f() == 'refused'", "f")
         assert result.passed, (body, result.reason)
 
@@ -53,7 +55,7 @@ def test_an_endless_answer_ends() -> None:
 
 
 def test_root_runs_nothing_without_confinement(monkeypatch: pytest.MonkeyPatch) -> None:
-    without = sandbox._CONFINE.replace("_held = [", "_held = [False, ").replace("geteuid", "zero")  # noqa: SLF001
+    without = sandbox._CONFINE.replace("_held = [", "_held = [False, ").replace("geteuid", "zero")
     without = without.replace('getattr(os, "zero", lambda: 1)()', "0")
     monkeypatch.setattr(sandbox, "_CONFINE", without)
     with pytest.raises(EvaluationError, match="without confinement"):

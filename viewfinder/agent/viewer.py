@@ -50,7 +50,9 @@ def _ending(trajectory: Trajectory) -> str:
     css = "yes" if trajectory.succeeded else "no"
     checked = {None: "", True: " (checked by the world)", False: " (the world says no)"}[end.get("checked")]
     cost = f"{end.get('steps', 0)} steps, {end.get('seconds', 0):g} s, {end.get('tokens', 0)} tokens"
-    return f'<b class="{css}">{html.escape(end["reason"])}{checked}</b>: {html.escape(end["note"])}<br>{html.escape(cost)}'
+    return (
+        f'<b class="{css}">{html.escape(end["reason"])}{checked}</b>: {html.escape(end["note"])}<br>{html.escape(cost)}'
+    )
 
 
 def _section(trajectory: Trajectory, step: Step) -> str:

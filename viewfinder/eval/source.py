@@ -109,7 +109,7 @@ class Files:
         with zipfile.ZipFile(archive[0]) as zipped:
             if (size := zipped.getinfo(archive[1]).file_size) > _MOST_BYTES:
                 raise EvaluationError(
-                    f"{archive[0]} holds {name} of {size:,} bytes, over {_MOST_BYTES:,}; unpack it by hand if it is right"
+                    f"{archive[0]} holds {name} of {size:,} bytes, over {_MOST_BYTES:,}; unpack it by hand"
                 )
             return zipped.extract(archive[1], target)  # zipfile strips what would leave the target
 

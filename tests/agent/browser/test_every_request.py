@@ -6,11 +6,13 @@ The page is at an allowed host; it sends to its own server, and to another one, 
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from viewfinder.agent.browser import BrowserEnvironment, Chromium
+from viewfinder.agent.browser.network_filter import Confirmation
 from viewfinder.agent.environment import Target
 from viewfinder.agent.policy import Policy
 from viewfinder.outputs.actions import Action
@@ -29,7 +31,8 @@ KINDS = {  # kind of request: script; E is the other server, O the page's own
     "prerender": "add('script', {type: 'speculationrules', textContent: JSON.stringify({prerender: [{source: 'list',"
     " urls: [E + '/prerender']}], prefetch: [{source: 'list', urls: [E + '/prefetch']}]})})",
     "popup": "open(E + '/popup')",
-    "socket": "new WebSocket(E.replace('http', 'ws') + '/socket'); new WebSocket(O.replace('http', 'ws') + '/own-socket')",
+    "socket": "new WebSocket(E.replace('http', 'ws') + '/socket');"
+    " new WebSocket(O.replace('http', 'ws') + '/own-socket')",
     "redirect": "new Image().src = '/away'; add('iframe', {src: '/away?frame'}); fetch('/away', {mode: 'no-cors'})",
     "preconnect": "add('link', {rel: 'preconnect', href: E}); add('link', {rel: 'prefetch', href: E + '/hint'});"
     " add('link', {rel: 'dns-prefetch', href: E})",
@@ -111,7 +114,9 @@ def sites() -> Iterator[tuple[Server, Server]]:
 
 def write_page(own: Server, other: Server, scripts: list[str]) -> None:
     tries = "".join(f"try {{ {script} }} catch (e) {{}}\n" for script in scripts)
-    body = f"<!doctype html><script>const E = '{other.origin}', O = '{own.origin}'; {PREFACE}\n{tries}</script><p>Balance"
+    body = (
+        f"<!doctype html><script>const E = '{other.origin}', O = '{own.origin}'; {PREFACE}\n{tries}</script><p>Balance"
+    )
     own.pages["/"] = (200, {}, body)
 
 
@@ -129,12 +134,47 @@ def visit(chromium: Chromium, own: Server, wait: float) -> list[str]:
 
 def test_nothing_gets_out_of_a_page_that_tries_everything(chromium: Chromium, sites: tuple[Server, Server]) -> None:
     own, other = sites
-    write_page(own, other, list(KINDS.values()))
+    # a download ends a visit late, see its own test
+    write_page(own, other, [script for kind, script in KINDS.items() if kind != "download"])
     refused = visit(chromium, own, 1.0)
     assert "GET /" in own.log
     assert (other.log, other.connections) == ([], 0)
     assert own.writes() == []
     assert any("127.0.0.2" in note for note in refused)
+
+
+def test_a_confirmation_ends_with_its_action(chromium: Chromium, sites: tuple[Server, Server]) -> None:
+    own, other = sites
+    later = "onclick=\"fetch('/pay',{method:'POST'}); setTimeout(() => fetch('/later',{method:'POST'}), 2500);"
+    elsewhere = f"fetch('{other.origin}/pay',{{method:'POST',mode:'no-cors'}})\""
+    own.pages["/"] = (200, {}, f"<button {later}{elsewhere} style='position:absolute;inset:0'>Read")
+    environment = BrowserEnvironment(f"{own.origin}/", Policy(domains=("127.0.0.1",)), chromium=chromium, settle=1.0)
+    try:
+        press = Action("computer", "left_click", coordinate=environment.screen_place((200, 150)))
+        environment.act(press)
+        assert own.writes() == []
+        environment.act(press, environment.target(press.coordinate), confirmed=True)
+        time.sleep(3.0)
+        assert own.writes() == ["POST /pay"]
+        assert (other.log, other.connections) == ([], 0)
+    finally:
+        environment.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "allowed"),
+    [
+        ("POST", "https://bank.test/pay?n=1", True),
+        ("PUT", "https://bank.test/pay", False),
+        ("POST", "https://bank.test/other", False),
+        ("POST", "https://www.bank.test/pay", False),
+        ("SOCKET", "https://bank.test/pay", False),
+    ],
+)
+def test_a_confirmed_form_is_bound_to_its_address(method: str, url: str, allowed: bool) -> None:
+    form = Target("button", where="https://bank.test/", form="https://bank.test/pay", method="post", submits=True)
+    assert Confirmation.of(form).covers(method, url) is allowed
+    assert not replace(Confirmation.of(form), until=0.0).covers(method, url)
 
 
 @pytest.mark.slow

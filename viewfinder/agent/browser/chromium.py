@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self, TypeVar
 
-
 from viewfinder.agent.browser.gate import Gate
 from viewfinder.errors import ViewfinderError
 from viewfinder.materials.chromium import find_program, font_environment

@@ -1,7 +1,7 @@
 """HumanEval: complete a function so that its tests pass; pass@1.
 
-The model's code runs in `eval.sandbox` (apart from the tests, in limited processes), never here. The answer may be a fenced block, a whole
-program, or the function's body.
+The model's code runs in `eval.sandbox` (apart from the tests, in limited processes), never here. The answer may be a
+fenced block, a whole program, or the function's body.
 """
 
 import re
