@@ -132,6 +132,7 @@ def run_tests(answer: str, tests: str, function: str, seconds: int = 5, memory: 
                 if process is not None:
                     process.kill()
                     process.communicate()
+    assert judge is not None
     if judge.returncode == _UNCONFINED:
         raise EvaluationError(
             "a model's programs would run as root without confinement (Landlock and seccomp), so none was run; "
