@@ -117,7 +117,7 @@ class Chromium:
 
     async def close_gate(self, gate: Gate | None) -> None:
         """Nothing passes any more."""
-        if gate is self._gate:
+        if gate is not None and gate is self._gate:
             gate.judge = None
         elif gate is not None:
             await gate.close()

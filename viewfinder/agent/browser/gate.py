@@ -13,7 +13,7 @@ A plain connection carries one request: what follows it is not read. Headers are
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -199,7 +199,7 @@ class _Request:
         data: bytes = self._sender.send(request)
         return data
 
-    async def body(self, reader: asyncio.StreamReader) -> Any:
+    async def body(self, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
         """Pieces of the body, framed as they go on; ends where the request ends."""
         import h11
 
