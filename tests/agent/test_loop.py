@@ -1,5 +1,6 @@
 """The loop: what a model cannot do becomes feedback, limits hold, changes and circles are noticed."""
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from viewfinder.agent.secrets import Secret, Vault
 from viewfinder.agent.settings import Episode, Settings
 from viewfinder.agent.trajectory import Recorder, load_trajectory
 from viewfinder.agent.viewer import write_viewer
+from viewfinder.errors import ViewfinderError
 from viewfinder.media.image import Picture
 from viewfinder.messages import Message
 from viewfinder.outputs.actions import Action
@@ -226,6 +228,39 @@ def test_a_run_with_a_letter_cut_in_two_and_a_damaged_line_can_be_read(
     assert len(load_trajectory(tmp_path).steps) == len(lines) - 2
     assert "line 2 is damaged" in caplog.text
     assert "the last line was cut off" in caplog.text
+
+
+@pytest.mark.parametrize("change", [{"screen": "../../x.png"}, {"seconds": "<script>"}])
+def test_a_step_of_other_types_is_no_step(tmp_path: Path, change: dict[str, object]) -> None:
+    run(model(click(130, 55), finish), recorder=Recorder(tmp_path))
+    file = tmp_path / "trajectory.jsonl"
+    start, step, *rest = file.read_text().splitlines()
+    file.write_text("\n".join([start, json.dumps(json.loads(step) | change), *rest]) + "\n")
+    with pytest.raises(ViewfinderError, match="damaged"):
+        load_trajectory(tmp_path)
+
+
+def test_the_words_of_a_run_are_text_in_its_page(tmp_path: Path) -> None:
+    run(model(click(130, 55), finish), recorder=Recorder(tmp_path))
+    file = tmp_path / "trajectory.jsonl"
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    lines[1] |= {"kinds": ["<script>x"], "verdict": "<script>y", "note": "<script>z"}
+    lines[-1] |= {"tokens": "<script>t", "note": "<script>n"}
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page = write_viewer(load_trajectory(tmp_path)).read_text()
+    assert "<script>" not in page
+    assert "default-src 'none'" in page
+
+
+def test_a_recording_is_never_a_yes(tmp_path: Path) -> None:
+    run(model(click(130, 55), finish), recorder=Recorder(tmp_path))
+    file = tmp_path / "trajectory.jsonl"
+    file.write_text(file.read_text().replace('"verdict": "allow"', '"verdict": "confirmed"', 1))
+    trajectory, asks = load_trajectory(tmp_path), Policy(confirm=frozenset({"unknown"}))
+    place = screen()
+    again = replay(trajectory, place, asks)
+    assert (again.steps, again.stopped, place.done) == (0, "step 1 was not confirmed", [])
+    assert replay(trajectory, screen(), asks, confirm=lambda *asked: True).identical
 
 
 def test_secrets_go_to_the_keyboard_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

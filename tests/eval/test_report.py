@@ -1,6 +1,7 @@
 """The page: whole in one file, pictures with truth and answer drawn, sortable, and nothing a model says is run."""
 
 import base64
+import hashlib
 import io
 import re
 
@@ -49,6 +50,15 @@ def test_what_a_model_says_is_text() -> None:
     evil = Says(lambda _: "<script>alert(1)</script>")
     score = run(words_task(2), NOWHERE, Subject(evil, "m"), RunOptions(on_scored=gallery.add))
     assert "<script>alert" not in page([(score, gallery)], "t")
+
+
+def test_a_policy_lets_the_page_s_own_script_run_alone() -> None:
+    gallery = Gallery()
+    score = run(words_task(2), NOWHERE, Subject(Says(lambda _: "x"), "m"), RunOptions(on_scored=gallery.add))
+    text = page([(score, gallery)], "t")
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" in text
 
 
 def test_the_worst_are_kept_when_there_are_too_many() -> None:

@@ -25,6 +25,8 @@ Kind = str
 
 KINDS = ("submit", "pay", "delete", "send", "secret", "hidden", "unknown", "upload", "system")
 Verdict = Literal["allow", "confirm", "refuse"]
+Reach = Literal["no", "public", "any"]
+"""What may be connected to: nothing, public addresses, any address."""
 
 WORDS: dict[Kind, tuple[str, ...]] = {
     "pay": (
@@ -63,6 +65,8 @@ class Policy(BaseModel):
 
     Attributes:
         domains: hosts (with their subdomains) whose pages may be opened; `*` is any public host.
+        resources: further hosts from which a page may load its parts (pictures, styles, scripts); `*` is any public
+            host. What a page asks for can tell a stranger what the page knows, so none is the default.
         apps: programs that may be used on a desktop or phone, by window class or package; `*` is any.
         confirm: kinds of action that a person must confirm.
         refuse: kinds of action that are never done.
@@ -73,6 +77,7 @@ class Policy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     domains: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
     apps: tuple[str, ...] = ()
     confirm: frozenset[Kind] = frozenset({"submit", "pay", "delete", "send", "secret", "hidden", "unknown", "system"})
     refuse: frozenset[Kind] = frozenset({"upload"})
@@ -110,19 +115,26 @@ class Policy(BaseModel):
 
     def allows_url(self, url: str) -> bool:
         """Whether a page of this URL may be opened: http or https, and a host of the list."""
+        return url in ("about:blank", "about:srcdoc") or self.reach(url) != "no"
+
+    def reach(self, url: str, *, part: bool = False) -> Reach:
+        """Which addresses a URL's host may have: any for a host that is named, public ones for `*`.
+
+        Args:
+            part: of a page (`resources` count, too), not a page.
+        """
         try:
             parts = urlsplit(url)
             host = (parts.hostname or "").rstrip(".").lower()
             parts.port  # noqa: B018  raises when it is no number
         except ValueError:
-            return False
-        if url in ("about:blank", "about:srcdoc"):
-            return True
+            return "no"
         if parts.scheme not in ("http", "https") or not host:
-            return False
-        if any(_covers(domain, host) for domain in self.domains if domain != "*"):
-            return True
-        return "*" in self.domains and not is_private(host)
+            return "no"
+        listed = self.domains + (self.resources if part else ())
+        if any(_covers(domain, host) for domain in listed if domain != "*"):
+            return "any"
+        return "public" if "*" in listed and not is_private(host) else "no"
 
     def allows_app(self, name: str) -> bool:
         """Whether a program may be used."""

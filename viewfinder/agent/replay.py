@@ -1,7 +1,8 @@
 """Do a recorded run again and compare: each screen pixel by pixel, and the end state.
 
 Exact in worlds, where a seed makes everything; on real screens the report says where they part. The policy
-holds as in the first run: what it refuses now is not done.
+holds as in the first run: what it refuses now is not done, and what it wants confirmed is asked again; that somebody
+said yes in the recording counts for nothing.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from viewfinder.agent.environment import Environment, StepResult, Target, World
-from viewfinder.agent.policy import Policy
+from viewfinder.agent.loop import Confirm
+from viewfinder.agent.policy import Decision, Policy
 from viewfinder.agent.secrets import Vault
 from viewfinder.agent.trajectory import Trajectory
 from viewfinder.errors import ViewfinderError
@@ -46,15 +48,22 @@ def replay(
     policy: Policy | None = None,
     *,
     vault: Vault | None = None,
+    confirm: Confirm | None = None,
     compare_screens: bool = True,
     wait: Callable[[], None] = lambda: None,
 ) -> Replay:
     """Carry out a run's actions in an environment that was reset to the same seed.
 
     Args:
-        policy: judges each action again; None trusts the recording (only for worlds).
+        policy: judges each action again; None is for worlds alone, where nothing is real.
+        confirm: asked for what the policy wants confirmed now; None declines.
+
+    Raises:
+        ViewfinderError: no policy, and the environment is no world.
         wait: called before each look, for screens that need time.
     """
+    if policy is None and not isinstance(environment, World):
+        raise ViewfinderError("a run on a real screen is replayed under a policy alone, so nothing was done; give one")
     vault = vault or Vault()
     differing: list[float] = []
     done, stopped = 0, ""
@@ -66,10 +75,15 @@ def replay(
         if action is None or not step.done or action.name == "terminate":
             continue
         target = environment.target(action.coordinate)
-        if policy is not None and policy.judge(action, target, vault).verdict == "refuse":
+        decision = policy.judge(action, target, vault) if policy is not None else Decision("allow")
+        if decision.verdict == "refuse":
             stopped = f"step {step.index} is refused by the policy"
             break
-        outcome = _act(environment, action, target, vault, confirmed=step.verdict == "confirmed")
+        asks = decision.verdict == "confirm"
+        if asks and not (confirm and confirm(decision, action, environment.observe())):
+            stopped = f"step {step.index} was not confirmed"
+            break
+        outcome = _act(environment, action, target, vault, confirmed=asks)
         if not outcome.done:
             stopped = f"step {step.index} could not be done again: {outcome.note}"
             break

@@ -6,9 +6,12 @@
 Everything passes through the vault's `scrub` before it is written. See `viewer` for people.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from viewfinder.agent.environment import Observation
 from viewfinder.agent.secrets import Vault
@@ -21,6 +24,7 @@ from viewfinder.storage.atomic import replacing
 
 VERSION = 1
 _FILE = "trajectory.jsonl"
+_SCREEN = re.compile(r"screens/\d+\.png")
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,9 @@ class Step:
     def read_action(self) -> Action | None:
         """The action as a value."""
         return action_from_dict(self.action) if self.action else None
+
+
+_STEP = TypeAdapter(Step)
 
 
 @dataclass(frozen=True)
@@ -136,14 +143,21 @@ def load_trajectory(directory: str | Path) -> Trajectory:
     items = read_kept(directory / _FILE, "kind")
     if not items or items[0].get("kind") != "start":
         raise ViewfinderError(f"{directory / _FILE} does not begin with a start line; it is no run of an agent")
-    steps = tuple(_step(item) for item in items if item["kind"] == "step")
+    try:
+        steps = tuple(_step(item) for item in items if item["kind"] == "step")
+    except (TypeError, KeyError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise ViewfinderError(f"{directory / _FILE} holds no step of a run ({reason}); the file is damaged") from None
     end = items[-1] if items[-1]["kind"] == "end" else {}
     return Trajectory(directory, items[0], steps, end)
 
 
 def _step(item: dict[str, Any]) -> Step:
     values = {key: value for key, value in item.items() if key != "kind"}
-    return Step(**{**values, "kinds": tuple(values.get("kinds", ()))})
+    step = _STEP.validate_python(values, strict=False)
+    if step.screen and not _SCREEN.fullmatch(step.screen):
+        raise TypeError(f"the screen {step.screen[:60]!r} is none of the run's")
+    return step
 
 
 def action_from_dict(raw: dict[str, Any]) -> Action:

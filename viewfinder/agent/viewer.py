@@ -11,6 +11,8 @@ from typing import Any
 from viewfinder.agent.trajectory import Step, Trajectory
 from viewfinder.outputs.actions import Action
 
+_POLICY = """<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src 'self' file:;
+style-src 'unsafe-inline'">"""
 _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:1080px;color:#222;background:#fafafa}
 section{display:flex;gap:1.2em;margin:1.2em 0;padding:1em;background:#fff;border:1px solid #ddd;border-radius:6px}
@@ -34,7 +36,7 @@ def write_viewer(trajectory: Trajectory, file: str | Path | None = None) -> Path
         f"<section>{last}<div><h2>The end</h2><small>{html.escape(str(end.get('where', '')))}</small></div></section>"
     )
     file.write_text(
-        f'<!doctype html><meta charset="utf-8"><title>{html.escape(trajectory.task[:60])}</title>'
+        f'<!doctype html><meta charset="utf-8">{_POLICY}<title>{html.escape(trajectory.task[:60])}</title>'
         f"<style>{_STYLE}</style>{head}{body}{tail if last else ''}\n",
         encoding="utf-8",
     )
@@ -48,7 +50,9 @@ def _ending(trajectory: Trajectory) -> str:
     css = "yes" if trajectory.succeeded else "no"
     checked = {None: "", True: " (checked by the world)", False: " (the world says no)"}[end.get("checked")]
     cost = f"{end.get('steps', 0)} steps, {end.get('seconds', 0):g} s, {end.get('tokens', 0)} tokens"
-    return f'<b class="{css}">{html.escape(end["reason"])}{checked}</b>: {html.escape(end["note"])}<br>{cost}'
+    return (
+        f'<b class="{css}">{html.escape(end["reason"])}{checked}</b>: {html.escape(end["note"])}<br>{html.escape(cost)}'
+    )
 
 
 def _section(trajectory: Trajectory, step: Step) -> str:
@@ -60,7 +64,7 @@ def _section(trajectory: Trajectory, step: Step) -> str:
     lines = [
         f"<h2>{step.index}</h2><p>{html.escape(step.thought or '')}</p><p>{said}</p>",
         f"<p>on {html.escape(target)}</p>" if target else "",
-        f'<p class="{"yes" if step.done else "no"}">{html.escape(step.verdict)} {", ".join(step.kinds)}</p>',
+        f'<p class="{"yes" if step.done else "no"}">{html.escape(" ".join((step.verdict, *step.kinds)))}</p>',
         f"<p>{html.escape(step.note)}</p>" if step.note else "",
         f"<small>{html.escape(step.where)}<br>{step.seconds:g} s, {step.tokens} tokens</small>",
     ]

@@ -5,6 +5,7 @@ model said is drawn in red, the truth in green.
 """
 
 import base64
+import hashlib
 import html
 import io
 import json
@@ -122,6 +123,8 @@ def page(
     breakdowns = "".join(_breakdown(score) for score, _ in runs)
     return _PAGE.format(
         title=html.escape(title),
+        policy=_POLICY,
+        script=_SCRIPT,
         summary=summary,
         beside="".join(f"<th>{html.escape(name)}</th>" for name in names),
         breakdowns=breakdowns,
@@ -178,7 +181,9 @@ def _row(task: str, scored: Scored, asked: str, picture: str) -> str:
 
 
 _PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<html lang="en"><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width"><title>{title}</title>
 <style>
 body {{ font: 15px/1.4 system-ui, sans-serif; margin: 2rem; color: #222; background: #fff }}
 table {{ border-collapse: collapse }} td, th {{ padding: .3rem .6rem; vertical-align: top; text-align: left;
@@ -201,22 +206,29 @@ red. A click on an underlined heading sorts; worst answers come first.</p>
 <div class="wide"><table id="rows"><thead><tr><th>task</th><th>picture</th><th>asked</th><th>answer</th><th>truth</th>
 <th data-sort="5">value</th><th data-sort="6">confidence</th><th>tags</th></tr></thead><tbody>
 {rows}</tbody></table></div>
-<script>
+<script>{script}</script></html>
+"""
+
+_SCRIPT = """
 const body = document.querySelector('#rows tbody'), task = document.querySelector('#task');
 const find = document.querySelector('#find');
 let up = true;
-function sort(column) {{
+function sort(column) {
   const value = row => parseFloat(row.children[column].dataset.v);
   [...body.rows].sort((a, b) => (up ? 1 : -1) * (value(a) - value(b))).forEach(row => body.append(row));
   up = !up;
-}}
-function filter() {{
+}
+function filter() {
   const words = find.value.toLowerCase();
   for (const row of body.rows)
     row.hidden = (task.value && row.dataset.task !== task.value) || !row.textContent.toLowerCase().includes(words);
-}}
+}
 document.querySelectorAll('th[data-sort]').forEach(h => h.onclick = () => sort(+h.dataset.sort));
 task.onchange = find.oninput = filter;
 sort(5);
-</script></html>
 """
+_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    f"script-src 'sha256-{base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()}'"
+)
+"""What the page may do: pictures inside it, and the one script above, whatever a model's words hold."""

@@ -19,6 +19,9 @@ from typing import Any
 from viewfinder.eval.errors import EvaluationError
 from viewfinder.outputs.json_lines import read_text, read_values
 
+_MOST_BYTES = 2 << 30
+"""Of one file in an archive: longer than any clip of the benchmarks. zipfile writes no more than is declared."""
+
 
 @dataclass(frozen=True)
 class Data:
@@ -92,6 +95,8 @@ class Files:
         Raises:
             EvaluationError: it is nowhere.
         """
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise EvaluationError(f"the data name {name!r}, which is not below {self.root}; fetch the data again")
         pattern = glob.escape(name) + ("*" if any_suffix else "")
         for folder in ("", *folders):
             found = sorted(self.root.glob(f"{folder}/{pattern}" if folder else pattern))
@@ -102,6 +107,10 @@ class Files:
             raise EvaluationError(f"{self.root} holds no {name}, loose or in a zip; get the media of {self.name} too")
         target = self.root / ".unpacked" / archive[0].stem
         with zipfile.ZipFile(archive[0]) as zipped:
+            if (size := zipped.getinfo(archive[1]).file_size) > _MOST_BYTES:
+                raise EvaluationError(
+                    f"{archive[0]} holds {name} of {size:,} bytes, over {_MOST_BYTES:,}; unpack it by hand"
+                )
             return zipped.extract(archive[1], target)  # zipfile strips what would leave the target
 
     @cached_property

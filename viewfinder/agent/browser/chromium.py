@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self, TypeVar
 
+from viewfinder.agent.browser.gate import Gate
 from viewfinder.errors import ViewfinderError
 from viewfinder.materials.chromium import find_program, font_environment
 from viewfinder.materials.needs import require
@@ -25,9 +26,11 @@ _QUIET = (
     "--disable-gpu",
     "--force-color-profile=srgb",
     "--font-render-hinting=none",
-    # no way around the guard
+    # no way around the gate: no UDP, no look-ups of names, nothing that is sent where no line sees its method
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
-    "--disable-features=DnsOverHttps,MediaRouter,OptimizationHints,Translate",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--disable-features=DnsOverHttps,MediaRouter,OptimizationHints,Translate,Prerender2,FetchLaterAPI",
+    "--disable-blink-features=SharedWorker,FetchLaterAPI,SpeculationRulesPrefetchWithSubresources,BackgroundFetch",
 )
 
 
@@ -37,8 +40,9 @@ class Chromium:
     Args:
         executable: the program; None finds Debian's Chromium or Chrome on the path, else Playwright's own.
         headless: without a window.
-        connect: address of a running browser's debugging port, `http://127.0.0.1:9222`, instead of a new one.
-        profile: directory with the user's profile, for sessions that are logged in.
+        connect: address of a running browser's debugging port, `http://127.0.0.1:9222`, instead of a new one. It was
+            started without a gate, so page routing alone holds the policy there.
+        profile: directory with the user's profile, for sessions that are logged in. All its tabs pass the gate.
         sandbox: Chromium's own; off where the system does not allow it (root in a container).
         shipped_fonts: draw with the package's fonts alone, so that samples are the same on every machine; otherwise
             with those of the system, as a user's browser does.
@@ -67,6 +71,7 @@ class Chromium:
         self._thread = threading.Thread(target=self._loop.run_forever, name="browser", daemon=True)
         self._thread.start()
         self.browser: Any = None
+        self._gate = Gate()  # refuses all: what the browser asks for by itself, and a profile before its first page
         self._own: Any = None
         self._closed = False
         try:
@@ -84,6 +89,7 @@ class Chromium:
 
         self._playwright = await async_playwright().start()
         chromium = self._playwright.chromium
+        await self._gate.start()
         if self._connect:
             self.browser = await chromium.connect_over_cdp(self._connect)
             return
@@ -92,6 +98,7 @@ class Chromium:
             "headless": self._headless,
             "args": list(_QUIET),
             "chromium_sandbox": self._sandbox,
+            "proxy": self._gate.for_browser(),
         }
         if self._fonts is not None:
             options["env"] = font_environment(Path(self._fonts.name))
@@ -100,13 +107,29 @@ class Chromium:
         else:
             self.browser = await chromium.launch(**options)
 
-    async def context(self, **options: Any) -> Any:
+    async def open_gate(self) -> Gate | None:
+        """A gate for one context; the program's for a profile, none for a browser that others started."""
+        if not self.is_own:
+            return None if self._connect else self._gate
+        gate = Gate()
+        await gate.start()
+        return gate
+
+    async def close_gate(self, gate: Gate | None) -> None:
+        """Nothing passes any more."""
+        if gate is not None and gate is self._gate:
+            gate.judge = None
+        elif gate is not None:
+            await gate.close()
+
+    async def context(self, gate: Gate | None = None, **options: Any) -> Any:
         """A fresh context (no cookies, no history); the user's own where a profile or a running browser was given."""
         if self._own is not None:
             return self._own
         if self._connect and self.browser.contexts:
             return self.browser.contexts[0]
-        return await self.browser.new_context(**options)
+        proxy = {} if gate is None else {"proxy": gate.for_browser()}
+        return await self.browser.new_context(**proxy, **options)
 
     @property
     def is_own(self) -> bool:
@@ -144,6 +167,7 @@ class Chromium:
                 await closing.close()
         if hasattr(self, "_playwright"):
             await self._playwright.stop()
+        await self._gate.close()
 
     def __enter__(self) -> Self:
         return self

@@ -11,7 +11,7 @@ import base64
 import contextlib
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +22,7 @@ from viewfinder.agent.browser.chromium import Chromium
 from viewfinder.agent.browser.cover import secret_boxes
 from viewfinder.agent.browser.executor import ActionExecutor, with_scheme
 from viewfinder.agent.browser.inspect import Found, inspect
-from viewfinder.agent.browser.network_filter import NetworkFilter, Site
+from viewfinder.agent.browser.network_filter import Confirmation, NetworkFilter, Site
 from viewfinder.agent.browser.tabs import Tabs
 from viewfinder.agent.environment import Observation, StepResult, Target
 from viewfinder.agent.policy import Policy
@@ -123,7 +123,9 @@ class BrowserEnvironment:
         await self._leave()
         self._last = None
         assert self.chromium is not None
+        self._gate = await self.chromium.open_gate()
         self._context = await self.chromium.context(
+            self._gate,
             viewport={"width": self.size[0], "height": self.size[1]},
             device_scale_factor=self.scale,
             has_touch=self.touch,
@@ -133,7 +135,9 @@ class BrowserEnvironment:
             **self._options,
         )
         self.tabs = Tabs(self._context, self.policy.downloads)
-        self.guard = NetworkFilter(self.policy, self._sites, offline=self._offline, mine=self.tabs.is_mine)
+        self.guard = NetworkFilter(
+            self.policy, self._sites, offline=self._offline, mine=self.tabs.is_mine, gate=self._gate
+        )
         self.executor = ActionExecutor(self.tabs, self.guard, self._settle, self.scale)
         await self.guard.install(self._context)
         await self.tabs.open_first()
@@ -241,11 +245,17 @@ class BrowserEnvironment:
         return await inspect(self._context, self.tabs.current, await self.tabs.session(), place)
 
     def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> StepResult:
-        self.guard.begin(confirmed)
+        self.guard.begin(Confirmation.of(expected or self.target(action.coordinate)) if confirmed else None)
         part = overlays.part_at(self._parts, action.coordinate) if action.coordinate else None
         place = self.page_place(action.coordinate) if action.coordinate else None
         end = self.page_place(action.coordinate2) if action.coordinate2 else None
-        return self._run(self._act(action, part, place, end, expected))
+        return self._run(self._until_ended(self._act(action, part, place, end, expected)))
+
+    async def _until_ended(self, work: Coroutine[Any, Any, StepResult]) -> StepResult:
+        try:
+            return await work
+        finally:
+            await self.guard.end()
 
     async def _act(
         self,
@@ -316,7 +326,9 @@ class BrowserEnvironment:
         assert self.chromium is not None
         if self.chromium.is_own:
             await context.close()
+            await self.chromium.close_gate(self._gate)
             return
+        await self.chromium.close_gate(self._gate)
         await context.unroute_all(behavior="ignoreErrors")
         for page in list(self.tabs.pages):
             await page.close()

@@ -1,20 +1,24 @@
 """The policy on the network: which pages may load, where redirects lead, what may be sent.
 
 Whatever asks for a page (a click, a script, a frame, a redirect, a new tab) passes here, so what the model
-is not allowed to open, a page cannot open either. Redirects are followed one by one, each judged.
+is not allowed to open, a page cannot open either. Redirects are followed one by one, each judged. What never passes
+here (beacons, shared workers, the browser's own requests) passes the `gate`, which asks `NetworkFilter.judge`.
 """
 
 import asyncio
+import contextlib
 import html
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from viewfinder.agent.policy import Policy
-from viewfinder.media.addresses import is_private
+from viewfinder.agent.browser.gate import Gate
+from viewfinder.agent.environment import Target
+from viewfinder.agent.policy import Policy, Reach
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_PAGES, _MOST_IN_ALL = 12, 300
@@ -41,6 +45,39 @@ class SiteReply:
 
 
 Site = Callable[[SiteRequest], SiteReply]
+_CONFIRMED_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """What a person's yes to one action lets a page send, and until when.
+
+    A form may be sent where it says, by its method. What another target sends is known only to the page's scripts:
+    any method, to the host of that page alone.
+
+    Attributes:
+        host: of the form or the page; `method` and `path` of the form, "" for any.
+        until: on the monotonic clock, seconds; the end of the action comes first as a rule.
+    """
+
+    host: str
+    method: str = ""
+    path: str = ""
+    until: float = 0.0
+
+    @classmethod
+    def of(cls, target: Target) -> "Confirmation":
+        until = time.monotonic() + _CONFIRMED_SECONDS
+        if target.submits and target.form and target.method not in ("", "get"):
+            form = urlsplit(target.form)
+            return cls((form.hostname or "").lower(), target.method.upper(), form.path or "/", until)
+        return cls((urlsplit(target.where).hostname or "").lower(), until=until)
+
+    def covers(self, method: str, url: str) -> bool:
+        parts = urlsplit(url)
+        asked = (parts.hostname or "").lower(), method, parts.path or "/"
+        bound = self.host, self.method or method, self.path or asked[2]
+        return bool(self.host) and time.monotonic() < self.until and asked == bound
 
 
 class NetworkFilter:
@@ -50,6 +87,7 @@ class NetworkFilter:
         sites: hosts that are served from here, without a network.
         offline: nothing but `sites` may be reached.
         mine: whether a page belongs to the agent; others in a user's own browser are let be.
+        gate: of the browser's context; None for a browser that was started by somebody else.
     """
 
     def __init__(
@@ -59,20 +97,52 @@ class NetworkFilter:
         *,
         offline: bool = False,
         mine: Callable[[Any], bool] = lambda page: True,
+        gate: Gate | None = None,
     ) -> None:
         self.policy = policy
         self.sites = dict(sites or {})
         self.offline = offline
-        self.confirmed = False
+        self.confirmation: Confirmation | None = None
         self.refused: list[str] = []
         self._notes: list[str] = []
         self._pages: Counter[Any] = Counter()
-        self._mine = mine
+        self._mine, self._gate = mine, gate
+        self._named: set[str] = set()  # hosts that a note has told of
+        self._sockets: list[Any] = []
+        if gate is not None:
+            gate.judge = self.judge
 
-    def begin(self, confirmed: bool) -> None:
-        """A new action starts; `confirmed` lets what it sends through."""
-        self.confirmed = confirmed
+    def begin(self, confirmation: Confirmation | None) -> None:
+        """A new action starts; a confirmation lets what it covers through until `end`."""
+        self.confirmation = confirmation
         self._pages.clear()
+        if confirmation is not None and self._gate is not None:
+            self._gate.begin()
+
+    async def end(self) -> None:
+        """The action ended, and its confirmation with it; sockets that were opened under it close."""
+        from playwright.async_api import Error
+
+        self.confirmation = None
+        sockets, self._sockets = self._sockets, []
+        for side in sockets:
+            with contextlib.suppress(Error):  # closed already
+                await side.close()
+        if self._gate is not None:
+            self._gate.end()
+
+    def judge(self, method: str, url: str) -> Reach:
+        """For the gate: every connection, whoever in the browser wants it."""
+        if self.offline:
+            return "no"
+        web = f"http{url[2:]}" if url.startswith("ws") else url
+        reach = self.policy.reach(web, part=True)
+        if reach == "no":
+            self._note_host(url)
+        elif method != "CONNECT" and (held := self._held_back(method, web)):
+            self._note(held)
+            return "no"
+        return reach
 
     def drain(self) -> tuple[str, ...]:
         """Notes since the last call."""
@@ -111,7 +181,7 @@ class NetworkFilter:
             )
         if self._pages[frame] > _MOST_PAGES or self._pages.total() > _MOST_IN_ALL:
             return await self._stay(route, f"over {_MOST_PAGES} redirects came one after another; they were stopped")
-        if held := self._held_back(request):
+        if held := self._held_back(request.method, request.url):
             return await self._stay(route, held)
         reply = self._served(request)
         if reply is None and self.offline:
@@ -142,15 +212,17 @@ class NetworkFilter:
         return await route.fulfill(status=200, content_type="text/html; charset=utf-8", body=body)
 
     async def _resource(self, route: Any, request: Any) -> None:
-        host = (urlsplit(request.url).hostname or "").lower()
-        if held := self._held_back(request):
+        if held := self._held_back(request.method, request.url):
             self._note(held)
             return await route.abort("blockedbyclient")
         if (reply := self._served(request)) is not None:
             return await route.fulfill(
                 status=reply.status, headers=dict(reply.headers), content_type=reply.content_type, body=reply.body
             )
-        if self.offline or (is_private(host) and not self.policy.allows_url(request.url)):
+        if self.offline:
+            return await route.abort("blockedbyclient")
+        if request.url.startswith("http") and self.policy.reach(request.url, part=True) == "no":
+            self._note_host(request.url)
             return await route.abort("blockedbyclient")
         return await route.continue_()
 
@@ -158,16 +230,24 @@ class NetworkFilter:
         site = self.sites.get((urlsplit(request.url).hostname or "").lower())
         return site(SiteRequest(request.method, request.url, request.post_data or "")) if site else None
 
-    def _held_back(self, request: Any) -> str:
-        """Why a request that changes something is not sent, or ""."""
-        if request.method in _READS or self.policy.writes == "any" or self.confirmed:
+    def _held_back(self, method: str, url: str) -> str:
+        """Why a request that changes something, or a socket, is not sent, or ""."""
+        if method in _READS or self.policy.writes == "any":
             return ""
-        return f"a {request.method} request to {_name(request.url)} was held back, as nobody confirmed it"
+        if self.confirmation is not None and self.confirmation.covers(method, url):
+            return ""
+        return f"a {method} request to {_name(url)} was held back, as nobody confirmed it"
 
     async def _stay(self, route: Any, note: str) -> None:
         """Answer with "no content": the tab stays where it is."""
         self._note(note)
         await route.fulfill(status=204)
+
+    def _note_host(self, url: str) -> None:
+        """Once per host: a page may ask for hundreds of its parts."""
+        if (name := _name(url)) not in self._named:
+            self._named.add(name)
+            self._note(f"nothing was asked of {name}, which is neither in the policy's domains nor in its resources")
 
     def _note(self, text: str) -> None:
         self._notes.append(text)
@@ -175,8 +255,10 @@ class NetworkFilter:
 
     async def _socket(self, socket: Any) -> None:
         url = socket.url.replace("ws", "http", 1)
-        if not self.offline and self.policy.allows_url(url) and (self.confirmed or self.policy.writes == "any"):
-            socket.connect_to_server()
+        if not self.offline and self.policy.allows_url(url) and not self._held_back("SOCKET", url):
+            server = socket.connect_to_server()
+            if self.policy.writes == "confirm":
+                self._sockets += [server, socket]
         else:
             self._note(f"a connection to {_name(url)} was stopped")
             await socket.close()

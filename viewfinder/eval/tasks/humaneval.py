@@ -1,7 +1,7 @@
 """HumanEval: complete a function so that its tests pass; pass@1.
 
-The model's code runs in `eval.sandbox` (a limited process), never here. The answer may be a fenced block, a whole
-program, or the function's body.
+The model's code runs in `eval.sandbox` (apart from the tests, in limited processes), never here. The answer may be a
+fenced block, a whole program, or the function's body.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any
 
 from viewfinder.eval.answer_format import AnswerFormat, text
 from viewfinder.eval.question import ModelAnswer, Question, Sight
-from viewfinder.eval.sandbox import run_python
+from viewfinder.eval.sandbox import run_tests
 from viewfinder.eval.source import Data, Files, require
 from viewfinder.eval.task import MediaSettings, Task
 from viewfinder.messages import user
@@ -41,7 +41,10 @@ def score(prediction: Any, question: Question) -> float:
     if not prediction:
         return 0.0
     truth = question.truth
-    return float(run_python(f"{prediction}\n{truth['test']}\ncheck({truth['entry_point']})\n").passed)
+    entry = truth["entry_point"]
+    # some tests call what the prompt defines before the function
+    tests = f"{truth['prompt'].split(f'def {entry}')[0]}\n{truth['test']}\ncheck({entry})\n"
+    return float(run_tests(prediction, tests, entry).passed)
 
 
 def _write(question: Question, sight: Sight) -> str:
