@@ -1,99 +1,185 @@
 """One job over many files: each result is a line of a JSONL file as soon as it is there.
 
-A file already in the results is not done again, so an interrupted run goes on where it stopped; a file that
-fails is a line with `error`, is tried again next time, and never stops the others.
+A line says with which model and options it was made and of which content, so an interrupted run goes on where it
+stopped, a changed file is done again, and another question or model is refused. A file that fails is a line with
+`error`, is tried again next time, and never stops the others.
 """
 
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from viewfinder.chat.answer_cache import AnswerCache
 from viewfinder.errors import MediaError, ViewfinderError
+from viewfinder.media.digest import digest_content
 from viewfinder.media.image import IMAGE_SUFFIXES
-from viewfinder.outputs.export import coco_from_results, csv_from_results
-from viewfinder.outputs.json_lines import append_values, read_kept
+from viewfinder.outputs.export import coco_from_results, csv_from_results, jsonl_from_results
+
+Progress = Callable[[int, int, dict[str, Any]], None]
+"""Called with files done, files to do, and the latest result."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How a run ended. `failed` maps files to the reason."""
+    """How a run ended. `failed` maps files to the reason; `changed` files had other content than in an earlier run;
+    `left` files were not reached because the run was stopped."""
 
     done: int
     skipped: int
     failed: dict[str, str]
     out: Path
+    changed: int = 0
+    left: int = 0
+    rows: tuple[dict[str, Any], ...] = ()
+    """The results of the files asked for, earlier ones included, in order."""
 
     def to_dict(self) -> dict[str, Any]:
-        return {"done": self.done, "skipped": self.skipped, "failed": self.failed, "out": str(self.out)}
+        counts = {"done": self.done, "skipped": self.skipped, "changed": self.changed, "left": self.left}
+        return {**counts, "failed": self.failed, "out": str(self.out)}
 
     def sentence(self) -> str:
-        lines = [f"{self.done} done, {self.skipped} were there already, {len(self.failed)} failed; see {self.out}"]
-        return "\n".join(lines + [f"  {file}: {reason}" for file, reason in self.failed.items()])
+        said = f"{self.done} done, {self.skipped} were there already, {len(self.failed)} failed; see {self.out}"
+        lines = [said, *(f"  {file}: {reason}" for file, reason in self.failed.items())]
+        if self.changed:
+            lines.insert(1, f"{self.changed} were done again, for their content has changed")
+        if self.left:
+            lines.append(f"stopped with {self.left} to do; the same command goes on with them")
+        return "\n".join(lines)
 
 
-def find_images(sources: Sequence[str]) -> list[str]:
+def find_images(sources: Sequence[str], suffixes: Iterable[str] = IMAGE_SUFFIXES) -> list[str]:
     """Files named, and all pictures below folders named, in order of name.
 
     Raises:
         MediaError: a folder without pictures.
     """
+    suffixes = frozenset(suffixes)
     files: list[str] = []
     for source in sources:
         folder = Path(source)
         if folder.is_dir():
-            inside = sorted(str(p) for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+            inside = sorted(str(p) for p in folder.rglob("*") if p.suffix.lower() in suffixes and p.name[0] != ".")
             if not inside:
-                raise MediaError(
-                    f"{source} holds no pictures ({', '.join(sorted(IMAGE_SUFFIXES))}); name another folder"
-                )
+                raise MediaError(f"{source} holds no pictures ({', '.join(sorted(suffixes))}); name another folder")
             files += inside
         else:
             files.append(source)
-    return files
+    return list(dict.fromkeys(files))
 
 
-def run_many(files: Iterable[str], job: Callable[[str], dict[str, Any]], out: Path) -> Summary:
+def run_many(
+    files: Iterable[str],
+    job: Callable[[str], dict[str, Any]],
+    out: Path,
+    settings: Mapping[str, Any],
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Summary:
     """Run `job` on each file and write results to `out`.
 
-    `out` ends in .jsonl; a .csv or .json (COCO) is made from a .jsonl beside it when all is done.
+    Args:
+        out: ends in .jsonl; a .csv or .json (COCO) is made from a .jsonl beside it, also when the run is stopped.
+        settings: all that a result depends on beside the file.
+        workers: files that are worked on at the same time.
+
+    Raises:
+        SettingsError: `out` was begun with other settings.
     """
     lines_path = out if out.suffix == ".jsonl" else out.with_suffix(".jsonl")
     lines_path.parent.mkdir(parents=True, exist_ok=True)
-    earlier = {result["file"] for result in read_results(lines_path) if "error" not in result}
+    kept = AnswerCache(lines_path, settings)
     files = list(dict.fromkeys(files))
-    todo = [file for file in files if file not in earlier]
+    earlier = {row["file"]: row["content"] for row in kept.rows if "error" not in row}
+    contents = {file: _content(file) for file in files}
+    todo = [file for file in files if not contents[file] or earlier.get(file) != contents[file]]
     failed: dict[str, str] = {}
-    for file in _tracked(todo, lines_path.name):
+    done = 0
+
+    def work(file: str) -> dict[str, Any]:
         try:
-            result = {"file": file, **job(file)}
+            return {"file": file, **job(file)}
         except ViewfinderError as error:
-            failed[file] = str(error)
-            result = {"file": file, "error": str(error)}
-        append_values(lines_path, [result])
-    _convert(lines_path, out)
-    return Summary(len(todo) - len(failed), len(files) - len(todo), failed, out)
+            return {"file": file, "error": str(error)}
+
+    try:
+        for result in _each(work, todo, workers):
+            kept.add(contents[result["file"]], result)
+            done += 1
+            if "error" in result:
+                failed[result["file"]] = result["error"]
+            if progress is not None:
+                progress(done, len(todo), result)
+    except KeyboardInterrupt:
+        pass
+    rows = _current(kept.rows, files)
+    write_whole(lines_path, jsonl_from_results(rows))
+    if out != lines_path:
+        write_whole(out, csv_from_results(rows) if out.suffix == ".csv" else coco_from_results(rows))
+    changed = sum(file in earlier for file in todo)
+    asked = tuple(row for row in rows if row["file"] in contents)
+    return Summary(done - len(failed), len(files) - len(todo), failed, out, changed, len(todo) - done, asked)
 
 
-def _tracked(files: list[str], title: str) -> Iterable[str]:
-    """The files, with a bar on standard error on a terminal."""
-    if not sys.stderr.isatty():
-        return files
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(files, title, console=Console(stderr=True))
-
-
-def read_results(path: Path) -> list[dict[str, Any]]:
-    """The last line of each file."""
-    return list({result["file"]: result for result in read_kept(path)}.values())
-
-
-def _convert(lines_path: Path, out: Path) -> None:
-    if out == lines_path:
+def _each(work: Callable[[str], dict[str, Any]], files: Sequence[str], workers: int) -> Iterator[dict[str, Any]]:
+    """Results as they are there, of at most `workers` files at once; nothing more is begun once the caller stops."""
+    if workers <= 1:
+        yield from map(work, files)
         return
-    results = read_results(lines_path)
-    text = csv_from_results(results) if out.suffix == ".csv" else coco_from_results(results)
-    out.write_text(text)
+    pool = ThreadPoolExecutor(workers)
+    try:
+        waiting = iter(files)
+        running: set[Future[dict[str, Any]]] = set()
+        while True:
+            running |= {pool.submit(work, file) for file in islice(waiting, workers - len(running))}
+            if not running:
+                return
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in ended)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _content(file: str) -> str:
+    """The digest of a file; empty where it cannot be read, which the job says."""
+    try:
+        return digest_content(split_page(file)[0])
+    except (ViewfinderError, OSError):
+        return ""
+
+
+def split_page(name: str) -> tuple[str, int | None]:
+    """`paper.pdf#page=3` as ("paper.pdf", 3); a name without a page has None."""
+    file, mark, page = name.rpartition("#page=")
+    return (file, int(page)) if mark and page.isdecimal() else (name, None)
+
+
+def _current(rows: Sequence[dict[str, Any]], files: Sequence[str]) -> list[dict[str, Any]]:
+    """The last row of each file; errors only of the files of this run."""
+    latest = {row["file"]: row for row in rows}
+    place = {file: i for i, file in enumerate(files)}
+    current = [row for file, row in latest.items() if "error" not in row or file in place]
+    return sorted(current, key=lambda row: place.get(row["file"], -1))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a stop leaves the earlier one or this one, never a part."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def file_stems(files: Sequence[str]) -> dict[str, str]:
+    """A name for each file's results: its own, with its folders and suffix where two are alike, and its page."""
+    names = [Path(split_page(file)[0].split("?")[0]).stem for file in files]
+    wholes = [split_page(file)[0] for file in files]
+    alike = {name for name in names if len({w for w, n in zip(wholes, names, strict=True) if n == name}) > 1}
+    stems: dict[str, str] = {}
+    for file, whole, name in zip(files, wholes, names, strict=True):
+        page = split_page(file)[1]
+        unlike = "_".join(Path(whole).parts).strip("/_").replace("/", "_").replace(":", "")
+        stems[file] = (unlike if name in alike else name) + ("" if page is None else f"-page-{page}")
+    return stems

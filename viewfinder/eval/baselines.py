@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Unpack
 
-from viewfinder.eval.digest import digest, digest_messages
+from viewfinder.media.digest import digest, digest_messages
 from viewfinder.eval.question import Question, Sight, sight_of
 from viewfinder.eval.task import Task
 from viewfinder.messages import ChatOptions, ImagePart, MediaInfo, Message, Reply

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from viewfinder.eval.digest import digest
+from viewfinder.media.digest import digest
 from viewfinder.eval.errors import EvaluationError
 from viewfinder.eval.metrics.intervals import Interval, bootstrap_mean, bootstrap_total
 from viewfinder.eval.question import Question

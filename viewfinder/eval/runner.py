@@ -16,7 +16,7 @@ from typing import Any
 
 from viewfinder.errors import ViewfinderError
 from viewfinder.eval import manifest as manifests
-from viewfinder.eval.digest import digest, digest_messages
+from viewfinder.media.digest import digest, digest_messages
 from viewfinder.eval.manifest import Score
 from viewfinder.eval.question import ModelAnswer, Question, sight_from, sight_of
 from viewfinder.eval.replies import ReplyStore

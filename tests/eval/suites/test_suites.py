@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from viewfinder.eval.baselines import Baseline
-from viewfinder.eval.digest import digest, digest_messages
+from viewfinder.media.digest import digest, digest_messages
 from viewfinder.eval.question import ModelAnswer, Question, sight_of
 from viewfinder.eval.runner import RunOptions, Subject, run
 from viewfinder.eval.source import Files
