@@ -119,7 +119,7 @@ def test_another_question_does_not_take_kept_answers(clip: Path, tmp_path: Path)
     calls: list[tuple[float, float]] = []
     _watcher(calls).moments(str(clip), "white", resume=resume)
     count = len(calls)
-    with pytest.raises(SettingsError, match="prompt was .*white.* and is .*black"):
+    with pytest.raises(SettingsError, match=r"prompt was .*white.* and is .*black"):
         _watcher(calls).moments(str(clip), "black", resume=resume)
     with pytest.raises(SettingsError, match=r"fps was 2.0 and is 1.0"):
         _watcher(calls).moments(str(clip), "white", resume=resume, fps=1.0)

@@ -252,7 +252,7 @@ def _plot_fields(document: str, found: "Extraction[Any]", plot: Path, first: int
     numbers = [field.page for field in found.fields if field.page is not None]
     page = max(set(numbers), key=numbers.count) if numbers else first
     with open_pages(document, password=password) as opened:
-        save_plot(draw(opened.picture(page).image, field_boxes(found, page)), plot)
+        save_plot(draw(opened.picture(page).image, field_boxes(found, page), note=""), plot)
 
 
 def _corners(box: Sequence[float]) -> str:

@@ -10,10 +10,10 @@ import typer
 from viewfinder.chat import Viewfinder
 from viewfinder.cli import options
 from viewfinder.engine.checkpoints import find_checkpoint
-from viewfinder.media.digest import digest, digest_folder
 from viewfinder.eval.question import Question
 from viewfinder.eval.runner import Jobs, Subject
 from viewfinder.eval.session import BASELINES, NamedModel, baseline, blindfolded, named_model
+from viewfinder.media.digest import digest, digest_folder
 from viewfinder.messages import ChatModel, Message, Reply, Sampling
 from viewfinder.outputs.spans import format_moments
 

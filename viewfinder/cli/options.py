@@ -19,7 +19,9 @@ Model = Annotated[
     str, typer.Option("--model", help="'tiny' (built in), a checkpoint directory, or a hub id.", show_default=True)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
-Plot = Annotated[Path | None, typer.Option("--plot", help="Write the picture with the results drawn on it.")]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", help="Write the picture with the results drawn on it; of many, to a folder.")
+]
 MaxPixels = Annotated[
     int | None, typer.Option("--max-pixels", min=784, help="Most pixels the model may see (height x width).")
 ]

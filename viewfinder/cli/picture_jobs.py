@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from viewfinder.chat import Viewfinder
     from viewfinder.messages import Reply, Sampling
 
-Outcome = tuple[Sequence[Any], dict[str, Any], "Reply", list[str]]
+FileResult = tuple[Sequence[Any], dict[str, Any], "Reply", list[str]]
 """Of one picture: things to draw on it, fields for programs, the reply, lines for people."""
-Job = Callable[["Viewfinder", Any, "Sampling | None"], Outcome]
+Job = Callable[["Viewfinder", Any, "Sampling | None"], FileResult]
 BATCH = 8
 """Pictures asked about at the same time."""
 _CLIPS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts")
@@ -72,13 +72,14 @@ def run(request: Request) -> None:
 
 def load_page(name: str) -> Any:
     """The picture that a name from `_pictures` stands for."""
-    from viewfinder.chat.batch import split_page
-    from viewfinder.chat.documents.sources import open_pages
+    from viewfinder.media.find import split_page
     from viewfinder.media.image import load_image
 
     file, page = split_page(name)
     if page is None:
         return load_image(file)
+    from viewfinder.chat.documents.sources import open_pages
+
     with open_pages(file) as pages:
         return pages.picture(page - 1)
 
@@ -94,14 +95,16 @@ def _refuse_clips(sources: Sequence[str]) -> None:
 
 def _pictures(sources: Sequence[str]) -> list[str]:
     """Pictures by path or URL, and pages of PDFs as `paper.pdf#page=1`."""
-    from viewfinder.chat.batch import find_images
-    from viewfinder.chat.documents.sources import DOCUMENT_SUFFIXES, open_pages
+    from viewfinder.media.find import find_images
+    from viewfinder.media.image import IMAGE_SUFFIXES
 
     names: list[str] = []
-    for file in find_images(sources, DOCUMENT_SUFFIXES):
+    for file in find_images(sources, {*IMAGE_SUFFIXES, ".pdf"}):
         if not file.split("?")[0].lower().endswith(".pdf"):
             names.append(file)
             continue
+        from viewfinder.chat.documents.sources import open_pages
+
         with open_pages(file) as pages:
             names += [f"{file}#page={number}" for number in range(1, len(pages) + 1)]
     return names
@@ -205,8 +208,8 @@ def _table(rows: Sequence[Mapping[str, Any]], most: int = 40) -> list[str]:
 
 def _draw_all(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
     """Each picture with its results, one at a time; one that cannot be read any more is passed over."""
-    from viewfinder.chat.batch import file_stems
     from viewfinder.errors import ViewfinderError
+    from viewfinder.media.find import file_stems
     from viewfinder.outputs.draw import draw
 
     folder.mkdir(parents=True, exist_ok=True)

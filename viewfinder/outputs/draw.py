@@ -80,7 +80,8 @@ def color_of(labels: Sequence[str]) -> list[Color]:
 
 def _notes(items: Sequence[Box | Point], colors: Sequence[Color], note: str | None) -> list[tuple[str, Color]]:
     if note is not None or not items:
-        return [(note or "nothing found", (40, 40, 40))]
+        said = "nothing found" if note is None else note
+        return [(said, (40, 40, 40))] if said else []
     names = [item.label for item in items]
     counts = Counter(names)
     if len(counts) < 2 or len(counts) > len(PALETTE):

@@ -23,7 +23,7 @@ class Lettering:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        left, top, right, bottom = _font(_FONTS[0], size).getbbox("Ágj")
+        _left, top, _right, bottom = _font(_FONTS[0], size).getbbox("Ágj")
         self.top, self.height = top, bottom - top
 
     def length(self, text: str) -> float:

@@ -189,7 +189,7 @@ def test_one_library_holds_readings_of_one_model(shelf: Path, folder: Path, cler
         other = clerk(folder / "beta.pdf")
         other.model.fingerprint = "other weights"
         write_pdf(folder / "gamma.pdf", [lines_of(["Roses"])])
-        with pytest.raises(SettingsError, match="weights was 'Clerk' and is 'other weights'.*--again"):
+        with pytest.raises(SettingsError, match=r"weights was 'Clerk' and is 'other weights'.*--again"):
             library.add(other, [folder])
         with pytest.raises(SettingsError, match="correct was False and is True"):
             library.add(clerk(folder / "beta.pdf"), [folder], options=ParseOptions(correct=True))

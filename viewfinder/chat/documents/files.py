@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from viewfinder.chat.batch import Summary, file_stems, run_many
+from viewfinder.chat.batch import Summary, run_many
 from viewfinder.chat.documents.sources import PageImages, open_pages
 from viewfinder.errors import MediaError
+from viewfinder.media.find import file_stems
 from viewfinder.outputs.document import Document
 
 FORMATS = {

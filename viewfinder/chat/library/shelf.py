@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS pages(
 
 @dataclass(frozen=True)
 class File:
-    """A document on the shelf. `mtime` is in nanoseconds; `ready` when all its pages are there; `settings` is the JSON of
+    """A document on the shelf. `mtime` is in nanoseconds; `ready` when all its pages are there; `settings` is JSON:
     what it was read with."""
 
     id: int
