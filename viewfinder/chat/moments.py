@@ -68,9 +68,10 @@ def find_spans(
     """
     fps = fps or processor.settings.fps
     if isinstance(video, Clip):
-        windows = [Window(0.0, video.duration)]
+        rate, windows = None, [Window(0.0, video.duration)]
     else:
         info = probe_video(video)
+        rate = info.fps
         windows = cut(info.duration, window_seconds(info, processor.settings, fps))
     further = options or {}
     asked = {"prompt": question.prompt, "fps": fps, "options": {name: str(value) for name, value in further.items()}}
@@ -88,7 +89,7 @@ def find_spans(
             reply = model.chat(
                 [user(part, question.prompt)], grammar=question.grammar(window.seconds), sampling=sampling
             )
-            found = _read(reply, window, question.label)
+            found = _read(reply, window, question.label, rate)
             if resume is not None:
                 kept.add(content, {"start": start, "spans": [dataclasses.asdict(span) for span in found]})
         spans += found
@@ -109,13 +110,13 @@ def _part(video: Any, window: Window, is_cut: bool, fps: float, options: dict[st
     return VideoPart(video=video, **{**rate, **bounds, **options})
 
 
-def _read(reply: Reply, window: Window, label: str | None) -> list[Span]:
-    """Spans on the original's clock: the model's zero is the first frame it saw."""
+def _read(reply: Reply, window: Window, label: str | None, rate: float | None) -> list[Span]:
+    """Spans on the original's clock: the model's zero is the first frame it saw; `rate` is that of the original."""
     frame_times = reply.media[0].frame_times or ()
     zero = frame_times[0] if frame_times else window.start
     sure = confidence(reply)
     result: list[Span] = []
-    for span in parse_spans(reply.text, max(0.0, window.end - zero)):
+    for span in parse_spans(reply.text, max(0.0, window.end - zero), fps=rate):
         start, end = span.start + zero, span.end + zero
         result.append(
             dataclasses.replace(
