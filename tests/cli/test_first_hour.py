@@ -102,6 +102,7 @@ def test_doctor_says_what_is_there_and_what_serves(run_here) -> None:
 def test_a_run_folder_is_a_model(run_here, picture: Path, checkpoint: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(checkpoint, run / "export")
+    (run / "config.json").write_text('{"recipe": "sft"}')  # a run's own settings, which are no model's
     done = run_here("locate", picture, "x", "--model", run, "--max-new-tokens", 8, "--json")
     assert done.code == 0, done.err
     assert run_here("inspect", picture, "--model", run).code == 0

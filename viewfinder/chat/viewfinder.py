@@ -52,7 +52,8 @@ Media: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image | Picture | ImagePart | VideoPart | "
     "DocumentPart"
 )
-"""What a picture, clip or document may be given as: path, URL, `data:` URI, bytes, an open file, a PIL image, a part."""
+"""What a picture, clip or document may be given as: path, URL, `data:` URI, bytes, an open file, a PIL image, a
+part."""
 
 
 class SpanOptions(TypedDict, total=False):

@@ -129,8 +129,8 @@ def _lines(report: dict[str, Any], coordinates: str) -> list[str]:
             lines.append("  all lie in the top left corner: fractions from 0 to 1 have to be turned into pixels first")
     share = report["trained"] / max(1, report["tokens"])
     lines.append(
-        f"{report['tokens']:,} tokens, the longest row {report['longest']:,}; {report['trained']:,} ({share:.0%}) carry "
-        "loss: the assistant's turns"
+        f"{report['tokens']:,} tokens, the longest row {report['longest']:,}; {report['trained']:,} ({share:.0%}) "
+        "carry loss: the assistant's turns"
     )
     if "page" in report:
         lines.append(f"rows drawn on {report['page']}; what is trained is green")

@@ -37,8 +37,8 @@ def find_checkpoint(name: str | Path) -> Path:
         return Path(__file__).parent.parent / "weights" / BUILT_IN
     path = Path(name).expanduser()
     if path.is_dir():
-        export = path / "export"  # of a training run
-        return export if export.is_dir() and not (path / "config.json").is_file() else path
+        export = path / "export"  # of a training run, whose own config.json is of the training
+        return export if (export / "config.json").is_file() else path
     if path.suffix.lower() == ".gguf":
         raise CheckpointError(
             f"{path} holds weights quantised by GGUF, which are not read here; use the checkpoint directory that they "

@@ -2,9 +2,10 @@
 
     viewfinder eval run own --data held-out.json --model run
 
-The first question of each row is asked. What its answer is decides what a right one is: boxes (F1 of those that overlap
-by half with equal labels), points (F1 of those nearer than 5 % of the diagonal), a time span (overlap), a JSON object (F1
-of its fields), a few words (equal but for case and space), longer text (1 - edit distance over the longer length).
+The first question of each row is asked. What its answer is decides what a right one is: boxes (F1 of those that
+overlap by half with equal labels), points (F1 of those nearer than 5 % of the diagonal), a time span (overlap), a JSON
+object (F1 of its fields), a few words (equal but for case and space), longer text (1 - edit distance over the longer
+length).
 """
 
 import json
