@@ -6,7 +6,7 @@ and ordered where Pillow has Raqm. A letter that no shipped font has shows as an
 
 from functools import lru_cache
 
-from PIL import ImageDraw, ImageFont, features
+from PIL import Image, ImageDraw, ImageFont, features
 
 from viewfinder.materials.shipped import font_file
 
@@ -68,4 +68,10 @@ def _font_of(letter: str) -> str:
 
 def _has(name: str, letter: str) -> bool:
     font = ImageFont.truetype(str(font_file(name)), 24, layout_engine=ImageFont.Layout.BASIC)
-    return bytes(font.getmask(letter)) != bytes(font.getmask("\U0010ffff"))
+    return _drawn(font, letter) != _drawn(font, "\U0010ffff")
+
+
+def _drawn(font: ImageFont.FreeTypeFont, letter: str) -> bytes:
+    canvas = Image.new("L", (48, 48))
+    ImageDraw.Draw(canvas).text((8, 8), letter, fill=255, font=font)
+    return canvas.tobytes()

@@ -73,7 +73,7 @@ class Found(list[T], Generic[T]):
 
     def to_pandas(self) -> Any:
         """A DataFrame with a row for each; pandas must be installed."""
-        import pandas as pd
+        import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
 
         return pd.DataFrame([item.to_dict() for item in self])  # type: ignore[attr-defined]
 
