@@ -48,10 +48,8 @@ _Place = TypeVar("_Place", Box, Point)
 _VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif")
 
 
-Media: TypeAlias = (
-    "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image | Picture | ImagePart | VideoPart | "
-    "DocumentPart"
-)
+_Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO"
+Media: TypeAlias = "_Source | Image | Picture | ImagePart | VideoPart | DocumentPart"
 """What a picture, clip or document may be given as: path, URL, `data:` URI, bytes, an open file, a PIL image, a
 part."""
 

@@ -1,6 +1,7 @@
 """Boxes and points of one picture in the shapes of other tools: COCO, YOLO, Label Studio, supervision."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from viewfinder.outputs.boxes import Box
@@ -58,9 +59,9 @@ def to_label_studio(places: Sequence[Box | Point], size: Size, image: str) -> di
 def to_supervision(boxes: Sequence[Box], names: Sequence[str]) -> Any:
     """`supervision.Detections`, whose package must be installed."""
     import numpy as np
-    from supervision import Detections  # pyright: ignore[reportMissingImports]
 
-    return Detections(
+    supervision: Any = import_module("supervision")
+    return supervision.Detections(
         xyxy=np.array([box.xyxy for box in boxes], dtype=np.float32).reshape(-1, 4),
         confidence=np.array([1.0 if box.confidence is None else box.confidence for box in boxes], dtype=np.float32),
         class_id=np.array([list(names).index(box.label) for box in boxes], dtype=int),
