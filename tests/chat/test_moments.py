@@ -13,6 +13,7 @@ from PIL import Image
 from bench.video_files import event_spans
 from tests.doubles import ScriptedChat, small_processor
 from viewfinder.chat import Viewfinder
+from viewfinder.chat.answer_cache import SettingsError
 from viewfinder.chat.windows import Window, cut, merged, window_seconds
 from viewfinder.engine.checkpoints import find_checkpoint
 from viewfinder.media.encode import write_clip
@@ -118,8 +119,22 @@ def test_another_question_does_not_take_kept_answers(clip: Path, tmp_path: Path)
     calls: list[tuple[float, float]] = []
     _watcher(calls).moments(str(clip), "white", resume=resume)
     count = len(calls)
-    _watcher(calls).moments(str(clip), "black", resume=resume)
-    assert len(calls) == 2 * count
+    with pytest.raises(SettingsError, match=r"prompt was .*white.* and is .*black"):
+        _watcher(calls).moments(str(clip), "black", resume=resume)
+    with pytest.raises(SettingsError, match=r"fps was 2.0 and is 1.0"):
+        _watcher(calls).moments(str(clip), "white", resume=resume, fps=1.0)
+    assert len(calls) == count
+
+
+def test_kept_answers_are_not_those_of_another_clip(clip: Path, tmp_path: Path) -> None:
+    resume = tmp_path / "windows.jsonl"
+    assert _watcher([]).moments(str(clip), "white", resume=resume)
+    plain = tmp_path / "plain.mp4"
+    write_clip(plain, (Image.new("RGB", (64, 64), "green") for _ in range(200)), 5)
+    calls: list[tuple[float, float]] = []
+    _watcher(calls).moments(str(plain), "white", resume=resume)
+    assert calls, "the model was never asked"
+    assert len(_watcher([]).moments(str(clip), "white", resume=resume)) == 1
 
 
 @given(st.floats(60, 20_000), st.floats(8, 500), st.floats(0, 1), st.floats(0, 1))

@@ -79,7 +79,10 @@ def test_a_library_from_start_to_end(run_here, checkpoint: Path, paper: Path, tm
     )
     assert added.code == 0, added.err
     assert json.loads(added.out)["pages"] == 3
-    assert json.loads(run_here("library", "list", *shelf, "--json").out)["files"] == [{"file": str(paper), "pages": 3}]
+    (listed,) = json.loads(run_here("library", "list", *shelf, "--json").out)["files"]
+    assert (listed["file"], listed["pages"]) == (str(paper), 3)
+    assert (listed["settings"]["correct"], len(listed["settings"]["weights"])) == (True, 16)
+    assert "corrected" in run_here("library", "list", *shelf).out
     assert "no page has these words" in run_here("library", "search", "elephants", *shelf).out
     answer = run_here("library", "ask", "elephants?", *shelf, "--model", checkpoint, "--json")
     assert json.loads(answer.out) == {

@@ -76,7 +76,8 @@ def test_moments_and_describe_write_what_they_say(run_here, checkpoint: Path, fi
         assert sheet.width == 1200
     windows = len(kept.read_text().splitlines())
     assert windows >= 1
-    again = run_here("moments", film, "white", "--model", checkpoint, "--json", "--fps", 1, "--resume", kept)
+    assert "windows: 1/1" in done.err  # a line each where there is no terminal
+    again = run_here("moments", film, "white", "--model", checkpoint, "--json", "--fps", 1, *files)
     assert json.loads(again.out)["moments"] == result["moments"]
     assert len(kept.read_text().splitlines()) == windows
     done = run_here("describe", film, "--model", checkpoint, "--fps", 0.5, "--max-new-tokens", 10)

@@ -54,7 +54,7 @@ def test_labels_are_drawn_apart() -> None:
 
 def test_colors_and_captions() -> None:
     assert color_of(["a", "b", "a"]) == [PALETTE[0], PALETTE[1], PALETTE[0]]
-    assert color_of(["a", "a"]) == [PALETTE[0], PALETTE[1]]
+    assert color_of(["a", "a"]) == [PALETTE[0], PALETTE[0]]
     assert caption(Box(0, 0, 1, 1, "cat", confidence=0.874)) == "cat 87%"
     assert caption(Box(0, 0, 1, 1, text="two\nlines")) == "two lines"
     assert caption(Point(0, 0)) == ""

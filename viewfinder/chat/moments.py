@@ -5,16 +5,17 @@ interrupted run goes on where it stopped.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from viewfinder.chat.answer_cache import AnswerCache, answer_settings
 from viewfinder.chat.windows import Window, cut, merged, window_seconds
+from viewfinder.media.digest import digest_content, digest_media
 from viewfinder.media.video import Clip, probe_video
 from viewfinder.messages import ChatModel, Reply, Sampling, VideoPart, user
 from viewfinder.outputs import grammars, prompts
-from viewfinder.outputs.json_lines import append_values, read_kept
 from viewfinder.outputs.results import Found, confidence
 from viewfinder.outputs.spans import Span, parse_spans
 from viewfinder.processor.processor import Processor
@@ -58,35 +59,47 @@ def find_spans(
         video: file, URL, bytes or `Clip`.
         fps: frames a second to look at; the processor's setting when None.
         options: further keys of `VideoPart`.
-        resume: a JSONL file of finished windows; another question or other settings start anew.
+        resume: a JSONL file of finished windows; windows of another clip are not taken.
         progress: called with windows done and all.
 
     Raises:
         MediaError: the clip cannot be read.
+        SettingsError: `resume` was begun with another question, model or option.
     """
     fps = fps or processor.settings.fps
     if isinstance(video, Clip):
-        windows = [Window(0.0, video.duration)]
+        rate, windows = None, [Window(0.0, video.duration)]
     else:
         info = probe_video(video)
+        rate = info.fps
         windows = cut(info.duration, window_seconds(info, processor.settings, fps))
-    key = {"prompt": question.prompt, "stamp": processor.stamp.hash, "fps": fps, "options": options or {}}
-    done = _finished(resume, key)
+    further = options or {}
+    asked = {"prompt": question.prompt, "fps": fps, "options": {name: str(value) for name, value in further.items()}}
+    kept = AnswerCache(resume, answer_settings(model, processor, sampling, **asked))
+    content = "" if resume is None else _content(video)
     spans: list[Span] = []
     reply = Reply(text="", stamp=processor.stamp.hash)
     for i, window in enumerate(windows):
-        found = done.get(round(window.start, 3))
-        if found is None:
-            part = _part(video, window, len(windows) > 1, fps, options or {})
+        start = round(window.start, 3)
+        line = kept.find(content, start=start) if resume is not None else None
+        if line is not None:
+            found = [Span(**{**span, "evidence": tuple(span["evidence"])}) for span in line["spans"]]
+        else:
+            part = _part(video, window, len(windows) > 1, fps, further)
             reply = model.chat(
                 [user(part, question.prompt)], grammar=question.grammar(window.seconds), sampling=sampling
             )
-            found = _read(reply, window, question.label)
-            _keep(resume, key, window, found)
+            found = _read(reply, window, question.label, rate)
+            if resume is not None:
+                kept.add(content, {"start": start, "spans": [dataclasses.asdict(span) for span in found]})
         spans += found
         if progress is not None:
             progress(i + 1, len(windows))
     return Found(merged(spans, gap=1.0 / fps), reply)
+
+
+def _content(video: Any) -> str:
+    return digest_media([*video.frames, str(video.times)]) if isinstance(video, Clip) else digest_content(video)
 
 
 def _part(video: Any, window: Window, is_cut: bool, fps: float, options: dict[str, Any]) -> VideoPart:
@@ -97,13 +110,13 @@ def _part(video: Any, window: Window, is_cut: bool, fps: float, options: dict[st
     return VideoPart(video=video, **{**rate, **bounds, **options})
 
 
-def _read(reply: Reply, window: Window, label: str | None) -> list[Span]:
-    """Spans on the original's clock: the model's zero is the first frame it saw."""
+def _read(reply: Reply, window: Window, label: str | None, rate: float | None) -> list[Span]:
+    """Spans on the original's clock: the model's zero is the first frame it saw; `rate` is that of the original."""
     frame_times = reply.media[0].frame_times or ()
     zero = frame_times[0] if frame_times else window.start
     sure = confidence(reply)
     result: list[Span] = []
-    for span in parse_spans(reply.text, max(0.0, window.end - zero)):
+    for span in parse_spans(reply.text, max(0.0, window.end - zero), fps=rate):
         start, end = span.start + zero, span.end + zero
         result.append(
             dataclasses.replace(
@@ -116,17 +129,3 @@ def _read(reply: Reply, window: Window, label: str | None) -> list[Span]:
             )
         )
     return result
-
-
-def _keep(resume: Path | None, key: dict[str, Any], window: Window, found: Sequence[Span]) -> None:
-    if resume is not None:
-        spans = [dataclasses.asdict(span) for span in found]
-        append_values(resume, [{"key": key, "start": round(window.start, 3), "spans": spans}])
-
-
-def _finished(resume: Path | None, key: dict[str, Any]) -> dict[float, list[Span]]:
-    lines = [] if resume is None else [line for line in read_kept(resume, "key") if line["key"] == key]
-    return {
-        line["start"]: [Span(**{**span, "evidence": tuple(span["evidence"])}) for span in line["spans"]]
-        for line in lines
-    }

@@ -6,8 +6,10 @@ gives values in pixels of the original picture. Knows no tensors.
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
 from viewfinder.media.image import Picture, load_image
 from viewfinder.messages import (
@@ -31,12 +33,36 @@ from viewfinder.outputs.results import Answer, Found, confidence, transform_of
 from viewfinder.processor.processor import Processor
 
 if TYPE_CHECKING:  # the jobs on documents and clips are imported when they are asked for
+    from PIL.Image import Image
+    from pydantic import BaseModel
+
     from viewfinder.chat.documents import ChartReading, Extraction
+    from viewfinder.media.video import Clip
     from viewfinder.outputs.document import Document
     from viewfinder.outputs.spans import Span
 
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+_Shape = TypeVar("_Shape", bound="BaseModel")
 _Place = TypeVar("_Place", Box, Point)
 _VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif")
+
+
+_Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO"
+Media: TypeAlias = "_Source | Image | Picture | ImagePart | VideoPart | DocumentPart"
+"""What a picture, clip or document may be given as: path, URL, `data:` URI, bytes, an open file, a PIL image, a
+part."""
+
+
+class SpanOptions(TypedDict, total=False):
+    """Of `moments` and `describe`: frames a second, sampling, a file that finished windows are kept in, and what is
+    called with windows done and all."""
+
+    fps: float | None
+    options: dict[str, Any] | None
+    sampling: Sampling | None
+    resume: Path | None
+    progress: Callable[[int, int], None] | None
 
 
 class Viewfinder:
@@ -52,12 +78,47 @@ class Viewfinder:
         self.model = model
         self.processor = processor or Processor.official()
 
-    def ask(self, media: Any, question: str, *, sampling: Sampling | None = None) -> Answer:
+    def __repr__(self) -> str:
+        name = type(self.model).__name__
+        settings = self.processor.settings
+        return f"Viewfinder({name}, pictures of {settings.min_pixels} to {settings.max_pixels} pixels)"
+
+    def map(
+        self,
+        job: "Callable[[Viewfinder, _Item], _Result]",
+        items: Iterable[_Item],
+        *,
+        batch_size: int = 8,
+        progress: Callable[[int], None] | None = None,
+    ) -> Iterator[_Result]:
+        """Results of `job` for each item, in order, with `batch_size` requests in one batch of the model.
+
+            for found in viewfinder.map(lambda v, path: v.locate(path, "every cup"), paths, progress=print):
+
+        Args:
+            job: is given a `Viewfinder` that threads share, and an item.
+            progress: called with the number of items done.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        from viewfinder.chat.batching import batched
+
+        with batched(self, batch_size) as shared, ThreadPoolExecutor(batch_size) as pool:
+            for done, result in enumerate(pool.map(partial(job, shared), items), 1):
+                if progress is not None:
+                    progress(done)
+                yield result
+
+    def ask(
+        self, media: "Media | Sequence[Media] | None", question: str, *, sampling: Sampling | None = None
+    ) -> Answer:
         """Answer a question in free text about one picture or clip, a list of them, or none (`None`)."""
         reply = self.model.chat([user(*to_parts(media), question)], sampling=sampling)
         return Answer(reply.text, reply, confidence(reply))
 
-    def stream(self, media: Any, question: str, *, sampling: Sampling | None = None) -> Iterator[str | Reply]:
+    def stream(
+        self, media: "Media | Sequence[Media] | None", question: str, *, sampling: Sampling | None = None
+    ) -> Iterator[str | Reply]:
         """As `ask`: pieces of text as they come, then the `Reply`."""
         return self.model.stream([user(*to_parts(media), question)], sampling=sampling)
 
@@ -67,7 +128,7 @@ class Viewfinder:
         return self.model.chat(conversation, **options)
 
     def locate(
-        self, image: Any, query: str, *, verify: bool = False, max_items: int = 100, sampling: Sampling | None = None
+        self, image: Media, query: str, *, verify: bool = False, max_items: int = 100, sampling: Sampling | None = None
     ) -> Found[Box]:
         """Boxes of everything that fits `query`, in pixels of the original picture; empty when nothing does.
 
@@ -82,17 +143,20 @@ class Viewfinder:
         boxes = [_with_confidence(box, reply) for box in parse_boxes(reply.text, transform_of(reply, part))]
         if verify:
             boxes = [dataclasses.replace(box, verified=self._holds(picture, box, query, sampling)) for box in boxes]
-        return Found(boxes, reply)
+        return Found(boxes, reply, picture)
 
-    def point(self, image: Any, query: str, *, max_items: int = 100, sampling: Sampling | None = None) -> Found[Point]:
+    def point(
+        self, image: Media, query: str, *, max_items: int = 100, sampling: Sampling | None = None
+    ) -> Found[Point]:
         """Points on everything that fits `query`, in pixels of the original picture."""
-        part = self.processor.fit(image)
+        picture = load_image(image)
+        part = self.processor.fit(picture)
         grammar = grammars.points_grammar(*part.image.size, max_items=max_items)
         reply = self._look(part, prompts.point_prompt(query), grammar, sampling)
         points = parse_points(reply.text, transform_of(reply, part))
-        return Found((_with_confidence(point, reply) for point in points), reply)
+        return Found((_with_confidence(point, reply) for point in points), reply, picture)
 
-    def count(self, image: Any, query: str, *, max_items: int = 100, sampling: Sampling | None = None) -> Count:
+    def count(self, image: Media, query: str, *, max_items: int = 100, sampling: Sampling | None = None) -> Count:
         """How many things fit `query`: the model first points at each, then says the number."""
         part = self.processor.fit(image)
         grammar = grammars.count_grammar(*part.image.size, max_items=max_items, places="points")
@@ -101,21 +165,21 @@ class Viewfinder:
         points = tuple(_with_confidence(point, reply) for point in parse_points(reply.text, transform_of(reply, part)))
         return dataclasses.replace(count, points=points, reply=reply, confidence=confidence(reply))
 
-    def read(self, image: Any, *, sampling: Sampling | None = None) -> Answer:
+    def read(self, image: Media, *, sampling: Sampling | None = None) -> Answer:
         """All text in a picture, in lines."""
         reply = self._look(ImagePart(image=image), prompts.read_prompt(), None, sampling)
         return Answer(reply.text, reply, confidence(reply))
 
-    def spot(self, image: Any, *, max_items: int = 100, sampling: Sampling | None = None) -> Found[Box]:
+    def spot(self, image: Media, *, max_items: int = 100, sampling: Sampling | None = None) -> Found[Box]:
         """Each line of text (`Box.text`) with its box in pixels of the original picture."""
-        part = self.processor.fit(image)
+        picture = load_image(image)
+        part = self.processor.fit(picture)
         grammar = grammars.boxes_grammar(*part.image.size, max_items=max_items, key="text_content")
         reply = self._look(part, prompts.spotting_prompt(), grammar, sampling)
-        return Found(
-            (_with_confidence(box, reply) for box in parse_boxes(reply.text, transform_of(reply, part))), reply
-        )
+        boxes = parse_boxes(reply.text, transform_of(reply, part))
+        return Found((_with_confidence(box, reply) for box in boxes), reply, picture)
 
-    def moments(self, video: Any, query: str, **options: Any) -> "Found[Span]":
+    def moments(self, video: "Media | Clip", query: str, **options: Unpack[SpanOptions]) -> "Found[Span]":
         """When `query` happens, in seconds of the original clip, however long it is.
 
         Options as in `viewfinder.chat.moments.find_spans`: `fps`, `sampling`, `resume`, `progress`.
@@ -124,13 +188,13 @@ class Viewfinder:
 
         return find_spans(self.model, self.processor, video, moments_question(query), **options)
 
-    def describe(self, video: Any, **options: Any) -> "Found[Span]":
+    def describe(self, video: "Media | Clip", **options: Unpack[SpanOptions]) -> "Found[Span]":
         """All events of a clip with their times (dense captions); options as in `moments`."""
         from viewfinder.chat.moments import describe_question, find_spans
 
         return find_spans(self.model, self.processor, video, describe_question(), **options)
 
-    def parse(self, source: Any, *, check: bool = True, correct: bool = False, **options: Any) -> "Document":
+    def parse(self, source: Media, *, check: bool = True, correct: bool = False, **options: Any) -> "Document":
         """A picture or PDF as a typed `Document`, page by page.
 
         Args:
@@ -146,7 +210,11 @@ class Viewfinder:
         reading = ParseOptions(check=check, correct=correct, **how)
         return parse_document(self.model, self.processor, source, reading, **options)
 
-    def extract(self, source: Any, shape: Any, **options: Any) -> Any:
+    @overload
+    def extract(self, source: Media, shape: type[_Shape], **options: Any) -> _Shape: ...
+    @overload
+    def extract(self, source: Media, shape: dict[str, Any] | Sequence[str], **options: Any) -> Any: ...
+    def extract(self, source: Media, shape: Any, **options: Any) -> Any:
         """Values of a picture or PDF: an instance of a pydantic model, or JSON by a schema or a list of names.
 
         Options as in `viewfinder.chat.documents.extract`: `pages`, `places`, `max_pixels`, `sampling`.
@@ -159,7 +227,7 @@ class Viewfinder:
 
         return extract(self.model, self.processor, source, shape, **options)
 
-    def chart(self, image: Any, **options: Any) -> "ChartReading":
+    def chart(self, image: Media, **options: Any) -> "ChartReading":
         """The values of a chart as a table; `to_pandas()` gives a DataFrame."""
         from viewfinder.chat.documents import read_chart
 

@@ -1,9 +1,11 @@
 """All commands by name, and errors meant for users as one line and exit code 2."""
 
 import sys
+from typing import Annotated
 
 import typer
 
+from viewfinder import __version__
 from viewfinder.cli import options
 from viewfinder.cli.lazy import Lazy, group_of
 from viewfinder.errors import ViewfinderError
@@ -52,6 +54,9 @@ COMMANDS = {
         "Memory, FLOPs, traffic, time, energy and cost of a recipe before it is run; of all of them: `plan report`.",
     ),
     "eval": Lazy("eval_commands:app", "Scores that can be reproduced: run, list, rerun, compare."),
+    "doctor": Lazy(
+        "doctor_command:doctor", "What is installed, which device and kernels serve, and what is missing for what."
+    ),
 }
 
 # Help and mistakes are plain text: boxes drawn by rich take as long as all the rest of `--help`.
@@ -62,11 +67,23 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"viewfinder {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version, and stop.")
+]
+
+
 @app.callback()
-def root(server: options.Server = None) -> None:
+def root(server: options.Server = None, version: Version = False) -> None:
     options.SERVER.set(server)
 
 

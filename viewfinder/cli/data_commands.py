@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from viewfinder.cli.data_check import check
 from viewfinder.cli.data_views import VIEWS, Directory
 from viewfinder.cli.lazy import subgroup
 from viewfinder.cli.show import counting, print_json, print_warning
@@ -237,5 +238,5 @@ def _arguments(pairs: Sequence[str] | None) -> dict[str, Any]:
     return result
 
 
-for view in VIEWS:
+for view in (*VIEWS, check):
     data.command()(view)

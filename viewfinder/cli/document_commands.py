@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from viewfinder.cli import options
-from viewfinder.cli.show import counting, print_json, print_warning, save_plot, working
+from viewfinder.cli.show import (
+    PLOTS,
+    check_writable,
+    counting,
+    interruptible,
+    print_json,
+    print_warning,
+    save_plot,
+    working,
+)
 from viewfinder.storage.atomic import write_whole
 
 if TYPE_CHECKING:
@@ -66,6 +75,7 @@ def parse(
     unknown = [kind for kind in formats if kind not in FORMATS]
     if unknown:
         raise typer.BadParameter(f"unknown format {unknown[0]!r}; give {', '.join(FORMATS)}", param_hint="--format")
+    check_writable(resume, [".jsonl"], "--resume")
     files = find_documents(documents)
     if out is None and (len(files) > 1 or len(formats) > 1):
         raise typer.BadParameter(f"{len(files)} documents in {len(formats)} formats need --out FOLDER to write to")
@@ -83,11 +93,12 @@ def parse(
     if len(files) > 1:
         assert out is not None
         summary = parse_files(
-            files, lambda file, keep: viewfinder.parse(file, resume=keep, **how), out, formats, password
-        )
+            files, lambda file, keep: viewfinder.parse(file, resume=keep, **how), out, formats, password,
+            settings=_settings(viewfinder, how),
+        )  # fmt: skip
         print_json(summary.to_dict()) if as_json else typer.echo(summary.sentence())
-        raise typer.Exit(1 if summary.failed else 0)
-    with counting(Path(files[0]).name) as progress:
+        raise typer.Exit(130 if summary.left else 1 if summary.failed else 0)
+    with counting(Path(files[0]).name) as progress, interruptible(_stopped(resume)):
         document = viewfinder.parse(files[0], resume=resume, progress=progress, **how)
     _show(document, files[0], formats, out, as_json, password)
     for number, reason in document.failed.items():
@@ -115,6 +126,7 @@ def extract(
 ) -> None:
     shape = _shape(fields, schema)
     options.check_files([document])
+    check_writable(plot, PLOTS, "--plot")
     from viewfinder.chat.documents.sources import open_pages
     from viewfinder.outputs.results import provenance
 
@@ -131,16 +143,15 @@ def extract(
             places=not no_places,
             sampling=sampling,
         )
-    if plot is not None:
-        _plot_fields(document, found, plot, (page_list(pages) or [0])[0], password)
     if as_json:
-        return print_json({**found.to_dict(), **provenance(found.reply)})
-    for field in found.fields:
+        print_json({**found.to_dict(), **provenance(found.reply)})
+    for field in found.fields if not as_json else ():
         place = "" if field.box is None else f"  (page {(field.page or 0) + 1}: {_corners(field.box)})"
         verified = {None: "", True: "  in the text layer", False: "  NOT in the text layer"}[field.verified]
         said = "not present" if field.value is None else json.dumps(field.value, ensure_ascii=False)
         typer.echo(f"{field.path}: {said}{place}{verified}")
-    return None
+    if plot is not None:
+        _plot_fields(document, found, plot, (page_list(pages) or [0])[0], password)
 
 
 def chart(
@@ -154,6 +165,7 @@ def chart(
 ) -> None:
     from viewfinder.media.image import load_image
 
+    check_writable(to_csv, [".csv"], "--csv")
     picture = load_image(image)
     from viewfinder.outputs.document.markdown import table_markdown
     from viewfinder.outputs.results import provenance
@@ -162,8 +174,6 @@ def chart(
     with working(image):
         found = viewfinder.chart(picture, sampling=options.sampling_of(viewfinder.model, max_new_tokens))
     grid = found.table.grid()
-    if to_csv is not None:
-        write_whole(to_csv, _csv(grid))
     if as_json:
         box = None if found.chart.box is None else list(found.chart.box)
         print_json({"rows": grid, "box": box, "confidence": found.confidence, **provenance(found.reply)})
@@ -171,6 +181,21 @@ def chart(
         typer.echo(table_markdown(found.table) if grid else "no values found")
         if not found.complete:
             print_warning("the answer was cut, so values may be missing")
+    if to_csv is not None:
+        write_whole(to_csv, _csv(grid))
+
+
+def _settings(viewfinder: Any, how: dict[str, Any]) -> dict[str, Any]:
+    from viewfinder.chat.documents.parse import ParseOptions, parse_settings
+
+    asked = ParseOptions(check=how["check"], correct=how["correct"], sampling=how["sampling"])
+    return {**parse_settings(viewfinder.model, viewfinder.processor, asked), "pages": how["pages"]}
+
+
+def _stopped(resume: Path | None) -> str:
+    if resume is None:
+        return "stopped; nothing was kept. With --resume FILE.jsonl finished pages are"
+    return f"stopped; finished pages are in {resume}, and the same command goes on with the next"
 
 
 def page_list(text: str | None) -> list[int] | None:
@@ -228,7 +253,7 @@ def _plot_fields(document: str, found: "Extraction[Any]", plot: Path, first: int
     numbers = [field.page for field in found.fields if field.page is not None]
     page = max(set(numbers), key=numbers.count) if numbers else first
     with open_pages(document, password=password) as opened:
-        save_plot(draw(opened.picture(page).image, field_boxes(found, page)), plot)
+        save_plot(draw(opened.picture(page).image, field_boxes(found, page), note=""), plot)
 
 
 def _corners(box: Sequence[float]) -> str:

@@ -25,7 +25,10 @@ PRICED = 40
 
 app = subgroup()
 Tasks = Annotated[
-    list[str], typer.Argument(help="Tasks, or groups: suites, builtin, report (all benchmarks). See `eval list`.")
+    list[str],
+    typer.Argument(
+        help="Tasks, or groups: suites, builtin, report (all benchmarks), or own for a file of yours. See `eval list`."
+    ),
 ]
 Model = Annotated[
     str,
@@ -33,7 +36,10 @@ Model = Annotated[
 ]
 Server = Annotated[str | None, typer.Option("--server", help="Ask this OpenAI-compatible server.", metavar="URL")]
 Data = Annotated[
-    Path | None, typer.Option("--data", help="Folder of the official data (or with a folder a task); else the hub.")
+    Path | None,
+    typer.Option(
+        "--data", help="Folder of the official data (or with a folder a task), else the hub; for `own` your file."
+    ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the run, resumed if it is there. [out/eval/MODEL]")]
 Beside = Annotated[

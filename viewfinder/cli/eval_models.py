@@ -10,10 +10,10 @@ import typer
 from viewfinder.chat import Viewfinder
 from viewfinder.cli import options
 from viewfinder.engine.checkpoints import find_checkpoint
-from viewfinder.eval.digest import digest, digest_folder
 from viewfinder.eval.question import Question
 from viewfinder.eval.runner import Jobs, Subject
 from viewfinder.eval.session import BASELINES, NamedModel, baseline, blindfolded, named_model
+from viewfinder.media.digest import digest, digest_folder
 from viewfinder.messages import ChatModel, Message, Reply, Sampling
 from viewfinder.outputs.spans import format_moments
 
@@ -36,7 +36,9 @@ def _open(
         until.callback(opened.model.close)
         card, processor = opened.model.card, opened.processor
         see, jobs = _seen_by(processor), _jobs_with(processor)
-        return Subject(opened.model, f"{card['id']} at {server}", _card_hash(card), see, jobs(opened.model)), jobs
+        return Subject(
+            opened.model, f"{card['id']} at {server}", opened.model.fingerprint, see, jobs(opened.model)
+        ), jobs
     viewfinder = options.load_here(name, dtype)
     fingerprint = digest([digest_folder(find_checkpoint(name)), str(getattr(viewfinder.model, "dtype", dtype))])
     see, jobs = _seen_by(viewfinder.processor), _jobs_with(viewfinder.processor)
@@ -106,11 +108,6 @@ def _jobs_with(processor: Any) -> Callable[[ChatModel], Jobs]:
         return {"moments": moments}
 
     return jobs
-
-
-def _card_hash(card: dict[str, Any]) -> str:
-    """What a server tells of its model, without times; weights behind the same card are not told apart."""
-    return digest({k: v for k, v in card.items() if k in ("id", "root", "viewfinder", "max_model_len")})
 
 
 def _folder(name: str) -> str:

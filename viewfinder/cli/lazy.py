@@ -13,6 +13,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from viewfinder.cli.examples import epilog
+from viewfinder.cli.show import interruptible
+
 
 @dataclass(frozen=True)
 class Lazy:
@@ -36,6 +39,8 @@ class Lazy:
             found = app
         command = get_command(found)
         command.name, command.help = name, self.help
+        for inner, one in {"": command, **getattr(command, "commands", {})}.items():
+            one.epilog = epilog(f"{name} {inner}".strip())
         return command
 
 
@@ -63,5 +68,9 @@ def group_of(table: Mapping[str, Lazy]) -> type[TyperGroup]:
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:
             name, command, rest = super().resolve_command(ctx, args)
             return name, command and table[name].load(name), rest
+
+        def invoke(self, ctx: Any) -> Any:
+            with interruptible("stopped before there was an answer; nothing was written"):
+                return super().invoke(ctx)
 
     return LazyGroup

@@ -2,13 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from viewfinder.cli import options
 from viewfinder.cli.lazy import subgroup
-from viewfinder.cli.show import counting, print_json, print_warning, working
+from viewfinder.cli.show import counting, interruptible, print_json, print_warning, working
 from viewfinder.errors import MediaError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, help="Most pages that are 
 Look = Annotated[bool, typer.Option("--look", help="Also show the model the pages themselves.")]
 Correct = Annotated[bool, typer.Option("--correct", help="Put the words of a PDF's text layer in the place of others.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Pages asked about at the same time.")]
+Again = Annotated[bool, typer.Option("--again", help="Read documents again that have not changed.")]
 Taken = Annotated[str, typer.Argument(help="A file, or a folder with all below it.")]
 
 library = subgroup()
@@ -39,6 +40,7 @@ def add(
     model: options.Model = "tiny",
     correct: Correct = False,
     workers: Workers = 1,
+    again: Again = False,
     as_json: options.AsJson = False,
     max_pixels: options.MaxPixels = None,
     max_new_tokens: options.MaxTokens = None,
@@ -48,10 +50,13 @@ def add(
     from viewfinder.chat.documents.parse import ParseOptions
 
     reader = options.open_model(model, dtype, max_pixels=max_pixels)
-    how = ParseOptions(correct=correct, sampling=options.sampling_of(reader.model, max_new_tokens))
-    with _open(library, new=True) as shelf, counting("documents") as show:
+    how = ParseOptions(
+        correct=correct, max_pixels=max_pixels, sampling=options.sampling_of(reader.model, max_new_tokens)
+    )
+    kept = "stopped; pages read so far are in the library, and the same command goes on with the next"
+    with _open(library, new=True) as shelf, counting("documents") as show, interruptible(kept):
         synced = shelf.add(
-            reader, folders or (), options=how, workers=workers,
+            reader, folders or (), options=how, workers=workers, again=again,
             progress=lambda file, done, total: show(done, total, Path(file).name),
         )  # fmt: skip
     print_json(synced.to_dict()) if as_json else typer.echo(synced.sentence())
@@ -106,9 +111,10 @@ def list_(library: Where = None, as_json: options.AsJson = False) -> None:
     with _open(library) as shelf:
         files = shelf.files()
     if as_json:
-        return print_json({"files": [{"file": file.path, "pages": file.pages} for file in files]})
+        rows = [{"file": file.path, "pages": file.pages, "settings": file.read_with} for file in files]
+        return print_json({"files": rows})
     for file in files:
-        typer.echo(f"{file.path}  {file.pages} pages")
+        typer.echo(f"{file.path}  {file.pages} pages  {_read_with(file.read_with)}")
     typer.echo(f"{len(files)} documents, {sum(file.pages for file in files)} pages")
     return None
 
@@ -119,6 +125,15 @@ def remove(path: Taken, library: Where = None) -> None:
     with _open(library) as shelf:
         taken = shelf.remove(path)
     typer.echo("\n".join([*taken, f"{len(taken)} removed"]))
+
+
+def _read_with(settings: dict[str, Any]) -> str:
+    """`weights 6b1f0c, max_pixels 802816, corrected`: the model and the options that were given."""
+    if not settings:
+        return "read by an earlier version"
+    given = [f"weights {settings['weights'][:12]}"]
+    given += [f"max_pixels {settings['max_pixels']}"] if settings["max_pixels"] else []
+    return ", ".join(given + (["corrected"] if settings["correct"] else []))
 
 
 def default_library() -> Path:

@@ -16,10 +16,13 @@ if TYPE_CHECKING:  # a command's options are shown without what the command runs
     from viewfinder.messages import Sampling
 
 Model = Annotated[
-    str, typer.Option("--model", help="'tiny' (built in), a checkpoint directory, or a hub id.", show_default=True)
+    str,
+    typer.Option("--model", help="'tiny' (built in), a run or checkpoint directory, or a hub id.", show_default=True),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
-Plot = Annotated[Path | None, typer.Option("--plot", help="Write the picture with the results drawn on it.")]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", help="Write the picture with the results drawn on it; of many, to a folder.")
+]
 MaxPixels = Annotated[
     int | None, typer.Option("--max-pixels", min=784, help="Most pixels the model may see (height x width).")
 ]

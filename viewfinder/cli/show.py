@@ -1,8 +1,9 @@
 """How results reach people and programs: text, one JSON document, a plot, a sign of progress."""
 
 import json
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,20 @@ def working(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def counting(what: str) -> Iterator[Callable[..., None]]:
-    """Yield `show(done, total, what)`, which draws a bar on standard error, on a terminal only."""
+def interruptible(kept: str) -> Iterator[None]:
+    """On Ctrl-C say what is done and how to go on, and end with code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print_warning(kept)
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def counting(what: str, name: str = "") -> Iterator[Callable[..., None]]:
+    """Yield `show(done, total, what)`: a bar on standard error on a terminal, a line for each elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda *_: None
+        yield lambda done, total, now=name or what: print_warning(f"{now}: {done}/{total}")
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -56,14 +67,34 @@ def counting(what: str) -> Iterator[Callable[..., None]]:
         yield show
 
 
-def save_plot(image: Any, path: Path) -> None:
-    """Write a picture; the format follows the suffix.
+def check_writable(path: Path | None, suffixes: Iterable[str], option: str) -> None:
+    """That a side file can be written, before a model is loaded.
 
     Raises:
-        typer.BadParameter: a suffix of no known format, or a folder that does not exist.
+        typer.BadParameter: another suffix than one of `suffixes`, or no such folder.
+    """
+    if path is None:
+        return
+    known = sorted(suffixes)
+    if path.suffix.lower() not in known:
+        raise typer.BadParameter(f"{path} ends in {path.suffix!r}; give {', '.join(known)}", param_hint=option)
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {path.parent} for {path.name}; make it first", param_hint=option)
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise typer.BadParameter(f"{path} cannot be written; name another file", param_hint=option)
+
+
+PLOTS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+
+
+def save_plot(image: Any, path: Path) -> None:
+    """Write a picture whose place `check_writable` has looked at.
+
+    Raises:
+        typer.BadParameter: the disk refuses it.
     """
     try:
         with replacing(path) as partial:
             image.save(partial)
     except (ValueError, OSError) as error:
-        raise typer.BadParameter(f"cannot write {path} ({error}); name a .png or .jpg in an existing folder") from error
+        raise typer.BadParameter(f"cannot write {path} ({error}); the answer above is whole") from error

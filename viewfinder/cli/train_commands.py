@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from viewfinder.cli.show import print_warning
+
 Recipe = Annotated[
     str,
     typer.Argument(
@@ -36,14 +38,21 @@ def train(
         str | None,
         typer.Option("--data", help="Short for data.source=: shards, a mixture, or a JSON of conversations."),
     ] = None,
+    lora: Annotated[
+        bool, typer.Option("--lora", help="Train low-rank adapters and merge them into the exported weights.")
+    ] = False,
 ) -> None:
     given = [*(settings or []), *([f"data.source={data}"] if data else [])]
+    if lora and recipe == "sft":
+        recipe = "lora"
+    elif lora:
+        given = ["lora.rank=16", *given]
     if recipe.startswith("tiny-"):
         _train_built_in(recipe, given, out, init)
     else:
         from viewfinder.recipes.run import train as run  # torch and all of training: only when asked for
 
-        run(recipe, out, given, init=init, size=size, language=language, extra=_extra_losses)
+        run(recipe, out, given, init=init, size=size, language=language, extra=_extra_losses, tell=print_warning)
     typer.echo(f"weights in {out / 'export'}, figures in {out / 'report.html'}" if (out / "export").is_dir() else out)
 
 

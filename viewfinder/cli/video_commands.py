@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from viewfinder.cli import options
-from viewfinder.cli.show import counting, print_json, save_plot
+from viewfinder.cli.show import PLOTS, check_writable, counting, interruptible, print_json, save_plot
 from viewfinder.storage.atomic import write_whole
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ def moments(
     max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
-    options.check_files([video])
+    _check(video, plot, vtt, resume)
     from viewfinder.media.video import probe_video
 
     info = probe_video(video)  # before the model: a bad file should not cost a load
     viewfinder = options.open_model(model, dtype)
-    with counting("windows") as progress:
+    with counting("windows") as progress, interruptible(_stopped(resume)):
         how = {"sampling": options.sampling_of(viewfinder.model, max_new_tokens), "progress": progress}
         spans = viewfinder.moments(video, query, fps=fps, resume=resume, **how)
     _show(video, info.duration, spans, as_json, plot, vtt)
@@ -55,12 +55,12 @@ def describe(
     max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
-    options.check_files([video])
+    _check(video, plot, vtt, resume)
     from viewfinder.media.video import probe_video
 
     info = probe_video(video)
     viewfinder = options.open_model(model, dtype)
-    with counting("windows") as progress:
+    with counting("windows") as progress, interruptible(_stopped(resume)):
         how = {"sampling": options.sampling_of(viewfinder.model, max_new_tokens), "progress": progress}
         spans = viewfinder.describe(video, fps=fps, resume=resume, **how)
     _show(video, info.duration, spans, as_json, plot, vtt)
@@ -69,14 +69,6 @@ def describe(
 def _show(
     video: str, duration: float, spans: "Found[Span]", as_json: bool, plot: Path | None, vtt: Path | None
 ) -> None:
-    if plot is not None:
-        from viewfinder.outputs.timeline import timeline
-
-        save_plot(timeline(spans, duration, evidence_frames(video, spans, duration)), plot)
-    if vtt is not None:
-        from viewfinder.outputs.spans import to_webvtt
-
-        write_whole(vtt, to_webvtt(spans))
     if as_json:
         print_json(
             {
@@ -87,12 +79,34 @@ def _show(
                 "stamp": spans.reply.stamp,
             }
         )
-        return
-    for span in spans:
-        sure = "" if span.confidence is None else f"  {span.confidence:.0%}"
-        typer.echo(f"{span.start:.2f} - {span.end:.2f} s  {span.label}{sure}")
-    if not spans:
-        typer.echo("nothing found")
+    else:
+        for span in spans:
+            sure = "" if span.confidence is None else f"  {span.confidence:.0%}"
+            typer.echo(f"{span.start:.2f} - {span.end:.2f} s  {span.label}{sure}")
+        if not spans:
+            typer.echo("nothing found")
+    if plot is not None:
+        from viewfinder.outputs.timeline import timeline
+
+        save_plot(timeline(spans, duration, evidence_frames(video, spans, duration)), plot)
+    if vtt is not None:
+        from viewfinder.outputs.spans import to_webvtt
+
+        write_whole(vtt, to_webvtt(spans))
+
+
+def _check(video: str, plot: Path | None, vtt: Path | None, resume: Path | None) -> None:
+    """What can be seen to fail without a model."""
+    options.check_files([video])
+    check_writable(plot, PLOTS, "--plot")
+    check_writable(vtt, [".vtt"], "--vtt")
+    check_writable(resume, [".jsonl"], "--resume")
+
+
+def _stopped(resume: Path | None) -> str:
+    if resume is None:
+        return "stopped; nothing was kept. With --resume FILE.jsonl finished windows are"
+    return f"stopped; finished windows are in {resume}, and the same command goes on with the next"
 
 
 def evidence_frames(video: str, spans: "Sequence[Span]", duration: float, most: int = 12) -> list[tuple[float, Any]]:

@@ -18,7 +18,7 @@ from viewfinder.data.sample import Sample
 from viewfinder.errors import ViewfinderError
 from viewfinder.media.image import load_image
 from viewfinder.media.transform import Transform
-from viewfinder.media.video import load_video
+from viewfinder.media.video import load_video, probe_video
 from viewfinder.messages import ImagePart, VideoPart
 from viewfinder.outputs.actions import parse_action
 from viewfinder.outputs.boxes import Box, parse_boxes
@@ -96,10 +96,18 @@ def draw_medium(sample: Sample, medium: int) -> Image.Image:
     options = part.model_dump(exclude={"type", "video"}, exclude_none=True)
     clip = load_video(part.video, **options)
     duration = max(sample.truth.get("duration") or 0.0, clip.duration, 0.1)
-    spans = [span for m in sample.messages if m.role == "assistant" for span in parse_spans(m.text, duration)]
+    fps = _frame_rate(sample, part)
+    answers = [m.text for m in sample.messages if m.role == "assistant"]
+    spans = [span for text in answers for span in parse_spans(text, duration, fps=fps)]
     step = max(1, len(clip.times) // 18)
     frames = [(time, Image.fromarray(frame)) for time, frame in zip(clip.times, clip.frames, strict=True)]
     return timeline(spans, duration, frames[::step], width=700)
+
+
+def _frame_rate(sample: Sample, part: VideoPart) -> float | None:
+    """What hour:minute:second:frame answers count in: the rate that the question names, else the clip's own."""
+    said = re.search(r"(\d+(?:\.\d+)?) frames per second", " ".join(m.text for m in sample.messages))
+    return float(said[1]) if said else probe_video(part.video).fps
 
 
 def page(groups: Iterable[tuple[str, Sequence[Sample]]], title: str) -> str:

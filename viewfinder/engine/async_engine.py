@@ -258,6 +258,11 @@ class TenantChat(ChatModel):
         self._cancelled = False
 
     @property
+    def fingerprint(self) -> str:
+        """As `Engine.fingerprint`."""
+        return self.engine.engine.fingerprint
+
+    @property
     def sampling(self) -> Sampling:
         """What is taken when a request says nothing."""
         return self.engine.engine.sampling

@@ -28,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def find_checkpoint(name: str | Path) -> Path:
-    """The directory of a model given as `tiny`, a directory, an official size or a hub id.
+    """The directory of a model given as `tiny`, a checkpoint or run directory, an official size or a hub id.
 
     Raises:
         CheckpointError: no such directory or repository, or the hub cannot be reached.
@@ -37,7 +37,8 @@ def find_checkpoint(name: str | Path) -> Path:
         return Path(__file__).parent.parent / "weights" / BUILT_IN
     path = Path(name).expanduser()
     if path.is_dir():
-        return path
+        export = path / "export"  # of a training run, whose own config.json is of the training
+        return export if (export / "config.json").is_file() else path
     if path.suffix.lower() == ".gguf":
         raise CheckpointError(
             f"{path} holds weights quantised by GGUF, which are not read here; use the checkpoint directory that they "

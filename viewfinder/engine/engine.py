@@ -13,6 +13,7 @@ from typing import Any, Self, Unpack
 import torch
 
 from viewfinder.engine.checkpoints import eos_token_ids, find_checkpoint, generation_defaults
+from viewfinder.engine.fingerprint import fingerprint
 from viewfinder.engine.grammar import GrammarCompiler
 from viewfinder.engine.loop_guard import LoopGuard
 from viewfinder.engine.model_runner import ModelRunner, StepOutput
@@ -129,6 +130,11 @@ class Engine(ChatModel):
             sampling=generation_defaults(directory),
             eos_token_ids=eos_token_ids(directory, model.config.eos_token_id),
         )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Names the weights, the vocabulary and what ends an answer; see `viewfinder.engine.fingerprint`."""
+        return fingerprint(self.model, self.processor.tokenizer.vocab_size, self.eos_token_ids)
 
     @cached_property
     def grammars(self) -> GrammarCompiler:

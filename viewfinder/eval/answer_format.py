@@ -220,7 +220,8 @@ points = AnswerFormat(
 
 def _read_span(answer: ModelAnswer, question: Question) -> list[float] | None:
     duration = next((d for d in answer.sight.durations if d), None) or question.truth["duration"]
-    found = [span for span in parse_spans(answer.text, duration) if span.seconds > 0]  # a moment is no answer
+    spans = parse_spans(answer.text, duration, fps=question.truth.get("fps"))
+    found = [span for span in spans if span.seconds > 0]  # a moment is no answer
     return [found[0].start, found[0].end] if found else None
 
 

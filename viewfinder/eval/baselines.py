@@ -8,9 +8,9 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Unpack
 
-from viewfinder.eval.digest import digest, digest_messages
 from viewfinder.eval.question import Question, Sight, sight_of
 from viewfinder.eval.task import Task
+from viewfinder.media.digest import digest, digest_messages
 from viewfinder.messages import ChatOptions, ImagePart, MediaInfo, Message, Reply
 
 NAMES = ("perfect", "blind", "random")

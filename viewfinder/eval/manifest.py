@@ -16,12 +16,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from viewfinder.eval.digest import digest
 from viewfinder.eval.errors import EvaluationError
 from viewfinder.eval.metrics.intervals import Interval, bootstrap_mean, bootstrap_total
 from viewfinder.eval.question import Question
 from viewfinder.eval.task import MediaSettings, Scored, Task, mean_percent
 from viewfinder.materials.shipped import set_name
+from viewfinder.media.digest import digest
 from viewfinder.messages import Reply, Sampling, TextPart
 from viewfinder.storage.atomic import write_whole
 from viewfinder.storage.system_errors import read_json

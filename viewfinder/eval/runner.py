@@ -17,12 +17,12 @@ from typing import Any
 
 from viewfinder.errors import ViewfinderError
 from viewfinder.eval import manifest as manifests
-from viewfinder.eval.digest import digest, digest_messages
 from viewfinder.eval.manifest import Score
 from viewfinder.eval.question import ModelAnswer, Question, sight_from, sight_of
 from viewfinder.eval.replies import ReplyStore
 from viewfinder.eval.source import Files
 from viewfinder.eval.task import MediaSettings, Scored, Task
+from viewfinder.media.digest import digest, digest_messages
 from viewfinder.messages import ChatModel, MediaInfo, Message, Reply, Sampling
 from viewfinder.outputs.results import confidence
 from viewfinder.storage.atomic import write_whole

@@ -10,9 +10,9 @@ from itertools import islice
 from typing import Any
 
 from viewfinder.eval.answer_format import AnswerFormat
-from viewfinder.eval.digest import digest
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Data, Files
+from viewfinder.media.digest import digest
 from viewfinder.messages import ChatModel, ImagePart, Message, VideoPart
 
 

@@ -1,18 +1,20 @@
 """Results drawn on the picture: outlines, dots and labels that can be read at any picture size.
 
-Small pictures are enlarged first, so that a label is never larger than what it names. Labels avoid one
-another. Uses Pillow's built-in font, which has Latin letters; other scripts show as empty boxes, so the
-numbers `#1`, `#2` ... that tie a label to `results[0]`, `results[1]` can be asked for. See `timeline` for clips.
+Small pictures are enlarged first, so that a label is never larger than what it names. Labels avoid one another, equal
+labels have one color, and they are written in any script that the shipped fonts have. The numbers `#1`, `#2` ... that
+tie a label to `results[0]`, `results[1]` can be asked for. See `timeline` for clips.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from viewfinder.media.image import Picture
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.boxes import Box
+from viewfinder.outputs.lettering import Lettering
 from viewfinder.outputs.place import Corners
 from viewfinder.outputs.points import Point
 
@@ -34,7 +36,12 @@ _MIN_SIDE = 720
 
 
 def draw(
-    picture: Picture | Image.Image, results: Iterable[Box | Point], *, numbers: bool = False, min_side: int = _MIN_SIDE
+    picture: Picture | Image.Image,
+    results: Iterable[Box | Point],
+    *,
+    numbers: bool = False,
+    min_side: int = _MIN_SIDE,
+    note: str | None = None,
 ) -> Image.Image:
     """A copy of the picture with every result on it.
 
@@ -44,6 +51,8 @@ def draw(
         results: in pixels of the original.
         numbers: put `#1`, `#2` ... before the labels.
         min_side: a picture whose longer side is smaller is enlarged to this many pixels.
+        note: words for the top left corner. When None: "nothing found" without results, and a legend of labels and how
+            many there are of each where there are several.
     """
     image = picture.image if isinstance(picture, Picture) else picture
     transform = picture.transform if isinstance(picture, Picture) else Transform.identity(image.size)
@@ -56,17 +65,28 @@ def draw(
     colors = color_of([item.label for item in items])
     for item, color in zip(items, colors, strict=True):
         painter.mark(item, color)
+    for line, color in _notes(items, colors, note):
+        painter.note(line, color)
     for i, (item, color) in enumerate(zip(items, colors, strict=True), 1):
         painter.label(item, (f"#{i} " if numbers else "") + caption(item), color)
     return canvas
 
 
 def color_of(labels: Sequence[str]) -> list[Color]:
-    """One color per label, equal labels alike, in order of appearance; unlike when all labels are the same."""
+    """One color per label, equal labels alike, in order of appearance."""
     distinct = list(dict.fromkeys(labels))
-    if len(distinct) == 1:
-        return [PALETTE[i % len(PALETTE)] for i in range(len(labels))]
     return [PALETTE[distinct.index(label) % len(PALETTE)] for label in labels]
+
+
+def _notes(items: Sequence[Box | Point], colors: Sequence[Color], note: str | None) -> list[tuple[str, Color]]:
+    if note is not None or not items:
+        said = "nothing found" if note is None else note
+        return [(said, (40, 40, 40))] if said else []
+    names = [item.label for item in items]
+    counts = Counter(names)
+    if len(counts) < 2 or len(counts) > len(PALETTE):
+        return []
+    return [(f"{count} {name}".strip(), colors[names.index(name)]) for name, count in counts.items()]
 
 
 def caption(result: Box | Point) -> str:
@@ -85,8 +105,9 @@ class _Painter:
         self.pen = ImageDraw.Draw(canvas)
         longest = max(canvas.size)
         self.line = max(2, round(longest / 360))
-        self.font = ImageFont.load_default(max(13, round(longest / 55)))
+        self.font = Lettering(max(13, round(longest / 55)))
         self.taken: list[Corners] = []
+        self.noted = 0.0
 
     def rectangle(self, result: Box | Point) -> Corners:
         """The result in pixels of the canvas; a point as the square around its dot."""
@@ -110,20 +131,27 @@ class _Painter:
         if not text:
             return
         text = self._shortened(text)
-        pad = self.line
-        width, (_, top, _, bottom) = self.font.getlength(text), self.font.getbbox("Ágj")  # equal height for all
-        size = (width + 2 * pad, bottom - top + 2 * pad)
-        place = self._free_place(self.rectangle(result), size)
+        size = (self.font.length(text) + 2 * self.line, self.font.height + 2 * self.line)  # equal height for all
+        self._write(text, self._free_place(self.rectangle(result), size), color)
+
+    def note(self, text: str, color: Color) -> None:
+        """A line in the top left corner, below those already there."""
+        text = self._shortened(text)
+        top = self.noted
+        self.noted += self.font.height + 2 * self.line
+        self._write(text, (0.0, top, self.font.length(text) + 2 * self.line, self.noted), color)
+
+    def _write(self, text: str, place: Corners, color: Color) -> None:
         self.taken.append(place)
         self.pen.rectangle(place, fill=color)
         ink = (255, 255, 255) if _is_dark(color) else (0, 0, 0)
-        self.pen.text((place[0] + pad, place[1] + pad - top), text, fill=ink, font=self.font)
+        self.font.draw(self.pen, (place[0] + self.line, place[1] + self.line), text, ink)
 
     def _shortened(self, text: str) -> str:
         limit = self.size[0] * 0.6
-        if self.font.getlength(text) <= limit:
+        if self.font.length(text) <= limit:
             return text
-        keep = max(1, math.floor(len(text) * limit / self.font.getlength(text)) - 1)
+        keep = max(1, math.floor(len(text) * limit / self.font.length(text)) - 1)
         return text[:keep] + "…"
 
     def _free_place(self, around: Corners, size: tuple[float, float]) -> Corners:

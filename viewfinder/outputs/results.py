@@ -4,11 +4,18 @@ A confidence is the geometric mean over the tokens that carry digits or letters 
 keys are near certain whatever the picture shows, and would hide doubt.
 """
 
+import base64
+import html
+import io
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
+from PIL import Image
+
+from viewfinder.errors import MediaError
+from viewfinder.media.image import Picture
 from viewfinder.media.transform import Transform
 from viewfinder.messages import ImagePart, MediaInfo, Reply
 
@@ -19,9 +26,11 @@ T = TypeVar("T")
 class Found(list[T], Generic[T]):
     """A list of boxes, points or spans, with the `reply` they were read from."""
 
-    def __init__(self, items: Iterable[T], reply: Reply) -> None:
+    def __init__(self, items: Iterable[T], reply: Reply, picture: Picture | None = None) -> None:
         super().__init__(items)
         self.reply = reply
+        self.picture = picture
+        """What was looked at, where it is known: with it a notebook draws the result."""
 
     @property
     def media(self) -> tuple[MediaInfo, ...]:
@@ -32,6 +41,67 @@ class Found(list[T], Generic[T]):
     def complete(self) -> bool:
         """False when the answer was cut: it ran out of tokens or in a loop."""
         return self.reply.finish_reason == "stop"
+
+    @property
+    def labels(self) -> list[str]:
+        """Every label once, in order of appearance."""
+        return list(dict.fromkeys(str(getattr(item, "label", "")) for item in self))
+
+    def draw(self) -> Image.Image:
+        """The picture with these places on it; raises `MediaError` where the picture is not known."""
+        from viewfinder.outputs.draw import draw
+
+        if self.picture is None:
+            raise MediaError("this result does not hold its picture; draw with viewfinder.outputs.draw.draw")
+        return draw(self.picture, self)  # type: ignore[arg-type]
+
+    def to_coco(self, file: str = "picture") -> dict[str, Any]:
+        """A COCO document of one picture."""
+        return labels_export().to_coco(self, self._size(), file)
+
+    def to_yolo(self, names: Sequence[str] | None = None) -> str:
+        """YOLO's lines; classes by `names`, else by `labels`."""
+        return labels_export().to_yolo(self, self._size(), self.labels if names is None else names)
+
+    def to_label_studio(self, image: str) -> dict[str, Any]:
+        """A task for Label Studio with these places as its prediction; `image` is where it finds the picture."""
+        return labels_export().to_label_studio(self, self._size(), image)
+
+    def to_supervision(self, names: Sequence[str] | None = None) -> Any:
+        """`supervision.Detections`; classes by `names`, else by `labels`."""
+        return labels_export().to_supervision(self, self.labels if names is None else names)
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with a row for each; pandas must be installed."""
+        import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
+
+        return pd.DataFrame([item.to_dict() for item in self])  # type: ignore[attr-defined]
+
+    def _size(self) -> tuple[int, int]:
+        if not self.media:
+            raise MediaError("this result does not say how large its picture was; give sizes to viewfinder.outputs")
+        width, height = self.media[0].original_size
+        return width, height
+
+    def _repr_png_(self) -> bytes | None:
+        if self.picture is None:
+            return None
+        sink = io.BytesIO()
+        self.draw().save(sink, "PNG")
+        return sink.getvalue()
+
+    def _repr_html_(self) -> str:
+        png = self._repr_png_()
+        image = "" if png is None else f'<img src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+        rows = "".join(f"<li>{html.escape(str(item))}</li>" for item in self)
+        return f"{image}<ol>{rows}</ol>" if self else f"{image}<p>nothing found</p>"
+
+
+def labels_export() -> Any:
+    """Imported when asked for, since it imports the places that results are made of."""
+    from viewfinder.outputs import labels_export as exports
+
+    return exports
 
 
 class Answer(str):

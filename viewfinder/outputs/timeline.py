@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from viewfinder.outputs.draw import Color, color_of
+from viewfinder.outputs.lettering import Lettering
 from viewfinder.outputs.spans import Span
 from viewfinder.outputs.times import format_time
 
@@ -43,9 +44,7 @@ def timeline(
         y = _GAP + (i // columns) * (height + _CAPTION + _GAP)
         inside = [color for span, color in zip(spans, colors, strict=True) if span.start <= time <= span.end]
         _frame(sheet, image, (x, y, cell, height), inside)
-        pen.text(
-            (x, y + height + 2), format_time(max(time, 0.0), "mm:ss.ff"), fill=_INK, font=ImageFont.load_default(13)
-        )
+        Lettering(13).draw(pen, (x, y + height + 3), format_time(max(time, 0.0), "mm:ss.ff"), _INK)
     _bar(pen, spans, colors, duration, bar_top, width)
     return sheet
 
@@ -68,18 +67,21 @@ def _bar(
     pen: ImageDraw.ImageDraw, spans: Sequence[Span], colors: Sequence[Color], duration: float, top: int, width: int
 ) -> None:
     """One row per span over a common scale with ticks."""
-    font = ImageFont.load_default(14)
+    font = Lettering(14)
     left, length = 5 * _GAP, width - 10 * _GAP
     bottom = top + _ROW * len(spans)
     for tick in range(11):
         x = left + length * tick / 10
         pen.line((x, top, x, bottom + 4), fill=_FAINT)
-        pen.text((x, bottom + 6), format_time(duration * tick / 10, "mm:ss.ff"), fill=_INK, font=font, anchor="ma")
+        words = format_time(duration * tick / 10, "mm:ss.ff")
+        font.draw(pen, (x - font.length(words) / 2, bottom + 7), words, _INK)
     for i, (span, color) in enumerate(zip(spans, colors, strict=True)):
         x1, x2 = left + length * span.start / duration, left + length * span.end / duration
         y = top + _ROW * i
         pen.rectangle((x1, y + 3, max(x2, x1 + 2), y + _ROW - 3), fill=color)
         words = f"{format_time(span.start, 'mm:ss.ff')} - {format_time(span.end, 'mm:ss.ff')} {span.label}".strip()
         room_right = width - x2 - _GAP
-        beside = x2 + 6 if font.getlength(words) <= room_right else left
-        pen.text((beside, y + 5), words, fill=_INK, font=font, stroke_width=2, stroke_fill=_BACKGROUND)
+        beside = x2 + 6 if font.length(words) <= room_right else left
+        if beside == left:
+            pen.rectangle((left, y + 4, left + font.length(words) + 4, y + _ROW - 4), fill=_BACKGROUND)
+        font.draw(pen, (beside + 2, y + 6), words, _INK)

@@ -3,7 +3,7 @@
 The same command resumes a run that was stopped.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from viewfinder.processor.processor import Processor
 from viewfinder.recipes.sizes import Start, build, export_processor, read_heads, start_from, start_of_size
 from viewfinder.recipes.sources import DataConfig, Sources, open_sources
 from viewfinder.recipes.stages import CHAINS, RECIPES
+from viewfinder.recipes.summary import run_summary
 from viewfinder.storage.atomic import replacing
 from viewfinder.storage.system_errors import system_errors
 from viewfinder.train.batches import PreferenceBatch
@@ -49,6 +50,7 @@ def train(
     size: str | None = None,
     language: Path | None = None,
     extra: ExtraLossesBuilder | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
     """Train a recipe, or a chain of them, to its end; returns the last figures.
 
@@ -60,13 +62,14 @@ def train(
         language: weights for the language model alone.
         extra: builds the losses that `extra_losses` names. `viewfinder.tiny.extra_losses.build` has the losses that
             "vision-align" and "vision-end-to-end" use on generated pictures.
+        tell: called with sentences for people before the first step: start weights, frame of places, cost.
 
     Raises:
         ConfigError: no such recipe or setting.
     """
     settings = settings or []
     if recipe in CHAINS:
-        return _train_chain(recipe, out, settings, init=init, size=size, language=language, extra=extra)
+        return _train_chain(recipe, out, settings, init=init, size=size, language=language, extra=extra, tell=tell)
     if recipe not in RECIPES:
         known = ", ".join([*CHAINS, *RECIPES])
         raise ConfigError(f"there is no recipe {recipe!r}; recipes are {known}")
@@ -75,7 +78,10 @@ def train(
     fresh = recipe.startswith(("vision", "pretrain"))
     start = start_from(init) if init else start_of_size(size or "tiny") if size or fresh else start_from("tiny")
     config = resolve(start, recipe, [*machine_settings(), *settings])
-    return build_trainer(start, config, out, language, extra).run()
+    trainer = build_trainer(start, config, out, language, extra)
+    for line in run_summary(start, config, trainer.step):
+        tell(line)
+    return trainer.run()
 
 
 def _train_chain(recipe: str, out: Path, settings: list[str], **options: Any) -> dict[str, float]:

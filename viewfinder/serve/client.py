@@ -15,6 +15,7 @@ from typing import Any, Literal, Unpack
 from PIL import Image
 from pydantic import ValidationError
 
+from viewfinder.media.digest import digest
 from viewfinder.media.source import DEFAULT_LIMITS
 from viewfinder.messages import (
     ChatModel,
@@ -84,6 +85,11 @@ class OpenAIChat(ChatModel):
             names = ", ".join(str(card.get("id")) for card in cards) or "none"
             raise ServerError(f"{self.url} has no model {self._model!r} but {names}; name one of these")
         return found
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What the server tells of its model, without times; weights behind the same card are not told apart."""
+        return digest({k: v for k, v in self.card.items() if k in ("id", "root", "viewfinder", "max_model_len")})
 
     @property
     def is_viewfinder(self) -> bool:

@@ -14,6 +14,7 @@ from bench.document_files import LayerChat, lines_of, write_pdf
 from tests.chat.documents.conftest import TEXTS
 from tests.doubles import ScriptedChat, small_processor
 from viewfinder.chat import Viewfinder
+from viewfinder.chat.answer_cache import SettingsError
 from viewfinder.errors import MediaError, MessageError
 from viewfinder.media.document import open_document
 from viewfinder.messages import Message, Reply
@@ -110,8 +111,12 @@ def test_finished_pages_of_another_document_or_setting_are_not_taken(
     chat = LayerChat(other)
     assert reader(chat).parse(str(other), resume=journal).text == "Another paper altogether"
     chat = LayerChat(report)
-    reader(chat).parse(str(report), resume=journal, correct=True)
-    assert chat.asked == [0, 1, 2, 3, 4]
+    with pytest.raises(SettingsError, match="correct was False and is True"):
+        reader(chat).parse(str(report), resume=journal, correct=True)
+    chat.fingerprint = "other weights"
+    with pytest.raises(SettingsError, match="weights was 'LayerChat' and is 'other weights'"):
+        reader(chat).parse(str(report), resume=journal)
+    assert chat.asked == []
 
 
 def test_pages_asked_at_the_same_time_come_in_order(report: Path, reader: Open) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from bench.document_files import lines_of, write_pdf
 from viewfinder.chat import Viewfinder
+from viewfinder.chat.answer_cache import SettingsError
+from viewfinder.chat.documents.parse import ParseOptions
 from viewfinder.chat.library import Library
 from viewfinder.errors import MediaError, MessageError
 from viewfinder.media.document import open_document
@@ -128,7 +130,7 @@ def test_a_failed_page_is_told_and_tried_again(shelf: Path, folder: Path, clerk:
     reader.model.chat = refusing
     with Library(shelf) as library:
         synced = library.add(reader, [path])
-        assert synced.failed == {str(path): "page 1: too dark"}
+        assert synced.failed == {str(path): "page 2: too dark"}
         assert library.search("Okafor")
         reader.model.chat = plain
         assert library.add(reader, [path]).failed == {}
@@ -195,3 +197,30 @@ def test_a_document_taken_away_while_it_is_read_leaves_no_words(shelf: Path, fol
         first.add(clerk(path), [path], progress=other)
         assert first.files() == []
         assert first.shelf._connection.execute("SELECT count(*) FROM pages").fetchone() == (0,)
+
+
+def test_what_was_removed_stays_out_until_it_is_named(shelf: Path, folder: Path, clerk: Clerks) -> None:
+    with filled(shelf, folder, clerk) as library:
+        reader = clerk(folder / "beta.pdf")
+        library.add(reader, [folder])
+        library.remove(folder / "beta.pdf")
+        for sources in ([], [folder]):
+            library.add(reader, sources)
+            assert [Path(file.path).name for file in library.files()] == ["alpha.pdf"]
+        library.add(reader, [folder / "beta.pdf"])
+        assert len(library.files()) == 2
+
+
+def test_one_library_holds_readings_of_one_model(shelf: Path, folder: Path, clerk: Clerks) -> None:
+    with filled(shelf, folder, clerk) as library:
+        other = clerk(folder / "beta.pdf")
+        other.model.fingerprint = "other weights"
+        write_pdf(folder / "gamma.pdf", [lines_of(["Roses"])])
+        with pytest.raises(SettingsError, match=r"weights was 'Clerk' and is 'other weights'.*--again"):
+            library.add(other, [folder])
+        with pytest.raises(SettingsError, match="correct was False and is True"):
+            library.add(clerk(folder / "beta.pdf"), [folder], options=ParseOptions(correct=True))
+        assert {file.read_with["weights"] for file in library.files()} == {"Clerk"}
+        again = library.add(other, [folder], again=True)
+        assert len(again.added) == 3
+        assert {file.read_with["weights"] for file in library.files()} == {"other weights"}

@@ -13,10 +13,10 @@ from viewfinder.eval.builtin import all_builtin
 from viewfinder.eval.builtin.fields import bare, schema_of
 from viewfinder.eval.builtin.pages import page_boxes, page_distance, values_right
 from viewfinder.eval.builtin.placing import recall_of_none
-from viewfinder.eval.digest import digest, digest_messages
 from viewfinder.eval.question import ModelAnswer, Question, sight_of
 from viewfinder.eval.runner import RunOptions, Subject, run
 from viewfinder.eval.task import Scored
+from viewfinder.media.digest import digest, digest_messages
 from viewfinder.media.encode import Encoded
 from viewfinder.media.image import load_image
 from viewfinder.messages import ImagePart, Reply

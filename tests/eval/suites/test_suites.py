@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from viewfinder.eval.baselines import Baseline
-from viewfinder.eval.digest import digest, digest_messages
 from viewfinder.eval.question import ModelAnswer, Question, sight_of
 from viewfinder.eval.runner import RunOptions, Subject, run
 from viewfinder.eval.source import Files
 from viewfinder.eval.suites import all_suites
 from viewfinder.eval.task import Scored, Task
+from viewfinder.media.digest import digest, digest_messages
 from viewfinder.media.encode import Encoded
 from viewfinder.messages import ImagePart, Reply
 

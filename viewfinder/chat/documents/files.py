@@ -5,13 +5,14 @@ all of them are there, so that a run can be interrupted at any page.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from viewfinder.chat.batch import Summary, run_many
 from viewfinder.chat.documents.sources import PageImages, open_pages
 from viewfinder.errors import MediaError
+from viewfinder.media.find import file_stems
 from viewfinder.outputs.document import Document
 from viewfinder.storage.atomic import replacing, write_whole
 
@@ -86,10 +87,19 @@ def _with_figures(document: Document, images: PageImages, stem: Path, markdown: 
 
 
 def parse_files(
-    files: Sequence[str], parse: Parse, folder: Path, formats: Sequence[str], password: str | None = None
+    files: Sequence[str],
+    parse: Parse,
+    folder: Path,
+    formats: Sequence[str],
+    password: str | None = None,
+    *,
+    settings: Mapping[str, Any],
 ) -> Summary:
-    """Read many documents into `folder`; a document with failed pages is written, listed and tried again next time."""
-    stems = _stems(files)
+    """Read many documents into `folder`; a document with failed pages is written, listed and tried again next time.
+
+    `settings` is what a reading depends on beside the document (`parse_settings`); see `run_many`.
+    """
+    stems = file_stems(files)
 
     def job(file: str) -> dict[str, Any]:
         pages = folder / ".pages" / f"{stems[file]}.jsonl"
@@ -98,7 +108,9 @@ def parse_files(
         written = write_document(document, file, folder / stems[file], formats, password)
         if document.failed:
             first, reason = next(iter(document.failed.items()))
-            raise MediaError(f"{len(document.failed)} of {len(document.pages)} pages failed (page {first}: {reason})")
+            raise MediaError(
+                f"{len(document.failed)} of {len(document.pages)} pages failed (page {first + 1}: {reason})"
+            )
         pages.unlink()
         disagreements = sum(len(page.disagreements) for page in document.pages)
         return {
@@ -107,14 +119,4 @@ def parse_files(
             "written": [str(path) for path in written],
         }
 
-    return run_many(files, job, folder / "parsed.jsonl")
-
-
-def _stems(files: Sequence[str]) -> dict[str, str]:
-    """A name for each file's results: its own, with its folders and suffix where two are alike."""
-    names = [Path(file.split("?")[0]).stem for file in files]
-    stems: dict[str, str] = {}
-    for file, name in zip(files, names, strict=True):
-        alike = names.count(name) > 1
-        stems[file] = "_".join(Path(file).parts).strip("/_").replace("/", "_").replace(":", "") if alike else name
-    return stems
+    return run_many(files, job, folder / "parsed.jsonl", {**settings, "formats": list(formats)})

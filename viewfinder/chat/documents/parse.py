@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from viewfinder.chat.answer_cache import AnswerCache, answer_settings
 from viewfinder.chat.documents.asking import model_sampling, worth_keeping
 from viewfinder.chat.documents.ink import Ink
 from viewfinder.chat.documents.sources import Pages, open_pages, page_numbers
@@ -26,7 +27,6 @@ from viewfinder.outputs.document import Picture as Drawn
 from viewfinder.outputs.document.convert import page_to_dict
 from viewfinder.outputs.document.grammar import qwenvl_html_grammar
 from viewfinder.outputs.document.truth import Check, check_elements, correct_elements, layer_is_sound
-from viewfinder.outputs.json_lines import append_values, read_kept
 from viewfinder.outputs.results import transform_of, words_confidence
 from viewfinder.processor.processor import Processor
 
@@ -77,24 +77,24 @@ def parse_document(
     Args:
         pages: which, from 0; all when None.
         resume: a file (JSONL) that finished pages are kept in and taken from when the work goes on. Pages that
-            failed are tried again. One file may serve several documents.
+            failed are tried again. One file may serve several documents, read by one model with the same options.
         progress: called with pages done and pages in all.
         workers: pages asked about at the same time, for models behind a server.
         password: opens a PDF that is locked.
 
     Raises:
         MediaError: the document as a whole cannot be opened. A page that fails is in `Document.failed`.
+        SettingsError: `resume` was begun with another model or another option.
     """
     with open_pages(source, limits, password) as opened:
         numbers = page_numbers(opened, pages, limits)
-        journal = Path(resume) if resume is not None else None
-        key = journal_key(opened, processor, options)
-        done = finished_pages(journal, key)
+        kept = AnswerCache(resume, parse_settings(model, processor, options))
+        done = _finished(kept, opened.digest)
         todo = [number for number in numbers if number not in done]
         count = len(numbers) - len(todo)
         for page in each_page(model, processor, opened, todo, options, workers):
-            if journal is not None:
-                append_values(journal, [{"key": key, "page": page_to_dict(page)}])
+            if resume is not None:
+                kept.add(opened.digest, {"page": page_to_dict(page)})
             done[page.number] = page
             count += 1
             if progress is not None:
@@ -143,25 +143,17 @@ def read_page(
     return _checked(page, words, ink, options)
 
 
-def journal_key(pages: Pages, processor: Processor, options: ParseOptions) -> dict[str, Any]:
-    """What must be the same for a finished page to be taken instead of read."""
-    return {
-        "digest": pages.digest,
-        "stamp": processor.stamp.hash,
-        "prompt": prompts.parse_prompt(),
-        "max_pixels": options.max_pixels,
-        "check": options.check,
-        "correct": options.correct,
-    }
+def parse_settings(model: ChatModel, processor: Processor, options: ParseOptions) -> dict[str, Any]:
+    """What must be the same for a finished page of the same content to be taken instead of read."""
+    asked = {"max_pixels": options.max_pixels, "check": options.check, "correct": options.correct}
+    sampling = model_sampling(model, options.sampling, MAX_NEW_TOKENS)
+    return answer_settings(model, processor, sampling, prompt=prompts.parse_prompt(), **asked)
 
 
-def finished_pages(journal: Path | None, key: dict[str, Any]) -> dict[int, Page]:
-    """Pages of the journal that need not be read again; a failed one is not among them."""
-    if journal is None:
-        return {}
-    lines = [line["page"] for line in read_kept(journal, "key") if line["key"] == key]
-    pages = Document.from_dict({"pages": [line for line in lines if not line.get("error")]}).pages
-    return {page.number: page for page in pages}
+def _finished(kept: AnswerCache, digest: str) -> dict[int, Page]:
+    """Pages of a document that need not be read again; a failed one is not among them."""
+    lines = [row["page"] for row in kept.rows if row["content"] == digest and not row["page"].get("error")]
+    return {page.number: page for page in Document.from_dict({"pages": lines}).pages}
 
 
 def _ask(model: ChatModel, processor: Processor, picture: Picture, options: ParseOptions) -> Page:

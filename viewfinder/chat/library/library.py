@@ -9,13 +9,15 @@ with its words. A file that vanished since is not quoted, even before the next `
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from viewfinder.chat.documents.parse import DEFAULT_OPTIONS, ParseOptions, each_page, journal_key
+from viewfinder.chat.answer_cache import SettingsError, differences
+from viewfinder.chat.documents.parse import DEFAULT_OPTIONS, ParseOptions, each_page, parse_settings
 from viewfinder.chat.documents.sources import is_document, open_pages
 from viewfinder.chat.library.ask import LibraryAnswer, answer_from
 from viewfinder.chat.library.index import WordIndex
@@ -101,28 +103,40 @@ class Library:
         progress: Progress | None = None,
         workers: int = 1,
         limits: Limits = DEFAULT_LIMITS,
+        again: bool = False,
     ) -> Synced:
         """Bring folders and files into the library; without `sources`, all folders added before.
 
         Files that are gone from one of the folders, or were added alone, are removed. An interrupted run goes on at
-        the page where it stopped.
+        the page where it stopped. What was removed stays out, until it is named in `sources` itself.
+
+        Args:
+            again: read unchanged documents too, and let a library that was read with other settings take these.
 
         Raises:
             MediaError: a source, or a folder added before, that does not exist; nothing was changed then.
+            SettingsError: documents were read by another model or with other options; nothing was changed then.
         """
+        settings = parse_settings(reader.model, reader.processor, options)
+        if not again:
+            self._check_settings(settings)
         roots = [Path(source).expanduser().resolve() for source in sources] or [Path(p) for p in self.shelf.roots()]
         absent = [root for root in roots if not root.exists()]
         if absent and (sources or not all(self.shelf.file(str(root)) for root in absent)):
             raise MediaError(f"there is no file or folder {absent[0]}; check the path, or remove it from the library")
         files: list[str] = []
         for root in roots:
+            if sources:
+                self.shelf.take_back(str(root))
             files += _documents(root) if root.exists() else []
             self.shelf.add_root(str(root))
+        excluded = self.shelf.excluded()
+        files = [file for file in files if not any(_below(file, path) for path in excluded)]
         synced = Synced()
         self._forget_vanished(roots, set(files), synced)
         for file in dict.fromkeys(files):
             try:
-                self._add_file(reader, file, synced, options, progress, workers, limits)
+                self._add_file(reader, file, synced, options, progress, workers, limits, settings, again)
             except (ViewfinderError, OSError) as error:
                 synced.failed[file] = " ".join(str(error).split())
         return synced
@@ -134,6 +148,7 @@ class Library:
         files = [file for ready in (True, False) for file in self.shelf.files(ready) if _below(file.path, path)]
         self.shelf.remove(files)
         self.shelf.remove_root(path)
+        self.shelf.exclude(path)
         return sorted({file.path for file in files})
 
     def files(self) -> list[File]:
@@ -191,17 +206,19 @@ class Library:
         progress: Progress | None,
         workers: int,
         limits: Limits,
+        wanted: dict[str, Any],
+        again: bool,
     ) -> None:
         status = Path(path).stat()
         there = self.shelf.file(path)
         same_times = there is not None and (there.size, there.mtime) == (status.st_size, status.st_mtime_ns)
-        if there is not None and same_times and not self.shelf.missing(there):
+        if there is not None and same_times and not again and not self.shelf.missing(there):
             if path not in synced.moved:
                 synced.unchanged.append(path)
             return
         with open_pages(path, limits) as pages:
-            settings = _settings(journal_key(pages, reader.processor, options))
-            if there is not None and there.digest == pages.digest:
+            settings = json.dumps(wanted, sort_keys=True)
+            if there is not None and there.digest == pages.digest and not again:
                 self.shelf.touch(there, path, status.st_size, status.st_mtime_ns)
                 target = there
             else:
@@ -217,7 +234,15 @@ class Library:
         (synced.added if todo else synced.unchanged).append(path)
         shown = target if target.ready else self.shelf.file(path)  # None where another process took it away
         for number, reason in self.shelf.failed(shown).items() if shown is not None else ():
-            synced.failed[path] = f"page {number}: {reason}"
+            synced.failed[path] = f"page {number + 1}: {reason}"
+
+    def _check_settings(self, settings: dict[str, Any]) -> None:
+        for file in self.shelf.files():
+            if (read := file.read_with) != json.loads(json.dumps(settings)):
+                raise SettingsError(
+                    f"{file.path} was read with other settings: {differences(read, settings)}. Give the same settings, "
+                    "or read the documents again (`library add --again`)"
+                )
 
 
 def _documents(root: Path) -> list[str]:
@@ -233,7 +258,3 @@ def _below(path: str, root: str) -> bool:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _settings(key: dict[str, Any]) -> str:
-    return ",".join(f"{name}={value}" for name, value in sorted(key.items()) if name != "digest")

@@ -21,6 +21,7 @@ from viewfinder.outputs.document.convert import page_to_dict
 _VERSION = 1
 _TABLES = """
 CREATE TABLE IF NOT EXISTS roots(path TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS excluded(path TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS files(
     id INTEGER PRIMARY KEY, path TEXT NOT NULL, digest TEXT NOT NULL, settings TEXT NOT NULL,
     size INTEGER NOT NULL, mtime INTEGER NOT NULL, pages INTEGER NOT NULL, ready INTEGER NOT NULL,
@@ -33,7 +34,8 @@ CREATE TABLE IF NOT EXISTS pages(
 
 @dataclass(frozen=True)
 class File:
-    """A document on the shelf. `mtime` is in nanoseconds; `ready` when all its pages are there."""
+    """A document on the shelf. `mtime` is in nanoseconds; `ready` when all its pages are there; `settings` is JSON:
+    what it was read with."""
 
     id: int
     path: str
@@ -43,6 +45,14 @@ class File:
     mtime: int
     pages: int
     ready: bool
+
+    @property
+    def read_with(self) -> dict[str, Any]:
+        """Model and options that its pages were read with; none where an earlier version read it."""
+        try:
+            return dict(json.loads(self.settings))
+        except ValueError:
+            return {}
 
 
 class Shelf:
@@ -95,6 +105,17 @@ class Shelf:
 
     def remove_root(self, path: str) -> None:
         self._connection.execute("DELETE FROM roots WHERE path = ?", (path,))
+
+    def excluded(self) -> list[str]:
+        """Files and folders that were removed, and are not to come back with a folder."""
+        return [path for (path,) in self._connection.execute("SELECT path FROM excluded")]
+
+    def exclude(self, path: str) -> None:
+        self._connection.execute("INSERT OR IGNORE INTO excluded VALUES (?)", (path,))
+
+    def take_back(self, path: str) -> None:
+        """A removed file or folder is wanted again."""
+        self._connection.execute("DELETE FROM excluded WHERE path = ?", (path,))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

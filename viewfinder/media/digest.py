@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image
 
 from viewfinder.media.encode import content_hash
+from viewfinder.media.image import Picture
+from viewfinder.media.source import DEFAULT_LIMITS, Limits, local_path, read_source
 from viewfinder.messages import ImagePart, Message, TextPart, VideoPart
 
 _WHOLE = 8 << 20
@@ -53,6 +55,22 @@ def digest_file(path: Path) -> str:
             content.seek(size - _ENDS)
             hashed.update(content.read())
     return hashed.hexdigest()[:32]
+
+
+def digest_content(source: Any, limits: Limits = DEFAULT_LIMITS) -> str:
+    """SHA-256 of all that a medium holds: every byte of a file, URL or bytes, every pixel of a picture in memory.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    if isinstance(source, Picture):
+        return digest([source.transform.to_dict(), digest_content(source.image)])
+    if isinstance(source, Image.Image):
+        return digest([source.mode, *source.size, hashlib.sha256(source.tobytes()).hexdigest()])
+    if (path := local_path(source, limits)) is None:
+        return hashlib.sha256(read_source(source, limits)).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest_messages(messages: Sequence[Message]) -> list[Any]:
