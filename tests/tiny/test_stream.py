@@ -45,6 +45,8 @@ def test_batches_are_about_as_large_as_asked_and_labels_fit_their_tokens(process
         assert batch.inputs.pixel_values is not None
         assert 120 <= len(batch.inputs.pixel_values) <= 360
         tokens = int((batch.inputs.input_ids == processor.image_token_id).sum())
+        lines = batch.extra_labels.pop("lines")
+        assert ((lines[:, 0] >= 0) & (lines[:, 0] < len(batch.inputs.grid_thw))).all()
         for name, labels in batch.extra_labels.items():
             assert len(labels) == (len(batch.inputs.input_ids) if name in ANSWER_HEADS else tokens)
         grids = {tuple(row[1:]) for row in batch.inputs.grid_thw.tolist()}
@@ -54,6 +56,15 @@ def test_batches_are_about_as_large_as_asked_and_labels_fit_their_tokens(process
         assert int((batch.inputs.labels >= 0).sum()) > 0
     assert len(sizes) > 2
     assert all(84 <= 14 * side <= 140 for size in sizes for side in size)
+
+
+def test_batches_of_quick_pictures_have_the_same_labels(processor: Processor) -> None:
+    drawn, quick = (make_batch(processor, replace(CONFIG, quick_share=share), 5, 1) for share in (0.0, 1.0))
+    assert drawn.extra_labels.keys() == quick.extra_labels.keys()
+    assert quick.inputs.pixel_values is not None
+    assert torch.equal(
+        quick.inputs.input_ids, make_batch(processor, replace(CONFIG, quick_share=1.0), 5, 1).inputs.input_ids
+    )
 
 
 def test_batches_of_small_pictures_take_about_as_long_as_those_of_large_ones(processor: Processor) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from viewfinder.config import TextConfig
+from viewfinder.model.layers import attention
 
 
 def causal_attention(
@@ -49,7 +50,7 @@ def _attend_causal(
     query = q.transpose(0, 1)[None]
     is_grouped = groups != num_heads
     if seen == length:
-        out = F.scaled_dot_product_attention(query, keys[None], values[None], is_causal=True, enable_gqa=is_grouped)
+        out = attention(query, keys[None], values[None], is_causal=True, enable_gqa=is_grouped)
     else:
         mask = torch.ones(length, seen, dtype=torch.bool, device=q.device).tril(seen - length)
         out = F.scaled_dot_product_attention(query, keys[None], values[None], attn_mask=mask, enable_gqa=is_grouped)

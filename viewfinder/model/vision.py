@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from viewfinder.config import VisionConfig
-from viewfinder.model.layers import Linear, RMSNorm, SwiGLU, compute_dtype, rotate, vision_rope
+from viewfinder.model.layers import Linear, RMSNorm, SwiGLU, attention, compute_dtype, rotate, vision_rope
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _run_attention(q: Tensor, k: Tensor, v: Tensor, run: FrameRun, windowed: boo
 def _attend(
     q: Float[Tensor, "B L N H"], k: Float[Tensor, "B L N H"], v: Float[Tensor, "B L N H"]
 ) -> Float[Tensor, "B L D"]:
-    out = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
+    out = attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
     return out.transpose(1, 2).flatten(2)
 
 

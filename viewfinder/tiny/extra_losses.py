@@ -28,6 +28,7 @@ from viewfinder.tiny.attention_loss import (
 )
 from viewfinder.tiny.label_embeddings import LabelEmbeddings, alignment_loss
 from viewfinder.tiny.label_heads import LabelHeads, label_losses
+from viewfinder.tiny.reading_loss import reading_loss
 from viewfinder.tiny.recorder import LayerRecorder, is_media
 from viewfinder.tiny.token_labels import ANSWER_HEADS, KINDS, TEXT_HEADS, TOWER_HEADS, token_labels
 from viewfinder.tiny.word_loss import WordHeads, word_loss
@@ -151,7 +152,7 @@ class WordTargets(_Recorded):
 @dataclass(frozen=True)
 class TokenLabelTargets(_Recorded):
     """What each media token shows, asked of the vision tower and half way up the language model; and in answers the
-    place and kind of what is said next.
+    place and kind of what is said next. Where lines of text are known, the tower is also asked to read them whole.
 
     Attributes:
         heads: "tower", "text" and "answer".
@@ -169,9 +170,15 @@ class TokenLabelTargets(_Recorded):
         questions = self._questions(outputs) if self.on else {}
         terms: dict[str, LossTerm] = {}
         for head, (states, labels) in questions.items():
-            for name, (loss, accuracy) in label_losses(self.heads[head](states), labels).items():
+            logits = self.heads[head](states)
+            for name, (loss, accuracy) in label_losses(logits, labels).items():
                 asked = bool((labels[name] != IGNORE_INDEX).any())
                 terms[f"{self.name}/{name}"] = LossTerm(loss, accuracy, report=asked)
+            if head == "tower" and len(lines := labels.get("lines", ())):
+                grid = outputs.batch.inputs.grid_thw
+                assert grid is not None
+                assert isinstance(lines, Tensor)
+                terms[f"{self.name}/reading"] = LossTerm(*reading_loss(logits["characters"], grid, lines))
         for head, module in self.heads.items():
             if head not in questions:
                 terms[head] = LossTerm(unused(module), report=False)

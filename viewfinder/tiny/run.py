@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from viewfinder.config import ModelConfig
 from viewfinder.processor.processor import Processor
 from viewfinder.recipes.sizes import Start, build, export_processor, read_heads
 from viewfinder.tiny import extra_losses, recipes
@@ -35,6 +36,8 @@ def train(recipe: str, out: Path, settings: list[str], init: str | None = None) 
     begun = Path(init) if init else None
     processor = Processor.from_pretrained(begun / "export") if begun else recipes.build_processor()
     config = recipes.RECIPES[recipe](processor).with_overrides(settings)
+    if begun:  # a run goes on with the sizes that it began with
+        config = config.model_copy(update={"model": ModelConfig.from_pretrained(begun / "export")})
     start = Start(config.model, processor, begun / "export" if begun else None)
     torch.manual_seed(config.seed)
     extra = extra_losses.build(config, processor)

@@ -22,6 +22,9 @@ from viewfinder.tiny import kind_views
 from viewfinder.tiny.answer_labels import clip_answer_labels, scene_answer_labels
 from viewfinder.tiny.clip_questions import ClipStyle, View, make_view, view_sample
 from viewfinder.tiny.kind_views import KindStyle
+from viewfinder.tiny.quick_scenes import make_quick_scene
+from viewfinder.tiny.reading_loss import line_labels
+from viewfinder.tiny.scene_kit import make_kit
 from viewfinder.tiny.token_labels import changes_between, time_digits, token_labels
 from viewfinder.train.batches import AnswerBatch
 
@@ -41,6 +44,8 @@ class StreamConfig:
         clips: what clips look like.
         kind_share: share of the batches that hold samples of the kinds.
         kinds: which ones.
+        quick_share: share of the batches of scenes that `quick_scenes` composes.
+        kit_batches: batches that share what quick scenes are composed of.
     """
 
     patches: int = 2304
@@ -54,6 +59,8 @@ class StreamConfig:
     clips: ClipStyle = field(default_factory=ClipStyle)
     kind_share: float = 0.0
     kinds: KindStyle = field(default_factory=KindStyle)
+    quick_share: float = 0.0
+    kit_batches: int = 64
 
 
 def batches(processor: Processor, config: StreamConfig, seed: int, start: int = 0) -> Iterator[AnswerBatch]:
@@ -71,16 +78,22 @@ def make_batch(processor: Processor, config: StreamConfig, seed: int, step: int)
         return _clip_batch(rng, processor, config, (seed, step))
     if config.kind_share and rng.random() < config.kind_share / (1 - config.clip_share):
         return _kind_batch(rng, processor, config)
+    kit = (
+        make_kit(seed, step // config.kit_batches) if config.quick_share and rng.random() < config.quick_share else None
+    )
     size = _draw_size(rng, config)
     tokens = size[0] * size[1] // 28**2
     items: list[ModelInputs] = []
     labels: list[dict[str, NDArray[np.int64]]] = []
-    for _ in range(_pictures(processor, config, tokens)):
-        scene = make_scene(rng, size, _draw_style(rng, config))
+    for picture in range(_pictures(processor, config, tokens)):
+        style = _draw_style(rng, config)
+        scene = make_scene(rng, size, style) if kit is None else make_quick_scene(rng, size, style, kit)
         sample = make_sample(rng, processor, config, scene, (seed, step))
         items.append(processor(sample.messages, train=True))
         labels.append(
-            token_labels(scene).as_dict() | scene_answer_labels(processor, items[-1], scene, sample.truth["turns"])
+            token_labels(scene).as_dict()
+            | scene_answer_labels(processor, items[-1], scene, sample.truth["turns"])
+            | {"lines": line_labels(size, scene.lines, picture)}
         )
     return _joined(items, labels)
 

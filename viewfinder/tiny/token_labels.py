@@ -21,12 +21,14 @@ from viewfinder.data.synth.scene import Scene
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
 from viewfinder.data.synth.text_lines import TextLine
 from viewfinder.data.synth.words import CHARACTERS
+from viewfinder.tiny.glyphs import CYRILLIC, GREEK
 
 TOKEN, CELLS, FINE_CELLS = 28, 8, 16
 KINDS = ("", *SHAPE_NAMES, "text")
 CHANGES = ("", "came", "went", "changed", "moved")
 IGNORE = -100
-_CHARACTER_IDS = {character: i + 1 for i, character in enumerate(CHARACTERS + " ")}
+CHARACTER_IDS = {character: i + 1 for i, character in enumerate(CHARACTERS + " " + CYRILLIC + GREEK)}
+"""The answer of each character; capitals of Cyrillic and Greek are not asked for."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class TokenLabels:
     """Labels of M tokens in raster order; 0 is "nothing", -100 "not asked".
 
     Attributes:
-        characters: (M, 16) index into `CHARACTERS` and the space, plus one.
+        characters: (M, 16) `CHARACTER_IDS`.
         letters: (M, 8) the same without the space, but the character that covers the cell's middle.
         kinds: (M,) index into `KINDS`.
         colors: (M,) index into `COLOR_NAMES`.
@@ -64,8 +66,8 @@ class TokenLabels:
 OFFSET_STEP, OFFSET_ZERO, OFFSET_CLASSES = 8, 40, 84
 
 TOWER_HEADS = {
-    "characters": (FINE_CELLS, len(CHARACTERS) + 2),
-    "letters": (CELLS, len(CHARACTERS) + 1),
+    "characters": (FINE_CELLS, len(CHARACTER_IDS) + 1),
+    "letters": (CELLS, len(CHARACTER_IDS) + 1),
     "kinds": (1, len(KINDS)),
     "colors": (1, len(COLOR_NAMES)),
     "offsets": (4, OFFSET_CLASSES),
@@ -182,7 +184,7 @@ def _characters(lines: Sequence[TextLine], rows: int, columns: int) -> NDArray[n
             if cells[row, column] and column + 1 < columns * 8:
                 column += 1
             if not cells[row, column]:
-                cells[row, column] = _CHARACTER_IDS.get(character, IGNORE)
+                cells[row, column] = CHARACTER_IDS.get(character, IGNORE)
     return _by_token(cells, columns)
 
 
@@ -191,7 +193,7 @@ def _letters(lines: Sequence[TextLine], rows: int, columns: int) -> NDArray[np.i
     for line in lines:
         row = min(max(int(line.middle // 14), 0), rows * 2 - 1)
         centers = np.array(line.centers)
-        ids = np.array([0 if character == " " else _CHARACTER_IDS.get(character, IGNORE) for character in line.text])
+        ids = np.array([0 if character == " " else CHARACTER_IDS.get(character, IGNORE) for character in line.text])
         inside = np.arange(max(line.box[0] // 7, 0), min(line.box[2] // 7 + 1, columns * 4))
         nearest = np.abs(centers[None, :] - (inside[:, None] * 7 + 3.5)).argmin(axis=1)
         cells[row, inside] = ids[nearest]

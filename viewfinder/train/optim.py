@@ -2,7 +2,7 @@
 
 Muon (orthogonalized momentum; Jordan et al. 2024) for the matrices inside blocks, AdamW for the rest. PyTorch's Muon
 works in bfloat16, which is a hundred times slower on processors without that arithmetic. This one stays in the type of
-the parameters and treats matrices of one shape as a batch.
+the parameters unless told otherwise, and treats matrices of one shape as a batch.
 """
 
 import math
@@ -39,10 +39,14 @@ class Muon(torch.optim.Optimizer):
     """Nesterov momentum, orthogonalized, scaled by sqrt(max(1, rows / columns)).
 
     Each rank gathers a sharded matrix, computes the same update, and keeps its shard.
+
+    Args:
+        narrow: orthogonalize in bfloat16.
     """
 
-    def __init__(self, params: Iterable[dict[str, object]], momentum: float = 0.95) -> None:
+    def __init__(self, params: Iterable[dict[str, object]], momentum: float = 0.95, *, narrow: bool = False) -> None:
         super().__init__(params, {"lr": 0.0, "momentum": momentum, "weight_decay": 0.0})
+        self.narrow = narrow
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -53,7 +57,7 @@ class Muon(torch.optim.Optimizer):
                     by_shape.setdefault(tuple(parameter.shape), []).append(parameter)
             for shape, members in by_shape.items():
                 whole = torch.stack([self._momentum(p, group["momentum"]) for p in members])
-                update = orthogonalize(whole)
+                update = orthogonalize(whole.bfloat16()).to(whole.dtype) if self.narrow else orthogonalize(whole)
                 scale = group["lr"] * max(1.0, shape[0] / update.shape[2]) ** 0.5
                 for parameter, direction in zip(members, update.unbind(), strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
@@ -95,7 +99,7 @@ _MUON_PLACES = (".blocks.", ".layers.", ".patch_embed.", ".merger.mlp.")
 
 
 def build_optimizers(
-    learner: nn.Module, config: OptimizerConfig, lr_scale: LrScaleConfig | None = None
+    learner: nn.Module, config: OptimizerConfig, lr_scale: LrScaleConfig | None = None, *, narrow: bool = False
 ) -> list[torch.optim.Optimizer]:
     """Muon and AdamW over the parameters that take part; each group has its `peak` learning rate.
 
@@ -119,7 +123,7 @@ def build_optimizers(
         made[muon].append({"params": members, "lr": peak, "peak": peak, "weight_decay": decay})
     optimizers: list[torch.optim.Optimizer] = []
     if made[True]:
-        optimizers.append(Muon(made[True]))
+        optimizers.append(Muon(made[True], narrow=narrow))
     if made[False]:
         sharded = any(isinstance(p, DTensor) for members in groups.values() for p in members)
         optimizers.append(torch.optim.AdamW(made[False], betas=config.betas, fused=not sharded))

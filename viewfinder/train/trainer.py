@@ -77,7 +77,7 @@ class Trainer:
             )
         torch.set_num_threads(config.threads)
         apply_parallelism(learner, config, self.parallel)
-        self.optimizers = build_optimizers(learner, config.optimizer, config.lr_scale)
+        self.optimizers = build_optimizers(learner, config.optimizer, config.lr_scale, narrow=config.bf16)
         self.average = AveragedWeights(learner, config.optimizer.ema)
         self.guard, self.meter = StepGuard(config.guard), Meter()
         self.export, self.validate, self.stamp = export, validate, stamp
