@@ -82,3 +82,17 @@ def test_a_few_tokens_give_what_many_give_and_gradients_stay(rows: int, bias: bo
     assert trained.requires_grad
     with torch.inference_mode():
         torch.testing.assert_close(layer(x), trained.detach(), atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize("options", [{}, {"is_causal": True, "enable_gqa": True}])
+def test_attention_stays_in_float32_under_autocast_on_a_cpu(options: dict[str, bool]) -> None:
+    generator = torch.Generator().manual_seed(5)
+    heads = 2 if options else 4
+    q, k, v = (torch.randn(1, n, 6, 8, generator=generator) for n in (4, heads, heads))
+    wanted = torch.nn.functional.scaled_dot_product_attention(q, k, v, **options)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layers.attention(q, k, v, **options)
+        assert torch.nn.functional.scaled_dot_product_attention(q, k, v, **options).dtype == torch.bfloat16
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(layers.attention(q, k, v, **options), wanted)

@@ -29,10 +29,11 @@ def test_a_batch_is_orthogonalized_as_its_members() -> None:
     torch.testing.assert_close(orthogonalize(matrices), single)
 
 
-def test_muon_reduces_a_quadratic() -> None:
+@pytest.mark.parametrize("narrow", [False, True])
+def test_muon_reduces_a_quadratic(narrow: bool) -> None:
     target = torch.randn(6, 4, generator=torch.Generator().manual_seed(3))
     weight = nn.Parameter(torch.zeros(6, 4))
-    optimizer = Muon([{"params": [weight], "lr": 0.05}])
+    optimizer = Muon([{"params": [weight], "lr": 0.05}], narrow=narrow)
     for _ in range(80):
         optimizer.zero_grad()
         (weight - target).square().sum().backward()

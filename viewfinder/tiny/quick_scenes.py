@@ -82,14 +82,21 @@ def make_quick_scene(rng: np.random.Generator, size: tuple[int, int], style: Sce
 def _make_canvas(draw: random.Random, size: tuple[int, int], style: SceneStyle, kit: SceneKit) -> _Canvas:
     plain = draw.random() < style.plain
     background = draw.choice(COLOR_NAMES) if not plain and draw.random() < 0.65 else "white"
-    color = np.array(_paint(draw, background, 10 if background != "white" else 7))
+    color = np.array(_paint(draw, background, 10 if background != "white" else 7), np.uint8)
+    pixels = np.empty((size[1], size[0], 3), np.uint8)
     if draw.random() < _TEXTURED:
-        around = np.clip(color + np.arange(-128, 128)[:, None], 0, 255).astype(np.uint8)
-        pixels = around[_texture(draw, kit, size).astype(np.int16) + 128]
+        field = _texture(draw, kit, size).tobytes()  # `translate` looks up bytes ten times as quick as indexing
+        for channel, value in enumerate(color):
+            shades = _looked_up(field, value + np.arange(256).astype(np.uint8).view(np.int8).astype(np.int16))
+            pixels[..., channel] = shades.reshape(size[1], size[0])
     else:
-        pixels = np.empty((size[1], size[0], 3), np.uint8)
-        pixels[:] = color
+        pixels[:] = np.tile(color, (size[0], 1))  # row by row: many times as quick as pixel by pixel
     return _Canvas(pixels, background, ("black",) if plain else COLOR_NAMES)
+
+
+def _looked_up(field: bytes, table: NDArray[np.int16]) -> NDArray[np.uint8]:
+    """The entry of a table of 256 for each byte."""
+    return np.frombuffer(field.translate(np.clip(table, 0, 255).astype(np.uint8).tobytes()), np.uint8)
 
 
 def _paint(draw: random.Random, color: str, spread: int = 18) -> tuple[int, ...]:
@@ -212,8 +219,8 @@ def _finish(draw: random.Random, pixels: NDArray[np.uint8], kit: SceneKit) -> ND
     if draw.random() < _NOISY:
         pixels = _shifted(pixels, _texture(draw, kit, (pixels.shape[1], pixels.shape[0]))[..., None])
     if draw.random() < _RELIT:
-        light = draw.randint(-12, 12)
-        pixels = np.clip(np.arange(256) + light, 0, 255).astype(np.uint8)[pixels]
+        table = np.arange(256, dtype=np.int16) + draw.randint(-12, 12)
+        pixels = _looked_up(pixels.tobytes(), table).reshape(pixels.shape)
     if draw.random() < _JPEG:
         sink = io.BytesIO()
         Image.fromarray(pixels).save(sink, "JPEG", quality=draw.randint(35, 90))

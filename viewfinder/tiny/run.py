@@ -25,10 +25,10 @@ from viewfinder.train.trainer import Trainer
 
 
 def train(recipe: str, out: Path, settings: list[str], init: str | None = None) -> dict[str, float]:
-    """Train "tiny-tower" or "tiny-joint" to its end; returns the last figures.
+    """Train "tiny-tower", "tiny-reader" or "tiny-joint" to its end; returns the last figures.
 
     Args:
-        init: a run whose weights and heads are the start; fresh ones without it.
+        init: a run whose sizes, weights and heads are the start; fresh ones without it.
 
     Raises:
         ConfigError: no such setting.
