@@ -21,7 +21,7 @@ from viewfinder.model.weights import load_model
 from viewfinder.processor.processor import Processor
 from viewfinder.recipes.sizes import read_heads
 from viewfinder.tiny.token_labels import TOWER_HEADS, token_labels
-from viewfinder.train.losses import LabelHeads
+from viewfinder.tiny.label_heads import LabelHeads
 
 SIZE = (168, 168)
 STYLE = SceneStyle(things=(0, 0), lines=(2, 4), max_chars=24)
