@@ -20,8 +20,8 @@ from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.model.weights import load_model
 from viewfinder.processor.processor import Processor
 from viewfinder.recipes.sizes import read_heads
-from viewfinder.tiny.token_labels import TOWER_HEADS, token_labels
 from viewfinder.tiny.label_heads import LabelHeads
+from viewfinder.tiny.token_labels import TOWER_HEADS, token_labels
 
 SIZE = (168, 168)
 STYLE = SceneStyle(things=(0, 0), lines=(2, 4), max_chars=24)
