@@ -62,6 +62,12 @@ class Timed:
         self._grammar.accept(token_id)
         self.seconds += time.perf_counter() - start
 
+    def forced(self, most: int) -> list[int]:
+        start = time.perf_counter()
+        ids = self._grammar.forced(most)
+        self.seconds += time.perf_counter() - start
+        return ids
+
     @property
     def is_finished(self) -> bool:
         return self._grammar.is_finished

@@ -66,6 +66,9 @@ class _OnlyEven:
     def accept(self, token_id: int) -> None:
         self.seen.append(token_id)
 
+    def forced(self, most: int) -> list[int]:
+        return []
+
     @property
     def is_finished(self) -> bool:
         return len(self.seen) == 4

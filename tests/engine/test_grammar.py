@@ -116,7 +116,7 @@ def test_mask_covers_padding_rows_and_allows_the_end_where_it_may_be(compiler: G
     grammar = compiler.regex("ab?")
     logits = torch.zeros(300)
     assert grammar.mask(logits).isfinite().nonzero().flatten().tolist() == [ord("a")]
-    assert grammar.forced() == [ord("a")]
+    assert grammar.forced(9) == [ord("a")]
     assert not grammar.may_finish
     grammar.accept(ord("a"))
     assert grammar.mask(logits).isfinite().nonzero().flatten().tolist() == [ord("b"), EOS]

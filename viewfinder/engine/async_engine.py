@@ -168,14 +168,14 @@ class AsyncEngine:
     def _pass_on(self, output: StepOutput) -> None:
         """Tell the asker what a step did for a request."""
         ticket = self._tickets[output.sequence]
-        if output.error is not None:
-            self._fail(output.sequence, output.error)
-        elif output.token is not None:
+        for token in output.tokens:
             if output.sequence.first_token is None:
                 output.sequence.first_token = time.monotonic()
-            ticket.emit(ticket.output.push(output.token))
+            ticket.emit(ticket.output.push(token))
             if ticket.output.finished:
-                self._finish(ticket)
+                return self._finish(ticket)
+        if output.error is not None:
+            self._fail(output.sequence, output.error)
 
     def _finish(self, ticket: Ticket) -> None:
         sequence = ticket.sequence

@@ -39,10 +39,11 @@ class EngineCore:
         outputs = self.runner.run(self.scheduler.schedule())
         for output in outputs:
             self.scheduler.update(output.sequence, output.num_tokens)
-            if output.token is not None:
-                output.sequence.token_ids.append(output.token.id)
-            if output.error is not None or (output.token is not None and output.token.finish_reason is not None):
+            output.sequence.extend(output.tokens)
+            if output.error is not None or any(token.finish_reason for token in output.tokens):
                 self.scheduler.finish(output.sequence)
+            else:
+                output.sequence.look_ahead()
         return outputs
 
 
@@ -68,10 +69,9 @@ def _generate(model: Qwen2_5_VL, inputs: ModelInputs, sampler: Sampler) -> Itera
     core.scheduler.add(core.runner.make_sequence(inputs, sampler))
     while not core.scheduler.is_idle:
         for output in core.step():
+            yield from output.tokens
             if output.error is not None:
                 raise output.error
-            if output.token is not None:
-                yield output.token
 
 
 def _batch_of_one(model: Qwen2_5_VL, length: int) -> EngineConfig:

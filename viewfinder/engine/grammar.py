@@ -133,9 +133,20 @@ class TokenGrammar:
         if not self._matcher.consume_token(token_id):
             raise GrammarError(f"token {token_id} is not allowed here by the grammar; choose one that `mask` leaves")
 
-    def forced(self) -> list[int]:
-        """Tokens that must come next whatever the model says, so that they need no sampling; often empty."""
-        return self._matcher.compute_ff_tokens()
+    def forced(self, most: int) -> list[int]:
+        """Up to `most` tokens that must come next whatever the model says: those that `allowed` will leave alone.
+
+        Where bytes are forced, `allowed` leaves the first token of their canonical encoding, so that is asked for
+        again after each token: encoding all the bytes at once may split them in other places.
+        """
+        ids: list[int] = []
+        while len(ids) < most and (found := self._matcher.compute_ff_tokens()):
+            if not self._matcher.consume_token(found[0]):
+                break  # `allowed` will say what is wrong
+            ids.append(found[0])
+        if ids:
+            self._matcher.rollback(len(ids))
+        return ids
 
     @property
     def may_finish(self) -> bool:

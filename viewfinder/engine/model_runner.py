@@ -1,4 +1,4 @@
-"""One step of the model for many sequences: features, one pass, one token for each that is read to its end.
+"""One step of the model for many sequences: features, one pass, and the next tokens of each that is read to its end.
 
 Owns the memory of the caches. A sequence that cannot go on (no valid token, a broken input) fails alone: when a joint
 pass fails, each sequence is tried by itself. Run by one thread.
@@ -21,11 +21,12 @@ from viewfinder.model import Chunk, KVCache, Qwen2_5_VL
 
 @dataclass(frozen=True)
 class StepOutput:
-    """What a step did for one sequence: tokens read, and the token chosen after them or what went wrong, if any."""
+    """What a step did for one sequence: tokens read, the tokens chosen after them (one, and those that were forced
+    before it), and what went wrong then, if anything."""
 
     sequence: Sequence
     num_tokens: int = 0
-    token: Token | None = None
+    tokens: tuple[Token, ...] = ()
     error: Exception | None = None
 
 
@@ -62,7 +63,7 @@ class ModelRunner:
         hashes = media_hashes(inputs) if self.config.enable_prefix_caching else [b""] * len(inputs.media_kinds)
         pieces = pieces_of(inputs, hashes, tenant, self.config.max_num_patches, config.vision.spatial_merge_size)
         is_media = (inputs.input_ids == config.image_token_id) | (inputs.input_ids == config.video_token_id)
-        return Sequence(
+        sequence = Sequence(
             inputs=inputs,
             sampler=sampler,
             tenant=tenant,
@@ -70,10 +71,12 @@ class ModelRunner:
             media_rows=torch.cat([torch.zeros(1, dtype=torch.int64), is_media.cumsum(0)]),
             token_ids=inputs.input_ids.tolist(),
         )
+        sequence.look_ahead()
+        return sequence
 
     @torch.inference_mode()
     def run(self, scheduled: list[Scheduled]) -> list[StepOutput]:
-        """Read what was scheduled, and choose the next token of each sequence that is read to its end."""
+        """Read what was scheduled, and choose the next tokens of each sequence that is read to where they follow."""
         self.kv_cache.clear([block for part in scheduled for block in part.new_blocks])
         return list(self._run(scheduled))
 
@@ -89,11 +92,11 @@ class ModelRunner:
             else:
                 yield StepOutput(ready[0].sequence, error=error)
             return
-        rows = iter(logits)
+        at = 0
         for part in ready:
-            sequence = part.sequence
-            read_to_end = sequence.num_pending_tokens == part.num_tokens
-            yield self._sample(part, next(rows)) if read_to_end else StepOutput(sequence, part.num_tokens)
+            count = len(_sampled(part))
+            yield self._sample(part, logits[at : at + count])
+            at += count
 
     def _encode(self, scheduled: list[Scheduled]) -> tuple[list[Scheduled], list[StepOutput]]:
         """Features for the step, as many as one may take; a part ends before what is not yet seen."""
@@ -145,12 +148,12 @@ class ModelRunner:
                 self.encoder_cache.put(piece, part)
 
     def _forward(self, ready: list[Scheduled]) -> Tensor:
-        """Logits (sequences that are read to their end, V)."""
+        """Logits (tokens that the sampler needs, V)."""
         if not ready:
             return torch.empty(0)
         device = self.model.device
         ids: list[int] = []
-        positions, features, chunks, last = [], [], [], []
+        positions, features, chunks, sampled = [], [], [], []
         bounds = [0]
         for part in ready:
             sequence, start = part.sequence, part.sequence.num_computed_tokens
@@ -159,9 +162,8 @@ class ModelRunner:
             positions.append(sequence.positions(start, end))
             features += sequence.features_at(start, end)
             chunks.append(Chunk(sequence.block_table, start, part.num_tokens))
+            sampled += [bounds[-1] + i - start for i in _sampled(part)]
             bounds.append(len(ids))
-            if end == len(sequence.token_ids):
-                last.append(len(ids) - 1)
         inputs = ModelInputs(
             input_ids=torch.tensor(ids, device=device),
             position_ids=torch.cat(positions, dim=1).to(device),
@@ -173,16 +175,26 @@ class ModelRunner:
             inputs,
             self.kv_cache.view(chunks),
             features=torch.cat(features) if features else None,
-            logits_at=torch.tensor(last, dtype=torch.int64, device=device),
+            logits_at=torch.tensor(sampled, dtype=torch.int64, device=device),
         )
 
     def _sample(self, part: Scheduled, logits: Tensor) -> StepOutput:
-        sequence = part.sequence
+        sequence, tokens = part.sequence, list[Token]()
+        history = sequence.token_ids[: sequence.num_chosen_tokens]
         try:
-            token = sequence.sampler.sample(logits, sequence.token_ids)
+            for row in logits:
+                tokens.append(sequence.sampler.sample(row, history))
+                history.append(tokens[-1].id)
+                if tokens[-1].finish_reason is not None:
+                    break
         except Exception as error:
-            return StepOutput(sequence, part.num_tokens, error=error)
-        return StepOutput(sequence, part.num_tokens, token)
+            return StepOutput(sequence, part.num_tokens, tuple(tokens), error)
+        return StepOutput(sequence, part.num_tokens, tuple(tokens))
+
+
+def _sampled(part: Scheduled) -> range:
+    start = part.sequence.num_computed_tokens
+    return part.sequence.sampled_at(start, start + part.num_tokens)
 
 
 class EncoderCache:

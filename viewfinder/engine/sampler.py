@@ -40,6 +40,7 @@ class Constraint(Protocol):
 
     def mask(self, logits: Tensor) -> Tensor: ...
     def accept(self, token_id: int) -> None: ...
+    def forced(self, most: int) -> list[int]: ...
     @property
     def is_finished(self) -> bool: ...
 
@@ -112,6 +113,12 @@ class Sampler:
         top = self._likeliest(logits - total) if self._top_logprobs else ()
         reason = self._finish(token_id, len(token_ids) + 1)
         return Token(token_id, float(logits[token_id] - total), reason, top, token_id in self._ends)
+
+    def forced(self, length: int) -> list[int]:
+        """Tokens that `sample` cannot but choose next, after `length` of prompt and answer. The last token that fits
+        is never among them, for nothing needs to read it."""
+        most = self.max_length - 1 - length
+        return [] if self._constraint is None or most < 1 else self._constraint.forced(most)
 
     def _likeliest(self, logprobs: Tensor) -> tuple[tuple[int, float], ...]:
         values, ids = logprobs.topk(min(self._top_logprobs, len(logprobs)))

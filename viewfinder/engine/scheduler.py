@@ -1,6 +1,6 @@
 """Which sequences are read in the next step, how many tokens of each, and whose blocks of the cache are given up.
 
-Every decoding sequence gets its token in every step. What is left of the step's budget goes to prompts in equal
+Every decoding sequence gets its token in every step, with those that a grammar forces after it. What is left of the step's budget goes to prompts in equal
 shares, so that a short one overtakes a long one. Waiting sequences come in as places are free, the tenant with the
 fewest running first, then the one that came first. Where blocks run out, the youngest sequences wait until others are
 done. Knows numbers of tokens and blocks, no tensors.
@@ -170,10 +170,11 @@ class Scheduler:
         self.counters.preempted += 1
 
     def _find_cached(self, sequence: Sequence) -> None:
-        """Give a sequence the cached beginning of its prompt. The last token is always read: it says what follows."""
+        """Give a sequence the cached beginning of its prompt. The last token chosen and those forced after it are
+        always read: they say what follows."""
         if self.config.enable_prefix_caching:
             size = self.config.block_size
-            hashes = sequence.hashes_of(len(sequence.token_ids) - 1, size)
+            hashes = sequence.hashes_of(sequence.num_chosen_tokens - 1, size)
             sequence.block_table = self.block_manager.match(hashes)
             sequence.num_published_blocks = len(sequence.block_table)
             sequence.num_computed_tokens = len(sequence.block_table) * size
@@ -205,12 +206,15 @@ class Scheduler:
 def share_out(running: list[Sequence], config: EngineConfig) -> list[tuple[Sequence, int]]:
     """How many tokens each running sequence gets to read in the next step.
 
-    With a budget of 100 and two sequences decoding, prompts of 20 and 500 tokens get 20 and 78.
+    With a budget of 100 and two sequences decoding, prompts of 20 and 500 tokens get 20 and 78. Forced tokens beyond a
+    sequence's equal share of the budget wait for the next step.
     """
-    decoding = [(sequence, 1) for sequence in running if sequence.is_decoding]
+    decoders = [sequence for sequence in running if sequence.is_decoding]
+    most = max(1, config.max_num_batched_tokens // max(1, len(decoders)))
+    decoding = [(sequence, min(sequence.num_pending_tokens, most)) for sequence in decoders]
     prompts = sorted((s for s in running if not s.is_decoding), key=lambda s: s.order)
     prompts[1:] = sorted(prompts[1:], key=lambda s: s.num_pending_tokens)  # the oldest is never overtaken by all
-    left = max(config.max_num_batched_tokens - len(decoding), config.min_chunk_tokens)
+    left = max(config.max_num_batched_tokens - sum(count for _, count in decoding), config.min_chunk_tokens)
     chosen: list[tuple[Sequence, int]] = []
     for i, sequence in enumerate(prompts):
         if left <= 0:

@@ -1,5 +1,8 @@
 """One sequence while it is generated: ids in, ids out, and how far the model has read them.
 
+Tokens that a grammar forces are appended at once and read in the pass that reads the token before them; then the sampler
+chooses them one by one from the logits of that pass, so that what is said of them is what it always was.
+
 Knows token ids, positions and pieces of media; text is the business of `request`. Media are known by the full SHA-256
 of their patches and grid, per tenant. A clip is cut into pieces of whole frames, so that one long clip never holds up
 other requests for long; nothing attends across frames.
@@ -8,13 +11,14 @@ other requests for long; nothing attends across frames.
 import hashlib
 import itertools
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from viewfinder.engine.block_manager import BlockHash, hash_block, root_hash
-from viewfinder.engine.sampler import Sampler
+from viewfinder.engine.sampler import Sampler, Token
 from viewfinder.inputs import ModelInputs
 
 _ORDER = itertools.count()
@@ -51,6 +55,7 @@ class Sequence:
         sampler: chooses its tokens and knows its greatest length.
         tenant: who asks. Caches are never shared between tenants, and turns are taken between them.
         token_ids: prompt and answer; the first `num_computed_tokens` are in the cache, in the blocks of `block_table`.
+        num_forced_tokens: how many at the end of `token_ids` are forced and not yet chosen by the sampler.
         num_published_blocks: how many of its blocks others may find.
         pieces: work for the tower; `features` what it gave so far, by piece.
         media_rows: for each token of the prompt, how many media tokens stand before it (one more entry than tokens).
@@ -68,6 +73,7 @@ class Sequence:
     arrived: float = field(default_factory=time.monotonic)
     first_token: float | None = None
     num_computed_tokens: int = 0
+    num_forced_tokens: int = 0
     num_published_blocks: int = 0
     block_table: list[int] = field(default_factory=list)
     block_hashes: list[BlockHash] = field(default_factory=list)
@@ -80,12 +86,40 @@ class Sequence:
 
     @property
     def num_pending_tokens(self) -> int:
-        """Tokens that the model has yet to read; one while decoding."""
+        """Tokens that the model has yet to read; while decoding, the last one chosen and those forced after it."""
         return len(self.token_ids) - self.num_computed_tokens
 
     @property
+    def num_chosen_tokens(self) -> int:
+        """Tokens of the prompt and those that the sampler has chosen."""
+        return len(self.token_ids) - self.num_forced_tokens
+
+    @property
     def is_decoding(self) -> bool:
-        return self.num_pending_tokens == 1 and self.num_computed_tokens >= self.num_prompt_tokens
+        return self.num_prompt_tokens <= self.num_computed_tokens == self.num_chosen_tokens - 1
+
+    def look_ahead(self) -> None:
+        """Append the tokens that the grammar forces now; no more where some of them are yet to be chosen."""
+        if not self.num_forced_tokens:
+            forced = self.sampler.forced(len(self.token_ids))
+            self.token_ids += forced
+            self.num_forced_tokens = len(forced)
+
+    def extend(self, tokens: Iterable[Token]) -> None:
+        """Note what the sampler chose; forced tokens are there already."""
+        for token in tokens:
+            if self.num_forced_tokens:
+                assert token.id == self.token_ids[-self.num_forced_tokens], "a forced token was not chosen"
+                self.num_forced_tokens -= 1
+            else:
+                self.token_ids.append(token.id)
+
+    def sampled_at(self, start: int, end: int) -> range:
+        """Which of the tokens `start:end` have logits that the sampler needs.
+
+        Of 10 tokens, the last two forced, those at 7, 8 and 9: they decide on the forced ones and on the eleventh.
+        """
+        return range(max(start, self.num_chosen_tokens - 1), end)
 
     def positions(self, start: int, end: int) -> Tensor:
         """Position ids (3, end - start), those of the answer going on from the prompt's."""
