@@ -30,11 +30,17 @@ from viewfinder.processor.tokenizer import Tokenizer
 SCHEMA = {
     "type": "object",
     "properties": {
-        "invoice": {"type": "object", "properties": {"total": {"type": "integer"}}, "required": ["total"]},
+        "invoice": {
+            "type": "object",
+            "properties": {"total": {"type": "integer", "maximum": 999}},
+            "required": ["total"],
+            "additionalProperties": False,
+        },
         "currency": {"enum": ["euro", "europa", "dollar"]},
         "lines": {"type": "array", "maxItems": 3, "items": {"const": {"unit price": 12}}},
     },
     "required": ["invoice", "currency", "lines"],
+    "additionalProperties": False,
 }
 GRAMMARS: dict[str, Callable[[Engine], TokenGrammar]] = {
     "boxes": lambda engine: engine.grammars.lark(boxes_grammar(504, 364, 3, max_label=6)),
@@ -48,7 +54,9 @@ GRAMMARS: dict[str, Callable[[Engine], TokenGrammar]] = {
 @pytest.fixture(scope="module")
 def engine() -> Engine:
     """Random weights in double precision, and a vocabulary that spells the answers in long and short tokens."""
-    text = '```json\n[\n\t{"bbox_2d": [12, 345, 6, 78], "label": "cake"},\n\t{"point_2d": [1, 2]}\n]\n``` There are 2 euro'
+    text = (
+        '```json\n[\n\t{"bbox_2d": [12, 345, 6, 78], "label": "cake"},\n\t{"point_2d": [1, 2]}\n]\n``` There are 2 euro'
+    )
     processor = Processor(Tokenizer.train([text] * 3, 340), ProcessorSettings(max_pixels=112 * 112))
     token = processor.tokenizer.token_id
     names = {"image_token_id": "<|image_pad|>", "video_token_id": "<|video_pad|>", "eos_token_id": "<|im_end|>"}
@@ -70,8 +78,8 @@ def assert_same(fast: list[Token], slow: list[Token]) -> None:
 
 
 @pytest.mark.parametrize("name", [*GRAMMARS])
-@settings(max_examples=6)
-@given(seed=st.integers(0, 99), hot=st.booleans(), most=st.integers(1, 60), least=st.sampled_from([0, 0, 30]))
+@settings(max_examples=3)
+@given(seed=st.integers(0, 99), hot=st.booleans(), most=st.integers(1, 40), least=st.sampled_from([0, 0, 30]))
 def test_tokens_ends_and_logprobs_equal_the_oracle(
     engine: Engine, name: str, seed: int, hot: bool, most: int, least: int
 ) -> None:
@@ -127,7 +135,7 @@ class _After:
         return self.left == 0
 
 
-@pytest.mark.parametrize("limit", range(1, 14))
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 8, 11])
 def test_a_guard_and_a_limit_end_the_answer_amid_forced_tokens(engine: Engine, limit: int) -> None:
     inputs = random_inputs(engine.model.config, [])
     for sampling, guards in (
@@ -159,18 +167,18 @@ def replied(engine: Engine, work: EngineRequest, name: str) -> Reply:
     return output.reply()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_server_under_a_random_schedule_gives_the_oracles_replies(engine: Engine, seed: int) -> None:
     """Prompts shared between grammars, too few blocks for all, steps shorter than a forced run, stop strings."""
     chance = random.Random(seed)
     per_token = 2 * 2 * 16 * 2 * 8
     bounds = {"max_num_seqs": 4, "max_num_batched_tokens": 12, "min_chunk_tokens": 3, "block_size": 4}
-    server = AsyncEngine(engine, EngineConfig(cache_bytes=160 * per_token, max_waiting=99, **bounds))
+    server = AsyncEngine(engine, EngineConfig(cache_bytes=120 * per_token, max_waiting=99, **bounds))
     asked = []
-    for _ in range(24):
+    for _ in range(10):
         inputs = random_inputs(engine.model.config, chance.choice([[], [(1, 4, 6)]]), 9, seed=chance.randrange(2))
         sampling = Sampling(
-            max_new_tokens=chance.randint(1, 60),
+            max_new_tokens=chance.randint(1, 40),
             temperature=chance.choice([0.0, 1.0]),
             seed=chance.randrange(9),
             stop=chance.choice([(), (), ("2d",), (": [", "\n")]),
