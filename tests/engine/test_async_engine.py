@@ -235,6 +235,9 @@ class _Poisoned:
 
     def accept(self, token_id: int) -> None: ...
 
+    def forced(self, most: int) -> list[int]:
+        return []
+
 
 def test_a_poisoned_request_fails_alone() -> None:
     batching = engine_of()

@@ -1,0 +1,139 @@
+"""What appending the tokens that a grammar forces saves: model passes an answer, and the wall time of a job.
+
+    python bench/forced_tokens.py [--repeats 5]
+
+Each job runs with forced tokens appended (`ours`) and, in turns in the same process, with a pass for each token (`peer`);
+tokens, texts and finish reasons must be equal. `passes` and `before` count calls of the model. The models are the
+built-in one and one of its size with random weights. The official vocabulary of 151,665 tokens has no weights here:
+there a right answer is followed token by token under its grammar, and the tokens that are not forced are counted.
+Prints one JSON object a line.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from beside import arguments, beside, report
+
+from viewfinder.chat.viewfinder import Viewfinder
+from viewfinder.data.synth.scene import make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
+from viewfinder.engine.engine import Engine
+from viewfinder.engine.grammar import GrammarCompiler, TokenGrammar
+from viewfinder.engine.sampler import Sampler
+from viewfinder.media.transform import Transform
+from viewfinder.messages import Reply, Sampling
+from viewfinder.model import Qwen2_5_VL
+from viewfinder.outputs.boxes import Box, format_boxes
+from viewfinder.outputs.counts import format_count
+from viewfinder.outputs.grammars import boxes_grammar, count_grammar, points_grammar
+from viewfinder.outputs.points import Point, format_points
+from viewfinder.processor.tokenizer import official_backend
+
+RECEIPT = {
+    "type": "object",
+    "properties": {
+        "shop": {"type": "string", "maxLength": 20},
+        "currency": {"enum": ["EUR", "USD"]},
+        "total_amount": {"type": "integer", "minimum": 0, "maximum": 9999},
+    },
+    "required": ["shop", "currency", "total_amount"],
+    "additionalProperties": False,
+}
+
+
+@contextmanager
+def one_by_one() -> Iterator[None]:
+    """A pass for each token, as it would be without looking ahead."""
+    ahead = Sampler.forced
+    Sampler.forced = lambda self, length: []
+    try:
+        yield
+    finally:
+        Sampler.forced = ahead
+
+
+def random_engine(engine: Engine) -> Engine:
+    torch.manual_seed(0)
+    model = Qwen2_5_VL(engine.model.config).to(engine.model.dtype).eval()
+    return Engine(model, engine.processor, sampling=engine.sampling, eos_token_ids=engine.eos_token_ids)
+
+
+def jobs(engine: Engine) -> dict[str, Callable[[], Reply]]:
+    scene = make_scene(np.random.default_rng(3), (196, 196), SceneStyle())
+    reader, sampling = Viewfinder(engine, engine.processor), Sampling(max_new_tokens=200)
+    few: dict[str, Any] = {"max_items": 4, "sampling": sampling}
+    return {
+        "locate": lambda: reader.locate(scene.image, "every circle", **few).reply,
+        "point": lambda: reader.point(scene.image, "every circle", **few).reply,
+        "count": lambda: reader.count(scene.image, "circles", **few).reply,
+        "extract": lambda: reader.extraction(scene.image, RECEIPT, sampling=sampling).reply,
+    }
+
+
+def counted(engine: Engine, job: Callable[[], Reply]) -> tuple[int, Reply]:
+    calls: list[None] = []
+    hook = engine.model.register_forward_pre_hook(lambda *_: calls.append(None))
+    reply = job()
+    hook.remove()
+    return len(calls), reply
+
+
+def unforced(grammar: TokenGrammar, ids: list[int]) -> int:
+    """Passes that an answer of these tokens takes: one for each token that is not forced, the first included."""
+    passes = at = 0
+    while at < len(ids):
+        for token_id in [*grammar.forced(len(ids)), None]:
+            if at < len(ids):
+                assert token_id is None or token_id == ids[at], "the answer is not in canonical tokens"
+                grammar.accept(ids[at])
+                at += 1
+        passes += 1
+    return passes
+
+
+def official_answers() -> Iterator[tuple[str, int, int]]:
+    backend, same = official_backend(), Transform.identity((1036, 1036))
+    compiler = GrammarCompiler(backend, [151645])
+    boxes = [Box(13 + 97 * i, 205, 331 + 97 * i, 418 + i, "coffee cup") for i in range(4)]
+    points = [Point(120 + 97 * i, 305, "coffee cup") for i in range(4)]
+    receipt = '{"shop": "Corner Bakery", "currency": "EUR", "total_amount": 1250}'
+    for name, text, grammar in (
+        ("locate", format_boxes(boxes, same), compiler.lark(boxes_grammar(1036, 1036))),
+        ("point", format_points(points, same), compiler.lark(points_grammar(1036, 1036))),
+        (
+            "count",
+            format_count(points, "coffee cups", same),
+            compiler.lark(count_grammar(1036, 1036, places="points")),
+        ),
+        ("extract", receipt, compiler.json_schema(RECEIPT)),
+    ):
+        ids = backend.encode(text, add_special_tokens=False).ids
+        yield name, unforced(grammar, ids), len(ids)
+
+
+def main() -> None:
+    options = arguments(__doc__)
+    torch.set_num_threads(options.threads)
+    for name, passes, tokens in official_answers():
+        report(f"{name}, official vocabulary", {"passes": passes, "before": tokens, "share": passes / tokens}, "passes")
+    built_in = Engine.from_pretrained("tiny")
+    for model, engine in (("built-in", built_in), ("random", random_engine(built_in))):
+        for name, job in jobs(engine).items():
+
+            def before(job: Callable[[], Reply] = job) -> Reply:
+                with one_by_one():
+                    return job()
+
+            (passes, reply), (old_passes, old) = counted(engine, job), counted(engine, before)
+            assert (reply.tokens, reply.text, reply.finish_reason) == (old.tokens, old.text, old.finish_reason)
+            difference = max(abs(a - b) for a, b in zip(reply.logprobs, old.logprobs, strict=True))
+            counts = {"passes": passes, "before": old_passes, "share": passes / old_passes}
+            figures = beside(job, before, options.repeats, options.clock)
+            report(f"{name}, {model} model", {**figures, **counts, "logprob_difference": difference})
+
+
+if __name__ == "__main__":
+    main()
