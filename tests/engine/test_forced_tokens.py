@@ -172,7 +172,7 @@ def test_a_server_under_a_random_schedule_gives_the_oracles_replies(engine: Engi
     """Prompts shared between grammars, too few blocks for all, steps shorter than a forced run, stop strings."""
     chance = random.Random(seed)
     per_token = 2 * 2 * 16 * 2 * 8
-    bounds = {"max_num_seqs": 4, "max_num_batched_tokens": 12, "min_chunk_tokens": 3, "block_size": 4}
+    bounds: dict[str, Any] = {"max_num_seqs": 4, "max_num_batched_tokens": 12, "min_chunk_tokens": 3, "block_size": 4}
     server = AsyncEngine(engine, EngineConfig(cache_bytes=120 * per_token, max_waiting=99, **bounds))
     asked = []
     for _ in range(10):

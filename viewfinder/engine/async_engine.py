@@ -173,7 +173,8 @@ class AsyncEngine:
                 output.sequence.first_token = time.monotonic()
             ticket.emit(ticket.output.push(token))
             if ticket.output.finished:
-                return self._finish(ticket)
+                self._finish(ticket)
+                return
         if output.error is not None:
             self._fail(output.sequence, output.error)
 

@@ -1,7 +1,8 @@
 """One sequence while it is generated: ids in, ids out, and how far the model has read them.
 
-Tokens that a grammar forces are appended at once and read in the pass that reads the token before them; then the sampler
-chooses them one by one from the logits of that pass, so that what is said of them is what it always was.
+Tokens that a grammar forces are appended at once and read in the pass that reads the token before them; then the
+sampler chooses them one by one from the logits of that pass, so ends, log probabilities and chance are those of a pass
+for each token.
 
 Knows token ids, positions and pieces of media; text is the business of `request`. Media are known by the full SHA-256
 of their patches and grid, per tenant. A clip is cut into pieces of whole frames, so that one long clip never holds up
