@@ -5,9 +5,10 @@
 Each job runs with forced tokens appended (`ours`) and, in turns in the same process, with a pass for each token
 (`peer`); tokens, texts and finish reasons must be equal. `passes` and `before` count calls of the model. The models are
 the built-in one and one of its size with random weights, in float32: in bfloat16 a pass of several tokens rounds
-otherwise than passes of one, as any batch does, and may decide a near tie differently. The official vocabulary of 151,665 tokens has no weights here:
-there a right answer is followed token by token under its grammar, and the tokens that are not forced are counted.
-Prints one JSON object a line.
+otherwise than passes of one, as any batch does, and may decide a near tie differently.
+
+The official vocabulary of 151,665 tokens has no weights here: there a right answer is followed token by token under its
+grammar, and the tokens that are not forced are counted. Prints one JSON object a line.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,10 +1,9 @@
 """Which sequences are read in the next step, how many tokens of each, and whose blocks of the cache are given up.
 
-Every decoding sequence gets its token in every step, with those that a grammar forces after it.
-What is left of the step's budget goes to prompts in equal
-shares, so that a short one overtakes a long one. Waiting sequences come in as places are free, the tenant with the
-fewest running first, then the one that came first. Where blocks run out, the youngest sequences wait until others are
-done. Knows numbers of tokens and blocks, no tensors.
+Every decoding sequence gets its token in every step, with those that a grammar forces after it. What is left of the
+step's budget goes to prompts in equal shares, so that a short one overtakes a long one. Waiting sequences come in as
+places are free, the tenant with the fewest running first, then the one that came first. Where blocks run out, the
+youngest sequences wait until others are done. Knows numbers of tokens and blocks, no tensors.
 """
 
 from collections import Counter, deque
