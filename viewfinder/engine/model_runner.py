@@ -41,6 +41,13 @@ class ModelRunner:
         self.kv_cache = KVCache(text, num_blocks, size, dtype=model.compute_dtype, device=model.device)
         self.encoder_cache = EncoderCache(config.encoder_cache_bytes)
 
+    def free(self) -> None:
+        """Give back the memory of the caches, so that another runner has room; this one runs no more."""
+        self.kv_cache.layers.clear()
+        self.encoder_cache = EncoderCache(0)
+        if self.model.device.type == "cuda":
+            torch.cuda.empty_cache()
+
     @property
     def capacity(self) -> int:
         """Tokens that the cache holds in all."""
@@ -82,6 +89,8 @@ class ModelRunner:
         yield from failed
         try:
             logits = self._forward(ready)
+        except torch.AcceleratorError:
+            raise
         except Exception as error:
             if len(ready) > 1:
                 for part in ready:  # one of them is broken, and the others must not pay for it
@@ -115,6 +124,8 @@ class ModelRunner:
                     missing.append(i)
                     left -= piece.num_patches
                 self._run_tower(sequence, missing)
+            except torch.AcceleratorError:  # of the device: every request after it would fail too
+                raise
             except Exception as error:  # whatever is wrong with these pixels concerns this sequence only
                 failed.append(StepOutput(sequence, error=error))
                 continue
@@ -180,6 +191,8 @@ class ModelRunner:
         sequence = part.sequence
         try:
             token = sequence.sampler.sample(logits, sequence.token_ids)
+        except torch.AcceleratorError:
+            raise
         except Exception as error:
             return StepOutput(sequence, part.num_tokens, error=error)
         return StepOutput(sequence, part.num_tokens, token)
