@@ -72,6 +72,8 @@ class _Named(TorchFunctionMode):
         if getattr(func, "__name__", "") in ("__get__", "__set__"):
             return func(*args, **(kwargs or {}))
         args, kwargs = tree_map(_stand_in, (args, kwargs or {}))
+        if func is torch.tensor and kwargs.get("device") == _STAND_IN:  # it fills a tensor without dispatch
+            return PretendTensor(func(*args, **{**kwargs, "device": "cpu"}))
         return func(*args, **kwargs)
 
 

@@ -30,7 +30,7 @@ RUNS: dict[str, dict[str, Any]] = {
 
 
 def run_of(kind: str, **changes: Any) -> TrainConfig:
-    return train_config(MADE, **{"steps": 2, "save_every": 1, **RUNS[kind], **changes})
+    return train_config(MADE, **{"steps": 2, **RUNS[kind], **changes})
 
 
 def first_step(config: TrainConfig, out: Path) -> Step:
@@ -47,19 +47,30 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[PretendDevice]:
 
 
 @pytest.mark.parametrize("kind", RUNS)
-def test_a_run_on_a_gpu_trains_saves_exports_and_goes_on_as_on_the_cpu(
-    kind: str, tmp_path: Path, gpu: PretendDevice
-) -> None:
-    expected = make_trainer(run_of(kind), tmp_path / "cpu").run()
-    make_trainer(run_of(kind, steps=1), tmp_path / "gpu", GPU).run()
-    trainer = make_trainer(run_of(kind), tmp_path / "gpu", GPU)
+def test_steps_on_a_gpu_have_the_losses_of_the_cpu(kind: str, tmp_path: Path, gpu: PretendDevice) -> None:
+    found = []
+    for parallel in (ParallelDims(), GPU):
+        trainer = make_trainer(run_of(kind), tmp_path / parallel.device, parallel)
+        steps = trainer.dataloader(None)
+        found.append([trainer.take(next(steps))["loss"] for _ in range(2)])
+        assert trainer.learner.model.device.type == parallel.device
+        trainer.close()
+    assert found[1] == pytest.approx(found[0], rel=1e-5)
+
+
+def test_a_run_on_a_gpu_saves_exports_and_goes_on_as_on_the_cpu(tmp_path: Path, gpu: PretendDevice) -> None:
+    config = run_of("adapters", log_every=1)
+    expected = make_trainer(config, tmp_path / "cpu").run()
+    trainer = make_trainer(config, tmp_path / "gpu", GPU)
+    trainer.take(next(trainer.dataloader(None)))
+    trainer.save()
+    trainer.close()
+    trainer = make_trainer(config, tmp_path / "gpu", GPU)
     assert trainer.step == 1
     assert trainer.place == "trains on cuda (pretended): matrix products in float32, weights in float32"
     states = [state for optimizer in trainer.optimizers for state in optimizer.state.values()]
-    assert states
     assert {value.device.type for state in states for value in state.values()} == {"cuda"}
-    found = trainer.run()
-    assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+    assert trainer.run()["loss"] == pytest.approx(expected["loss"], rel=1e-5)
     weights = [load_file(tmp_path / where / "export" / "model.safetensors") for where in ("cpu", "gpu")]
     assert weights[0].keys() == weights[1].keys()
     for name, value in weights[0].items():

@@ -13,10 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Unpack
 
-import torch
-
 from viewfinder.engine.engine import Engine, EngineCore
-from viewfinder.engine.model_runner import StepOutput
+from viewfinder.engine.model_runner import StepOutput, is_device_lost
 from viewfinder.engine.request import Delta, EngineRequest, RequestOutput
 from viewfinder.engine.scheduler import Counters, EngineConfig
 from viewfinder.engine.sequence import Sequence as TokenSequence
@@ -210,12 +208,10 @@ class AsyncEngine:
             try:
                 self._loop()
                 continue
-            except torch.AcceleratorError:
-                _LOG.exception("the device failed, and stays so until this process ends; restart the server")
-                is_lost = True
-            except BaseException:
-                _LOG.exception("the engine's loop broke and is started again")
-                is_lost = False
+            except BaseException as error:
+                is_lost = is_device_lost(error)
+                then = "stays so until this process ends; restart the server" if is_lost else "is started again"
+                _LOG.exception("the engine's loop broke and %s", then)
             # outside of `except`: there, the error would keep the tensors of the broken step
             if is_lost or not self._restart():
                 self._give_up()

@@ -89,9 +89,8 @@ class ModelRunner:
         yield from failed
         try:
             logits = self._forward(ready)
-        except torch.AcceleratorError:
-            raise
         except Exception as error:
+            _raise_if_lost(error)
             if len(ready) > 1:
                 for part in ready:  # one of them is broken, and the others must not pay for it
                     yield from self._run([part])
@@ -124,9 +123,8 @@ class ModelRunner:
                     missing.append(i)
                     left -= piece.num_patches
                 self._run_tower(sequence, missing)
-            except torch.AcceleratorError:  # of the device: every request after it would fail too
-                raise
             except Exception as error:  # whatever is wrong with these pixels concerns this sequence only
+                _raise_if_lost(error)
                 failed.append(StepOutput(sequence, error=error))
                 continue
             if end > start:
@@ -191,11 +189,21 @@ class ModelRunner:
         sequence = part.sequence
         try:
             token = sequence.sampler.sample(logits, sequence.token_ids)
-        except torch.AcceleratorError:
-            raise
         except Exception as error:
+            _raise_if_lost(error)
             return StepOutput(sequence, part.num_tokens, error=error)
         return StepOutput(sequence, part.num_tokens, token)
+
+
+def is_device_lost(error: BaseException) -> bool:
+    """Whether this is an error of the GPU, such as an illegal access: it stays until the process ends, so every later
+    request would fail too. Running out of memory is none ("CUDA out of memory")."""
+    return isinstance(error, RuntimeError) and "CUDA error" in str(error)
+
+
+def _raise_if_lost(error: Exception) -> None:
+    if is_device_lost(error):
+        raise error
 
 
 class EncoderCache:

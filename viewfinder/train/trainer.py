@@ -94,7 +94,9 @@ class Trainer:
     def place(self) -> str:
         """Device and dtypes of the run, for people."""
         name = f"cuda ({torch.cuda.get_device_name()})" if self.parallel.device == "cuda" else "cpu"
-        return f"trains on {name}: matrix products in {'bfloat16' if self.config.bf16 else 'float32'}, weights in float32"
+        return (
+            f"trains on {name}: matrix products in {'bfloat16' if self.config.bf16 else 'float32'}, weights in float32"
+        )
 
     def run(self) -> dict[str, float]:
         """Train for `config.steps` steps, or to the end of the data; returns the last averaged metrics."""
