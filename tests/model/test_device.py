@@ -1,4 +1,4 @@
-"""Tower, prefill and decoding on a GPU that is pretended (`tests.pretend_device`), and kernels that refuse its memory."""
+"""Tower, prefill and decoding on a GPU that is pretended (`tests.pretend_device`); kernels refuse its memory."""
 
 from collections.abc import Callable
 from typing import Any

@@ -30,7 +30,7 @@ RUNS: dict[str, dict[str, Any]] = {
 
 
 def run_of(kind: str, **changes: Any) -> TrainConfig:
-    return train_config(MADE, **{"steps": 2, **RUNS[kind], **changes})
+    return train_config(MADE, **{"steps": 2, "global_batch_size": 1, **RUNS[kind], **changes})
 
 
 def first_step(config: TrainConfig, out: Path) -> Step:
@@ -47,12 +47,12 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[PretendDevice]:
 
 
 @pytest.mark.parametrize("kind", RUNS)
-def test_steps_on_a_gpu_have_the_losses_of_the_cpu(kind: str, tmp_path: Path, gpu: PretendDevice) -> None:
+def test_a_step_on_a_gpu_has_loss_and_gradients_of_the_cpu(kind: str, tmp_path: Path, gpu: PretendDevice) -> None:
     found = []
     for parallel in (ParallelDims(), GPU):
         trainer = make_trainer(run_of(kind), tmp_path / parallel.device, parallel)
-        steps = trainer.dataloader(None)
-        found.append([trainer.take(next(steps))["loss"] for _ in range(2)])
+        numbers = trainer.take(next(trainer.dataloader(None)))
+        found.append([numbers["loss"], numbers["grad_norm"]])
         assert trainer.learner.model.device.type == parallel.device
         trainer.close()
     assert found[1] == pytest.approx(found[0], rel=1e-5)
