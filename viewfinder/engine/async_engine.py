@@ -2,8 +2,8 @@
 
 `AsyncEngine` keeps one `EngineCore` and a thread that runs step after step; a `Ticket` is the asker's end of a request,
 and `chat_for` gives a `ChatModel` for one tenant. Tokens equal those of `engine.reference` whatever else is being
-served. If a step breaks the loop, what was running fails with `EngineStoppedError` and the loop begins anew. After an
-error of the device itself, which stays until the process ends, the engine ends: `has_failed`.
+served. If a step breaks the loop, what runs fails with `EngineStoppedError` and the loop begins anew. After an error of
+the device itself, which stays until the process ends, the engine ends too: `has_failed`.
 """
 
 import logging
@@ -210,8 +210,7 @@ class AsyncEngine:
                 continue
             except BaseException as error:
                 is_lost = is_device_lost(error)
-                then = "stays so until this process ends; restart the server" if is_lost else "is started again"
-                _LOG.exception("the engine's loop broke and %s", then)
+                _LOG.exception("the engine's loop broke and %s", "stays so" if is_lost else "is started again")
             # outside of `except`: there, the error would keep the tensors of the broken step
             if is_lost or not self._restart():
                 self._give_up()
@@ -224,17 +223,14 @@ class AsyncEngine:
         self.on_failure()
 
     def _loop(self) -> None:
-        while True:
-            with self._wake:
-                if self._state == "stopped":
-                    return
+        while self._state != "stopped":
             if not self.step():
                 with self._wake:
                     if not self._incoming and self._state != "stopped":
                         self._wake.wait(timeout=1.0 if self.core.scheduler.is_idle else 0.05)
 
     def _restart(self) -> bool:
-        """A new core in the place of the old one, whose memory is freed first; False where that fails."""
+        """A new core for the old one, whose memory is freed first; False where that fails."""
         self.counters.restarts += 1
         self._fail_all("the engine failed and was restarted, so this request was lost; send it again")
         try:
