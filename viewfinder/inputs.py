@@ -12,7 +12,7 @@ Two sequences of 3 and 2 tokens, the first with one picture of 4x6 patches:
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -89,13 +89,18 @@ class ModelInputs:
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "ModelInputs":
         """Move every tensor; `dtype` applies to `pixel_values` only. `grid_thw` and `cu_seqlens` stay on
         the CPU, where indices are computed."""
-        pixels = self.pixel_values
+        moved = self.map_tensors(lambda tensor: tensor.to(device))
+        pixels = moved.pixel_values
+        return moved if pixels is None else dataclasses.replace(moved, pixel_values=pixels.to(dtype=dtype))
+
+    def map_tensors(self, move: Callable[[Tensor], Tensor]) -> "ModelInputs":
+        """`move` applied to every tensor that belongs on the device: all but `grid_thw` and `cu_seqlens`."""
         return dataclasses.replace(
             self,
-            input_ids=self.input_ids.to(device),
-            position_ids=self.position_ids.to(device),
-            pixel_values=None if pixels is None else pixels.to(device=device, dtype=dtype),
-            labels=None if self.labels is None else self.labels.to(device),
+            input_ids=move(self.input_ids),
+            position_ids=move(self.position_ids),
+            pixel_values=None if self.pixel_values is None else move(self.pixel_values),
+            labels=None if self.labels is None else move(self.labels),
         )
 
 

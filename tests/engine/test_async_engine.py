@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import threading
 import time
 
 import pytest
@@ -13,7 +14,7 @@ from tests.packed import random_inputs
 from viewfinder.config import ModelConfig
 from viewfinder.engine import reference
 from viewfinder.engine.async_engine import AsyncEngine, EngineStoppedError, Ticket
-from viewfinder.engine.engine import Engine
+from viewfinder.engine.engine import Engine, EngineCore
 from viewfinder.engine.request import Delta, EngineRequest
 from viewfinder.engine.scheduler import BusyError, EngineConfig
 from viewfinder.errors import CheckpointError, ContextLengthError
@@ -274,6 +275,60 @@ def test_the_loop_comes_back_after_a_crash_and_its_requests_are_told() -> None:
     work = EngineRequest(inputs, Sampling(max_new_tokens=3))
     assert list(finished(batching.submit(work)).tokens) == oracle(batching, work)
     assert batching.counters.restarts == 1
+    batching.stop()
+
+
+def test_a_restart_frees_the_caches_of_the_old_core_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    batching = engine_of()
+    inputs = prepared(random_inputs(batching.engine.model.config, []))
+    old, make = batching.core.runner, batching._new_core
+    kept: list[int] = []
+
+    def watched() -> EngineCore:
+        kept.append(len(old.kv_cache.layers))
+        return make()
+
+    monkeypatch.setattr(batching, "_new_core", watched)
+    old.run = lambda scheduled: 1 / 0  # type: ignore[method-assign]
+    ticket = batching.submit(EngineRequest(inputs, Sampling(max_new_tokens=3)))
+    batching.start()
+    with pytest.raises(EngineStoppedError, match="send it again"):
+        finished(ticket)
+    work = EngineRequest(inputs, Sampling(max_new_tokens=3))
+    assert list(finished(batching.submit(work)).tokens) == oracle(batching, work)
+    assert kept == [0]
+    batching.stop()
+
+
+@pytest.mark.parametrize("fault", ["device", "restart"])
+def test_an_engine_that_cannot_go_on_answers_what_waits_and_says_so(
+    fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batching = engine_of()
+    inputs = prepared(random_inputs(batching.engine.model.config, []))
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    if fault == "device":  # caught for one sequence, it would fail all that follow, one by one
+        monkeypatch.setattr(batching.engine.model, "forward", broken)
+    else:
+        monkeypatch.setattr(batching.core, "step", lambda: 1 / 0)
+        monkeypatch.setattr(batching, "_new_core", broken)
+    told = threading.Event()
+    batching.on_failure = told.set
+    tickets = [batching.submit(EngineRequest(inputs, Sampling(max_new_tokens=3))) for _ in range(2)]
+    batching.start()
+    assert told.wait(30)
+    for ticket in tickets:
+        with pytest.raises(EngineStoppedError, match="the engine failed"):
+            finished(ticket)
+    assert batching.has_failed
+    assert batching._thread is not None
+    batching._thread.join(30)
+    assert not batching.is_alive
+    with pytest.raises(EngineStoppedError):
+        batching.submit(EngineRequest(inputs, Sampling()))
     batching.stop()
 
 

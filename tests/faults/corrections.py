@@ -8,6 +8,7 @@ from PIL import Image
 
 from viewfinder.media.image import load_image
 from viewfinder.serve.samples import SampleBook, SampleRequest
+from viewfinder.serve.settings import ServeSettings
 
 
 class Shown:
@@ -19,7 +20,7 @@ class Shown:
 
 def correct(folder: Path, question: str) -> dict[str, Any]:
     request = SampleRequest(task="ask", images=["red"], question=question, text="yes")
-    return SampleBook(folder).add(request, Shown())  # type: ignore[arg-type]
+    return SampleBook(folder, ServeSettings()).add(request, Shown())  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

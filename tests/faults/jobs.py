@@ -106,12 +106,12 @@ def _corrected(out: Path) -> Any:
 
 
 def _answer(out: Path) -> None:
-    run_many([f"{i}.png" for i in range(40)], lambda file: {"text": f"é of {file}"}, out / "results.csv")
+    run_many([f"{i}.png" for i in range(40)], lambda file: {"text": f"é of {file}"}, out / "results.csv", {})
 
 
 def _answered(out: Path) -> Any:
     lines = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
-    return sorted((line["file"], line["text"]) for line in lines), (out / "results.csv").read_text()
+    return sorted((line["file"], line["text"]) for line in lines), (out / "results.csv", {}).read_text()
 
 
 def _evaluate(out: Path) -> None:

@@ -87,9 +87,9 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on_later(tmp_path: Path, r
     files, out = [f"{i}.png" for i in range(10)], tmp_path / "results.jsonl"
     request.getfixturevalue("small_disk")
     with pytest.raises(StorageError, match=r"results\.jsonl .*run the same command again; files .* are whole"):
-        run_many(files, _long, out)
+        run_many(files, _long, out, {})
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    summary = run_many(files, _long, out)
+    summary = run_many(files, _long, out, {})
     assert (summary.done, summary.skipped) == (4, 6)
     assert [json.loads(line)["file"] for line in out.read_text().splitlines()] == files
 
@@ -116,17 +116,17 @@ def test_a_picture_is_whole_or_as_before(tmp_path: Path) -> None:
 
 def test_one_process_writes_results_and_scores(tmp_path: Path) -> None:
     with locked(tmp_path / "results.jsonl"), pytest.raises(OutputInUse, match="being written by process"):
-        run_many(["a.png"], _long, tmp_path / "results.jsonl")
+        run_many(["a.png"], _long, tmp_path / "results.jsonl", {})
     with locked(tmp_path / "run"), pytest.raises(OutputInUse):
         run(words_task(), NOWHERE, Subject(Says(right), "right"), RunOptions(out=tmp_path / "run"))
 
 
 def test_damaged_lines_of_results_and_replies_cost_themselves_alone(tmp_path: Path) -> None:
     out = tmp_path / "results.jsonl"
-    run_many(["a.png", "b.png", "c.png"], _long, out)
+    run_many(["a.png", "b.png", "c.png"], _long, out, {})
     lines = out.read_bytes().splitlines()
     out.write_bytes(b"\n".join([lines[0], lines[1][:40], lines[2], lines[0][:-5]]))
-    assert run_many(["a.png", "b.png", "c.png"], _long, out).skipped == 2
+    assert run_many(["a.png", "b.png", "c.png"], _long, out, {}).skipped == 2
     run(words_task(), NOWHERE, Subject(Says(right), "right"), RunOptions(out=tmp_path / "run"))
     replies = tmp_path / "run/replies.jsonl"
     lines = replies.read_bytes().splitlines()

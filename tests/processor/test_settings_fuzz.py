@@ -275,7 +275,7 @@ def _may_be_refused(kind: Kind, path: tuple[str, ...], value: Any) -> bool:
         "shortest_edge",
         "longest_edge",
     )
-    return path[-1] in crossed or (isinstance(value, int | float) and not value < 2**31)
+    return path[-1] in crossed or (isinstance(value, int | float) and not value < 2**22)
 
 
 def test_a_video_processor_is_read_or_refused_too(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def main() -> None:
     torch.set_num_threads(1)
     for job in jobs:
         config = config_of(job) if job != "contrast" else contrast_config()
-        parallel = init_distributed(config.parallel)
+        parallel = init_distributed(config.parallel, "cpu")
         if job == "contrast":
             gradients = contrast_gradients(out / job, parallel)
             if parallel.rank == 0:

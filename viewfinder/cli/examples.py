@@ -29,6 +29,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "agent play": ("viewfinder agent play clock --seeds 20",),
     "agent samples": ("viewfinder agent samples shards/ --count 1000",),
     "serve": ("viewfinder serve --port 8000", "viewfinder serve --model run/"),
+    "mcp": ("viewfinder mcp --root pictures/",),
     "export": ("viewfinder export served/ --model run/",),
     "data build": ("viewfinder data build locate --out set --count 1000",),
     "data import": ("viewfinder data import conversations rows.json --out set",),

@@ -93,20 +93,20 @@ def run_plan(
         StorageError: a file that could not be read or written.
     """
     directory = Path(directory).resolve()
+    text = json.dumps({**spec, "image_format": image_format})
+    plan = _plan(text, open_model)
     with system_errors(directory), locked(directory):
-        return _run(spec, directory, executor, image_format, progress, open_model)
+        return _run(plan, text, directory, executor, progress, open_model)
 
 
 def _run(
-    spec: Spec,
+    plan: Plan,
+    text: str,
     directory: Path,
     executor: Executor | None,
-    image_format: str,
     progress: Progress | None,
     open_model: OpenModel | None,
 ) -> dict[str, Any]:
-    text = json.dumps({**spec, "image_format": image_format})
-    plan = _plan(text, open_model)
     materials = getattr(plan.source, "materials", "")
     _claim(directory, {**json.loads(text), **({"materials": materials} if materials else {})})
     executor = executor or InProcess()

@@ -2,7 +2,8 @@
 
 `AsyncEngine` keeps one `EngineCore` and a thread that runs step after step; a `Ticket` is the asker's end of a request,
 and `chat_for` gives a `ChatModel` for one tenant. Tokens equal those of `engine.reference` whatever else is being
-served. If a step breaks the loop, what was running fails with `EngineStoppedError` and the loop begins anew.
+served. If a step breaks the loop, what runs fails with `EngineStoppedError` and the loop begins anew. After an error of
+the device itself, which stays until the process ends, the engine ends too: `has_failed`.
 """
 
 import logging
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Unpack
 
 from viewfinder.engine.engine import Engine, EngineCore
-from viewfinder.engine.model_runner import StepOutput
+from viewfinder.engine.model_runner import StepOutput, is_device_lost
 from viewfinder.engine.request import Delta, EngineRequest, RequestOutput
 from viewfinder.engine.scheduler import Counters, EngineConfig
 from viewfinder.engine.sequence import Sequence as TokenSequence
@@ -85,6 +86,8 @@ class AsyncEngine:
         self._state = "open"
         self._seconds_each = 1.0
         self.on_finish: Callable[[Latency], None] = lambda _: None
+        self.has_failed = False
+        self.on_failure: Callable[[], None] = lambda: None
 
     def _new_core(self) -> EngineCore:
         return EngineCore(self.engine.model, self.config, self.counters)
@@ -205,36 +208,39 @@ class AsyncEngine:
         while self._state != "stopped":
             try:
                 self._loop()
-            except BaseException:
-                _LOG.exception("the engine's thread ended and is started again")
-                try:
-                    self._restart()
-                except BaseException:
-                    _LOG.exception("the engine cannot be started again; restart the server")
-                    with self._wake:
-                        self._state = "stopped"
-                    self._fail_all("the engine failed and cannot be restarted; ask whoever runs the server")
+                continue
+            except BaseException as error:
+                is_lost = is_device_lost(error)
+                _LOG.exception("the engine's loop broke and %s", "stays so" if is_lost else "is started again")
+            # outside of `except`: there, the error would keep the tensors of the broken step
+            if is_lost or not self._restart():
+                self._give_up()
+
+    def _give_up(self) -> None:
+        with self._wake:
+            self._state = "stopped"
+            self.has_failed = True
+        self._fail_all("the engine failed and cannot be restarted; ask whoever runs the server")
+        self.on_failure()
 
     def _loop(self) -> None:
-        while True:
-            with self._wake:
-                if self._state == "stopped":
-                    return
-            try:
-                busy = self.step()
-            except Exception:
-                _LOG.exception("the engine's loop broke and is started again")
-                self._restart()
-                continue
-            if not busy:
+        while self._state != "stopped":
+            if not self.step():
                 with self._wake:
                     if not self._incoming and self._state != "stopped":
                         self._wake.wait(timeout=1.0 if self.core.scheduler.is_idle else 0.05)
 
-    def _restart(self) -> None:
+    def _restart(self) -> bool:
+        """A new core for the old one, whose memory is freed first; False where that fails."""
         self.counters.restarts += 1
         self._fail_all("the engine failed and was restarted, so this request was lost; send it again")
-        self.core = self._new_core()
+        try:
+            self.core.runner.free()
+            self.core = self._new_core()
+        except BaseException:
+            _LOG.exception("the engine cannot be started again; restart the server")
+            return False
+        return True
 
     def _fail_all(self, reason: str) -> None:
         with self._wake:

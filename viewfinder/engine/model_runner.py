@@ -42,6 +42,13 @@ class ModelRunner:
         self.kv_cache = KVCache(text, num_blocks, size, dtype=model.compute_dtype, device=model.device)
         self.encoder_cache = EncoderCache(config.encoder_cache_bytes)
 
+    def free(self) -> None:
+        """Give back the memory of the caches, so that another runner has room; this one runs no more."""
+        self.kv_cache.layers.clear()
+        self.encoder_cache = EncoderCache(0)
+        if self.model.device.type == "cuda":
+            torch.cuda.empty_cache()
+
     @property
     def capacity(self) -> int:
         """Tokens that the cache holds in all."""
@@ -86,6 +93,7 @@ class ModelRunner:
         try:
             logits = self._forward(ready)
         except Exception as error:
+            _raise_if_lost(error)
             if len(ready) > 1:
                 for part in ready:  # one of them is broken, and the others must not pay for it
                     yield from self._run([part])
@@ -119,6 +127,7 @@ class ModelRunner:
                     left -= piece.num_patches
                 self._run_tower(sequence, missing)
             except Exception as error:  # whatever is wrong with these pixels concerns this sequence only
+                _raise_if_lost(error)
                 failed.append(StepOutput(sequence, error=error))
                 continue
             if end > start:
@@ -188,6 +197,7 @@ class ModelRunner:
                 if tokens[-1].finish_reason is not None:
                     break
         except Exception as error:
+            _raise_if_lost(error)
             return StepOutput(sequence, part.num_tokens, tuple(tokens), error)
         return StepOutput(sequence, part.num_tokens, tuple(tokens))
 
@@ -195,6 +205,17 @@ class ModelRunner:
 def _sampled(part: Scheduled) -> range:
     start = part.sequence.num_computed_tokens
     return part.sequence.sampled_at(start, start + part.num_tokens)
+
+
+def is_device_lost(error: BaseException) -> bool:
+    """Whether this is an error of the GPU, such as an illegal access: it stays until the process ends, so every later
+    request would fail too. Running out of memory is none ("CUDA out of memory")."""
+    return isinstance(error, RuntimeError) and "CUDA error" in str(error)
+
+
+def _raise_if_lost(error: Exception) -> None:
+    if is_device_lost(error):
+        raise error
 
 
 class EncoderCache:

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 _SOURCE = Path(__file__).with_name("narrow_matvec.c")
 _REORDER = ("-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math")
@@ -30,11 +30,13 @@ _FLAGS = ("-O3", "-march=native", *_REORDER, "-fopenmp", "-shared", "-fPIC")
 
 def narrow_matvec(weight: Float[Tensor, "O I"], x: Float[Tensor, " I"]) -> Float[Tensor, " O"] | None:
     """`weight @ x` in float32 for a contiguous bfloat16 `weight`; None where the kernel cannot serve."""
-    library = _library()
     rows, columns = weight.shape
-    if library is None or columns % 2 or weight.dtype != torch.bfloat16 or not weight.is_contiguous():
+    if columns % 2 or weight.dtype != torch.bfloat16 or not weight.is_contiguous() or not _on_cpu(weight, x):
         return None
-    even, odd = x.view(-1, 2).T.contiguous()
+    library = _library()
+    if library is None:
+        return None
+    even, odd = x.float().view(-1, 2).T.contiguous()
     out = torch.empty(rows, dtype=torch.float32)
     library.narrow_matvec(weight.data_ptr(), even.data_ptr(), odd.data_ptr(), out.data_ptr(), rows, columns // 2)
     return out
@@ -48,6 +50,8 @@ def narrow_rows(weight: Float[Tensor, "O I"], x: Float[Tensor, "N I"]) -> Float[
     rows, columns = weight.shape
     if rows % 4 or columns % 32 or {weight.dtype, x.dtype} != {torch.bfloat16} or not weight.is_contiguous():
         return None
+    if not _on_cpu(weight, x):
+        return None
     library = _library()
     if library is None or not hasattr(library, "narrow_rows"):
         return None
@@ -55,6 +59,11 @@ def narrow_rows(weight: Float[Tensor, "O I"], x: Float[Tensor, "N I"]) -> Float[
     out = torch.empty(len(x), rows, dtype=torch.float32)
     library.narrow_rows(weight.data_ptr(), x.data_ptr(), out.data_ptr(), rows, columns, len(x))
     return out
+
+
+def _on_cpu(*tensors: Tensor) -> bool:
+    """Whether C may read the memory: plain tensors on the CPU. Others have a pointer into a GPU, or none."""
+    return all(type(tensor) in (Tensor, nn.Parameter) and tensor.device.type == "cpu" for tensor in tensors)
 
 
 @cache

@@ -32,7 +32,7 @@ from viewfinder.train.collators import AnswerCollator, Collator, ContrastiveColl
 from viewfinder.train.config import ConfigError, TrainConfig
 from viewfinder.train.contrast import ContrastHead
 from viewfinder.train.dataloader import PackedLoader, in_worker
-from viewfinder.train.distributed import ParallelDims, init_distributed
+from viewfinder.train.distributed import ParallelDims, init_distributed, pick_device
 from viewfinder.train.extra_losses import ExtraLosses, ExtraLossesBuilder, check_known
 from viewfinder.train.learner import Learner, Reference
 from viewfinder.train.reference import precompute, with_reference
@@ -77,9 +77,9 @@ def train(
         raise ConfigError("init brings weights and size draws new ones, and both were given; give one")
     fresh = recipe.startswith(("vision", "pretrain"))
     start = start_from(init) if init else start_of_size(size or "tiny") if size or fresh else start_from("tiny")
-    config = resolve(start, recipe, [*machine_settings(), *settings])
+    config = resolve(start, recipe, [*machine_settings(settings), *settings])
     trainer = build_trainer(start, config, out, language, extra)
-    for line in run_summary(start, config, trainer.step):
+    for line in [trainer.place, *run_summary(start, config, trainer.step)]:
         tell(line)
     return trainer.run()
 
@@ -95,10 +95,11 @@ def _train_chain(recipe: str, out: Path, settings: list[str], **options: Any) ->
     return latest
 
 
-def machine_settings() -> list[str]:
-    """Settings before the user's own: products in float32 where this machine has no arithmetic for bfloat16, since they
-    would take many times longer in it."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def machine_settings(settings: list[str]) -> list[str]:
+    """Settings before the user's own: products in float32 where the device of the run has no arithmetic for bfloat16,
+    since they would take many times longer in it."""
+    wanted = [setting.removeprefix("device=") for setting in settings if setting.startswith("device=")]
+    device = torch.device(pick_device(wanted[-1] if wanted else "auto"))
     return [] if compute_dtype(torch.bfloat16, device) == torch.bfloat16 else ["bf16=false"]
 
 
@@ -124,12 +125,13 @@ def build_trainer(
     data = DataConfig.read(config.data)
     processor = with_budgets(start.processor, data)
     start = replace(start, processor=processor)
-    parallel = init_distributed(config.parallel)
+    parallel = init_distributed(config.parallel, config.device)
     torch.manual_seed(config.seed)
     learner = build_learner(start, config, language, extra)
     sources = open_sources(data, config.seed)
     collator = build_collator(config, processor, learner.extra)
     if config.objective == "preference" and config.preference.reference == "precomputed":
+        learner.to(parallel.device)
         collator = with_reference(collator, _reference_table(learner, collator, sources, config, out))
     dataloader = PackedLoader(
         sources.training, collator, config.seq_len, config.global_batch_size, parallel.data_rank, parallel.data_world
@@ -137,7 +139,7 @@ def build_trainer(
     trainer = Trainer(
         config,
         learner,
-        in_worker(dataloader, config.workers),
+        in_worker(dataloader, config.workers, pin_memory=parallel.device == "cuda"),
         out,
         parallel=parallel,
         export=partial(export_processor, processor),

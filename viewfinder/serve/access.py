@@ -101,7 +101,8 @@ class AccessMiddleware:
                 message = "a page of another origin sent this, which is not taken; start the server with --cors ORIGIN"
                 return 403, message, "cross_site"
         kind = headers.get(b"content-type", b"nothing").decode("latin-1")
-        if not _JSON.match(kind):
+        has_body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+        if has_body and not _JSON.match(kind):
             message = f"the body is declared as {kind[:80]}, so it is not read; send Content-Type: application/json"
             return 415, message, "unsupported_media_type"
         return None

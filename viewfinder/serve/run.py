@@ -1,6 +1,7 @@
 """Start a server and stop it gently."""
 
 import logging
+from functools import partial
 from pathlib import Path
 
 from viewfinder.engine.async_engine import AsyncEngine
@@ -20,7 +21,8 @@ def run(
     """Serve until interrupted (SIGINT or SIGTERM): requests under way are finished, new ones refused.
 
     Raises:
-        ServeError: the certificate cannot be used, or decoders are not confined fully and other machines are let in.
+        ServeError: the certificate cannot be used, decoders are not confined fully and other machines are let in, or
+            the engine failed while serving and could not be restarted.
     """
     import uvicorn
 
@@ -33,9 +35,10 @@ def run(
     if (certificate is None) != (key is None):
         raise ServeError("TLS needs a certificate and its key; give --tls-certificate and --tls-key")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    app = create_app(AsyncEngine(engine, config), settings)
+    serving = AsyncEngine(engine, config)
+    app = create_app(serving, settings)
     app.state.server.check_confinement()
-    server = uvicorn.Config(
+    options = uvicorn.Config(
         app,
         http=bounded_protocol(settings.max_connections, settings.header_seconds),
         host=settings.host,
@@ -47,4 +50,8 @@ def run(
         h11_max_incomplete_event_size=64 * 1024,
         server_header=False,
     )
-    uvicorn.Server(server).run()
+    server = uvicorn.Server(options)
+    serving.on_failure = partial(setattr, server, "should_exit", True)
+    server.run()
+    if serving.has_failed:
+        raise ServeError("the engine failed and could not be restarted, so serving has ended; the log says why")

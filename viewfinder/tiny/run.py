@@ -47,8 +47,9 @@ def train(recipe: str, out: Path, settings: list[str], init: str | None = None) 
     if isinstance(embeddings, LabelEmbeddings) and begun is None:
         add_letters(embeddings, learner.model.model.embed_tokens.weight, processor)
     read_heads(extra.heads, begun / "states" if begun else None)
-    parallel = init_distributed(config.parallel)
-    dataloader = in_worker(numbered_batches(processor, config, parallel), config.workers)
+    parallel = init_distributed(config.parallel, config.device)
+    numbered = numbered_batches(processor, config, parallel)
+    dataloader = in_worker(numbered, config.workers, pin_memory=parallel.device == "cuda")
     export = partial(export_processor, processor)
     return Trainer(config, learner, dataloader, out, parallel=parallel, export=export).run()
 

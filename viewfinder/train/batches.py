@@ -1,8 +1,9 @@
 """What one forward pass takes, for each objective; `batch_units` is the number that its loss is a sum over."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float, Int
@@ -11,8 +12,22 @@ from torch import Tensor
 from viewfinder.inputs import IGNORE_INDEX, ModelInputs, pack
 
 
+class MovableBatch(ABC):
+    """A batch whose tensors go to the device of the model; grids and bounds stay on the CPU, where indices are
+    computed."""
+
+    @abstractmethod
+    def map_tensors(self, move: Callable[[Tensor], Tensor]) -> Self:
+        """`move` applied to every tensor that belongs on the device."""
+
+    def to(self, device: torch.device | str) -> Self:
+        """On `device`; copies from pinned memory to a GPU do not wait."""
+        is_async = torch.device(device).type == "cuda"
+        return self.map_tensors(lambda tensor: tensor.to(device, non_blocking=is_async))
+
+
 @dataclass(frozen=True)
-class AnswerBatch:
+class AnswerBatch(MovableBatch):
     """Packed conversations.
 
     Attributes:
@@ -24,9 +39,13 @@ class AnswerBatch:
     extra_labels: dict[str, Tensor] = field(default_factory=dict)
     tasks: tuple[str, ...] = ()
 
+    def map_tensors(self, move: Callable[[Tensor], Tensor]) -> Self:
+        labels = {key: move(value) for key, value in self.extra_labels.items()}
+        return replace(self, inputs=self.inputs.map_tensors(move), extra_labels=labels)
+
 
 @dataclass(frozen=True)
-class ContrastiveBatch:
+class ContrastiveBatch(MovableBatch):
     """Pictures or clips and one caption for each: `captions` packed, `seqlens` tokens each.
 
     `grid_thw` has one row a pair; pictures do not attend to each other. A `blank` batch holds one pair that does not
@@ -48,9 +67,12 @@ class ContrastiveBatch:
         assert len(self.grid_thw) == len(self.seqlens)
         assert sum(self.seqlens) == len(self.captions)
 
+    def map_tensors(self, move: Callable[[Tensor], Tensor]) -> Self:
+        return replace(self, pixel_values=move(self.pixel_values), captions=move(self.captions))
+
 
 @dataclass(frozen=True)
-class PreferenceBatch:
+class PreferenceBatch(MovableBatch):
     """Preference pairs: sequences are chosen, rejected, chosen, rejected ...; pixels of each medium are held once.
 
     Attributes:
@@ -67,6 +89,15 @@ class PreferenceBatch:
     feature_index: Int[Tensor, " M"]
     reference: Float[Tensor, "B 2"] | None = None
     numbers: tuple[int, ...] = ()
+
+    def map_tensors(self, move: Callable[[Tensor], Tensor]) -> Self:
+        return replace(
+            self,
+            inputs=self.inputs.map_tensors(move),
+            pixel_values=None if self.pixel_values is None else move(self.pixel_values),
+            feature_index=move(self.feature_index),
+            reference=None if self.reference is None else move(self.reference),
+        )
 
 
 Batch = AnswerBatch | ContrastiveBatch | PreferenceBatch
@@ -88,6 +119,10 @@ class Step:
     batches: Sequence[Batch]
     position: Position = field(default_factory=dict)
     refused: tuple[dict[str, str], ...] = ()
+
+    def pin_memory(self) -> Self:
+        """The same in page-locked memory, from which copies to a GPU do not wait. A `DataLoader` calls this."""
+        return replace(self, batches=[batch.map_tensors(Tensor.pin_memory) for batch in self.batches])
 
 
 Dataloader = Callable[[Position | None], Iterator[Step]]

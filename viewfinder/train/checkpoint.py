@@ -172,8 +172,9 @@ def export_checkpoint(
 ) -> None:
     """Write the weights to `directory` in the official layout, adapters merged in, with their step and checksums.
 
-    Adapters are also written to `adapter` beside it, as PEFT does. Every rank takes part in gathering, the first one
-    writes. `extra` adds the files of the processor. The new directory replaces the old one when it is complete.
+    They are in the dtype of the run's matrix products: bfloat16 with `bf16`, float32 without. Adapters are also written
+    to `adapter` beside it, as PEFT does, in float32. Every rank takes part in gathering, the first one writes. `extra`
+    adds the files of the processor. The new directory replaces the old one when it is complete.
 
     Raises:
         ConfigError: a weight is not finite; the old export stays.
@@ -192,6 +193,8 @@ def export_checkpoint(
         save_adapter(model, adapter.with_name("adapter.partial"), state=state)
     shutil.rmtree(partial, ignore_errors=True)
     plain = _plain_model(model, state)
+    if learner.config.bf16:
+        plain.to(torch.bfloat16)
     if not is_finite(list(plain.parameters())):
         raise ConfigError(f"weights to export are not finite, so {directory} stays as it was; lower the learning rates")
     save_pretrained(plain, partial)

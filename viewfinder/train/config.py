@@ -142,7 +142,8 @@ class TrainConfig(_Strict):
         lr_scale: of each part of the model; 0 freezes the part.
         seq_len: tokens of a packed sequence. A longer sample is refused.
         global_batch_size: packed sequences in one step, over all ranks, accumulated ones included.
-        bf16: matrix products in bfloat16; weights and optimizer state stay float32.
+        device: "auto" takes a GPU when there is one.
+        bf16: matrix products in bfloat16; weights and optimizer state stay float32, the export is bfloat16.
         recompute: keep no activations inside blocks, compute them again in the backward pass.
         compile: compile the feed-forward layers.
         data: settings of the data, known to the recipe.
@@ -169,6 +170,7 @@ class TrainConfig(_Strict):
     parallel: ParallelConfig = ParallelConfig()
     seq_len: int = Field(default=8192, gt=0)
     global_batch_size: int = Field(default=1, gt=0)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     bf16: bool = False
     recompute: bool = False
     compile: bool = False

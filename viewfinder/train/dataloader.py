@@ -210,14 +210,17 @@ class _Dataset(IterableDataset[Any]):
             yield _Failure(type(error), str(error))
 
 
-def in_worker(dataloader: Dataloader, workers: int) -> Dataloader:
-    """The same steps, made ahead in a process of their own (`workers` 1) or in this one (0)."""
+def in_worker(dataloader: Dataloader, workers: int, *, pin_memory: bool = False) -> Dataloader:
+    """The same steps, made ahead in a process of their own (`workers` 1) or in this one (0).
+
+    `pin_memory` copies those of the worker to page-locked memory, for a GPU; it needs one.
+    """
     if not workers:
         return dataloader
 
     def steps(position: Position | None) -> Iterator[Step]:
         dataset = _Dataset(partial(dataloader, position))
-        for item in DataLoader(dataset, batch_size=None, num_workers=1, prefetch_factor=4):
+        for item in DataLoader(dataset, batch_size=None, num_workers=1, prefetch_factor=4, pin_memory=pin_memory):
             if isinstance(item, _Failure):
                 raise item.kind(item.reason)
             yield item

@@ -41,22 +41,38 @@ class ParallelDims:
         return self.world // self.tensor
 
 
-def init_distributed(config: ParallelConfig) -> ParallelDims:
-    """Join the other processes that `torchrun` started; alone without it.
+def pick_device(wanted: str) -> str:
+    """The kind of device that a run with `device=wanted` uses.
 
     Raises:
-        ConfigError: the number of processes is not a multiple of `config.tensor`.
+        ConfigError: "cuda" is asked for and there is no GPU that PyTorch can use.
+    """
+    is_available = torch.cuda.is_available()
+    if wanted == "cuda" and not is_available:
+        raise ConfigError(
+            "device is cuda, and PyTorch finds no GPU here; install a build of PyTorch for the GPU's driver, or give "
+            "device=auto"
+        )
+    return "cuda" if is_available and wanted != "cpu" else "cpu"
+
+
+def init_distributed(config: ParallelConfig, device: str = "auto") -> ParallelDims:
+    """Join the other processes that `torchrun` started; alone without it. Each has the GPU of its local rank.
+
+    Raises:
+        ConfigError: the number of processes is not a multiple of `config.tensor`, or there is no such device.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world % config.tensor:
         raise ConfigError(f"parallel.tensor is {config.tensor}, which does not divide {world} processes; change either")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = pick_device(device)
     if world == 1:
         return ParallelDims(device=device)
-    if device == "cuda":
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if device == "cuda" else None
+    if own is not None:
+        torch.cuda.set_device(own)
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device == "cuda" else "gloo")
+        dist.init_process_group("nccl" if device == "cuda" else "gloo", device_id=own)
     return ParallelDims(dist.get_rank(), world, config.tensor, device, make_mesh(device, world, config.tensor))
 
 
@@ -65,7 +81,12 @@ def make_mesh(device: str, world: int, tensor: int) -> DeviceMesh:
 
 
 def apply_parallelism(learner: Learner, config: TrainConfig, parallel: ParallelDims) -> None:
-    """Activation recomputation, compilation and sharding of a config, in place."""
+    """Device, activation recomputation, compilation and sharding of a config, in place.
+
+    Sharding moves one block at a time, so that a model larger than a GPU never stands whole on one.
+    """
+    if parallel.mesh is None:
+        learner.to(parallel.device)
     if config.recompute:
         for block in transformer_blocks(learner):
             block.forward = partial(checkpoint, block.forward, use_reentrant=False)

@@ -148,7 +148,9 @@ def optimizer_tensors(optimizers: Iterable[torch.optim.Optimizer], names: Mappin
                 if not state and isinstance(optimizer, Muon):
                     state["momentum"] = torch.zeros_like(parameter)
                 elif not state:
-                    state["step"] = torch.zeros((), dtype=torch.float32)
+                    # where AdamW keeps it: its fused kernel reads it on the device, the others on the CPU
+                    place = parameter.device if group.get("fused") else "cpu"
+                    state["step"] = torch.zeros((), dtype=torch.float32, device=place)
                     state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
                 found |= {f"{names[id(parameter)]}.{key}": value for key, value in state.items()}
     return found
@@ -211,7 +213,10 @@ def is_finite(tensors: Sequence[Tensor]) -> bool:
     """
     local = [t.to_local() if isinstance(t, DTensor) else t for t in tensors]
     norms = torch._foreach_norm([t for t in local if t.numel() and t.is_floating_point()])
-    return not norms or bool(torch.stack([norm.float().cpu() for norm in norms]).isfinite().all())
+    by_device: dict[torch.device, list[Tensor]] = {}  # read once a device: reading waits for it
+    for norm in norms:
+        by_device.setdefault(norm.device, []).append(norm.float())
+    return all(bool(torch.stack(members).isfinite().all()) for members in by_device.values())
 
 
 class StepGuard:

@@ -19,7 +19,7 @@ def precompute(learner: Learner, batches: Iterable[PreferenceBatch]) -> Float[Te
     found: dict[int, Tensor] = {}
     with evaluating(learner):
         for batch in batches:
-            values = learner(batch, reference_only=True).total
+            values = learner(batch.to(learner.model.device), reference_only=True).total
             found |= dict(zip(batch.numbers, values.unbind(), strict=True))
     table = torch.full((max(found, default=-1) + 1, 2), float("nan"))
     for number, value in found.items():

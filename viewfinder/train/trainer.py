@@ -90,6 +90,14 @@ class Trainer:
         if self.parallel.rank == 0:
             config.save(out / "config.json")
 
+    @property
+    def place(self) -> str:
+        """Device and dtypes of the run, for people."""
+        name = f"cuda ({torch.cuda.get_device_name()})" if self.parallel.device == "cuda" else "cpu"
+        return (
+            f"trains on {name}: matrix products in {'bfloat16' if self.config.bf16 else 'float32'}, weights in float32"
+        )
+
     def run(self) -> dict[str, float]:
         """Train for `config.steps` steps, or to the end of the data; returns the last averaged metrics."""
         try:
@@ -151,16 +159,16 @@ class Trainer:
         for group in self._groups():
             group["lr"] = group["peak"] * factor
         units = all_reduce_sum([float(sum(batch_units(batch) for batch in batches))], self.parallel)[0]
-        local, metrics = 0.0, []
+        totals, metrics = [], []
         for batch in batches:
             with self._autocast():
-                loss = self.learner(batch)
+                loss = self.learner(batch.to(self.parallel.device))
             (loss.total * (self.parallel.data_world / max(units, 1.0))).backward()
-            local += float(loss.total.detach())
+            totals.append(loss.total.detach())  # read after the loop: reading waits for the device
             metrics.append(loss.metrics)
             self.meter.add("tokens", batch_tokens(batch), 0.0)
             self.meter.add("flops", batch_flops(self.config, batch), 0.0)
-        loss = all_reduce_sum([local], self.parallel)[0] / max(units, 1.0)
+        loss = all_reduce_sum([sum(float(total) for total in totals)], self.parallel)[0] / max(units, 1.0)
         norm = clip_gradients(self.learner, self.config.optimizer.clip)
         if reason := self.guard.allows(self.step, loss, norm):
             self._tell(f"step {self.step} skipped: {reason}")

@@ -39,7 +39,7 @@ class Validation:
         meter = Meter()
         with evaluating(learner), torch.autocast(learner.model.device.type, torch.bfloat16, enabled=self.bf16):
             for batch in self.batches:
-                self._measure(learner, batch, meter)
+                self._measure(learner, batch.to(learner.model.device), meter)
             for i, sample in enumerate(self.pictures):
                 self._show(learner, journal, step, i, sample)
         return {f"validation/{name}": value for name, value in sorted(meter.means().items())}
