@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,12 +107,18 @@ def _corrected(out: Path) -> Any:
 
 
 def _answer(out: Path) -> None:
-    run_many([f"{i}.png" for i in range(40)], lambda file: {"text": f"é of {file}"}, out / "results.csv", {})
+    out.mkdir(parents=True, exist_ok=True)
+    out = out.resolve()
+    os.chdir(out)  # names in the results are the same in every folder
+    files = [Path(f"{i}.png") for i in range(40)]
+    for file in files:
+        file.write_bytes(file.name.encode())
+    run_many([str(file) for file in files], lambda file: {"text": f"é of {file}"}, out / "results.csv", {})
 
 
 def _answered(out: Path) -> Any:
     lines = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
-    return sorted((line["file"], line["text"]) for line in lines), (out / "results.csv", {}).read_text()
+    return sorted((line["file"], line["text"]) for line in lines), (out / "results.csv").read_text()
 
 
 def _evaluate(out: Path) -> None:
