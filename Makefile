@@ -11,7 +11,7 @@ EXTRAS ?= dev,eval,serve,train,agent
 PYTEST_ARGS ?=
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -q $(PYTEST_ARGS)
 
-.PHONY: setup demo check test test-agent test-playground test-slow parity bench docs real-files fresh clean
+.PHONY: setup demo check test test-agent test-playground test-clients test-slow parity bench docs real-files fresh clean
 
 setup: .venv/.ready .venv/.system
 
@@ -40,6 +40,10 @@ check: setup
 
 test: setup
 	$(PYTEST) -n 2
+
+# Clients of other projects, each in an environment of its own below out/clients; needs a package index.
+test-clients: setup
+	$(PY) tools/test_clients.py --docs
 
 # The page in a real browser; VIEWFINDER_SHOTS=FOLDER keeps pictures of each step.
 test-playground: setup

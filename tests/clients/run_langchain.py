@@ -8,7 +8,7 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
 
-model = ChatOpenAI(model="tiny", base_url=URL, api_key="none", max_tokens=64, max_retries=0)
+model = ChatOpenAI(model="tiny", base_url=URL, api_key="none", max_tokens=64, max_retries=0, stream_usage=True)
 
 
 class Weather(BaseModel):
