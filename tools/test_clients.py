@@ -101,6 +101,7 @@ def main() -> None:
     if args.docs and not args.only:
         page = ROOT / "docs" / "serving.md"
         table = "\n".join(rows)
+        assert MARK.search(page.read_text()), f"{page} has no place for the table"
         page.write_text(MARK.sub(lambda match: f"{match[1]}{table}\n{match[2]}", page.read_text()))
     for one in failed:
         print(json.dumps(one))

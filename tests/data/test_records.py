@@ -63,3 +63,10 @@ def test_other_versions_and_lost_media_are_refused() -> None:
     page = Sample(messages=(user(DocumentPart(document="x.pdf")), say("assistant", "")), task="t")
     with pytest.raises(DataError, match="DocumentPart"):
         sample_to_record(page)
+
+
+def test_the_spelling_of_earlier_sets_is_read() -> None:
+    """`license` was `licence` in version 0.1."""
+    record, files = sample_to_record(Sample(messages=(say("user", "a"), say("assistant", "b")), license="CC0-1.0"))
+    record["licence"] = record.pop("license")
+    assert record_to_sample(record, files).license == "CC0-1.0"

@@ -203,7 +203,7 @@ def _build(
     if name not in entries:
         raise DataError(f"there is no {what} {name!r}; there are {', '.join(entries)}")
     factory = entries[name]()
-    if "licence" in spec:  # the spelling of plans before version 0.3
+    if "licence" in spec:  # the spelling of plans of version 0.1
         spec["license"] = spec.pop("licence")
     for key in getattr(factory, "models", ()):
         if spec.get(key) is None:

@@ -74,7 +74,7 @@ def record_to_sample(record: Mapping[str, Any], files: Mapping[str, bytes]) -> S
         )
     known = {each.name for each in fields(Sample)}
     values = {key: value for key, value in record.items() if key in known}
-    if "licence" in record:  # sets made before version 0.3 spelt it so
+    if "licence" in record:  # sets of version 0.1 spelt it so
         values["license"] = record["licence"]
     try:
         values["messages"] = tuple(_read_message(raw, files) for raw in record["messages"])

@@ -107,7 +107,7 @@ class Sampler:
             )
         allowed = logits if self._constraint is None else self._constraint.mask(logits)
         if len(token_ids) < self._min_length:
-            going_on = allowed.index_fill(0, self._unfinished, float("-inf"))
+            going_on = allowed.index_fill(0, self._unfinished.to(allowed.device), float("-inf"))
             allowed = allowed if bool(going_on.isneginf().all()) else going_on  # a grammar may have come to its end
         token_id = choose(allowed, self._sampling, token_ids, self._prompt, self._generator)
         top = self._likeliest(logits - total) if self._top_logprobs else ()
@@ -172,12 +172,13 @@ def adjusted(logits: Tensor, sampling: Sampling, history: Sequence[int], num_pro
     and 0.6 from that of b; the prompt counts for the repetition penalty only.
     """
     if sampling.logit_bias:
-        ids, bias = torch.tensor([*sampling.logit_bias]), torch.tensor([*sampling.logit_bias.values()])
+        ids = torch.tensor([*sampling.logit_bias], device=logits.device)
+        bias = torch.tensor([*sampling.logit_bias.values()], device=logits.device)
         logits = logits.index_add(0, ids, bias.to(logits.dtype))
     if sampling.repetition_penalty != 1.0:
         logits = penalize_repetition(logits, history, sampling.repetition_penalty)
     if (sampling.presence_penalty or sampling.frequency_penalty) and len(history) > num_prompt:
-        ids, counts = torch.tensor(history[num_prompt:]).unique(return_counts=True)
+        ids, counts = torch.tensor(history[num_prompt:], device=logits.device).unique(return_counts=True)
         taken = sampling.presence_penalty + sampling.frequency_penalty * counts
         logits = logits.index_add(0, ids, -taken.to(logits.dtype))
     return logits
