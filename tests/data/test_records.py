@@ -67,6 +67,8 @@ def test_other_versions_and_lost_media_are_refused() -> None:
 
 def test_the_spelling_of_earlier_sets_is_read() -> None:
     """`license` was `licence` in version 0.1."""
-    record, files = sample_to_record(Sample(messages=(say("user", "a"), say("assistant", "b")), license="CC0-1.0"))
+    record, files = sample_to_record(
+        Sample(messages=(say("user", "a"), say("assistant", "b")), task="ask", license="CC0-1.0")
+    )
     record["licence"] = record.pop("license")
     assert record_to_sample(record, files).license == "CC0-1.0"
