@@ -32,7 +32,8 @@ def train(
         str | None, typer.Option("--size", help="Fresh weights of a size: tiny, 300M, 3B, 7B, 32B, 72B.")
     ] = None,
     language: Annotated[
-        Path | None, typer.Option("--language", help="A Qwen2.5 directory for the language model's weights.")
+        Path | None,
+        typer.Option("--language", help="Start from this language model (Qwen2 or Llama: a directory or a GGUF file)."),
     ] = None,
     data: Annotated[
         str | None,

@@ -21,7 +21,16 @@ from viewfinder.model.lora import add_adapters, load_adapter
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.outputs.json_lines import append_values
 from viewfinder.processor.processor import Processor
-from viewfinder.recipes.sizes import Start, build, export_processor, read_heads, start_from, start_of_size
+from viewfinder.recipes.language import open_language
+from viewfinder.recipes.sizes import (
+    Start,
+    build,
+    export_processor,
+    read_heads,
+    start_from,
+    start_of_size,
+    with_language,
+)
 from viewfinder.recipes.sources import DataConfig, Sources, open_sources
 from viewfinder.recipes.stages import CHAINS, RECIPES
 from viewfinder.recipes.summary import run_summary
@@ -59,7 +68,7 @@ def train(
         init: a run, a checkpoint directory or "tiny" to start from. Without it, or a size, "tiny" for the
             recipes that tune, fresh weights of that size for those that pre-train.
         size: fresh weights of a size.
-        language: weights for the language model alone.
+        language: a Qwen2 or Llama model, a directory or a GGUF file, that stands behind the tower of `init` or `size`.
         extra: builds the losses that `extra_losses` names. `viewfinder.tiny.extra_losses.build` has the losses that
             "vision-align" and "vision-end-to-end" use on generated pictures.
         tell: called with sentences for people before the first step: start weights, frame of places, cost.
@@ -77,8 +86,10 @@ def train(
         raise ConfigError("init brings weights and size draws new ones, and both were given; give one")
     fresh = recipe.startswith(("vision", "pretrain"))
     start = start_from(init) if init else start_of_size(size or "tiny") if size or fresh else start_from("tiny")
+    if language is not None:
+        start = with_language(start, open_language(language))
     config = resolve(start, recipe, [*machine_settings(settings), *settings])
-    trainer = build_trainer(start, config, out, language, extra)
+    trainer = build_trainer(start, config, out, extra)
     for line in [trainer.place, *run_summary(start, config, trainer.step)]:
         tell(line)
     return trainer.run()
@@ -118,7 +129,6 @@ def build_trainer(
     start: Start,
     config: TrainConfig,
     out: Path,
-    language: Path | None = None,
     extra: ExtraLossesBuilder | None = None,
 ) -> Trainer:
     """Everything a recipe needs, ready to `run`."""
@@ -127,7 +137,7 @@ def build_trainer(
     start = replace(start, processor=processor)
     parallel = init_distributed(config.parallel, config.device)
     torch.manual_seed(config.seed)
-    learner = build_learner(start, config, language, extra)
+    learner = build_learner(start, config, extra)
     sources = open_sources(data, config.seed)
     collator = build_collator(config, processor, learner.extra)
     if config.objective == "preference" and config.preference.reference == "precomputed":
@@ -158,11 +168,9 @@ def with_budgets(processor: Processor, data: DataConfig) -> Processor:
     return Processor(processor.tokenizer, processor.settings.with_(**given)) if given else processor
 
 
-def build_learner(
-    start: Start, config: TrainConfig, language: Path | None = None, extra: ExtraLossesBuilder | None = None
-) -> Learner:
+def build_learner(start: Start, config: TrainConfig, extra: ExtraLossesBuilder | None = None) -> Learner:
     """Model, heads, adapters and reference of a config."""
-    model = build(start, config.seed, language)
+    model = build(start, config.seed)
     contrast = reference = None
     if config.objective == "contrastive":
         assert config.contrastive is not None

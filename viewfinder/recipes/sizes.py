@@ -13,6 +13,7 @@ from viewfinder.errors import CheckpointError
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.model.weights import load_model, read_tensors
 from viewfinder.processor.processor import Processor
+from viewfinder.recipes.language import LanguageModel, read_into
 from viewfinder.train.checkpoint import newest_state
 from viewfinder.train.checkpoint import read_tensors as read_state
 
@@ -43,12 +44,14 @@ SIZES: Mapping[str, ModelConfig] = {"300M": SMALL_OFFICIAL, **OFFICIAL_SIZES}
 
 @dataclass(frozen=True)
 class Start:
-    """Sizes and processor of a run, and the directory of its starting weights; None draws fresh ones."""
+    """Sizes and processor of a run, and the directory of its starting weights; None draws fresh ones. The weights of
+    the language model come from `language` where that is given, and the vocabulary too."""
 
     model: ModelConfig
     processor: Processor
     weights: Path | None = None
     states: Path | None = None
+    language: LanguageModel | None = None
 
 
 def start_of_size(name: str) -> Start:
@@ -80,14 +83,15 @@ def open_processor(directory: Path, **changes: int) -> Processor:
     return Processor.from_pretrained(directory, **changes)
 
 
-def build(start: Start, seed: int, language: Path | None = None) -> Qwen2_5_VL:
-    """The model of a start, in float32; `language` holds weights for the language model alone (Qwen2.5)."""
-    if start.weights is not None:
-        model = load_model(start.weights, dtype=torch.float32).requires_grad_(True)
-    else:
-        model = fresh(start.model, seed)
-    if language is not None:
-        read_language(model, language)
+def build(start: Start, seed: int) -> Qwen2_5_VL:
+    """The model of a start, in float32."""
+    if start.weights is not None and start.language is None:
+        return load_model(start.weights, dtype=torch.float32).requires_grad_(True)
+    model = fresh(start.model, seed)
+    if start.language is not None:
+        if start.weights is not None:
+            _read_tower(model, start.weights)
+        read_into(model, start.language)
     return model
 
 
@@ -108,29 +112,39 @@ def fresh(config: ModelConfig, seed: int) -> Qwen2_5_VL:
     return model
 
 
-def read_language(model: Qwen2_5_VL, directory: Path) -> None:
-    """Weights of a text-only Qwen2.5 checkpoint (the same names) into the language model.
+def with_language(start: Start, language: LanguageModel) -> Start:
+    """The tower of a start before another language model: its sizes, its vocabulary, and a merger of its width."""
+    token = language.tokenizer.token_id
+    ids = {
+        "image_token_id": token("<|image_pad|>"),
+        "video_token_id": token("<|video_pad|>"),
+        "vision_start_token_id": token("<|vision_start|>"),
+        "vision_end_token_id": token("<|vision_end|>"),
+        "bos_token_id": token("<|endoftext|>"),
+        "eos_token_id": token("<|im_end|>"),
+    }
+    vision = start.model.vision.model_copy(update={"out_hidden_size": language.config.hidden_size})
+    model = ModelConfig(vision=vision, text=language.config, **ids)
+    processor = Processor(language.tokenizer, start.processor.settings)
+    return Start(model, processor, start.weights, language=language)
 
-    Raises:
-        CheckpointError: a tensor is missing or has another shape.
-    """
-    wanted = {n: p for n, p in model.named_parameters() if not n.startswith("visual.")}
+
+def _read_tower(model: Qwen2_5_VL, directory: Path) -> None:
+    """The tower's weights; the merger's last layer stays as drawn where the language model has another width."""
     with torch.no_grad():
+        own = dict(model.named_parameters())
         for name, tensor in read_tensors(directory):
-            if name in wanted and wanted[name].shape == tensor.shape:
-                wanted.pop(name).copy_(tensor)
-    if wanted:
-        raise CheckpointError(
-            f"{directory} lacks {len(wanted)} tensors of this language model or has them in other shapes (first: "
-            f"{next(iter(wanted))}); give a checkpoint of the same size"
-        )
+            if name.startswith("visual.") and own[name].shape == tensor.shape:
+                own[name].copy_(tensor)
 
 
 def read_heads(heads: Mapping[str, torch.nn.Module], states: Path | None) -> None:
     """What an earlier run learnt in heads of the same shape, or of fewer questions (new ones stand at the end and begin
     as drawn): averaged where it kept averages, as its export is."""
     saved = newest_state(states) if states is not None and heads else None
-    for name, head in heads.items() if saved is not None else ():
+    if saved is None:
+        return
+    for name, head in heads.items():
         found = read_state(saved, f"average.heads.{name}.") or read_state(saved, f"weights.heads.{name}.")
         own = head.state_dict()
         if found and all(n in found and _begins(found[n], t) for n, t in own.items()):
