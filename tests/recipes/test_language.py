@@ -21,8 +21,9 @@ from viewfinder.inputs import ModelInputs
 from viewfinder.model.weights import load_model
 from viewfinder.processor.processor import Processor
 from viewfinder.recipes.language import open_language
-from viewfinder.recipes.run import train
+from viewfinder.recipes.run import resolve, train
 from viewfinder.recipes.sizes import build, start_from, with_language
+from viewfinder.recipes.summary import run_summary
 from viewfinder.train.config import ConfigError
 
 WIDTH, HEADS, KV, LAYERS, HIDDEN, THETA = 32, 4, 2, 2, 48, 5000.0
@@ -225,3 +226,10 @@ def test_a_lost_tensor_is_named(tmp_path: Path) -> None:
 def test_size_and_init_still_exclude_each_other(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="both were given"):
         train("sft", tmp_path / "run", [], init="tiny", size="tiny", language=as_directory(tmp_path / "text", "llama"))
+
+
+def test_a_run_says_where_its_language_model_comes_from(tmp_path: Path) -> None:
+    language = open_language(as_directory(tmp_path / "text", "qwen2"))
+    start = with_language(start_from(checkpoint(tmp_path / "start")), language)
+    config = resolve(start, "vision-align", QUICK)
+    assert f"the language model {language.source} behind a tower of the weights in" in run_summary(start, config, 0)[0]

@@ -13,6 +13,8 @@ def run_summary(start: Start, config: TrainConfig, step: int) -> list[str]:
         ]
     data = DataConfig.read(config.data)
     origin = f"the weights in {start.weights}" if start.weights is not None else "fresh weights"
+    if start.language is not None:
+        origin = f"the language model {start.language.source} behind a tower of {origin}"
     parts = "adapters of the language model (LoRA)" if config.lora is not None else "all weights"
     frozen = [name for name in ("tower", "merger") if not getattr(config.lr_scale, name)]
     but = f", but for the {' and '.join(frozen)}" if frozen and config.lora is None else ""
