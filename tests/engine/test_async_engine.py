@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+import numpy as np
 import torch
 
 from tests.conftest import random_model, small_config
@@ -230,6 +231,9 @@ class _Poisoned:
     """A constraint that breaks."""
 
     is_finished = False
+
+    def bits(self) -> np.ndarray:
+        raise RuntimeError("poison")
 
     def mask(self, logits: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("poison")
