@@ -5,8 +5,8 @@ import random
 import threading
 import time
 
-import pytest
 import numpy as np
+import pytest
 import torch
 
 from tests.conftest import random_model, small_config

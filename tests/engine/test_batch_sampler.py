@@ -21,28 +21,31 @@ VOCABULARY = 1200
 CONFIG = small_config(vocab_size=VOCABULARY)
 
 
-class EveryThird:
-    """A toy grammar: ids that leave a rest of 1, and nothing after its vocabulary of 900."""
+class Every:
+    """A toy grammar: ids that leave a rest of 1 by its step, and nothing after its vocabulary of 900."""
 
     is_finished = False
 
+    def __init__(self, step: int) -> None:
+        self.step = step
+
     def bits(self) -> np.ndarray:
-        return np.packbits(np.arange(900) % 3 == 1, bitorder="little")
+        return np.packbits(np.arange(900) % self.step == 1, bitorder="little")
 
     def mask(self, logits: torch.Tensor) -> torch.Tensor:
         places = torch.arange(len(logits))
-        return logits.where((places % 3 == 1) & (places < 900), float("-inf"))
+        return logits.where((places % self.step == 1) & (places < 900), float("-inf"))
 
     def accept(self, token_id: int) -> None:
-        assert token_id % 3 == 1
+        assert token_id % self.step == 1
 
     def forced(self, most: int) -> list[int]:
         return []
 
 
-def sampler_of(sampling: Sampling, *, grammar: bool = False, top: int = 0) -> Sampler:
+def sampler_of(sampling: Sampling, *, step: int = 0, top: int = 0) -> Sampler:
     inputs = random_inputs(CONFIG, [], num_text=5)
-    return Sampler(CONFIG, inputs, sampling, [4, 7], EveryThird() if grammar else None, None, top)
+    return Sampler(CONFIG, inputs, sampling, [4, 7], Every(step) if step else None, None, top)
 
 
 SETTINGS = st.builds(
@@ -62,12 +65,15 @@ SETTINGS = st.builds(
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows=st.lists(st.tuples(SETTINGS, st.booleans()), min_size=1, max_size=12), width=st.sampled_from([0.2, 4.0]))
+@given(
+    rows=st.lists(st.tuples(SETTINGS, st.sampled_from([0, 3, 21])), min_size=1, max_size=12),
+    width=st.sampled_from([0.2, 4.0]),
+)
 def test_tokens_and_log_probabilities_are_those_of_one_row_by_the_definition(
-    rows: list[tuple[Sampling, bool]], width: float
+    rows: list[tuple[Sampling, int]], width: float
 ) -> None:
-    together = [sampler_of(sampling, grammar=grammar) for sampling, grammar in rows]
-    alone = [sampler_of(sampling, grammar=grammar) for sampling, grammar in rows]
+    together = [sampler_of(sampling, step=step) for sampling, step in rows]
+    alone = [sampler_of(sampling, step=step) for sampling, step in rows]
     histories = [random_inputs(CONFIG, [], num_text=5).input_ids.tolist() for _ in rows]
     num_prompt = len(histories[0])
     generator = torch.Generator().manual_seed(len(rows))
@@ -106,7 +112,7 @@ def test_one_transfer_brings_all_rows_of_a_step() -> None:
     logits = 6 * torch.randn(len(kinds), VOCABULARY, generator=torch.Generator().manual_seed(2))
 
     def samplers() -> list[Sampler]:
-        return [sampler_of(kind, grammar=i % 2 == 0, top=i % 3) for i, kind in enumerate(kinds)]
+        return [sampler_of(kind, step=3 * (i % 2), top=i % 3) for i, kind in enumerate(kinds)]
 
     wanted = sample(turns_of(samplers()), logits)
     with PretendDevice() as device:
@@ -120,7 +126,7 @@ def test_one_transfer_brings_all_rows_of_a_step() -> None:
 def test_forced_tokens_are_told_with_their_log_probability_and_the_draw_of_their_place() -> None:
     logits = torch.randn(3, VOCABULARY, generator=torch.Generator().manual_seed(3))
     sampling = Sampling(temperature=1, seed=8)
-    together, alone = sampler_of(sampling, grammar=True), sampler_of(sampling, grammar=True)
+    together, alone = sampler_of(sampling, step=3), sampler_of(sampling, step=3)
     logits[:, together.placeholders] = float("-inf")
     (found,) = sample([Turn(together, 3, (1, 400))], logits)
     assert [token.id for token in found.tokens[:2]] == [1, 400]

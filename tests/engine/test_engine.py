@@ -1,7 +1,7 @@
 """The cached path against the oracle, under every way of choosing and of ending."""
 
-import pytest
 import numpy as np
+import pytest
 import torch
 
 from tests.packed import random_inputs

@@ -4,8 +4,8 @@ The order of the steps is that of the reference implementation and of vLLM (bias
 top-p), so equal settings mean equal distributions. A draw is one number in [0, 1) a token, from the generator of the
 sequence: the tokens stand in the order of their probability, and the one at that share of the sum is taken. Only the
 256 likeliest tokens are put in order; where the draw or the cut of top-p falls beyond them, the row is done once more
-with all. So the tokens of a request are the same whatever stands beside it, and on each device but for near ties.
-`engine.reference` has the definition.
+with 8,192, then with all. Where a grammar leaves few tokens, only those are looked at. So the tokens of a request are
+the same whatever stands beside it, and on each device but for near ties. `engine.reference` has the definition.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,10 +19,11 @@ from torch import Tensor
 from viewfinder.engine.sampler import FinishReason, Sampler, Token
 from viewfinder.errors import CheckpointError
 
-_CANDIDATES = 256
-_CPU_ROWS = 8
+_CANDIDATES = (256, 8192)
+_FEW = 256
+_CPU_ROWS = 4
 """Rows at a time on a CPU, whose caches hold no more."""
-_NO_FLOOR = float("-inf")
+_MINUS = float("-inf")
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,18 @@ class Sampled:
 
 @dataclass(frozen=True)
 class _Row:
-    """One row of logits. A forced token has its `reason` already, for the grammar went on to the next one."""
+    """One row of logits: which tokens may come next (None: all), as `Constraint.bits` and, where they are few, by id.
+
+    A forced token has its `reason` already, for the grammar went on to the next one.
+    """
 
     at: int
     sampler: Sampler
     draw: float
-    forced: int = -1
-    reason: FinishReason | None = None
     bits: np.ndarray | None = None
+    few: np.ndarray | None = None
+    is_forced: bool = False
+    reason: FinishReason | None = None
 
 
 def sample(turns: Sequence[Turn], logits: Float[Tensor, "K V"]) -> list[Sampled]:
@@ -78,10 +83,15 @@ def _rows(turn: Turn, at: int) -> Iterator[_Row]:
     for i in range(turn.num_rows):
         draw = sampler.draw()
         if i == len(turn.forced):
-            yield _Row(at + i, sampler, draw, bits=sampler.bits())
+            bits = sampler.bits()
+            allowed = None if bits is None else np.unpackbits(bits, bitorder="little").view(np.bool_)
+            few = allowed is not None and np.count_nonzero(allowed) <= _FEW
+            yield _Row(at + i, sampler, draw, bits, np.flatnonzero(allowed) if few else None)
             return
-        reason = sampler.accept(turn.forced[i])
-        yield _Row(at + i, sampler, draw, turn.forced[i], reason)
+        token_id = turn.forced[i]
+        reason = sampler.accept(token_id)
+        only = np.packbits(np.arange(token_id + 1) == token_id, bitorder="little")
+        yield _Row(at + i, sampler, draw, only, np.array([token_id]), is_forced=True, reason=reason)
         if reason is not None:
             return
 
@@ -93,7 +103,7 @@ def _sampled(rows: Sequence[_Row], chosen: Sequence[list[float]], error: Excepti
         if logprob != logprob:  # token 0 without end would be the answer
             return Sampled(tuple(tokens), _no_number())
         try:
-            reason = row.sampler.accept(token_id) if row.forced < 0 else row.reason
+            reason = row.reason if row.is_forced else row.sampler.accept(token_id)
         except Exception as refused:
             return Sampled(tuple(tokens), refused)
         half = len(top) // 2
@@ -114,15 +124,16 @@ def _chosen(logits: Float[Tensor, "K V"], rows: Sequence[_Row]) -> list[list[flo
     if not rows:
         return []
     size = _CPU_ROWS if logits.device.type == "cpu" else len(rows)
-    widest = max(_CANDIDATES, *(row.sampler.sampling.top_k + 1 for row in rows))
-    found: list[list[float]] = []
-    for part in (rows[i : i + size] for i in range(0, len(rows), size)):
-        found += _choose(_of(logits, part), part, widest).tolist()  # type: ignore[arg-type]
-    unsure = [i for i, (_, logprob, is_sure, *_) in enumerate(found) if not is_sure and logprob == logprob]
-    if unsure:
-        again = [rows[i] for i in unsure]
-        for i, row in zip(unsure, _choose(_of(logits, again), again, logits.shape[1]).tolist(), strict=True):
-            found[i] = row  # type: ignore[assignment]
+    top_k = max(row.sampler.sampling.top_k for row in rows)
+    found: list[list[float]] = [[]] * len(rows)
+    left = sorted(range(len(rows)), key=lambda i: rows[i].few is None)
+    for candidates in (*_CANDIDATES, logits.shape[1]):
+        for part in (left[i : i + size] for i in range(0, len(left), size)):
+            these = [rows[i] for i in part]
+            chosen = _choose(_of(logits, these), these, min(max(candidates, top_k + 1), logits.shape[1])).tolist()
+            for i, row in zip(part, chosen, strict=True):
+                found[i] = row  # type: ignore[assignment]
+        left = [i for i in left if not found[i][2] and found[i][1] == found[i][1]]  # a row of NaN stays one
     return found
 
 
@@ -136,40 +147,83 @@ def _of(logits: Tensor, rows: Sequence[_Row]) -> Tensor:
 def _choose(logits: Float[Tensor, "K V"], rows: Sequence[_Row], candidates: int) -> Float[Tensor, "K C"]:
     device = logits.device
     placeholders = torch.tensor(rows[0].sampler.placeholders).to(device)
-    settings = torch.tensor([_settings(row) for row in rows], dtype=torch.float64).to(device)
-    forced, is_greedy = settings[:, 0].long(), settings[:, 1] > 0
-    scores = logits.float().index_fill(1, placeholders, float("-inf"))
-    total = scores.logsumexp(-1, keepdim=True)
-    most = min(logits.shape[1], max(row.sampler.top_logprobs for row in rows))
-    top = scores.topk(most) if most else None
-    _forbid(scores, rows)
+    settings = torch.tensor([_settings(row.sampler, row.draw) for row in rows], dtype=torch.float64).to(device)
+    scores = logits.float().index_fill(1, placeholders, _MINUS)
+    logprobs = scores.log_softmax(-1)
     _adjust(scores, rows, settings)
-    greedy, sampled = (any(row.sampler.is_greedy is kind for row in rows) for kind in (True, False))
-    ids = scores.argmax(-1) if greedy else forced
-    is_sure = torch.ones_like(forced)
-    if sampled:
-        drawn, sure = _draw(scores, settings[:, 2:7], min(candidates, logits.shape[1]))
-        ids, is_sure = torch.where(is_greedy, ids, drawn), (sure | is_greedy | (forced >= 0)).long()
-    ids = torch.where(forced < 0, ids, forced)[:, None]
-    columns = [ids, logits.gather(1, ids).float() - total, is_sure[:, None]]
-    columns += [] if top is None else [top.indices, top.values - total]
+    ids, is_sure = _pick(scores, rows, settings, candidates)
+    most = min(logits.shape[1], max(row.sampler.top_logprobs for row in rows))
+    top = logprobs.topk(most) if most else None
+    columns = [ids, logprobs.gather(1, ids), is_sure, *(() if top is None else (top.indices, top.values))]
     return torch.cat([column.double() for column in columns], 1)
 
 
-def _settings(row: _Row) -> tuple[float, ...]:
-    sampling, is_greedy = row.sampler.sampling, row.sampler.is_greedy
+def _settings(sampler: Sampler, draw: float) -> tuple[float, ...]:
+    sampling, is_greedy = sampler.sampling, sampler.is_greedy
     return (
-        row.forced,
         is_greedy,
         1.0 if is_greedy else sampling.temperature,
         sampling.min_p,
         max(0, sampling.top_k),
         sampling.top_p if sampling.top_p < 1 else float("inf"),
-        row.draw,
+        draw,
         sampling.repetition_penalty,
         sampling.presence_penalty,
         sampling.frequency_penalty,
     )
+
+
+def _adjust(scores: Float[Tensor, "K V"], rows: Sequence[_Row], settings: Float[Tensor, "K S"]) -> None:
+    """Bias and penalties, of the tokens that they concern only.
+
+    With `presence_penalty=0.5`, `frequency_penalty=0.1` and an answer `a b a` so far, 0.7 is taken from the logit of a
+    and 0.6 from that of b; the prompt counts for the repetition penalty only (CTRL, arXiv 1909.05858).
+    """
+    tables = [row.sampler.adjustments.rows[: None if not row.is_forced else 0] for row in rows]
+    if not any(map(len, tables)):
+        return
+    places = np.repeat(np.arange(len(rows), dtype=np.float32), [len(table) for table in tables])
+    table = torch.from_numpy(np.column_stack([places, np.concatenate(tables)])).to(scores.device)
+    place, ids, (seen, times, bias) = table[:, 0].long(), table[:, 1].long(), table[:, 2:].unbind(1)
+    repetition, presence, frequency = settings[:, 6:].float().index_select(0, place).unbind(1)
+    repetition = torch.where(seen > 0, repetition, 1.0)
+    values = scores[place, ids] + bias
+    values = torch.where(values > 0, values / repetition, values * repetition)
+    taken = torch.where(times > 0, presence + frequency * times, 0.0)
+    scores.index_put_((place, ids), values - taken)
+
+
+def _pick(
+    scores: Float[Tensor, "K V"], rows: Sequence[_Row], settings: Float[Tensor, "K S"], candidates: int
+) -> tuple[Int[Tensor, "K 1"], Tensor]:
+    """The tokens, and whether more candidates would give the same ones. `scores` is written over."""
+    is_greedy, temperature = settings[:, :1] > 0, settings[:, 1:2].float()
+    if all(row.few is not None for row in rows):
+        ids = _padded([row.few for row in rows if row.few is not None]).to(scores.device)
+        values = scores.gather(1, ids.clamp(min=0)).masked_fill(ids < 0, _MINUS)
+        values, order = (values / temperature).sort(stable=True, dim=-1, descending=True)
+        drawn, is_sure = _draw(values.double(), settings[:, 2:], None)
+        drawn = order.gather(1, torch.where(is_greedy, 0, drawn))
+        return ids.gather(1, drawn), is_sure
+    _forbid(scores, rows)
+    likeliest = scores.argmax(-1, keepdim=True) if any(row.sampler.is_greedy for row in rows) else None
+    if likeliest is not None and all(row.sampler.is_greedy for row in rows):
+        return likeliest, torch.ones_like(is_greedy)
+    values, ids = scores.div_(temperature).topk(candidates)
+    all_odds = 1 / scores.softmax(-1).amax(-1, keepdim=True) if candidates < scores.shape[1] else None
+    drawn, is_sure = _draw(values.double(), settings[:, 2:], all_odds)
+    drawn = ids.gather(1, drawn)
+    if likeliest is not None:
+        drawn = torch.where(is_greedy, likeliest, drawn)
+    return drawn, is_sure | is_greedy
+
+
+def _padded(few: Sequence[np.ndarray]) -> Int[Tensor, "K C"]:
+    """Ids of each row, and -1 behind them."""
+    ids = np.full((len(few), max(map(len, few))), -1)
+    for line, known in zip(ids, few, strict=True):
+        line[: len(known)] = known
+    return torch.from_numpy(ids)
 
 
 def _forbid(scores: Float[Tensor, "K V"], rows: Sequence[_Row]) -> None:
@@ -184,52 +238,27 @@ def _forbid(scores: Float[Tensor, "K V"], rows: Sequence[_Row]) -> None:
             line[: len(known)], line[len(known) :] = known, 0
     bit = torch.tensor([1 << i for i in range(8)], dtype=torch.uint8).to(scores.device)
     forbidden = (torch.from_numpy(packed).to(scores.device)[:, :, None] & bit) == 0
-    scores.masked_fill_(forbidden.flatten(1)[:, :width], float("-inf"))
-
-
-def _adjust(scores: Float[Tensor, "K V"], rows: Sequence[_Row], settings: Float[Tensor, "K S"]) -> None:
-    """Bias and penalties, of the tokens that they concern only.
-
-    With `presence_penalty=0.5`, `frequency_penalty=0.1` and an answer `a b a` so far, 0.7 is taken from the logit of a
-    and 0.6 from that of b; the prompt counts for the repetition penalty only (CTRL, arXiv 1909.05858).
-    """
-    tables = [row.sampler.adjustments.rows if row.forced < 0 else _NOTHING for row in rows]
-    if not any(map(len, tables)):
-        return
-    places = np.repeat(np.arange(len(rows), dtype=np.float32), [len(table) for table in tables])
-    table = torch.from_numpy(np.column_stack([places, np.concatenate(tables)])).to(scores.device)
-    place, ids, (seen, times, bias) = table[:, 0].long(), table[:, 1].long(), table[:, 2:].unbind(1)
-    repetition, presence, frequency = settings[:, 7:].float().index_select(0, place).unbind(1)
-    repetition = torch.where(seen > 0, repetition, 1.0)
-    values = scores[place, ids] + bias
-    values = torch.where(values > 0, values / repetition, values * repetition)
-    taken = torch.where(times > 0, presence + frequency * times, 0.0)
-    scores.index_put_((place, ids), values - taken)
-
-
-_NOTHING = np.zeros((0, 4), np.float32)
+    scores.masked_fill_(forbidden.flatten(1)[:, :width], _MINUS)
 
 
 def _draw(
-    scores: Float[Tensor, "K V"], settings: Float[Tensor, "K 5"], candidates: int
-) -> tuple[Int[Tensor, " K"], Tensor]:
-    """A token for each row by temperature, min-p, top-k and top-p, and whether it would be the same with all tokens.
+    values: Float[Tensor, "K C"], settings: Float[Tensor, "K S"], all_odds: Float[Tensor, "K 1"] | None
+) -> tuple[Int[Tensor, "K 1"], Tensor]:
+    """The place of the token drawn among the likeliest, whose logits are `values`, by min-p, top-k and top-p; and
+    whether it would be the same among all, whose odds to the likeliest sum to `all_odds` (None: these are all).
 
     With probabilities [0.5, 0.3, 0.15, 0.05] and `top_p=0.7` the first two are kept: the smallest set whose sum reaches
     0.7. A draw of 0.6 is at 0.48 of their 0.8, so it takes the first; one of 0.7 is at 0.56 and takes the second. Sums
     are in double precision: in single, a flat row of 150,000 tokens would end elsewhere.
     """
-    temperature, min_p, top_k, top_p, draw = settings[:, :, None].unbind(1)
-    scores.div_(temperature.float())
-    values, ids = scores.topk(candidates)
-    highest, values = values[:, :1], values.double()
-    likeliest = values[:, :1]
-    last = values.gather(1, (top_k.long() - 1).clamp(0, candidates - 1))
-    floor = torch.maximum(torch.where(top_k > 0, last, _NO_FLOOR), likeliest + min_p.log())
+    min_p, top_k, top_p, draw = settings[:, :4, None].unbind(1)
+    likeliest, least = values[:, :1], values[:, -1:]
+    last = values.gather(1, (top_k.long() - 1).clamp(0, values.shape[1] - 1))
+    floor = torch.maximum(torch.where(top_k > 0, last, _MINUS), likeliest + min_p.log())
     odds = torch.where(values >= floor, (values - likeliest).exp(), 0.0)
-    is_whole = (values[:, -1:] < floor) | values[:, -1:].isneginf() | (candidates == scores.shape[1])
-    all_odds = scores.sub_(highest).exp_().sum(-1, keepdim=True, dtype=torch.float64)
-    share = odds / torch.where(is_whole, odds.sum(-1, keepdim=True), all_odds)
+    is_whole = (least < floor) | least.isneginf() if all_odds is not None else torch.ones_like(least, dtype=torch.bool)
+    whole = odds.sum(-1, keepdim=True)
+    share = odds / (whole if all_odds is None else torch.where(is_whole, whole, all_odds))
     kept = share.cumsum(-1) - share < top_p
     share = torch.where(kept, share, 0.0)
     mass = share.cumsum(-1)
@@ -237,5 +266,4 @@ def _draw(
     is_cut = is_whole | (has_no_floor & ~kept[:, -1:])
     target = draw * torch.where(is_cut, mass[:, -1:], 1.0)
     place = torch.minimum((mass <= target).sum(-1, keepdim=True), (share > 0).sum(-1, keepdim=True) - 1).clamp(min=0)
-    is_sure = is_cut | (has_no_floor & top_p.isinf() & (target < mass[:, -1:]))
-    return ids.gather(1, place).squeeze(1), is_sure.squeeze(1)
+    return place, is_cut | (has_no_floor & top_p.isinf() & (target < mass[:, -1:]))

@@ -160,7 +160,9 @@ class Adjustments:
         self._counts_answer, seen = any(wanted), set(prompt) if wanted[0] else set[int]()
         ids = sorted({*seen, *sampling.logit_bias})
         self._place = {i: at for at, i in enumerate(ids)}
-        self._rows = np.array([(i, i in seen, 0, sampling.logit_bias.get(i, 0)) for i in ids], np.float32).reshape(-1, 4)
+        self._rows = np.array([(i, i in seen, 0, sampling.logit_bias.get(i, 0)) for i in ids], np.float32).reshape(
+            -1, 4
+        )
 
     @property
     def rows(self) -> np.ndarray:
