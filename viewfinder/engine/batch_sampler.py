@@ -22,7 +22,7 @@ from viewfinder.errors import CheckpointError
 _CANDIDATES = (256, 8192)
 _FEW = 256
 _CPU_ROWS = 4
-"""Rows at a time on a CPU, whose caches hold no more."""
+"""Rows with few tokens at a time on a CPU; of others, its caches hold one."""
 _MINUS = float("-inf")
 
 
@@ -123,18 +123,27 @@ def _chosen(logits: Float[Tensor, "K V"], rows: Sequence[_Row]) -> list[list[flo
     """For each row its token, log probability, 1 if the choice is sure, and the likeliest ids and log probabilities."""
     if not rows:
         return []
-    size = _CPU_ROWS if logits.device.type == "cpu" else len(rows)
     top_k = max(row.sampler.sampling.top_k for row in rows)
     found: list[list[float]] = [[]] * len(rows)
-    left = sorted(range(len(rows)), key=lambda i: rows[i].few is None)
+    left = list(range(len(rows)))
     for candidates in (*_CANDIDATES, logits.shape[1]):
-        for part in (left[i : i + size] for i in range(0, len(left), size)):
+        for part in _parts(left, rows, logits.device):
             these = [rows[i] for i in part]
             chosen = _choose(_of(logits, these), these, min(max(candidates, top_k + 1), logits.shape[1])).tolist()
             for i, row in zip(part, chosen, strict=True):
                 found[i] = row  # type: ignore[assignment]
         left = [i for i in left if not found[i][2] and found[i][1] == found[i][1]]  # a row of NaN stays one
     return found
+
+
+def _parts(left: Sequence[int], rows: Sequence[_Row], device: torch.device) -> Iterator[Sequence[int]]:
+    """Rows that are done together: all of them on a GPU."""
+    if device.type != "cpu":
+        yield from [left] if left else []
+        return
+    few = [i for i in left if rows[i].few is not None]
+    yield from (few[i : i + _CPU_ROWS] for i in range(0, len(few), _CPU_ROWS))
+    yield from ([i] for i in left if rows[i].few is None)
 
 
 def _of(logits: Tensor, rows: Sequence[_Row]) -> Tensor:
@@ -210,7 +219,9 @@ def _pick(
     if likeliest is not None and all(row.sampler.is_greedy for row in rows):
         return likeliest, torch.ones_like(is_greedy)
     values, ids = scores.div_(temperature).topk(candidates)
-    all_odds = 1 / scores.softmax(-1).amax(-1, keepdim=True) if candidates < scores.shape[1] else None
+    all_odds = None
+    if candidates < scores.shape[1]:
+        all_odds = scores.sub_(values[:, :1]).exp_().sum(-1, keepdim=True, dtype=torch.float64)
     drawn, is_sure = _draw(values.double(), settings[:, 2:], all_odds)
     drawn = ids.gather(1, drawn)
     if likeliest is not None:

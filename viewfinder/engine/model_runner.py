@@ -171,7 +171,7 @@ class ModelRunner:
             sampled += [bounds[-1] + i - start for i in _sampled(part)]
             bounds.append(len(ids))
         inputs = ModelInputs(
-            input_ids=torch.tensor(ids, device=device),
+            input_ids=torch.tensor(ids),  # on the CPU, where their media are counted without waiting
             position_ids=torch.cat(positions, dim=1).to(device),
             cu_seqlens=torch.tensor(bounds, dtype=torch.int32),
             rope_deltas=(0,) * len(ready),
