@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from beside import arguments, beside, report
 
@@ -51,11 +52,14 @@ class Timed:
         self._grammar = grammar
         self.seconds = 0.0
 
-    def mask(self, logits: torch.Tensor) -> torch.Tensor:
+    def bits(self) -> np.ndarray:
         start = time.perf_counter()
-        masked = self._grammar.mask(logits)
+        bits = self._grammar.bits()
         self.seconds += time.perf_counter() - start
-        return masked
+        return bits
+
+    def mask(self, logits: torch.Tensor) -> torch.Tensor:
+        return self._grammar.mask(logits)
 
     def accept(self, token_id: int) -> None:
         start = time.perf_counter()

@@ -9,12 +9,15 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 CUDA, _STAND_IN = torch.device("cuda:0"), torch.device("meta")
 _COPIES = {"aten::_to_copy", "aten::copy_", "aten::_copy_from"}
+_ONE_KERNEL = {F.rms_norm, F.scaled_dot_product_attention}
+_NO_KERNEL = {"aten::empty", "aten::empty_like", "aten::new_empty", "aten::detach", "aten::_unsafe_view", "aten::alias"}
 _CPU_INDICES = {"aten::index", "aten::index_put_", "aten::index_put", "aten::_index_put_impl_"}
 
 
@@ -49,11 +52,15 @@ class PretendTensor(Tensor):
 
 
 class PretendDevice:
-    """`syncs` counts, by operation, how often the host waited for the device."""
+    """`syncs` counts, by operation, how often the host waited for the device; `launches` the kernels that it started.
+
+    Norms and attention count as one, which they are on a GPU (`_fused_rms_norm`, a fused kernel for attention).
+    """
 
     def __init__(self) -> None:
         self.syncs: Counter[str] = Counter()
-        self._modes = (_Named(), _Dispatch(self.syncs))
+        self.launches: Counter[str] = Counter()
+        self._modes = (_Named(self.launches), _Dispatch(self.syncs, self.launches))
 
     def __enter__(self) -> Self:
         for mode in self._modes:
@@ -68,10 +75,20 @@ class PretendDevice:
 class _Named(TorchFunctionMode):
     """cuda as an argument is the stand-in before PyTorch, which would look for a driver, sees it."""
 
+    def __init__(self, launches: Counter[str]) -> None:
+        super().__init__()
+        self.launches = launches
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if getattr(func, "__name__", "") in ("__get__", "__set__"):
             return func(*args, **(kwargs or {}))
         args, kwargs = tree_map(_stand_in, (args, kwargs or {}))
+        if func in _ONE_KERNEL and isinstance(args[0], PretendTensor):
+            before = self.launches.copy()
+            made = func(*args, **kwargs)
+            self.launches.clear()
+            self.launches.update(before + Counter([func.__name__]))  # not the parts of which it is made on a CPU
+            return made
         if func is torch.tensor and kwargs.get("device") == _STAND_IN:  # it fills a tensor without dispatch
             return PretendTensor(func(*args, **{**kwargs, "device": "cpu"}))
         return func(*args, **kwargs)
@@ -83,12 +100,20 @@ def _stand_in(value: Any) -> Any:
 
 
 class _Dispatch(TorchDispatchMode):
-    def __init__(self, syncs: Counter[str]) -> None:
+    def __init__(self, syncs: Counter[str], launches: Counter[str]) -> None:
         super().__init__()
-        self.syncs = syncs
+        self.syncs, self.launches = syncs, launches
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return _run(func, args, kwargs or {}, self.syncs)
+        made = _run(func, args, kwargs or {}, self.syncs)
+        parts = made if isinstance(made, tuple | list) else [made]
+        if (
+            any(isinstance(part, PretendTensor) for part in parts)
+            and not func.is_view
+            and func._schema.name not in _NO_KERNEL
+        ):
+            self.launches[func._schema.name] += 1
+        return made
 
 
 def _run(func: Any, args: Any, kwargs: dict[str, Any], syncs: Counter[str]) -> Any:

@@ -5,6 +5,7 @@ import random
 import threading
 import time
 
+import numpy as np
 import pytest
 import torch
 
@@ -230,6 +231,9 @@ class _Poisoned:
     """A constraint that breaks."""
 
     is_finished = False
+
+    def bits(self) -> np.ndarray:
+        raise RuntimeError("poison")
 
     def mask(self, logits: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("poison")

@@ -1,5 +1,6 @@
 """The cached path against the oracle, under every way of choosing and of ending."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -57,6 +58,9 @@ class _OnlyEven:
 
     def __init__(self) -> None:
         self.seen: list[int] = []
+
+    def bits(self) -> np.ndarray:
+        return np.full(999, 0b01010101, np.uint8)
 
     def mask(self, logits: torch.Tensor) -> torch.Tensor:
         masked = logits.clone()

@@ -111,7 +111,7 @@ def counted(engine: Engine, run: Callable[[], list[Token]]) -> tuple[int, list[T
 @pytest.mark.parametrize(("name", "most"), [("boxes", 0.6), ("points", 0.55), ("count", 0.55), ("schema", 0.55)])
 def test_what_is_forced_costs_no_pass_of_its_own(engine: Engine, name: str, most: float) -> None:
     inputs = random_inputs(engine.model.config, [])
-    sampling = Sampling(max_new_tokens=400, temperature=1.0, seed=5)
+    sampling = Sampling(max_new_tokens=400, temperature=1.0, seed=4)
     number, tokens = counted(
         engine,
         lambda: list(

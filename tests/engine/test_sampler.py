@@ -12,31 +12,35 @@ from hypothesis import strategies as st
 from tests.conftest import random_model, small_config
 from tests.packed import random_inputs
 from viewfinder.engine import engine, reference
-from viewfinder.engine.sampler import adjusted, choose, distribution, penalize_repetition
+from viewfinder.engine.reference import adjusted, choose, distribution, penalize_repetition
 from viewfinder.errors import MessageError
 from viewfinder.messages import Sampling
 
 LOGITS = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
 
 
+def probabilities(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+    return distribution(logits, sampling).float()
+
+
 def test_top_p_keeps_the_smallest_set_that_reaches_it() -> None:
-    found = distribution(LOGITS, Sampling(temperature=1, top_p=0.7))
+    found = probabilities(LOGITS, Sampling(temperature=1, top_p=0.7))
     torch.testing.assert_close(found, torch.tensor([0.625, 0.375, 0, 0]))
 
 
 @pytest.mark.parametrize(("top_k", "kept"), [(3, [0.5, 0.3, 0.15, 0]), (-1, [0.5, 0.3, 0.15, 0.05])])
 def test_top_k(top_k: int, kept: list[float]) -> None:
-    found = distribution(LOGITS, Sampling(temperature=1, top_k=top_k))
+    found = probabilities(LOGITS, Sampling(temperature=1, top_k=top_k))
     torch.testing.assert_close(found, torch.tensor(kept) / sum(kept))
 
 
 def test_min_p_is_a_share_of_the_likeliest() -> None:
-    found = distribution(LOGITS, Sampling(temperature=1, min_p=0.31))
+    found = probabilities(LOGITS, Sampling(temperature=1, min_p=0.31))
     torch.testing.assert_close(found, torch.tensor([0.625, 0.375, 0, 0]))
 
 
 def test_temperature_sharpens() -> None:
-    found = distribution(LOGITS, Sampling(temperature=0.5))
+    found = probabilities(LOGITS, Sampling(temperature=0.5))
     squares = torch.tensor([0.25, 0.09, 0.0225, 0.0025])
     torch.testing.assert_close(found, squares / squares.sum())
 
@@ -48,7 +52,7 @@ def test_penalty_divides_positive_and_multiplies_negative_logits_once() -> None:
 
 @pytest.mark.parametrize("sampling", [Sampling(temperature=1e-6), Sampling(temperature=1, top_p=0)])
 def test_the_official_temperature_and_no_mass_are_greedy(sampling: Sampling) -> None:
-    assert choose(LOGITS, sampling, [], 0, None) == 0
+    assert choose(LOGITS, sampling, [], 0, 0.9) == 0
 
 
 def by_definition(logits: list[float], sampling: Sampling, prompt: list[int], answer: list[int]) -> list[float]:

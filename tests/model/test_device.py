@@ -9,11 +9,13 @@ import torch
 from tests.conftest import random_model, small_config
 from tests.packed import random_inputs
 from tests.pretend_device import PretendDevice, PretendTensor
-from viewfinder.engine.engine import EngineCore
+from viewfinder.engine.engine import EngineCore, generate
 from viewfinder.engine.sampler import Sampler
 from viewfinder.engine.scheduler import EngineConfig
 from viewfinder.messages import Sampling
+from viewfinder.model import Qwen2_5_VL
 from viewfinder.model.layers import Linear
+from viewfinder.model.lora import adapted_layers, add_adapters, merge_adapters
 from viewfinder.model.native import narrow_matvec, narrow_rows
 
 GRIDS = ([(1, 4, 6)], [], [(2, 4, 4)])
@@ -70,3 +72,51 @@ def test_a_layer_on_the_meta_device_gives_shapes() -> None:
     layer = Linear(64, 32).to("meta", torch.bfloat16)
     with torch.no_grad():
         assert layer(torch.empty(1, 64, dtype=torch.bfloat16, device="meta")).shape == (1, 32)
+
+
+@pytest.mark.parametrize("requests", [1, 5])
+def test_a_step_of_decoding_stays_within_its_budget(requests: int) -> None:
+    """14 launches a layer and one wait a step, whatever is sampled; what one layer more adds is what a layer takes."""
+
+    def counts(layers: int) -> tuple[int, int]:
+        config = small_config(vocab_size=300)
+        config = config.model_copy(update={"text": config.text.model_copy(update={"num_hidden_layers": layers})})
+        model = random_model(config).to("cuda")
+        model.join_projections()
+        core = EngineCore(model, EngineConfig(cache_bytes=1 << 20, block_size=4))
+        for i in range(requests):
+            inputs = random_inputs(config, [], num_text=6, seed=i)
+            sampling = Sampling(max_new_tokens=8, temperature=i % 2, top_p=0.9, repetition_penalty=1.1, seed=i)
+            core.scheduler.add(core.runner.make_sequence(inputs, Sampler(config, inputs, sampling, ())))
+        core.step(), core.step()
+        device.syncs.clear(), device.launches.clear()
+        assert all(output.error is None for output in core.step())
+        return sum(device.launches.values()), sum(device.syncs.values())
+
+    with PretendDevice() as device:
+        (fewer, _), (more, syncs) = counts(3), counts(4)
+    assert more - fewer <= 14
+    assert syncs <= 3
+
+
+def test_joined_projections_change_no_token_no_name_and_no_weight() -> None:
+    config = small_config(vocab_size=300)
+    plain, joined = random_model(config), random_model(config)
+    joined.join_projections()
+    assert [(n, p.shape) for n, p in joined.named_parameters()] == [(n, p.shape) for n, p in plain.named_parameters()]
+    torch.testing.assert_close(joined.state_dict(), plain.state_dict(), atol=0, rtol=0)
+    inputs = random_inputs(config, [(1, 4, 6)], num_text=5)
+
+    def tokens(model: Qwen2_5_VL) -> list[int]:
+        return [token.id for token in generate(model, inputs, Sampling(max_new_tokens=6), eos_token_ids=())]
+
+    assert tokens(joined) == tokens(plain)
+    for model in (plain, joined):  # an adapter goes on one of the joined layers
+        add_adapters(model, 2, 4.0, ["k_proj"])
+        with torch.no_grad():
+            for layer in adapted_layers(model).values():
+                layer.lora_A.fill_(0.3), layer.lora_B.fill_(0.2)
+    assert tokens(joined) == tokens(plain) != tokens(random_model(config))
+    merge_adapters(joined)
+    assert all(layer.is_current for layer in joined.model.fused or [])
+    assert tokens(joined) == tokens(plain)

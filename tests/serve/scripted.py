@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from tests.conftest import random_model, small_config
@@ -30,10 +31,11 @@ class Forced:
     def __init__(self, ids: Sequence[int]) -> None:
         self.ids, self.at = ids, 0
 
+    def bits(self) -> np.ndarray:
+        return np.packbits(np.arange(self.ids[self.at] + 1) == self.ids[self.at], bitorder="little")
+
     def mask(self, logits: torch.Tensor) -> torch.Tensor:
-        only = torch.full_like(logits, float("-inf"))
-        only[self.ids[self.at]] = 0.0
-        return only
+        raise AssertionError("for the oracle only")
 
     def accept(self, token_id: int) -> None:
         assert token_id == self.ids[self.at]

@@ -97,8 +97,8 @@ class TokenGrammar:
         self._vocab_size = vocab_size
         self._bits = np.zeros((vocab_size + 31) // 32, dtype=np.int32)
 
-    def allowed(self) -> Bool[np.ndarray, " V"]:
-        """For each token of the vocabulary, whether it may come next (ends of answer included).
+    def bits(self) -> np.ndarray:
+        """Which tokens may come next (ends of answer included), as uint8: one bit for each id, the lowest first.
 
         Raises:
             GrammarError: the grammar has grown too complex to go on.
@@ -108,7 +108,11 @@ class TokenGrammar:
             raise GrammarError(
                 f"the grammar cannot be followed further ({_first_line(self._matcher.get_error())}); simplify it"
             )
-        return np.unpackbits(self._bits.view(np.uint8), count=self._vocab_size, bitorder="little").view(np.bool_)
+        return self._bits.view(np.uint8)
+
+    def allowed(self) -> Bool[np.ndarray, " V"]:
+        """For each token of the vocabulary, whether it may come next; raises as `bits`."""
+        return np.unpackbits(self.bits(), count=self._vocab_size, bitorder="little").view(np.bool_)
 
     def mask(self, logits: Float[Tensor, " V"]) -> Float[Tensor, " V"]:
         """A copy of `logits` with -inf for every token that may not come next.

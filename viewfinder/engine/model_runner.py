@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from viewfinder.engine.batch_sampler import Turn, sample
 from viewfinder.engine.sampler import Sampler, Token
 from viewfinder.engine.scheduler import EngineConfig, Scheduled
 from viewfinder.engine.sequence import Piece, PieceKey, Sequence, media_hashes, pieces_of
@@ -100,11 +101,7 @@ class ModelRunner:
             else:
                 yield StepOutput(ready[0].sequence, error=error)
             return
-        at = 0
-        for part in ready:
-            count = len(_sampled(part))
-            yield self._sample(part, logits[at : at + count])
-            at += count
+        yield from _sample(ready, logits)
 
     def _encode(self, scheduled: list[Scheduled]) -> tuple[list[Scheduled], list[StepOutput]]:
         """Features for the step, as many as one may take; a part ends before what is not yet seen."""
@@ -174,7 +171,7 @@ class ModelRunner:
             sampled += [bounds[-1] + i - start for i in _sampled(part)]
             bounds.append(len(ids))
         inputs = ModelInputs(
-            input_ids=torch.tensor(ids, device=device),
+            input_ids=torch.tensor(ids),  # on the CPU, where their media are counted without waiting
             position_ids=torch.cat(positions, dim=1).to(device),
             cu_seqlens=torch.tensor(bounds, dtype=torch.int32),
             rope_deltas=(0,) * len(ready),
@@ -187,19 +184,20 @@ class ModelRunner:
             logits_at=torch.tensor(sampled, dtype=torch.int64, device=device),
         )
 
-    def _sample(self, part: Scheduled, logits: Tensor) -> StepOutput:
-        sequence, tokens = part.sequence, list[Token]()
-        history = sequence.token_ids[: sequence.num_chosen_tokens]
-        try:
-            for row in logits:
-                tokens.append(sequence.sampler.sample(row, history))
-                history.append(tokens[-1].id)
-                if tokens[-1].finish_reason is not None:
-                    break
-        except Exception as error:
-            _raise_if_lost(error)
-            return StepOutput(sequence, part.num_tokens, tuple(tokens), error)
-        return StepOutput(sequence, part.num_tokens, tuple(tokens))
+
+def _sample(ready: list[Scheduled], logits: Tensor) -> list[StepOutput]:
+    turns: list[Turn] = []
+    for part in ready:
+        sequence = part.sequence
+        turns.append(Turn(sequence.sampler, len(_sampled(part)), sequence.token_ids[sequence.num_chosen_tokens :]))
+    try:
+        return [
+            StepOutput(part.sequence, part.num_tokens, sampled.tokens, sampled.error)
+            for part, sampled in zip(ready, sample(turns, logits), strict=True)
+        ]
+    except Exception as error:  # out of memory, say
+        _raise_if_lost(error)
+        return [StepOutput(part.sequence, part.num_tokens, error=error) for part in ready]
 
 
 def _sampled(part: Scheduled) -> range:

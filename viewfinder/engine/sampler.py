@@ -1,25 +1,24 @@
-"""Choosing the next token from logits, and telling whether the answer ends with it.
+"""What one sequence asks of the choice of its next token, and whether its answer ends with it.
 
-`Sampler` belongs to one sequence; all paths of the engine and the oracle share it. The functions below it are pure
-ones of a row of logits; the order of their steps is that of the reference implementation and of vLLM (bias, penalties,
-temperature, min-p, top-k, top-p), so equal settings mean equal distributions.
+`Sampler` belongs to one sequence and is plain numbers; `batch_sampler` chooses for many at once on the device of the
+logits, `reference` for one, by the definition.
 """
 
-import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from viewfinder.config import ModelConfig
-from viewfinder.errors import CheckpointError, ContextLengthError, MessageError
+from viewfinder.errors import ContextLengthError, MessageError
 from viewfinder.inputs import ModelInputs
 from viewfinder.messages import Sampling
 
-_GREEDY_BELOW = 1e-4
+GREEDY_BELOW = 1e-4
 """Temperatures under this choose the most likely token; the official setting of 1e-6 means just that."""
+FinishReason = Literal["stop", "length", "loop"]
 
 
 @dataclass(frozen=True)
@@ -30,15 +29,20 @@ class Token:
 
     id: int
     logprob: float
-    finish_reason: Literal["stop", "length", "loop"] | None = None
+    finish_reason: FinishReason | None = None
     top: tuple[tuple[int, float], ...] = ()
     is_end: bool = False
 
 
 class Constraint(Protocol):
-    """A grammar at some state of its matching."""
+    """A grammar at some state of its matching.
 
-    def mask(self, logits: Tensor) -> Tensor: ...
+    `bits` are uint8, one bit for each token id, the lowest bit first: whether the token may come next. Ids beyond them
+    may not. `mask` says the same on a row of logits.
+    """
+
+    def bits(self) -> np.ndarray: ...
+    def mask(self, logits: torch.Tensor) -> torch.Tensor: ...
     def accept(self, token_id: int) -> None: ...
     def forced(self, most: int) -> list[int]: ...
     @property
@@ -52,10 +56,14 @@ class LoopDetector(Protocol):
 
 
 class Sampler:
-    """Turns the logits of one sequence into its tokens.
+    """The rules by which the tokens of one sequence are chosen, and what they have seen so far.
 
     Attributes:
-        max_length: tokens of prompt and answer together.
+        length: tokens of prompt and answer so far; `max_length` at most.
+        ends: tokens that end the answer.
+        held_back: tokens that cannot come before the answer has its least length.
+        placeholders: tokens that stand for pixels, and that an answer never has.
+        top_logprobs: how many of the likeliest tokens are told with each one chosen.
     """
 
     def __init__(
@@ -68,8 +76,7 @@ class Sampler:
         guard: LoopDetector | None = None,
         top_logprobs: int = 0,
     ) -> None:
-        """`top_logprobs` likeliest tokens are told with each one chosen.
-
+        """
         Raises:
             ContextLengthError: the prompt leaves no room for an answer.
             MessageError: a token id of `sampling` is not in the vocabulary.
@@ -82,62 +89,94 @@ class Sampler:
                 "pictures (max_pixels), fewer frames (total_pixels), or less text"
             )
         _check_ids(sampling, config.text.vocab_size)
-        self.max_length = min(limit, prompt + sampling.max_new_tokens)
-        self._prompt, self._min_length = prompt, prompt + sampling.min_tokens
-        self._sampling, self._constraint, self._guard = sampling, constraint, guard
-        self._ends = {*sampling.stop_token_ids, *(() if sampling.ignore_eos else eos_token_ids)}
-        self._unfinished = torch.tensor(sorted({*sampling.stop_token_ids, *eos_token_ids}))
-        self._top_logprobs = top_logprobs
-        self._placeholders = torch.tensor([config.image_token_id, config.video_token_id])
+        self.length, self.max_length = prompt, min(limit, prompt + sampling.max_new_tokens)
+        self.sampling, self.constraint, self.top_logprobs = sampling, constraint, top_logprobs
+        self.ends = {*sampling.stop_token_ids, *(() if sampling.ignore_eos else eos_token_ids)}
+        self.held_back = sorted({*sampling.stop_token_ids, *eos_token_ids})
+        self.placeholders = [config.image_token_id, config.video_token_id]
+        self._min_length, self._vocab_size = prompt + sampling.min_tokens, config.text.vocab_size
+        self._guard = guard
         self._generator = None if sampling.seed is None else torch.Generator().manual_seed(sampling.seed)
+        self.adjustments = Adjustments(sampling, inputs.input_ids.tolist())
 
-    def sample(self, logits: Tensor, token_ids: Sequence[int]) -> Token:
-        """Choose after (V) logits; `token_ids` are prompt and answer so far.
+    @property
+    def is_greedy(self) -> bool:
+        return self.sampling.temperature < GREEDY_BELOW or self.sampling.top_p == 0
+
+    @property
+    def must_go_on(self) -> bool:
+        """The answer is not yet as long as it has to be."""
+        return self.length < self._min_length
+
+    def draw(self) -> float:
+        """The chance of the next token, in [0, 1): from the sequence's seed, else from PyTorch's own generator."""
+        return 0.0 if self.is_greedy else float(torch.rand((), generator=self._generator))
+
+    def bits(self) -> np.ndarray | None:
+        """Which tokens may come next, as `Constraint.bits`; None where all may."""
+        if self.constraint is None and not self.must_go_on:
+            return None
+        bits = np.full(-(-self._vocab_size // 8), 255, np.uint8) if self.constraint is None else self.constraint.bits()
+        if self.must_go_on:
+            going_on = bits.copy()
+            for i in self.held_back:
+                if i < 8 * len(bits):
+                    going_on[i // 8] &= 255 ^ (1 << i % 8)
+            bits = going_on if going_on.any() else bits  # a grammar may have come to its end
+        return bits
+
+    def accept(self, token_id: int) -> FinishReason | None:
+        """Note the token that was chosen; why the answer ends with it, if it does.
 
         Raises:
-            CheckpointError: the logits are no numbers.
+            GrammarError: the grammar does not allow it.
         """
-        # placeholders stand for pixels, and an answer has none
-        logits = logits.float().cpu().index_fill(0, self._placeholders, float("-inf"))
-        total = logits.logsumexp(-1)
-        if bool(total.isnan()):  # token 0 without end would be the answer
-            raise CheckpointError(
-                "the model's output for this request is no number (NaN), so no token can be chosen; the weights "
-                "may be broken or too large for their dtype: load them as float32"
-            )
-        allowed = logits if self._constraint is None else self._constraint.mask(logits)
-        if len(token_ids) < self._min_length:
-            going_on = allowed.index_fill(0, self._unfinished.to(allowed.device), float("-inf"))
-            allowed = allowed if bool(going_on.isneginf().all()) else going_on  # a grammar may have come to its end
-        token_id = choose(allowed, self._sampling, token_ids, self._prompt, self._generator)
-        top = self._likeliest(logits - total) if self._top_logprobs else ()
-        reason = self._finish(token_id, len(token_ids) + 1)
-        return Token(token_id, float(logits[token_id] - total), reason, top, token_id in self._ends)
+        self.length += 1
+        self.adjustments.count(token_id)
+        if token_id in self.ends:
+            return "stop"
+        if self.constraint is not None:
+            self.constraint.accept(token_id)
+            if self.constraint.is_finished:
+                return "stop"
+        is_loop = self._guard is not None and self._guard.push(token_id)
+        if is_loop and not self.sampling.ignore_eos and not self.must_go_on:  # its length may have been asked for
+            return "loop"
+        return "length" if self.length == self.max_length else None
 
     def forced(self, length: int) -> list[int]:
-        """Tokens that `sample` cannot but choose next, after `length` of prompt and answer. The last token that fits
-        is never among them, for nothing needs to read it."""
+        """Tokens that cannot but be chosen next, after `length` of prompt and answer. The last token that fits is never
+        among them, for nothing needs to read it."""
         most = self.max_length - 1 - length
-        return [] if self._constraint is None or most < 1 else self._constraint.forced(most)
+        return [] if self.constraint is None or most < 1 else self.constraint.forced(most)
 
-    def _likeliest(self, logprobs: Tensor) -> tuple[tuple[int, float], ...]:
-        values, ids = logprobs.topk(min(self._top_logprobs, len(logprobs)))
-        return tuple(zip(ids.tolist(), values.tolist(), strict=True))
 
-    def _finish(self, token_id: int, length: int) -> Literal["stop", "length", "loop"] | None:
-        if token_id in self._ends:
-            return "stop"
-        if self._constraint is not None:
-            self._constraint.accept(token_id)
-            if self._constraint.is_finished:
-                return "stop"
-        if self._guard is not None and self._guard.push(token_id) and not self._must_go_on(length):
-            return "loop"
-        return "length" if length == self.max_length else None
+class Adjustments:
+    """What bias and penalties need to know of the tokens of one sequence: a row (id, 1 if it stands in the prompt or
+    the answer, times in the answer, bias) for each token that any of them concerns."""
 
-    def _must_go_on(self, length: int) -> bool:
-        """Its length was asked for, circles or not."""
-        return self._sampling.ignore_eos or length < self._min_length
+    def __init__(self, sampling: Sampling, prompt: Collection[int]) -> None:
+        wanted = (sampling.repetition_penalty != 1, sampling.presence_penalty != 0, sampling.frequency_penalty != 0)
+        self._counts_answer, seen = any(wanted), set(prompt) if wanted[0] else set[int]()
+        ids = sorted({*seen, *sampling.logit_bias})
+        self._place = {i: at for at, i in enumerate(ids)}
+        self._rows = np.array([(i, i in seen, 0, sampling.logit_bias.get(i, 0)) for i in ids], np.float32).reshape(
+            -1, 4
+        )
+
+    @property
+    def rows(self) -> np.ndarray:
+        """(N, 4) float32."""
+        return self._rows[: len(self._place)]
+
+    def count(self, token_id: int) -> None:
+        """Note one more token of the answer."""
+        if not self._counts_answer:
+            return
+        at = self._place.setdefault(token_id, len(self._place))
+        if at == len(self._rows):
+            self._rows = np.concatenate([self._rows, np.zeros((at + 64, 4), np.float32)])
+        self._rows[at, :3] = token_id, 1, self._rows[at, 2] + 1
 
 
 def _check_ids(sampling: Sampling, vocab_size: int) -> None:
@@ -146,66 +185,3 @@ def _check_ids(sampling: Sampling, vocab_size: int) -> None:
             raise MessageError(
                 f"{name} names token {unknown[0]}, and the model's are 0 to {vocab_size - 1}; correct it"
             )
-
-
-def choose(
-    logits: Tensor, sampling: Sampling, history: Sequence[int], num_prompt: int, generator: torch.Generator | None
-) -> int:
-    """The next token id.
-
-    Args:
-        logits: (V), already masked by a grammar where there is one.
-        history: ids of the prompt and the answer so far, for the penalties; the first `num_prompt` are the prompt's.
-        generator: the source of chance; None for the global one.
-    """
-    logits = adjusted(logits, sampling, history, num_prompt)
-    if sampling.temperature < _GREEDY_BELOW or sampling.top_p == 0:
-        return int(logits.argmax())
-    probabilities = distribution(logits, sampling)
-    return int(torch.multinomial(probabilities, 1, generator=generator))
-
-
-def adjusted(logits: Tensor, sampling: Sampling, history: Sequence[int], num_prompt: int) -> Tensor:
-    """Logits after bias and penalties.
-
-    With `presence_penalty=0.5`, `frequency_penalty=0.1` and an answer `a b a` so far, 0.7 is taken from the logit of a
-    and 0.6 from that of b; the prompt counts for the repetition penalty only.
-    """
-    if sampling.logit_bias:
-        ids = torch.tensor([*sampling.logit_bias], device=logits.device)
-        bias = torch.tensor([*sampling.logit_bias.values()], device=logits.device)
-        logits = logits.index_add(0, ids, bias.to(logits.dtype))
-    if sampling.repetition_penalty != 1.0:
-        logits = penalize_repetition(logits, history, sampling.repetition_penalty)
-    if (sampling.presence_penalty or sampling.frequency_penalty) and len(history) > num_prompt:
-        ids, counts = torch.tensor(history[num_prompt:], device=logits.device).unique(return_counts=True)
-        taken = sampling.presence_penalty + sampling.frequency_penalty * counts
-        logits = logits.index_add(0, ids, -taken.to(logits.dtype))
-    return logits
-
-
-def penalize_repetition(logits: Tensor, history: Sequence[int], penalty: float) -> Tensor:
-    """Divide positive logits of seen tokens by `penalty`, multiply negative ones (CTRL, arXiv 1909.05858)."""
-    seen = torch.tensor(sorted(set(history)), dtype=torch.long, device=logits.device)
-    picked = logits[seen]
-    return logits.index_put((seen,), torch.where(picked > 0, picked / penalty, picked * penalty))
-
-
-def distribution(logits: Tensor, sampling: Sampling) -> Tensor:
-    """Probabilities after temperature, min-p, top-k and top-p.
-
-    With probabilities [0.5, 0.3, 0.15, 0.05], `top_p=0.7` keeps the first two: the smallest set whose sum
-    reaches 0.7.
-    """
-    scaled = logits.float() / sampling.temperature
-    if sampling.min_p > 0:
-        scaled = scaled.masked_fill(scaled < scaled.max() + math.log(sampling.min_p), float("-inf"))
-    if 0 < sampling.top_k < len(scaled):
-        scaled = scaled.masked_fill(scaled < scaled.topk(sampling.top_k).values[-1], float("-inf"))
-    probabilities = scaled.softmax(-1)
-    if sampling.top_p < 1.0:
-        ordered, order = probabilities.sort(descending=True)
-        beyond = ordered.cumsum(-1) - ordered >= sampling.top_p
-        probabilities[order[beyond]] = 0.0
-        probabilities /= probabilities.sum()
-    return probabilities

@@ -16,22 +16,27 @@ from torch.nn import functional as F
 
 from viewfinder.config import TextConfig
 from viewfinder.model.layers import attention
+from viewfinder.model.varlen import Pages, Segments, paged_attention, takes_pages, varlen_attention
 
 
 def causal_attention(
     q: Float[Tensor, "T N H"],
     k: Float[Tensor, "T G H"],
     v: Float[Tensor, "T G H"],
-    seqlens: Sequence[int],
+    seqlens: Sequence[int] | Segments,
     cache: "LayerView | None" = None,
 ) -> Float[Tensor, "T D"]:
     """Causal attention within each of the packed sequences, and over what `cache` holds of them."""
     if cache is not None:
         return cache.attend(q, k, v)
+    if isinstance(seqlens, Segments):
+        out = varlen_attention(q, k, v, seqlens, causal=True)
+        assert out is not None, "segments are for the kernel"
+        return out.flatten(1)
     # split, not sliced: the gradient of a slice is a zero as large as the pack, once a sequence
     parts = zip(*(x.split(list(seqlens)) for x in (q, k, v)), strict=True)
-    out = [_attend_causal(query, key.transpose(0, 1), value.transpose(0, 1)) for query, key, value in parts]
-    return torch.cat(out) if len(out) > 1 else out[0]
+    parts_out = [_attend_causal(query, key.transpose(0, 1), value.transpose(0, 1)) for query, key, value in parts]
+    return torch.cat(parts_out) if len(parts_out) > 1 else parts_out[0]
 
 
 def _attend_causal(
@@ -93,9 +98,10 @@ class KVCache:
         device: torch.device | str = "cpu",
     ) -> None:
         shape = (2, config.num_key_value_heads, num_blocks + 1, block_size, config.head_dim)
-        self.num_blocks, self.block_size = num_blocks, block_size
+        self.num_blocks, self.block_size, self._num_heads = num_blocks, block_size, config.num_attention_heads
         self.layers = [torch.empty(shape, dtype=dtype, device=device) for _ in range(config.num_hidden_layers)]
         self.clear([num_blocks])
+        self.is_paged = takes_pages(self.layers[0], self._num_heads)
 
     @staticmethod
     def block_bytes(config: TextConfig, block_size: int, dtype: torch.dtype) -> int:
@@ -126,11 +132,30 @@ class LayerView:
         self, q: Float[Tensor, "T N H"], k: Float[Tensor, "T G H"], v: Float[Tensor, "T G H"]
     ) -> Float[Tensor, "T D"]:
         """Write the new keys and values, then attend to everything that each sequence has."""
+        self._write(k.transpose(0, 1).to(self._memory.dtype), v.transpose(0, 1).to(self._memory.dtype))
+        return self.read(q, k, v)
+
+    def write(self, kv: Float[Tensor, "T 2 G H"]) -> None:
+        """Keys and values in one launch."""
+        slots, memory = self._metadata.slots, self._memory.flatten(2, 3)
+        kv = kv.permute(1, 2, 0, 3)
+        if isinstance(slots, slice):
+            memory[:, :, slots] = kv
+        else:
+            memory.index_copy_(2, slots, kv)
+
+    def read(
+        self, q: Float[Tensor, "T N H"], k: Float[Tensor, "T G H"], v: Float[Tensor, "T G H"]
+    ) -> Float[Tensor, "T D"]:
+        """Attend to everything that each sequence has; the new keys and values are written already."""
         metadata = self._metadata
-        k, v = k.transpose(0, 1).to(self._memory.dtype), v.transpose(0, 1).to(self._memory.dtype)
-        self._write(k, v)
+        if metadata.pages is not None:
+            return paged_attention(q, self._memory, metadata.pages).flatten(1)
+        k, v = k.transpose(0, 1), v.transpose(0, 1)
         if metadata.alone is not None:  # one sequence: nothing to gather and scatter among the rows
             return self._attend(metadata.alone, q, k, v)
+        if metadata.together is not None:
+            return self._decode(q, metadata.together)
         out = q.new_empty(q.shape[0], q.shape[1] * q.shape[2])
         for group in metadata.groups:
             out[group.rows] = self._decode(q[group.rows], group)
@@ -202,13 +227,21 @@ class _Metadata:
     slots: slice | Tensor
     singles: list[_Single]
     groups: list[_Group]
+    pages: Pages | None = None
 
     @property
     def alone(self) -> _Single | None:
         return self.singles[0] if len(self.singles) == 1 and not self.groups else None
 
+    @property
+    def together(self) -> _Group | None:
+        """The group of all rows, in their order."""
+        return self.groups[0] if len(self.groups) == 1 and not self.singles else None
+
     @classmethod
     def of(cls, chunks: Sequence[Chunk], cache: KVCache) -> "_Metadata":
+        if cache.is_paged:
+            return cls(_slots(chunks, cache), [], [], _pages(chunks, cache))
         singles: list[_Single] = []
         decoding: dict[int, list[tuple[int, Chunk]]] = {}  # no sequence is read at more than about twice its length
         start = 0
@@ -236,6 +269,26 @@ def _slots(chunks: Sequence[Chunk], cache: KVCache) -> slice | Tensor:
     return torch.tensor(slots, device=cache.layers[0].device)
 
 
+def _pages(chunks: Sequence[Chunk], cache: KVCache) -> Pages:
+    device, lengths = cache.layers[0].device, [chunk.length for chunk in chunks]
+    return Pages(
+        Segments.of([chunk.num_new_tokens for chunk in chunks], device),
+        _tables(chunks, cache).int().to(device),
+        torch.tensor(lengths, dtype=torch.int32).to(device),
+        max(lengths),
+    )
+
+
+def _tables(chunks: Sequence[Chunk], cache: KVCache) -> Tensor:
+    """The blocks of each sequence, and the one that is always zero behind them."""
+    size = cache.block_size
+    tables = torch.full((len(chunks), max(-(-chunk.length // size) for chunk in chunks)), cache.num_blocks)
+    for row, chunk in zip(tables, chunks, strict=True):
+        needed = -(-chunk.length // size)
+        row[:needed] = torch.tensor(chunk.block_table[:needed])
+    return tables
+
+
 def _single(start: int, chunk: Chunk, cache: KVCache) -> _Single:
     size = cache.block_size
     table = list(chunk.block_table[: -(-chunk.length // size)])
@@ -248,12 +301,8 @@ def _single(start: int, chunk: Chunk, cache: KVCache) -> _Single:
 
 def _group(members: list[tuple[int, Chunk]], cache: KVCache) -> _Group:
     size, device = cache.block_size, cache.layers[0].device
-    width = max(-(-chunk.length // size) for _, chunk in members)
-    tables = torch.full((len(members), width), cache.num_blocks)
-    for row, (_, chunk) in zip(tables, members, strict=True):
-        needed = -(-chunk.length // size)
-        row[:needed] = torch.tensor(chunk.block_table[:needed])
+    tables = _tables([chunk for _, chunk in members], cache)
     lengths = torch.tensor([chunk.length for _, chunk in members])
-    mask = torch.arange(width * size)[None] < lengths[:, None]
+    mask = torch.arange(tables.shape[1] * size)[None] < lengths[:, None]
     rows = torch.tensor([start for start, _ in members], device=device)
     return _Group(rows, tables.to(device), mask[:, None, None].to(device))

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from viewfinder.config import ModelConfig, TextConfig
 from viewfinder.inputs import ModelInputs
 from viewfinder.model.attention import LayerView, causal_attention
+from viewfinder.model.fused import FusedLayer, whole_head
 from viewfinder.model.layers import Linear, RMSNorm, SwiGLU, compute_dtype, multimodal_rope, rotate
+from viewfinder.model.varlen import Segments, kernel_for, without_cudnn
 from viewfinder.model.vision import VisionTower
 
 
@@ -64,11 +66,15 @@ class Qwen2_5_VL(nn.Module):
         if features is None and inputs.pixel_values is not None:
             assert inputs.grid_thw is not None
             features = self.visual(inputs.pixel_values, inputs.grid_thw)
-        return self.model(self.embed(inputs.input_ids, features), inputs.position_ids, inputs.seqlens, cache)
+        with without_cudnn(self.device):
+            return self.model(self.embed(inputs.input_ids, features), inputs.position_ids, inputs.seqlens, cache)
 
     def embed(self, input_ids: Int[Tensor, " T"], features: Float[Tensor, "M D"] | None) -> Float[Tensor, "T D"]:
-        """Token embeddings, with the tower's features at image and video places, in order."""
-        embeddings = self.model.embed_tokens(input_ids).to(self.compute_dtype)
+        """Token embeddings, with the tower's features at image and video places, in order.
+
+        Ids may be on the CPU: there their places are counted without waiting for the device.
+        """
+        embeddings = self.model.embed_tokens(input_ids.to(self.device)).to(self.compute_dtype)
         places = (input_ids == self.config.image_token_id) | (input_ids == self.config.video_token_id)
         num_places, num_features = int(places.sum()), 0 if features is None else len(features)
         if num_places != num_features:
@@ -78,7 +84,20 @@ class Qwen2_5_VL(nn.Module):
             )
         if features is None:
             return embeddings
-        return embeddings.masked_scatter(places[:, None], features.to(embeddings.dtype))
+        return embeddings.masked_scatter(places[:, None].to(self.device), features.to(embeddings.dtype))
+
+    def join_projections(self) -> None:
+        """Prepare inference on a GPU, see `viewfinder.model.fused`. Replaces parameters: not while they are trained."""
+        self.model.fused = [
+            FusedLayer(
+                layer.self_attn,
+                layer.mlp,
+                (layer.input_layernorm, layer.post_attention_layernorm),
+                self.config.text.head_dim,
+            )
+            for layer in self.model.layers
+            if isinstance(layer, TextLayer)
+        ]
 
     def num_parameters(self) -> int:
         """Distinct parameters; a tied output projection counts once."""
@@ -113,7 +132,7 @@ class TextAttention(nn.Module):
         self,
         x: Float[Tensor, "T D"],
         rope: tuple[Tensor, Tensor],
-        seqlens: Sequence[int],
+        seqlens: Sequence[int] | Segments,
         cache: LayerView | None,
     ) -> Float[Tensor, "T D"]:
         q, k, v = (p(x).unflatten(-1, (-1, self.head_dim)) for p in (self.q_proj, self.k_proj, self.v_proj))
@@ -132,7 +151,7 @@ class TextLayer(nn.Module):
         self,
         x: Float[Tensor, "T D"],
         rope: tuple[Tensor, Tensor],
-        seqlens: Sequence[int],
+        seqlens: Sequence[int] | Segments,
         cache: LayerView | None,
     ) -> Float[Tensor, "T D"]:
         x = x + self.self_attn(self.input_layernorm(x), rope, seqlens, cache)
@@ -148,19 +167,31 @@ class TextModel(nn.Module):
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(TextLayer(config) for _ in range(config.num_hidden_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.fused: list[FusedLayer] | None = None
 
     def forward(
         self,
         embeddings: Float[Tensor, "T D"],
         position_ids: Int[Tensor, "3 T"],
-        seqlens: Sequence[int],
+        seqlens: Sequence[int] | Segments,
         cache: Sequence[LayerView] | None = None,
     ) -> Float[Tensor, "T D"]:
         """Run packed sequences; with `cache` (one view a layer), after the tokens that it holds already."""
         config = self.config
         cos, sin = multimodal_rope(position_ids, config.head_dim, config.rope_theta, config.mrope_section)
-        rope = (cos[:, None], sin[:, None])
         hidden = embeddings
+        if cache is not None and self._is_fused:
+            rope = whole_head(cos, sin)
+            for fused, view in zip(self.fused or (), cache, strict=True):
+                hidden = fused(hidden, rope, view)
+            return self.norm(hidden)
+        rope = (cos[:, None], sin[:, None])
+        if cache is None and not isinstance(seqlens, Segments) and kernel_for(hidden) is not None:
+            seqlens = Segments.of(seqlens, hidden.device)
         for i, layer in enumerate(self.layers):
             hidden = layer(hidden, rope, seqlens, None if cache is None else cache[i])
         return self.norm(hidden)
+
+    @property
+    def _is_fused(self) -> bool:
+        return bool(self.fused) and not torch.is_grad_enabled() and all(layer.is_current for layer in self.fused or ())

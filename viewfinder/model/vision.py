@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from viewfinder.config import VisionConfig
 from viewfinder.model.layers import Linear, RMSNorm, SwiGLU, attention, compute_dtype, rotate, vision_rope
+from viewfinder.model.varlen import Segments, kernel_for, varlen_attention, without_cudnn
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,18 @@ class VisionLayout:
     order: Int[Tensor, " M"]
     rows_cols: Int[Tensor, "P 2"]
     runs: tuple[FrameRun, ...]
+
+    def lengths(self, windowed: bool) -> list[int]:
+        """Patches of each window, or of each frame, in the tower's order."""
+        if not windowed:
+            return [run.patches_per_frame for run in self.runs for _ in range(run.num_frames)]
+        return [
+            group.length
+            for run in self.runs
+            for _ in range(run.num_frames)
+            for group in run.groups
+            for _ in range(group.count)
+        ]
 
 
 def vision_layout(grid_thw: Int[Tensor, "N 3"], config: VisionConfig) -> VisionLayout:
@@ -117,11 +130,15 @@ def frame_attention(
     q: Float[Tensor, "P N H"],
     k: Float[Tensor, "P N H"],
     v: Float[Tensor, "P N H"],
-    runs: Sequence[FrameRun],
+    runs: Sequence[FrameRun] | Segments,
     *,
     windowed: bool,
 ) -> Float[Tensor, "P D"]:
     """Attention of every patch to its window (`windowed`) or to its whole frame."""
+    if isinstance(runs, Segments):
+        out = varlen_attention(q, k, v, runs, causal=False)
+        assert out is not None, "segments are for the kernel"
+        return out.flatten(1)
     return (
         torch.cat([_run_attention(q, k, v, run, windowed) for run in runs])
         if len(runs) > 1
@@ -173,7 +190,7 @@ class VisionAttention(nn.Module):
         self,
         x: Float[Tensor, "P D"],
         rope: tuple[Tensor, Tensor],
-        runs: Sequence[FrameRun],
+        runs: Sequence[FrameRun] | Segments,
         *,
         windowed: bool,
     ) -> Float[Tensor, "P D"]:
@@ -194,7 +211,7 @@ class VisionBlock(nn.Module):
         self,
         x: Float[Tensor, "P D"],
         rope: tuple[Tensor, Tensor],
-        runs: Sequence[FrameRun],
+        runs: Sequence[FrameRun] | Segments,
         *,
         windowed: bool,
     ) -> Float[Tensor, "P D"]:
@@ -249,8 +266,13 @@ class VisionTower(nn.Module):
         hidden = self.patch_embed(pixel_values).unflatten(0, (-1, group))[order].flatten(0, 1)
         cos, sin = vision_rope(layout.rows_cols.to(pixel_values.device), self.config.head_dim)
         rope = (cos[:, None, None], sin[:, None, None])
-        for i, block in enumerate(self.blocks):
-            hidden = block(hidden, rope, layout.runs, windowed=i not in self.config.fullatt_block_indexes)
+        parts: dict[bool, Sequence[FrameRun] | Segments] = {True: layout.runs, False: layout.runs}
+        if kernel_for(hidden) is not None:
+            parts = {windowed: Segments.of(layout.lengths(windowed), hidden.device) for windowed in parts}
+        with without_cudnn(hidden.device):
+            for i, block in enumerate(self.blocks):
+                windowed = i not in self.config.fullatt_block_indexes
+                hidden = block(hidden, rope, parts[windowed], windowed=windowed)
         return order, hidden
 
     @property
