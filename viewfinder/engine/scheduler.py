@@ -16,6 +16,8 @@ from viewfinder.errors import ViewfinderError
 
 _LATELY = 100_000
 """Tokens after which what tenants used is halved."""
+_LONG = 1024
+"""A prompt is read in half, a third ... of its share after so many tokens, twice as many ..., beside other tenants."""
 
 
 class BusyError(ViewfinderError):
@@ -245,6 +247,8 @@ def share_out(running: list[Sequence], config: EngineConfig) -> list[tuple[Seque
     )  # what is not used goes on
     for i, line in enumerate(lines):
         part = min(left, max(config.min_chunk_tokens, left // (len(lines) - i)))
+        if len({sequence.tenant for sequence in running}) > 1:  # tokens after many cost more, and others wait meanwhile
+            part = max(config.min_chunk_tokens, part // (1 + line[0].num_computed_tokens // _LONG))
         given = _shares(line, part, config.min_chunk_tokens)
         chosen += given
         left -= sum(count for _, count in given)
