@@ -107,6 +107,28 @@ def test_a_gguf_file_is_named(tmp_path: Path) -> None:
         find_checkpoint(tmp_path / "model-Q4_K_M.gguf")
 
 
+@pytest.mark.parametrize(
+    ("name", "repository", "revision"),
+    [
+        ("owner/name", "owner/name", None),
+        ("owner/name@1a2b3c4", "owner/name", "1a2b3c4"),
+        ("3B@refs/pr/7", "Qwen/Qwen2.5-VL-3B-Instruct", "refs/pr/7"),
+    ],
+)
+def test_a_revision_is_handed_to_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, repository: str, revision: str | None
+) -> None:
+    asked: list[tuple[str, str | None, list[str]]] = []
+
+    def stand_in(repo_id: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+        asked.append((repo_id, revision, allow_patterns))
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", stand_in)
+    assert find_checkpoint(name) == tmp_path
+    assert asked == [(repository, revision, ["*.json", "*.safetensors", "*.jinja", "merges.txt"])]
+
+
 def test_a_directory_as_transformers_5_saves_it(tmp_path: Path) -> None:
     """Only processor_config.json and chat_template.jinja, eos only in text_config, later tensor names."""
     from safetensors.torch import load_file, save_file

@@ -17,11 +17,17 @@ ROOT = Path(__file__).parents[2]
 class Process:
     """The server of the built-in model with the given options, ready when it is entered. `errors` is what it said.
 
-    `keys` are accepted, from the environment. `internet` has the ports of a `tests.serve.internet` to run it in.
+    `keys` are accepted, from the environment. `internet` has the ports of a `tests.serve.internet` to run it in. `root`
+    is the folder of the build that serves.
     """
 
     def __init__(
-        self, *arguments: str, seconds: float = 300.0, internet: tuple[str, ...] = (), keys: tuple[str, ...] = ()
+        self,
+        *arguments: str,
+        seconds: float = 300.0,
+        internet: tuple[str, ...] = (),
+        keys: tuple[str, ...] = (),
+        root: Path = ROOT,
     ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -29,13 +35,14 @@ class Process:
         self.url = f"http://127.0.0.1:{self.port}"
         module = ["tests.serve.internet", *internet] if internet else ["viewfinder"]
         self._command = [sys.executable, "-m", *module, "serve", "--port", str(self.port), *arguments]
-        self._seconds, self._keys = seconds, keys
+        self._seconds, self._keys, self._root = seconds, keys, root
 
     def __enter__(self) -> "Process":
         # a file, not a pipe: a full pipe nobody reads would stop the server
         self._said = tempfile.TemporaryFile("w+")
-        environment = os.environ | ({"VIEWFINDER_API_KEYS": " ".join(self._keys)} if self._keys else {})
-        self._process = subprocess.Popen(self._command, stderr=self._said, cwd=ROOT, env=environment)
+        environment = os.environ | {"PYTHONPATH": str(self._root)}
+        environment |= {"VIEWFINDER_API_KEYS": " ".join(self._keys)} if self._keys else {}
+        self._process = subprocess.Popen(self._command, stderr=self._said, cwd=self._root, env=environment)
         deadline = time.monotonic() + self._seconds
         while time.monotonic() < deadline and self._process.poll() is None:
             try:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:  # a command's options are shown without what the command runs
 
 Model = Annotated[
     str,
-    typer.Option("--model", help="'tiny' (built in), a run or checkpoint directory, or a hub id.", show_default=True),
+    typer.Option(
+        "--model",
+        help="'tiny' (built in), a run or checkpoint directory, or a hub id, with @REVISION or without.",
+        show_default=True,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
 Plot = Annotated[

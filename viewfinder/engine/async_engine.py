@@ -11,8 +11,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple, Unpack
 
+from viewfinder.engine.compile_queue import CompileQueue
 from viewfinder.engine.engine import Engine, EngineCore
 from viewfinder.engine.model_runner import StepOutput, is_device_lost
 from viewfinder.engine.request import Delta, EngineRequest, RequestOutput
@@ -78,6 +81,7 @@ class AsyncEngine:
         self.engine = engine
         self.config = config or EngineConfig()
         self.counters = Counters()
+        self.compile_queue = CompileQueue()
         self.core = self._new_core()
         self._incoming: list[Ticket] = []
         self._tickets: dict[TokenSequence, Ticket] = {}
@@ -276,7 +280,13 @@ class TenantChat(ChatModel):
 
     def request(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> EngineRequest:
         """A request of this tenant; errors as in `Engine.stream`."""
-        return self.engine.engine.request(messages, processor=self.processor, tenant=self.tenant, **options)
+        engine = self.engine.engine
+        schema, grammar = options.pop("schema", None), options.pop("grammar", None)
+        prepared = engine.request(messages, processor=self.processor, tenant=self.tenant, **options)
+        if schema is None and grammar is None:
+            return prepared
+        work = partial(engine.constraint, schema, grammar)
+        return replace(prepared, constraint=self.engine.compile_queue.run(self.tenant, work))
 
     def stream(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Iterator[str | Reply]:
         """As `Engine.stream`; raises `BusyError` and `EngineStoppedError` besides."""

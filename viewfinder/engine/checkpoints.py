@@ -30,6 +30,9 @@ _LOG = logging.getLogger(__name__)
 def find_checkpoint(name: str | Path) -> Path:
     """The directory of a model given as `tiny`, a checkpoint or run directory, an official size or a hub id.
 
+    A size or hub id may name its revision, a commit, tag or branch: `owner/name@1a2b3c4`. A commit is the only one that
+    stays what it is.
+
     Raises:
         CheckpointError: no such directory or repository, or the hub cannot be reached.
     """
@@ -44,24 +47,25 @@ def find_checkpoint(name: str | Path) -> Path:
             f"{path} holds weights quantised by GGUF, which are not read here; use the checkpoint directory that they "
             "were made from, with safetensors in bfloat16, float16 or float32"
         )
-    repository = f"Qwen/Qwen2.5-VL-{name}-Instruct" if str(name) in OFFICIAL_SIZES else str(name)
+    given, _, revision = str(name).partition("@")
+    repository = f"Qwen/Qwen2.5-VL-{given}-Instruct" if given in OFFICIAL_SIZES else given
     if repository.count("/") != 1 or repository.startswith((".", "/", "~")):
         raise CheckpointError(
             f"{str(name)!r} is no directory, and a hub id has the form owner/name; give a checkpoint directory, "
             f"a hub id, an official size ({', '.join(OFFICIAL_SIZES)}), or {BUILT_IN!r} for the built-in model"
         )
-    return _fetch(repository)
+    return _fetch(repository, revision or None)
 
 
-def _fetch(repository: str) -> Path:
+def _fetch(repository: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download  # slow to import, and needed only here
 
     try:
-        return Path(snapshot_download(repository, allow_patterns=_FETCHED))
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=_FETCHED))
     except Exception as error:  # the hub client raises many unrelated kinds
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise CheckpointError(
-            f"{repository} could not be fetched from the hub ({reason}); check the name and the connection, "
+            f"{repository} could not be fetched from the hub ({reason}); check the name, revision and connection, "
             "or give a checkpoint directory"
         ) from error
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
+from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -28,6 +28,8 @@ _SLICES = (r'[^<"\\.\x00-\x1F\x7F]{1,10}', r'[^<"\\.\x00-\x1F\x7F]{1,30}')
 their part of the mask is computed once and not per token: 6 ms become 0.3 for 150,000 tokens."""
 
 SPELT_TAGS = frozenset({"<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"})
+_LIMITS = {"max_grammar_size": 250_000, "step_max_items": 25_000, "step_lexer_fuel": 100_000}
+"""Half of the library's own: a few milliseconds for the mask of a token."""
 _COMPACT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
@@ -80,7 +82,7 @@ class GrammarCompiler:
         return self._compile(grammar, "JSON schema")
 
     def _compile(self, grammar: str, kind: str) -> "TokenGrammar":
-        matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
+        matcher = LLMatcher(self._tokenizer, grammar, log_level=0, limits=LLParserLimits(**_LIMITS))
         if matcher.is_error():
             reason = _first_line(matcher.get_error())
             raise GrammarError(

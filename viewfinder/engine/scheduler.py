@@ -1,9 +1,10 @@
 """Which sequences are read in the next step, how many tokens of each, and whose blocks of the cache are given up.
 
 Every decoding sequence gets its token in every step, with those that a grammar forces after it. What is left of the
-step's budget goes to prompts in equal shares, so that a short one overtakes a long one. Waiting sequences come in as
-places are free, the tenant with the fewest running first, then the one that came first. Where blocks run out, the
-youngest sequences wait until others are done. Knows numbers of tokens and blocks, no tensors.
+step's budget goes to tenants with prompts in equal shares, and of each to its prompts, so that a short one overtakes a
+long one. Waiting sequences come in as places are free, the tenant with the fewest running first, then the one that used
+least lately. Where none is free, a tenant with two more running than one that waits gives one up; where blocks run out,
+the youngest of the tenant with most running wait until others are done. Knows numbers of tokens and blocks, no tensors.
 """
 
 from collections import Counter, deque
@@ -12,6 +13,11 @@ from dataclasses import dataclass, field
 from viewfinder.engine.block_manager import BlockManager
 from viewfinder.engine.sequence import Sequence
 from viewfinder.errors import ViewfinderError
+
+_LATELY = 100_000
+"""Tokens after which what tenants used is halved."""
+_LONG = 1024
+"""A prompt is read in half, a third ... of its share after so many tokens, twice as many ..., beside other tenants."""
 
 
 class BusyError(ViewfinderError):
@@ -80,6 +86,7 @@ class Scheduler:
         self.block_manager = BlockManager(num_blocks, config.block_size)
         self.waiting: dict[str, deque[Sequence]] = {}
         self.running: list[Sequence] = []
+        self._used: Counter[str] = Counter()
 
     @property
     def num_waiting(self) -> int:
@@ -112,16 +119,18 @@ class Scheduler:
         for sequence, count in sorted(share_out(self.running, self.config), key=lambda share: share[0].order):
             blocks = None
             while sequence in self.running and (blocks := self._reserve(sequence, count)) is None:
-                youngest = self.running[-1]
+                youngest = self._youngest()
                 self._preempt(youngest)
                 scheduled = [part for part in scheduled if part.sequence is not youngest]
             if blocks is not None:
                 scheduled.append(Scheduled(sequence, count, blocks))
-        return scheduled
+        # features are made in this order, as many as a step may take
+        return sorted(scheduled, key=lambda part: self._used[part.sequence.tenant])
 
     def update(self, sequence: Sequence, num_tokens: int) -> None:
         """Note that the model has read `num_tokens` more; full blocks may be found by others from now on."""
         sequence.num_computed_tokens += num_tokens
+        self._note_use(sequence.tenant, num_tokens)
         if sequence.num_computed_tokens >= sequence.num_prompt_tokens:
             sequence.features.clear()
         self._publish(sequence)
@@ -152,16 +161,32 @@ class Scheduler:
 
     def _admit(self) -> Sequence | None:
         """Move the next waiting sequence to the running ones; None when none waits or no place is free."""
-        if len(self.running) >= self.config.max_num_seqs or not self.waiting:
+        if not self.waiting:
             return None
-        served = Counter(sequence.tenant for sequence in self.running)
-        tenant = min(self.waiting, key=lambda t: (served[t], self.waiting[t][0].order))
+        held = Counter(sequence.tenant for sequence in self.running)
+        tenant = min(self.waiting, key=lambda t: (held[t], self._used[t], self.waiting[t][0].order))
+        if len(self.running) >= self.config.max_num_seqs:
+            youngest = self._youngest()
+            if held[youngest.tenant] < held[tenant] + 2:
+                return None
+            self._preempt(youngest)
         line = self.waiting[tenant]
         sequence = line.popleft()
         self._queue(tenant, line)
         self.running.append(sequence)
         self.running.sort(key=lambda s: s.order)
         return sequence
+
+    def _youngest(self) -> Sequence:
+        """The last that came of the tenant with most running."""
+        held = Counter(sequence.tenant for sequence in self.running)
+        return max(self.running, key=lambda sequence: (held[sequence.tenant], sequence.order))
+
+    def _note_use(self, tenant: str, num_tokens: int) -> None:
+        """Add to what a tenant used lately; all is halved where it grows large, so that it is forgotten in time."""
+        self._used[tenant] += num_tokens
+        if self._used[tenant] > _LATELY:
+            self._used = Counter({name: used // 2 for name, used in self._used.items() if used > 1})
 
     def _preempt(self, sequence: Sequence) -> None:
         """A running sequence gives up its place and blocks for now, and waits in front."""
@@ -212,14 +237,32 @@ def share_out(running: list[Sequence], config: EngineConfig) -> list[tuple[Seque
     decoders = [sequence for sequence in running if sequence.is_decoding]
     most = max(1, config.max_num_batched_tokens // max(1, len(decoders)))
     decoding = [(sequence, min(sequence.num_pending_tokens, most)) for sequence in decoders]
-    prompts = sorted((s for s in running if not s.is_decoding), key=lambda s: s.order)
-    prompts[1:] = sorted(prompts[1:], key=lambda s: s.num_pending_tokens)  # the oldest is never overtaken by all
+    prompts: dict[str, list[Sequence]] = {}
+    for sequence in sorted((s for s in running if not s.is_decoding), key=lambda s: s.order):
+        prompts.setdefault(sequence.tenant, []).append(sequence)
     left = max(config.max_num_batched_tokens - sum(count for _, count in decoding), config.min_chunk_tokens)
+    chosen: list[tuple[Sequence, int]] = []
+    lines = sorted(
+        prompts.values(), key=lambda line: sum(s.num_pending_tokens for s in line)
+    )  # what is not used goes on
+    for i, line in enumerate(lines):
+        part = min(left, max(config.min_chunk_tokens, left // (len(lines) - i)))
+        if len({sequence.tenant for sequence in running}) > 1:  # tokens after many cost more, and others wait meanwhile
+            part = max(config.min_chunk_tokens, part // (1 + line[0].num_computed_tokens // _LONG))
+        given = _shares(line, part, config.min_chunk_tokens)
+        chosen += given
+        left -= sum(count for _, count in given)
+    return decoding + chosen
+
+
+def _shares(prompts: list[Sequence], left: int, least: int) -> list[tuple[Sequence, int]]:
+    """Equal shares of `left` tokens for the prompts of one tenant, oldest first."""
+    prompts[1:] = sorted(prompts[1:], key=lambda s: s.num_pending_tokens)  # the oldest is never overtaken by all
     chosen: list[tuple[Sequence, int]] = []
     for i, sequence in enumerate(prompts):
         if left <= 0:
             break
-        share = min(sequence.num_pending_tokens, left, max(config.min_chunk_tokens, left // (len(prompts) - i)))
+        share = min(sequence.num_pending_tokens, left, max(least, left // (len(prompts) - i)))
         chosen.append((sequence, share))
         left -= share
-    return decoding + chosen
+    return chosen

@@ -4,8 +4,8 @@ import re
 
 from viewfinder.outputs.coordinates import Expected, Run, find_runs, is_grouped, read_block
 from viewfinder.outputs.loose_json import FoundObject
-from viewfinder.outputs.place import Place, PlaceReader, Written, is_numeric
-from viewfinder.outputs.place_labels import line_start, object_label
+from viewfinder.outputs.place import MOST_REPEATED, Place, PlaceReader, Written, is_numeric
+from viewfinder.outputs.place_labels import line_start, object_labels
 
 _DIGIT = re.compile(r"\d")
 
@@ -18,11 +18,11 @@ class BareReader(PlaceReader):
             values = found.spans if found.complete else []
             if is_numeric(found.fields.get("x")) and is_numeric(found.fields.get("y")):
                 values = [("", found.start, found.end)]
+            named = object_labels(found)[0][: MOST_REPEATED // max(1, len(values))]
             for key, start, end in values:
                 usable = not key or (isinstance(found.fields[key], list) and is_numeric(found.fields[key]))
-                label = object_label(found) or key
                 for kind, numbers in self.inside(start, end, bare) if usable else ():
-                    places += self.made(kind, numbers, start, end, label, marked=False)
+                    places += self.made(kind, numbers, start, end, named or key, marked=False)
         return places
 
     def in_words(self, bare: Expected) -> list[Place]:

@@ -27,7 +27,7 @@ _WORDS = {
     "no": 0,
     "none": 0,
 }
-_NUMBER = rf"(\d{{1,3}}(?:,\d{{3}})+|\d+|\b(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))})\b)"
+_NUMBER = rf"(\d{{1,3}}(?:,\d{{3}}){{1,6}}|(?<!\d)\d+|\b(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))})\b)"
 _STATED = [
     re.compile(rf"\b(?:total|altogether|sum)\b\D{{0,30}}?{_NUMBER}", re.IGNORECASE),
     re.compile(rf"{_NUMBER}(?:\s+\w+){{0,4}}?\s+(?:in total|altogether|overall)\b", re.IGNORECASE),

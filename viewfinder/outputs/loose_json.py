@@ -16,7 +16,7 @@ JsonObject: TypeAlias = dict[str, JsonValue]
 _MAX_DEPTH = 48
 _SPACE = re.compile(r"[\s,;]*")
 _OPENING = re.compile(r"[\[{]")
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 _ORDINARY = r"-?(?:0|[1-9]\d{0,8})(?:\.\d{1,9})?"
 _NUMBERS = re.compile(rf"\[{_ORDINARY}(?:, ?{_ORDINARY})*\]", re.ASCII)
 """A list of ordinary numbers as every encoder writes it: most of what is read, and JSON's own decoder is quicker."""
@@ -37,9 +37,10 @@ _SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 def _string_end(quote: str, followers: str) -> re.Pattern[str]:
     """Where a string ends: a quote that something structural follows, so that `"the "red" one"` is one string;
-    or a line end before a bracket, for a string that was never closed."""
+    or a line end before a bracket, for a string that was never closed. What has no `end` is passed over, line ends
+    with the space after them, so that none of it is looked at again."""
     structural = rf"[{followers}]|\Z|```|\{{|{quote}\w+{quote}\s*:"
-    return re.compile(rf"\\.|{quote}(?=\s*(?:{structural}))|\n(?=\s*[{{}}\[\]])", re.DOTALL)
+    return re.compile(rf"\\.|(?P<end>{quote})(?=\s*(?:{structural}))|(?P<line>\n)(?=\s*[{{}}\[\]])|\n\s*", re.DOTALL)
 
 
 _ENDS = {(quote, key): _string_end(quote, ":" if key else r",:}\])") for quote in "\"'" for key in (False, True)}
@@ -113,6 +114,8 @@ class _Reader:
         self.pos = 0
         self.owner = ""
         self.objects: list[FoundObject] = []
+        self._line_end = -1
+        self._next_ends: dict[tuple[str, bool], tuple[int, re.Match[str] | None]] = {}
 
     def value(self, depth: int) -> tuple[JsonValue, bool]:
         char = self.text[self.pos]
@@ -128,8 +131,20 @@ class _Reader:
         return self._bare_value()
 
     def _closes_on_line(self) -> bool:
-        end = _ENDS["'", False].search(self.text, self.pos + 1)
-        return end is not None and "\n" not in self.text[self.pos : end.start()]
+        end = self._end("'", is_key=False)
+        if self._line_end < self.pos:
+            self._line_end = found if (found := self.text.find("\n", self.pos)) >= 0 else len(self.text)
+        return end is not None and end.start() <= self._line_end
+
+    def _end(self, quote: str, is_key: bool) -> re.Match[str] | None:
+        """The end of a string that begins at `pos`. One beyond what was searched before is not searched for again."""
+        kind = quote, is_key
+        start, found = self._next_ends.get(kind, (len(self.text), None))
+        if start > self.pos or (found is not None and found.start() <= self.pos):
+            ends = _ENDS[kind].finditer(self.text, self.pos + 1)
+            found = next((end for end in ends if end.lastgroup), None)
+            self._next_ends[kind] = self.pos, found
+        return found
 
     def _skip_space(self) -> str:
         """Move to the next character that is neither space nor comma; "" at the end or at a fence."""
@@ -213,12 +228,9 @@ class _Reader:
             self.pos = simple.end()
             return simple[1], True
         start = self.pos + 1
-        for end in _ENDS[quote, is_key].finditer(self.text, start):
-            if not end.group().startswith("\\"):
-                self.pos = end.end()
-                return _unescape(self.text[start : end.start()]), True
-        self.pos = len(self.text)
-        return _unescape(self.text[start:]), False
+        end = self._end(quote, is_key)
+        self.pos = len(self.text) if end is None else end.end()
+        return _unescape(self.text[start : None if end is None else end.start()]), end is not None
 
     def _bare_value(self) -> tuple[JsonValue, bool]:
         found = _BARE_VALUE.match(self.text, self.pos)

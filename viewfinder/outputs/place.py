@@ -11,7 +11,10 @@ from viewfinder.outputs.place_labels import line_label
 
 Corners = tuple[float, float, float, float]
 """x1, y1, x2, y2 of a rectangle, in the pixels that the user of the name states."""
-_NO_FIELDS: JsonObject = {}
+NO_FIELDS: JsonObject = {}
+MOST_REPEATED = 1_000_000
+"""Characters of one object that its places may repeat; with more, labels are cut and other fields left out, for
+thousands of places with a label of thousands of letters would be an answer that grows with the square of the text."""
 _NUMERIC = re.compile(r"[\s\d.,，()\[\]eE+−-]*")
 Written = tuple[PlaceKind, Group, int, int]
 """A place before its name is known: kind, numbers, start and end."""
@@ -37,7 +40,7 @@ class Place(NamedTuple):
     end: int
     numbers: tuple[tuple[int, int], ...]
     label: str = ""
-    fields: JsonObject = _NO_FIELDS
+    fields: JsonObject = NO_FIELDS
     keys: tuple[str, ...] = ()
     marked: bool = True
     sized: bool = False
@@ -75,7 +78,7 @@ class PlaceReader:
         start: int,
         end: int,
         label: str = "",
-        fields: JsonObject = _NO_FIELDS,
+        fields: JsonObject = NO_FIELDS,
         keys: tuple[str, ...] = (),
         marked: bool = True,
         sized: bool = False,

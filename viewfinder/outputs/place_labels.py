@@ -37,16 +37,16 @@ def label_key(fields: JsonObject) -> str:
     return next((key for key in LABEL_KEYS if key in fields), "")
 
 
-def object_label(found: FoundObject, index: int = 0, count: int = 1) -> str:
-    """The label of place `index` of `count` of an object: its own, or the key under which it stands."""
+def object_labels(found: FoundObject, count: int = 1) -> list[str]:
+    """The labels of `count` places of an object: its own, or the key under which it stands."""
     key = label_key(found.fields)
     if not key:
         plain = found.owner.lower()
-        return "" if plain in _CONTAINERS or plain.endswith(("_2d", "box", "point")) else found.owner
+        return ["" if plain in _CONTAINERS or plain.endswith(("_2d", "box", "point")) else found.owner] * count
     value = found.fields[key]
     if isinstance(value, list) and len(value) == count > 1:
-        return read_label(value[index])
-    return "" if key == "text_content" else read_label(value)
+        return [read_label(one) for one in value]
+    return ["" if key == "text_content" else read_label(value)] * count
 
 
 def line_start(text: str, at: int) -> int:

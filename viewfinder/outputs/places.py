@@ -13,8 +13,8 @@ from html import unescape
 from viewfinder.outputs.bare_places import BareReader
 from viewfinder.outputs.coordinates import NUMBER, Expected, Group, PlaceKind, Span, find_runs
 from viewfinder.outputs.loose_json import FoundObject, JsonObject, outermost, read_objects
-from viewfinder.outputs.place import Place, PlaceReader, Written, is_numeric
-from viewfinder.outputs.place_labels import object_label
+from viewfinder.outputs.place import MOST_REPEATED, NO_FIELDS, Place, PlaceReader, Written, is_numeric
+from viewfinder.outputs.place_labels import object_labels
 
 _SURE = ("bbox_2d", "bbox", "box_2d", "bounding_box", "point_2d")
 """Keys that are places whatever they hold; the others only with numbers and nothing else."""
@@ -83,20 +83,22 @@ class _MarkedReader(PlaceReader):
         if keys in (*_CORNERS, *_SIZED):
             yield from self._of_sides(found, keys, found.fields, found.start, found.end, keys)
             return
-        for key, start, end in found.spans:
+        spans = [span for span in found.spans if span[0] in keys]
+        written = sum(end - start for _, start, end in spans)
+        count = max(1, len(spans), written // 4)  # of places, at most
+        repeats = (found.end - found.start - written) * count
+        most = MOST_REPEATED // count if repeats > MOST_REPEATED else None
+        for key, start, end in spans:
             value = found.fields[key]
-            if key not in keys:
-                continue
             if isinstance(value, dict) and (sides := _sides(value)):
                 yield from self._of_sides(found, sides, value, start, end, keys)
                 continue
             read = self.inside(start, end, _EXPECTED[key.lower()])
             if not read and value:  # null and the empty list are no place
                 self.refuse(key, found.start)
-            for i, (kind, numbers) in enumerate(read):
-                yield from self.made(
-                    kind, numbers, found.start, found.end, object_label(found, i, len(read)), found.fields, keys
-                )
+            for (kind, numbers), label in zip(read, object_labels(found, len(read)), strict=True):
+                fields = found.fields if most is None else NO_FIELDS
+                yield from self.made(kind, numbers, found.start, found.end, label[:most], fields, keys)
 
     def _of_sides(
         self,
@@ -114,7 +116,7 @@ class _MarkedReader(PlaceReader):
             self.refuse(sides[0], start)
             return
         numbers = [written[names.index(side)] for side in sides]
-        label = object_label(found)
+        label = object_labels(found)[0]
         yield from self.made("box", numbers, found.start, found.end, label, found.fields, keys, sized=sides in _SIZED)
 
     def in_tags(self) -> list[Place]:

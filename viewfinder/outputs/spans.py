@@ -136,8 +136,7 @@ def _parse_prose(text: str, duration: float, fps: float | None, frame_times: Seq
         if first is None or last is None:
             continue
         line = line_start(text, match.start())
-        end = text.find("\n", match.end())
-        behind = text[match.end() : end if end >= 0 else len(text)][:_LONGEST]
+        behind = text[match.end() : match.end() + _LONGEST].split("\n", 1)[0]
         rest = behind if _BULLET.match(text[line : match.start()]) else ""
         rest = re.sub(rf"\A{_UNIT}", "", rest).strip(" \t\r:-–—]).,")
         spans.append(_span((first, last), rest, duration, frame_times))

@@ -69,7 +69,7 @@ async def answer_completion(server: "Server", completion: Completion, request: R
         await unless_gone(request, server.in_thread(completion.begin, loop, server.settings.max_choices))
         if not completion.request.stream:
             answer = await unless_gone(request, completion.whole())
-            return JSONResponse(form.whole(completion, answer))
+            return await server.in_thread(lambda: JSONResponse(form.whole(completion, answer)))
     except BaseException as error:
         completion.cancel()
         if isinstance(error, Exception):

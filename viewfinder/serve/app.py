@@ -238,20 +238,19 @@ def _add_task_routes(app: FastAPI, server: Server) -> None:
         check_model(server, body.model)
         running: list[tasks.Tasks] = []
 
-        def work() -> dict[str, Any]:
+        def work() -> Response:
             job = tasks.Tasks(server.engine, server.request_media, request.state.tenant, body)
             running.append(job)
-            return getattr(job, name)(body)
+            return JSONResponse({"model": server.settings.model_name, **getattr(job, name)(body)})
 
         try:
-            result = await unless_gone(request, server.in_thread(work))
+            return await unless_gone(request, server.in_thread(work))
         except BaseException as error:
             for job in running:
                 job.cancel()
             if isinstance(error, Exception):
                 return error_response(error)
             raise
-        return JSONResponse({"model": server.settings.model_name, **result})
 
     def add(name: str, shape: type[tasks.TaskRequest], text: str) -> None:
         async def endpoint(body: Any, request: Request) -> Response:
@@ -285,7 +284,7 @@ def _add_playground_routes(app: FastAPI, server: Server) -> None:
     async def answered(work: Callable[..., dict[str, Any]], body: Any, request: Request) -> Response:
         media = server.request_media.for_tenant(request.state.tenant)
         try:
-            return JSONResponse(await unless_gone(request, server.in_thread(work, body, media)))
+            return await unless_gone(request, server.in_thread(lambda: JSONResponse(work(body, media))))
         except Exception as error:
             return error_response(error)
         finally:

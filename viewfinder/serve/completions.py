@@ -65,12 +65,13 @@ class Completion:
         prompts = self.prompts()
         self.prompt_tokens = sum(len(prepared.inputs.input_ids) for prepared in prompts)
         sampling = self.sampling
+        constraint = self.engine.compile_queue.run(self.tenant, self._constraint) if self._is_bound else None
         for i, (prepared, copy) in enumerate(product(prompts, range(request.n))):
             seed = None if sampling.seed is None else sampling.seed + copy
             asked = EngineRequest(
                 prepared,
                 sampling.model_copy(update={"seed": seed}),
-                self._constraint(),
+                None if constraint is None else constraint.copy(),
                 self.tenant,
                 request.top_logprobs or 0,
             )
@@ -103,6 +104,10 @@ class Completion:
         """The answer when all choices are done."""
         async for _ in self._events():
             pass
+        return await asyncio.to_thread(self._answer)
+
+    def _answer(self) -> dict[str, Any]:
+        """The body; reads the words of the answer, so it is no work for the event loop."""
         choices = [self._choice(choice) for choice in self.choices]
         return {**self._head("chat.completion"), "choices": choices, "usage": self._usage(), "viewfinder": self._seen()}
 
@@ -114,7 +119,10 @@ class Completion:
         readers = {choice.index: self._reader() for choice in self.choices}
         async for choice, event in self._events():
             reader = readers[choice.index]
-            pieces = reader.push(event.text) if isinstance(event, Delta) else reader.finish(_is_cut(event))
+            if isinstance(event, Delta):
+                pieces = reader.push(event.text)
+            else:
+                pieces = await asyncio.to_thread(list, reader.finish(_is_cut(event)))
             deltas = [self._delta(piece, reader) for piece in pieces]
             logprobs = None
             if self.request.logprobs and isinstance(event, Delta):
@@ -123,7 +131,7 @@ class Completion:
                 yield self._chunk(choice, delta, logprobs=logprobs)
                 logprobs = None
             if isinstance(event, Reply):
-                yield self._chunk(choice, {}, finish=_finish(event, reader))
+                yield await asyncio.to_thread(self._chunk, choice, {}, finish=_finish(event, reader))
         if options is not None and options.include_usage:
             yield {**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage()}
 
@@ -157,6 +165,10 @@ class Completion:
     def sampling(self) -> Sampling:
         """How tokens are chosen: the request's wishes over the model's own."""
         return self.request.sampling_over(self.engine.engine.sampling)
+
+    @property
+    def _is_bound(self) -> bool:
+        return bool(self.request.is_forced or self.request.num_structures)
 
     def _constraint(self) -> Constraint | None:
         request = self.request

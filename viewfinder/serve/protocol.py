@@ -180,7 +180,7 @@ class ChatRequest(SamplingFields, StructureFields):
             names = [tool.function.name for tool in self.tools or ()]
             if self.tool_choice.function.name not in names:
                 raise ValueError(f"tool_choice names a function that is not among {names}")
-        if len(self.structures) + self.is_forced > 1:
+        if self.num_structures + self.is_forced > 1:
             raise ValueError("only one of response_format, grammar and a required tool can shape an answer")
         return self
 

@@ -87,6 +87,13 @@ class StructureFields(Body):
     guided_grammar: _Grammar | None = None
 
     @property
+    def num_structures(self) -> int:
+        """How many of the fields are given; those that need no schema to be copied are looked into."""
+        if self.response_format is None or self.response_format.type == "text":
+            return len(self.structures)
+        return 1 + len(self.model_copy(update={"response_format": None}).structures)
+
+    @property
     def structures(self) -> list[StructuredOutputs]:
         """What the answer is bound to; more than one is the client's mistake."""
         found = [] if self.structured_outputs is None else [self.structured_outputs]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from viewfinder.outputs.tool_calls import CLOSING, OPENING, split_tool_calls
 
 _HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)')
+_LONGEST_HEAD = 1000
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class ToolReader:
             yield shown
 
     def _call(self) -> Iterator[Piece]:
-        head = _HEAD.match(self._held, len(OPENING))
+        head = _HEAD.match(self._held[:_LONGEST_HEAD], len(OPENING))  # bounded, for it is asked at each piece
         if head is None or self._left == 0:
             return
         name = json.loads(head[1], strict=False)
@@ -144,4 +145,6 @@ class ToolReader:
         at = self._held.find(CLOSING)
         if at >= 0:
             self._held, self._state = self._held[at + len(CLOSING) :], "words"
+        else:
+            self._held = self._held[1 - len(CLOSING) :]
         yield from ()

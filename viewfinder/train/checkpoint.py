@@ -3,7 +3,7 @@
 One directory a state, renamed into place when it is complete, so a kill leaves complete states; checksums of its
 files are compared before it is resumed. Tensors are written by
 `torch.distributed.checkpoint`: each rank writes its shards, and any number of ranks can read them. What is not a tensor
-(position in the data, random state) is JSON beside them. The index of a state is a pickle: read only your own.
+(position in the data, random state) is JSON beside them. `state_reader` reads them without running what they say.
 """
 
 import json
@@ -18,6 +18,7 @@ import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import Tensor
+from torch.distributed.checkpoint.api import CheckpointException
 
 from viewfinder.errors import StampError, ViewfinderError
 from viewfinder.model.lora import adapted_layers, save_adapter
@@ -30,6 +31,7 @@ from viewfinder.train.config import ConfigError
 from viewfinder.train.distributed import ParallelDims, full_tensor
 from viewfinder.train.learner import Learner
 from viewfinder.train.optim import AveragedWeights, is_finite, optimizer_tensors
+from viewfinder.train.state_reader import StateReader
 
 _T = TypeVar("_T")
 _LOG = logging.getLogger(__name__)
@@ -143,15 +145,25 @@ def read_facts(state: Path) -> dict[str, Any]:
 
 
 def load_tensors(state: Path, tensors: dict[str, Tensor]) -> None:
-    """Fill `tensors` in place, each rank with its shards, whatever number of ranks wrote the state."""
-    with _quiet():
-        dcp.load(tensors, checkpoint_id=state)
+    """Fill `tensors` in place, each rank with its shards, whatever number of ranks wrote the state.
+
+    Raises:
+        ConfigError: the state is no state of tensors.
+    """
+    try:
+        with _quiet():
+            dcp.load(tensors, storage_reader=StateReader(state))
+    except CheckpointException as error:  # no `Exception`, so nobody would catch it
+        cause = next(iter(error.failures.values()))[0]
+        if isinstance(cause, OSError | ViewfinderError):
+            raise cause from None
+        raise ConfigError(f"{state} cannot be read ({cause!s:.300}); bring it back from a copy") from None
 
 
 def stored_shapes(state: Path) -> dict[str, tuple[int, ...]]:
     """Names and shapes of all tensors of a state."""
-    metadata = dcp.FileSystemReader(state).read_metadata().state_dict_metadata
-    return {name: tuple(entry.size) for name, entry in metadata.items() if hasattr(entry, "size")}
+    metadata = StateReader(state).read_metadata().state_dict_metadata
+    return {name: tuple(entry.size) for name, entry in metadata.items()}
 
 
 def read_tensors(state: Path, prefix: str) -> dict[str, Tensor]:

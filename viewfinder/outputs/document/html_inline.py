@@ -18,7 +18,7 @@ _COLOR = re.compile(
     r"\s*(?:background-)?color\s*:\s*(?:#[0-9a-fA-F]{3,8}|[a-zA-Z]{3,20}|rgb\([\d,. %]{1,40}\))\s*;?\s*"
 )
 _LINK = re.compile(r"(?:https?://|mailto:)[^\s\"'<>`]{1,2000}", re.IGNORECASE)
-_TAG = re.compile(r"<(/?)(\w+)[^>]*>")
+_TAG = re.compile(r"<(/?)(\w+)[^<>]*>")
 _AMPERSAND = re.compile(r"&(?=#?\w+;)")
 _ENTITY = re.compile(r"&#?\w{1,32};")
 _SPACES = re.compile(r"[^\S\n]+")
@@ -32,6 +32,7 @@ def escape(text: str) -> str:
 def inline_content(children: Sequence[Node | str], tags: frozenset[str] = KEPT) -> str:
     """The safe content of `children`; blocks inside are parted by `<br>` (by a line where tags are not kept)."""
     parts: list[str] = []
+    has_words, seen = False, 0
     for child in children:
         if isinstance(child, str):
             parts.append(child.replace("<", "&lt;"))
@@ -43,7 +44,9 @@ def inline_content(children: Sequence[Node | str], tags: frozenset[str] = KEPT) 
             parts.append("\n")
         else:
             inside = inline_content(child.children, tags)
-            starts_line = child.tag in BLOCK and "".join(parts).strip() and inside.strip()
+            has_words = has_words or any(part.strip() for part in parts[seen:])
+            seen = len(parts)
+            starts_line = child.tag in BLOCK and has_words and inside.strip()
             parts += [("<br>" if "br" in tags else "\n") if starts_line else "", inside]
     return "".join(parts)
 

@@ -125,11 +125,7 @@ class _Builder:
 
     def add_text(self, text: str) -> None:
         if text:
-            children = self.stack[-1].children
-            if children and isinstance(children[-1], str):
-                children[-1] += text
-            else:
-                children.append(text)
+            self.stack[-1].children.append(text)
 
     def open(self, name: str, rest: str, source: str) -> None:
         if name in BLOCK - {"html", "head", "body"}:
@@ -214,6 +210,22 @@ class _Builder:
                 self.stack.pop()
             else:
                 self._pop_unclosed()
+        _join_texts(self.root)
+
+
+def _join_texts(node: Node) -> None:
+    """Texts that stand side by side are one."""
+    runs: list[list[str] | Node] = []
+    for child in node.children:
+        if isinstance(child, Node):
+            runs.append(child)
+        elif runs and isinstance(runs[-1], list):
+            runs[-1].append(child)
+        else:
+            runs.append([child])
+    node.children = [run if isinstance(run, Node) else "".join(run) for run in runs]
+    for child in node.nodes:
+        _join_texts(child)
 
 
 def _attributes(rest: str) -> dict[str, str]:

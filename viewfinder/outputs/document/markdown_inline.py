@@ -7,7 +7,7 @@ from viewfinder.outputs.document.html_inline import unescape
 
 _MARKS = {"b": "**", "strong": "**", "i": "*", "em": "*", "s": "~~", "del": "~~"}
 _KEPT = frozenset({"sub", "sup", "u", "mark", "small", "ins"})
-_TAG = re.compile(r"<(/?)(\w+)([^>]*)>")
+_TAG = re.compile(r"<(/?)(\w+)([^<>]*)>")
 _HREF = re.compile(r'href="([^"]*)"')
 _TAG_LIKE = re.compile(r"<(?=[a-zA-Z/!?])")
 _MATH = re.compile(
@@ -41,8 +41,8 @@ def inline_markdown(content: str, one_line: bool = False) -> str:
         elif code_from is None:
             parts.append(_marks(tag, closes, name, links))
     parts.append(escape_markdown(content[at:]))
-    spaces, space = (r"\s+", " ") if one_line else (r"[^\S\n]*\n[^\S\n]*", "\n")
-    return re.sub(spaces, space, "".join(parts)).strip()
+    lines = "".join(parts).split(None if one_line else "\n")
+    return (" " if one_line else "\n").join(line.strip() for line in lines).strip()
 
 
 def _marks(tag: re.Match[str], closes: bool, name: str, links: list[str]) -> str:
@@ -84,7 +84,11 @@ def escape_markdown(text: str) -> str:
 
 
 def _escaped(match: re.Match[str]) -> str:
-    mark, before, after = match[0], match.string[match.start() - 1 : match.start()], match.string[match.end() :][:1]
+    mark, before, after = (
+        match[0],
+        match.string[match.start() - 1 : match.start()],
+        match.string[match.end() : match.end() + 1],
+    )
     if mark == "*" and (not before or before.isspace()) and (not after or after.isspace()):
         return mark
     if mark == "_" and before.isalnum() and after.isalnum():

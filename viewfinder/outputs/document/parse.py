@@ -7,6 +7,7 @@ in `tables` and `pictures`.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from viewfinder.media.transform import Transform
@@ -30,7 +31,7 @@ from viewfinder.outputs.document.tables import read_table
 from viewfinder.outputs.loose_json import read_numbers
 
 _OPENING = re.compile(r"<html>\s*<body>", re.IGNORECASE)
-_CLOSING = re.compile(r"\s*(?:</body>\s*</html>|</html>\s*</body>)\s*\Z", re.IGNORECASE)
+_CLOSING = re.compile(r"(?<!\s)\s*(?:</body>\s*</html>|</html>\s*</body>)\s*\Z", re.IGNORECASE)
 _FENCE = re.compile(r"```(?:html)?[ \t]*\n?", re.IGNORECASE)
 _SAFE_CSS = re.compile(r"[\w\s#.:;,%{}()\-+>*'\"]{0,2000}")
 _UNSAFE_CSS = re.compile(r"url|expression|import|javascript|behaviou?r", re.IGNORECASE)
@@ -83,8 +84,9 @@ def _inside_fence(text: str) -> str:
 
 def _counted(repairs: list[str]) -> tuple[str, ...]:
     """Each repair once, with how often it was made."""
+    counts = Counter(repairs)
     return tuple(
-        repair if (count := repairs.count(repair)) == 1 else f"{repair} ({count} times)"
+        repair if counts[repair] == 1 else f"{repair} ({counts[repair]} times)"
         for repair in dict.fromkeys(repairs[:2000])
     )
 
@@ -214,14 +216,13 @@ class _PageReader:
 
     def _item(self, node: Node, depth: int) -> ListItem:
         lists = [child for child in node.nodes if child.tag in ("ol", "ul")]
-        own = [child for child in node.children if isinstance(child, str) or child not in lists]
+        own = [child for child in node.children if isinstance(child, str) or child.tag not in ("ol", "ul")]
         if not lists or depth >= 8:
             return ListItem(inline_content(node.children), self.box(node, False), number=_number(node, "value"))
         last = node.children[-1]
         tail = last if isinstance(last, str) and not last.strip() else ""
-        below = self._list(lists[0], depth + 1)
-        for more in lists[1:]:
-            below = replace(below, items=below.items + self._list(more, depth + 1).items)
+        below, *others = (self._list(found, depth + 1) for found in lists)
+        below = replace(below, items=tuple(item for block in (below, *others) for item in block.items))
         content = inline_content(own[:-1] if tail else own)
         return ListItem(content, self.box(node, False), replace(below, lead=""), _number(node, "value"), tail=tail)
 

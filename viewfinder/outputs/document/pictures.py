@@ -86,7 +86,7 @@ def _image_fields(image: Node | None, box: ReadBox) -> dict[str, Any]:
 
 def _paragraphs(body: list[Node | str]) -> tuple[str, ...]:
     paragraphs = [child for child in body if isinstance(child, Node) and child.tag == "p"]
-    loose = inline_content([child for child in body if child not in paragraphs]).strip()
+    loose = inline_content([child for child in body if isinstance(child, str) or child.tag != "p"]).strip()
     return (*(inline_content(paragraph.children) for paragraph in paragraphs), *([loose] if loose else []))
 
 

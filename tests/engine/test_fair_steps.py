@@ -1,0 +1,61 @@
+"""Steps of the engine are shared by tenant: many requests of one do not make another wait."""
+
+from tests.engine.test_async_engine import engine_of, finished, oracle, prepared
+from tests.packed import random_inputs
+from viewfinder.engine.async_engine import AsyncEngine
+from viewfinder.engine.request import EngineRequest
+from viewfinder.engine.scheduler import Scheduled
+from viewfinder.messages import Sampling
+
+
+def work(engine: AsyncEngine, tenant: str, tokens: int, prompt: int = 4, pictures: int = 0, seed: int = 0):
+    inputs = random_inputs(engine.engine.model.config, [(1, 4, 6)] * pictures, num_text=prompt, seed=seed)
+    return EngineRequest(prepared(inputs), Sampling(max_new_tokens=tokens, temperature=0.0), tenant=tenant)
+
+
+def steps_until_done(engine: AsyncEngine, asked: EngineRequest, most: int) -> int:
+    ticket = engine.submit(asked)
+    for step in range(1, most + 1):
+        engine.step()
+        if ticket.output.finished:
+            return step
+    raise AssertionError(f"not done after {most} steps")
+
+
+def test_places_that_one_tenant_holds_are_given_to_another_at_once() -> None:
+    engine = engine_of(max_num_seqs=4)
+    long = [work(engine, "many", 24, seed=i) for i in range(6)]
+    tickets = [engine.submit(one) for one in long]
+    for _ in range(5):
+        engine.step()
+    assert steps_until_done(engine, work(engine, "one", 3), most=5) <= 5
+    while engine.step():
+        pass
+    assert [list(finished(ticket).tokens) for ticket in tickets] == [oracle(engine, one) for one in long]
+
+
+def test_two_tenants_with_many_hold_the_same_number_of_places() -> None:
+    engine = engine_of(max_num_seqs=4)
+    for tenant in "ab":
+        for i in range(6):
+            engine.submit(work(engine, tenant, 60, seed=i))
+        engine.step()
+    engine.step()
+    assert sorted(sequence.tenant for sequence in engine.core.scheduler.running) == ["a", "a", "b", "b"]
+    before = engine.counters.preempted
+    for _ in range(10):
+        engine.step()
+    assert engine.counters.preempted == before  # equal is equal: no places go back and forth
+
+
+def test_prompts_are_read_in_equal_shares_of_their_tenants() -> None:
+    engine = engine_of(max_num_seqs=8, max_num_batched_tokens=40, min_chunk_tokens=4)
+    for i in range(6):
+        engine.submit(work(engine, "many", 2, prompt=200, seed=i))
+    engine.step()
+    engine.submit(work(engine, "one", 2, prompt=100))
+    engine.step()
+    scheduled: list[Scheduled] = engine.core.scheduler.schedule()
+    read = {tenant: sum(s.num_tokens for s in scheduled if s.sequence.tenant == tenant) for tenant in ("many", "one")}
+    assert read["one"] == 20
+    assert scheduled[0].sequence.tenant == "one"  # its features are made first: it used less
