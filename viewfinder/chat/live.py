@@ -12,7 +12,9 @@ seconds of the stream's own clock; a span that is told is at most one frame inte
 frames lost or late too.
 """
 
+import copy
 import dataclasses
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -55,17 +57,19 @@ class LiveEvent:
 
 
 class LiveSession:
-    """One stream, for one thread at a time.
-
-    Args:
-        model: anything that answers messages; may be replaced between calls.
-    """
+    """One stream. One thread pushes; others may ask meanwhile."""
 
     def __init__(self, model: ChatModel, processor: Processor, settings: WindowSettings | None = None) -> None:
         self.model, self.processor = model, processor
         self.window = LiveWindow(settings or WindowSettings(), processor.settings)
-        self.num_events = 0
+        self._event_ids = itertools.count(1)
         self._queries: dict[str, _StandingQuery] = {}
+
+    def over(self, model: ChatModel) -> "LiveSession":
+        """The same stream, whose questions go to another `ChatModel`, such as one that can be called off."""
+        view = copy.copy(self)
+        view.model = model
+        return view
 
     @property
     def queries(self) -> list[str]:
@@ -139,13 +143,12 @@ class LiveSession:
     def _judge(self, pairs: list[FramePair]) -> list[LiveEvent]:
         """Ask each standing query about the window once, if it has grown."""
         events: list[LiveEvent] = []
-        for query in self._queries.values() if pairs else ():
+        for query in list(self._queries.values()) if pairs else ():
             found = self._spans(query.text, self.window.window)
             for kind, span in query.update(found, self.window.window):
-                self.num_events += 1
                 time = self.window.last_time
                 assert time is not None
-                events.append(LiveEvent(self.num_events, query.text, kind, span, time))
+                events.append(LiveEvent(next(self._event_ids), query.text, kind, span, time))
         return events
 
 

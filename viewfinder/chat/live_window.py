@@ -10,6 +10,7 @@ leave the window go to the past. When the past is full, every second one of it i
 """
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -82,7 +83,10 @@ class FramePair:
 
 
 class LiveWindow:
-    """The kept frame pairs of one stream. `window` is the newest stretch, `past` what is left of before."""
+    """The kept frame pairs of one stream. `window` is the newest stretch, `past` what is left of before.
+
+    One thread pushes; others may read `pairs` meanwhile.
+    """
 
     def __init__(self, settings: WindowSettings, processor_settings: ProcessorSettings) -> None:
         self.settings = settings
@@ -92,6 +96,7 @@ class LiveWindow:
         self.past: list[FramePair] = []
         self.num_frames = 0
         self._waiting: tuple[np.ndarray, float] | None = None
+        self._lock = threading.Lock()
 
     @property
     def last_time(self) -> float | None:
@@ -133,17 +138,16 @@ class LiveWindow:
         if transform.original_size != self.transform.original_size:
             found, expected = ("x".join(map(str, t.original_size)) for t in (transform, self.transform))
             raise MediaError(f"the frame is {found} pixels and the stream began with {expected}; begin a new stream")
-        self.num_frames += 1
-        before, self._waiting = self._waiting, None
-        done: list[FramePair] = []
-        if before is not None and time - before[1] <= _GAP / self.settings.fps:
-            done.append(FramePair(np.stack([before[0], pixels]), (before[1], time)))
-        else:
-            if before is not None:
-                done.append(_alone(*before))
-            self._waiting = (pixels, time)
-        for pair in done:
-            self._keep(pair)
+        with self._lock:
+            self.num_frames += 1
+            before, self._waiting = self._waiting, None
+            if before is not None and time - before[1] <= _GAP / self.settings.fps:
+                done = [FramePair(np.stack([before[0], pixels]), (before[1], time))]
+            else:
+                done = [] if before is None else [_alone(*before)]
+                self._waiting = (pixels, time)
+            for pair in done:
+                self._keep(pair)
         return done
 
     def _keep(self, pair: FramePair) -> None:
@@ -158,7 +162,8 @@ class LiveWindow:
 
     def pairs(self, seconds: float | None = None) -> list[FramePair]:
         """The pairs of the last `seconds`, or all that are kept; a frame without its second stands for both."""
-        pairs = [*self.past, *self.window, *([_alone(*self._waiting)] if self._waiting else [])]
+        with self._lock:
+            pairs = [*self.past, *self.window, *([_alone(*self._waiting)] if self._waiting else [])]
         if seconds is None or not pairs:
             return pairs
         first = pairs[-1].times[1] - seconds
