@@ -89,7 +89,7 @@ def find_spans(
             reply = model.chat(
                 [user(part, question.prompt)], grammar=question.grammar(window.seconds), sampling=sampling
             )
-            found = _read(reply, window, question.label, rate)
+            found = read_spans(reply, window, question.label, rate)
             if resume is not None:
                 kept.add(content, {"start": start, "spans": [dataclasses.asdict(span) for span in found]})
         spans += found
@@ -110,7 +110,7 @@ def _part(video: Any, window: Window, is_cut: bool, fps: float, options: dict[st
     return VideoPart(video=video, **{**rate, **bounds, **options})
 
 
-def _read(reply: Reply, window: Window, label: str | None, rate: float | None) -> list[Span]:
+def read_spans(reply: Reply, window: Window, label: str | None, rate: float | None) -> list[Span]:
     """Spans on the original's clock: the model's zero is the first frame it saw; `rate` is that of the original."""
     frame_times = reply.media[0].frame_times or ()
     zero = frame_times[0] if frame_times else window.start

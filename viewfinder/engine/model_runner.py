@@ -14,7 +14,7 @@ from torch import Tensor
 from viewfinder.engine.batch_sampler import Turn, sample
 from viewfinder.engine.sampler import Sampler, Token
 from viewfinder.engine.scheduler import EngineConfig, Scheduled
-from viewfinder.engine.sequence import Piece, PieceKey, Sequence, media_hashes, pieces_of
+from viewfinder.engine.sequence import Piece, PieceKey, Sequence, pieces_of
 from viewfinder.errors import ContextLengthError
 from viewfinder.inputs import ModelInputs
 from viewfinder.model import Chunk, KVCache, Qwen2_5_VL
@@ -42,6 +42,7 @@ class ModelRunner:
         self.model, self.config = model, config
         self.kv_cache = KVCache(text, num_blocks, size, dtype=model.compute_dtype, device=model.device)
         self.encoder_cache = EncoderCache(config.encoder_cache_bytes)
+        self.num_encoded_patches = 0
 
     def free(self) -> None:
         """Give back the memory of the caches, so that another runner has room; this one runs no more."""
@@ -68,8 +69,8 @@ class ModelRunner:
                 "tokens or send less"
             )
         config = self.model.config
-        hashes = media_hashes(inputs) if self.config.enable_prefix_caching else [b""] * len(inputs.media_kinds)
-        pieces = pieces_of(inputs, hashes, tenant, self.config.max_num_patches, config.vision.spatial_merge_size)
+        merge = config.vision.spatial_merge_size
+        pieces = pieces_of(inputs, tenant, merge, hashed=self.config.enable_prefix_caching)
         is_media = (inputs.input_ids == config.image_token_id) | (inputs.input_ids == config.video_token_id)
         sequence = Sequence(
             inputs=inputs,
@@ -147,6 +148,7 @@ class ModelRunner:
         pieces = [sequence.pieces[i] for i in missing]
         patches = pixels if len(pieces) == len(sequence.pieces) else torch.cat([pixels[p.patches] for p in pieces])
         features = self.model.visual(patches.to(self.model.device), torch.tensor([p.grid for p in pieces]))
+        self.num_encoded_patches += len(patches)
         sizes = [p.features.stop - p.features.start for p in pieces]
         for i, piece, part in zip(missing, pieces, features.split(sizes), strict=True):
             sequence.features[i] = part
@@ -224,24 +226,23 @@ class EncoderCache:
         self.max_bytes = max_bytes
         self.num_bytes = 0
         self.hits = 0
-        self._items: OrderedDict[tuple[PieceKey, int], Tensor] = OrderedDict()
+        self._items: OrderedDict[PieceKey, Tensor] = OrderedDict()
 
     def get(self, piece: Piece) -> Tensor | None:
-        found = self._items.get((piece.key, piece.grid[0]))
+        found = self._items.get(piece.key)
         if found is None:
             return None
         self.hits += 1
-        self._items.move_to_end((piece.key, piece.grid[0]))
+        self._items.move_to_end(piece.key)
         return found
 
     def put(self, piece: Piece, features: Tensor) -> None:
         size = features.numel() * features.element_size()
-        key = (piece.key, piece.grid[0])
-        if size > self.max_bytes or key in self._items:
+        if size > self.max_bytes or piece.key in self._items:
             return
         while self.num_bytes + size > self.max_bytes:
             _, old = self._items.popitem(last=False)
             self.num_bytes -= old.numel() * old.element_size()
         # a copy of its own: a slice would keep all that was computed with it alive
-        self._items[key] = features.clone()
+        self._items[piece.key] = features.clone()
         self.num_bytes += size

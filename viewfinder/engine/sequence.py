@@ -4,14 +4,15 @@ Tokens that a grammar forces are appended at once and read in the pass that read
 sampler chooses them one by one from the logits of that pass, so ends, log probabilities and chance are those of a pass
 for each token.
 
-Knows token ids, positions and pieces of media; text is the business of `request`. Media are known by the full SHA-256
-of their patches and grid, per tenant. A clip is cut into pieces of whole frames, so that one long clip never holds up
-other requests for long; nothing attends across frames.
+Knows token ids, positions and pieces of media; text is the business of `request`. A picture, and each frame pair of a
+clip, is a piece that is known by the full SHA-256 of its patches, per tenant: clips with frames in common share their
+features, whatever else they show, and one long clip never holds up other requests. Nothing attends across frames.
 """
 
 import hashlib
 import itertools
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -23,17 +24,17 @@ from viewfinder.engine.sampler import Sampler, Token
 from viewfinder.inputs import ModelInputs
 
 _ORDER = itertools.count()
-PieceKey = tuple[str, bytes, int]
-"""Tenant, hash of the medium, first frame pair."""
+PieceKey = tuple[str, bytes]
+"""Tenant, and hash of the size and the patches."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Some frames of one medium of a request, the unit of work of the tower.
+    """A picture or frame pair of a request, the unit of work of the tower.
 
     Attributes:
         key: for the cache.
-        grid: frame pairs, rows and columns of patches.
+        grid: 1, rows and columns of patches.
         patches: rows of `pixel_values`.
         features: rows of the request's features, in the order of its placeholders.
     """
@@ -142,7 +143,10 @@ class Sequence:
         if not self.pieces or start >= self.num_prompt_tokens:
             return []
         low, high = self.feature_rows(start, end)
-        return [i for i, piece in enumerate(self.pieces) if piece.features.start < high and piece.features.stop > low]
+        if low == high:
+            return []
+        first = bisect_right(self.pieces, low, key=lambda piece: piece.features.stop)
+        return list(range(first, bisect_left(self.pieces, high, key=lambda piece: piece.features.start)))
 
     def features_at(self, start: int, end: int) -> list[Tensor]:
         """The features at tokens `start:end`, in order."""
@@ -159,53 +163,39 @@ class Sequence:
         while (len(self.block_hashes) + 1) * block_size <= num_tokens:
             start = len(self.block_hashes) * block_size
             end = start + block_size
-            media = dict.fromkeys(self.pieces[i].key[1] for i in self.pieces_at(start, end))
+            media = [self.pieces[i].key[1] for i in self.pieces_at(start, end)]
             self.block_hashes.append(
                 hash_block(
                     self.block_hashes[-1] if self.block_hashes else root_hash(self.tenant),
                     torch.tensor(self.token_ids[start:end]).numpy().tobytes(),
                     self.positions(start, end).contiguous().numpy().tobytes(),
-                    list(media),
+                    media,
                 )
             )
         return self.block_hashes[: num_tokens // block_size]
 
 
-def media_hashes(inputs: ModelInputs) -> list[bytes]:
-    """The hash of each medium of one request."""
-    hashes: list[bytes] = []
-    at = 0
-    if inputs.grid_thw is None or inputs.pixel_values is None:
-        return hashes
-    for grid in inputs.grid_thw.tolist():
-        count = grid[0] * grid[1] * grid[2]
-        digest = hashlib.sha256(repr(grid).encode())
-        digest.update(inputs.pixel_values[at : at + count].contiguous().numpy().data)
-        hashes.append(digest.digest())
-        at += count
-    return hashes
+def pieces_of(inputs: ModelInputs, tenant: str, merge: int, *, hashed: bool = True) -> list[Piece]:
+    """The pictures and frame pairs of a request, in order; without `hashed` none can be told from another.
 
-
-def pieces_of(inputs: ModelInputs, hashes: list[bytes], tenant: str, most: int, merge: int) -> list[Piece]:
-    """Cut the media of a request into pieces of at most `most` patches, but never a frame pair.
-
-    A clip of 5 frame pairs of 100 patches is cut into 2 + 2 + 1 where `most` is 250.
+    A clip of 3 frame pairs of 4 x 4 patches after a picture of 2 x 2 has patches 4..20, 20..36 and 36..52, and, with
+    2 x 2 merged, features 1..5, 5..9 and 9..13.
     """
     pieces: list[Piece] = []
     patch = feature = 0
     grids = [] if inputs.grid_thw is None else inputs.grid_thw.tolist()
-    for (frames, height, width), digest in zip(grids, hashes, strict=True):
-        step = max(1, most // (height * width))
-        for first in range(0, frames, step):
-            count = min(step, frames - first)
-            patches, tokens = count * height * width, count * height * width // merge**2
-            pieces.append(
-                Piece(
-                    (tenant, digest, first),
-                    (count, height, width),
-                    slice(patch, patch + patches),
-                    slice(feature, feature + tokens),
-                )
-            )
+    for frames, height, width in grids:
+        patches, tokens = height * width, height * width // merge**2
+        for _ in range(frames):
+            where = slice(patch, patch + patches)
+            digest = _digest(inputs, where, (height, width)) if hashed else b""
+            pieces.append(Piece((tenant, digest), (1, height, width), where, slice(feature, feature + tokens)))
             patch, feature = patch + patches, feature + tokens
     return pieces
+
+
+def _digest(inputs: ModelInputs, where: slice, size: tuple[int, int]) -> bytes:
+    assert inputs.pixel_values is not None
+    digest = hashlib.sha256(repr(size).encode())
+    digest.update(inputs.pixel_values[where].contiguous().numpy().data)
+    return digest.digest()

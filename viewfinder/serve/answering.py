@@ -6,17 +6,19 @@ writes the chat answer and its chunks in the endpoint's own shapes.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import ValidationError
 
+from viewfinder.serve.body import lenient
 from viewfinder.serve.completions import Completion
 from viewfinder.serve.errors import UnknownModelError, status_of
 from viewfinder.serve.protocol import ChatRequest
+from viewfinder.serve.settings import ServeSettings
 
 if TYPE_CHECKING:
     from viewfinder.serve.app import Server
@@ -53,6 +55,20 @@ class ChatForm:
 
     def failure(self, body: dict[str, Any]) -> str:
         return sse(body)
+
+
+def taker(app: FastAPI, settings: ServeSettings, tag: str) -> Callable[..., Callable[[Any], Any]]:
+    """A decorator that makes an endpoint the route of a POST, whose `body` is lenient where the operator is."""
+
+    def post(path: str, **about: Any) -> Callable[[Any], Any]:
+        def add(endpoint: Any) -> Any:
+            if settings.lenient:
+                endpoint.__annotations__["body"] = lenient(endpoint.__annotations__["body"])
+            return app.post(path, tags=[tag], response_model=None, **about)(endpoint)
+
+        return add
+
+    return post
 
 
 async def answer_chat(server: "Server", body: ChatRequest, request: Request, form: WireForm) -> Response:

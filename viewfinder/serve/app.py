@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import re
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,17 +21,19 @@ from viewfinder.errors import ViewfinderError
 from viewfinder.media.sandbox import Sandbox
 from viewfinder.serve import tasks
 from viewfinder.serve.access import AccessMiddleware
-from viewfinder.serve.answering import ClientGoneError, check_model, error_response, unless_gone
+from viewfinder.serve.answering import ClientGoneError, check_model, error_response, taker, unless_gone
 from viewfinder.serve.anthropic_form import AnthropicErrors
 from viewfinder.serve.chat_routes import add_chat_routes
 from viewfinder.serve.docs_page import docs_html
 from viewfinder.serve.errors import error_body
 from viewfinder.serve.metrics import Metrics
+from viewfinder.serve.observe import ObserveMiddleware
 from viewfinder.serve.paths import HeadAsGet, add_fallback, allowed_methods
 from viewfinder.serve.playground import POLICY, PreviewRequest, preview
 from viewfinder.serve.request_media import RequestMedia
 from viewfinder.serve.samples import SampleBook, SampleRequest
 from viewfinder.serve.settings import LOOPBACK, ServeError, ServeSettings
+from viewfinder.serve.streams import Streams, add_stream_routes
 from viewfinder.serve.text_endpoints import add_text_routes
 
 _LOG = logging.getLogger(__name__)
@@ -53,7 +53,8 @@ class Server:
             max_media=settings.max_media,
             max_pixels=settings.max_request_pixels,
         )
-        self.metrics = Metrics(engine, self.sandbox)
+        self.streams = Streams(self)
+        self.metrics = Metrics(engine, self.sandbox, self.streams)
         self.held: dict[str, Any] = {}
         self.created = int(time.time())
         self.book = SampleBook(Path(settings.samples), settings) if settings.samples else None
@@ -65,7 +66,8 @@ class Server:
         await asyncio.to_thread(self.check_confinement)
         self.engine.start()
         try:
-            yield
+            async with self.streams.tidied():
+                yield
         finally:
             await asyncio.to_thread(self.engine.stop, self.settings.drain_seconds)
             await asyncio.to_thread(self.sandbox.close)
@@ -128,10 +130,11 @@ def create_app(engine: AsyncEngine, settings: ServeSettings | None = None) -> Fa
     _add_service_routes(app, server)
     add_chat_routes(app, server)
     add_text_routes(app, server)
+    add_stream_routes(app, server)
     _add_task_routes(app, server)
     _add_playground_routes(app, server)
     add_fallback(app)
-    app.add_middleware(_Observe, server=server)
+    app.add_middleware(ObserveMiddleware, metrics=server.metrics, access_log=server.settings.access_log)
     app.add_middleware(AccessMiddleware, settings=server.settings)
     app.add_middleware(AnthropicErrors)
     app.add_middleware(HeadAsGet)
@@ -170,38 +173,6 @@ def _add_errors(app: FastAPI) -> None:
         return error_response(error)
 
 
-class _Observe:
-    """Counts, times, names and logs requests; paths that do not exist share one name."""
-
-    def __init__(self, app: Any, server: Server) -> None:
-        self._app, self._server = app, server
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started, status = time.monotonic(), 500
-        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-        name = given if re.fullmatch(r"[\w.-]{1,128}", given, re.ASCII) else f"req_{uuid.uuid4().hex}"
-
-        async def watched(message: Any) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message = {**message, "headers": [*message["headers"], (b"x-request-id", name.encode())]}
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watched)
-        finally:
-            route = scope.get("route")
-            path = getattr(route, "path", None) or "other"
-            seconds = time.monotonic() - started
-            self._server.metrics.observe(path, status, seconds)
-            if self._server.settings.access_log:
-                _LOG.info("%s %s %d %.3f s %s", scope["method"], path, status, seconds, name)
-
-
 def _add_service_routes(app: FastAPI, server: Server) -> None:
     @app.get("/health", tags=["service"])
     async def health() -> dict[str, Any]:
@@ -234,6 +205,8 @@ def _add_service_routes(app: FastAPI, server: Server) -> None:
 
 
 def _add_task_routes(app: FastAPI, server: Server) -> None:
+    post = taker(app, server.settings, "tasks")
+
     async def run(name: str, body: tasks.TaskRequest, request: Request) -> Response:
         check_model(server, body.model)
         running: list[tasks.Tasks] = []
@@ -257,7 +230,7 @@ def _add_task_routes(app: FastAPI, server: Server) -> None:
             return await run(name, body, request)
 
         endpoint.__annotations__ = {"body": shape, "request": Request, "return": Response}
-        app.post(f"/v1/{name}", tags=["tasks"], summary=text, name=name, response_model=None)(endpoint)
+        post(f"/v1/{name}", summary=text, name=name)(endpoint)
 
     add("locate", tasks.LocateRequest, "Boxes of everything that fits the query")
     add("point", tasks.PointRequest, "A point on everything that fits the query")
@@ -269,14 +242,16 @@ def _add_task_routes(app: FastAPI, server: Server) -> None:
 
 
 def _add_playground_routes(app: FastAPI, server: Server) -> None:
-    @app.post("/samples", tags=["playground"], response_model=None)
+    post = taker(app, server.settings, "playground")
+
+    @post("/samples")
     async def save(body: SampleRequest, request: Request) -> Response:
         """Keep a corrected answer as a training sample."""
         if server.book is None:
             raise HTTPException(403, "this server keeps no samples; start it with --samples FOLDER")
         return await answered(server.book.add, body, request)
 
-    @app.post("/preview", tags=["playground"], response_model=None)
+    @post("/preview")
     async def show(body: PreviewRequest, request: Request) -> Response:
         """Pages of a document as pictures."""
         return await answered(preview, body, request)

@@ -1,6 +1,7 @@
 """What every request body is: null is the default, and what is unknown is refused by its nearest known name."""
 
 import difflib
+from contextvars import ContextVar
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -9,6 +10,8 @@ from pydantic_core import PydanticCustomError
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 _DEEPEST = 48
 Known = TypeVar("Known", bound="Body")
+ignored: ContextVar[list[str]] = ContextVar("ignored")
+"""Fields of the request at hand that a lenient server did not take, for the header of its answer."""
 
 
 class Body(BaseModel):
@@ -29,7 +32,9 @@ class Body(BaseModel):
         given = {name: value for name, value in data.items() if value is not None}
         known = {field.alias or name for name, field in cls.model_fields.items()} | {*cls.known_elsewhere()}
         unknown = [str(name) for name in given if name not in known]
-        if unknown and cls.model_config.get("extra") == "forbid":
+        if unknown and cls.model_config.get("extra") != "forbid":
+            ignored.get([]).extend(unknown)
+        elif unknown:
             near = difflib.get_close_matches(unknown[0], sorted(known), 1)
             hint = f"did you mean {near[0]}?" if near else "remove it or check its spelling"
             raise PydanticCustomError(
@@ -39,7 +44,7 @@ class Body(BaseModel):
 
 
 def lenient(shape: type[Known]) -> type[Known]:
-    """The same body that keeps its unknown fields in `model_extra` instead of refusing them."""
+    """The same body that keeps its unknown fields in `model_extra` and names them in `ignored`, refusing none."""
     return type(shape.__name__, (shape,), {"model_config": ConfigDict(extra="allow"), "__doc__": shape.__doc__})
 
 

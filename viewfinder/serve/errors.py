@@ -15,8 +15,18 @@ class UnknownModelError(ViewfinderError):
     """A request for a model that is not served here."""
 
 
+class UnknownStreamError(ViewfinderError):
+    """A live session that is not open, or is another key's."""
+
+
+class StreamBusyError(ViewfinderError):
+    """A frame came before the one before it was done with."""
+
+
 _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (UnknownModelError, 404, "model_not_found"),
+    (UnknownStreamError, 404, "stream_not_found"),
+    (StreamBusyError, 409, "stream_busy"),
     (BusyError, 429, "rate_limit_exceeded"),
     (EngineStoppedError, 503, "engine_restarted"),
     (WorkerLostError, 503, "worker_lost"),

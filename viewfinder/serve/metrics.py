@@ -3,7 +3,7 @@
 Names are vLLM's behind another prefix where the meaning is the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -19,7 +19,7 @@ _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 class Metrics:
     """A registry of its own, so that two servers in one process do not mix."""
 
-    def __init__(self, engine: AsyncEngine, sandbox: Sandbox) -> None:
+    def __init__(self, engine: AsyncEngine, sandbox: Sandbox, streams: Sized) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "viewfinder_requests", "Requests by path and status", ("path", "status"), registry=self.registry
@@ -40,7 +40,7 @@ class Metrics:
             )
         }
         engine.on_finish = self._finished
-        self.registry.register(_Engine(engine, sandbox))
+        self.registry.register(_Engine(engine, sandbox, streams))
 
     def _finished(self, latency: Latency) -> None:
         for field, histogram in self._latencies.items():
@@ -56,8 +56,8 @@ class Metrics:
 
 
 class _Engine(Collector):
-    def __init__(self, engine: AsyncEngine, sandbox: Sandbox) -> None:
-        self._engine, self._sandbox = engine, sandbox
+    def __init__(self, engine: AsyncEngine, sandbox: Sandbox, streams: Sized) -> None:
+        self._engine, self._sandbox, self._streams = engine, sandbox, streams
 
     def describe(self) -> list[GaugeMetricFamily]:
         return []
@@ -72,10 +72,12 @@ class _Engine(Collector):
             ("num_requests_running", len(scheduler.running), "Requests being answered"),
             ("num_requests_waiting", scheduler.num_waiting, "Requests in the queue"),
             ("kv_cache_usage_perc", used, "Share of the cache's blocks in use"),
+            ("live_sessions", len(self._streams), "Live sessions that are open"),
             ("feature_cache_bytes", features.num_bytes, "Bytes of the vision-feature cache"),
         ):
             yield GaugeMetricFamily(f"viewfinder_{name}", text, value=value)
         for name, value, text in (
+            ("vision_patches_encoded", core.runner.num_encoded_patches, "Patches that the vision tower has seen"),
             ("feature_cache_hits", features.hits, "Media whose features were known"),
             ("decode_jobs", self._sandbox.jobs, "Files decoded"),
             ("decode_workers_lost", self._sandbox.lost, "Decode workers that died or were stopped"),

@@ -32,6 +32,8 @@ class ServeSettings:
     samples: folder that corrected answers are kept in; None refuses them. max_samples, max_samples_bytes: of it.
     allow_weak_sandbox: listen beyond loopback although the kernel does not confine decoders fully.
     max_connections: open at once; beyond, the longest idle one is closed. header_seconds: for a request's headers.
+    max_streams: live sessions open at once, of all tenants; max_stream_bytes: of the frames that one keeps.
+    stream_idle_seconds: after which a session that nobody uses is closed.
     prices: of a million tokens read and of a million answered, in dollars, for the playground to tell costs; None
         when nobody pays.
     """
@@ -71,6 +73,9 @@ class ServeSettings:
     max_samples_bytes: int = 4 * 2**30
     prices: tuple[float, float] | None = None
     allow_weak_sandbox: bool = False
+    max_streams: int = 16
+    max_stream_bytes: int = 128 * 2**20
+    stream_idle_seconds: float = 120.0
     max_connections: int = 1000
     header_seconds: float = 10.0
 

@@ -17,7 +17,7 @@ from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.errors import LimitError, MessageError
 from viewfinder.inputs import ModelInputs
 from viewfinder.processor.processor import Prepared, Processor
-from viewfinder.serve.answering import Chunks, answer_completion, check_model, sse, to_chat_request, unless_gone
+from viewfinder.serve.answering import Chunks, answer_completion, check_model, sse, taker, to_chat_request, unless_gone
 from viewfinder.serve.body import Body, check_json
 from viewfinder.serve.completions import Completion
 from viewfinder.serve.neutral import OwnFields, Refused
@@ -192,15 +192,16 @@ class DetokenizeRequest(Body):
 
 def add_text_routes(app: FastAPI, server: "Server") -> None:
     processor = server.engine.engine.processor
+    post = taker(app, server.settings, "text")
 
-    @app.post("/v1/completions", tags=["openai"], response_model=None)
+    @post("/v1/completions")
     async def completions(body: TextRequest, request: Request) -> Response:
         """A text that the model goes on with, without a conversation; pictures go to chat completions."""
         check_model(server, body.model)
         completion = TextCompletion(body, server.engine, server.request_media, request.state.tenant)
         return await answer_completion(server, completion, request, TextForm(body, processor))
 
-    @app.post("/tokenize", tags=["text"], response_model=None)
+    @post("/tokenize")
     async def tokenize(body: TokenizeRequest, request: Request) -> Response:
         """The tokens of a text, or of a conversation with its pictures."""
         check_model(server, body.model)
@@ -220,7 +221,7 @@ def add_text_routes(app: FastAPI, server: "Server") -> None:
 
         return JSONResponse(await unless_gone(request, server.in_thread(work)))
 
-    @app.post("/detokenize", tags=["text"], response_model=None)
+    @post("/detokenize")
     async def detokenize(body: DetokenizeRequest, request: Request) -> Response:
         """The text of tokens; control tokens by their names."""
         check_model(server, body.model)
