@@ -58,7 +58,7 @@ def _run(
         alone, name, fingerprint = None, "", ""
         if study.needs != "nothing":
             alone, name, fingerprint = open_viewfinder(model, server, None, until)
-        fields = {"name": name, "fingerprint": fingerprint, "smoke": smoke, "train": train}
+        fields = {"name": name, "fingerprint": fingerprint, "source": model, "smoke": smoke, "train": train}
         folder = out / (f"{study.page}-smoke" if smoke else study.page)
         with opened(alone, out=folder, **fields) as lab:
             results = run(study, lab, _command(study.name, model, server, train, smoke), print_warning)

@@ -49,7 +49,7 @@ def worsened(kind: str, level: float) -> Callable[[Question, random.Random], Que
         def part(one: Any) -> Any:
             if not isinstance(one, ImagePart):
                 return one
-            worse = worsen(load_image(one.image).pixels.convert("RGB"), kind, level, rng)
+            worse = worsen(load_image(one.image).image, kind, level, rng)
             return one.model_copy(update={"image": encode_picture(worse) if isinstance(worse, Image.Image) else worse})
 
         messages = tuple(m.model_copy(update={"parts": tuple(map(part, m.parts))}) for m in question.messages)

@@ -36,6 +36,7 @@ class Lab:
         viewfinder: the model that requests go to, batched; None where a study needs none.
         alone: the same one, unbatched, for studies of the weights.
         out: keeps every reply, so a stopped study goes on; None keeps none.
+        source: the checkpoint by name or directory, for studies that train on.
         smoke: a few questions only.
         train: whether it may train.
     """
@@ -44,6 +45,7 @@ class Lab:
     alone: Viewfinder | None = None
     name: str = ""
     fingerprint: str = ""
+    source: str = "tiny"
     out: Path | None = None
     smoke: bool = False
     train: bool = False

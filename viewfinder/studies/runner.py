@@ -63,7 +63,7 @@ def _measure(study: Study, lab: Lab, journal: Path, tell: Callable[[str], None])
         if key not in kept:
             kept[key] = _record(study, lab, setting)
             append_values(journal, [{"key": key, "record": kept[key]}])
-            tell(f"{study.name}: {setting['name']}: {kept[key]['seconds']:.0f} s")
+            tell(f"{study.name}: {setting['name']}: {kept[key]['took']:.0f} s")
         records.append(kept[key])
     return records
 
@@ -71,7 +71,7 @@ def _measure(study: Study, lab: Lab, journal: Path, tell: Callable[[str], None])
 def _record(study: Study, lab: Lab, setting: Any) -> Record:
     began = time.perf_counter()
     measured = study.measure(lab, setting)
-    return {**setting, **measured, "seconds": round(time.perf_counter() - began, 2)}
+    return {**setting, **measured, "took": round(time.perf_counter() - began, 2)}
 
 
 def _results(study: Study, lab: Lab, command: str, records: Sequence[Record]) -> dict[str, Any]:
@@ -83,8 +83,8 @@ def _results(study: Study, lab: Lab, command: str, records: Sequence[Record]) ->
         "smoke": lab.smoke,
         "machine": machine(),
         "versions": versions(),
-        "seconds": round(sum(record["seconds"] for record in records), 1),
-        "records": digest([{k: v for k, v in r.items() if "seconds" not in k} for r in records]),
+        "seconds": round(sum(record["took"] for record in records), 1),
+        "records": digest([{k: v for k, v in r.items() if k != "took"} for r in records]),
     }
     return {"manifest": manifest, "records": list(records)}
 
