@@ -34,9 +34,7 @@ def _open(
     return Subject(viewfinder.model, called, fingerprint, see, jobs(viewfinder.model)), jobs
 
 
-def open_viewfinder(
-    name: str, server: str | None, dtype: str | None, until: ExitStack
-) -> tuple[Viewfinder, str, str]:
+def open_viewfinder(name: str, server: str | None, dtype: str | None, until: ExitStack) -> tuple[Viewfinder, str, str]:
     """As `open_subject`: what answers, what it is called, and a hash of its weights."""
     if server is not None:
         from viewfinder.cli.serve_commands import open_server

@@ -39,7 +39,9 @@ def study(
 
 
 def _list(studies: list[Any], as_json: bool) -> None:
-    rows = [{"number": s.number, "name": s.name, "title": s.title, "needs": s.needs, "trains": s.trains} for s in studies]
+    rows = [
+        {"number": s.number, "name": s.name, "title": s.title, "needs": s.needs, "trains": s.trains} for s in studies
+    ]
     if as_json:
         print_json({"studies": rows})
         return
@@ -47,9 +49,7 @@ def _list(studies: list[Any], as_json: bool) -> None:
         typer.echo(f"{row['number']:2} {row['name']:12} {row['title']}{' (--train)' if row['trains'] else ''}")
 
 
-def _run(
-    study: Any, model: str, server: str | None, train: bool, smoke: bool, out: Path, as_json: bool
-) -> None:
+def _run(study: Any, model: str, server: str | None, train: bool, smoke: bool, out: Path, as_json: bool) -> None:
     from viewfinder.cli.eval_models import open_viewfinder
     from viewfinder.studies.lab import opened
     from viewfinder.studies.runner import run

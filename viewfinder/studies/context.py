@@ -18,7 +18,11 @@ KINDS: Mapping[str, Any] = {
     "pictures": needle.picture_needle,
     "frames": needle.frame_needle,
 }
-LENGTHS = {"text": (0, 20, 60, 200, 600, 1800, 6000, 16000), "pictures": (1, 2, 4, 8, 16, 64), "frames": (8, 24, 64, 192, 512)}
+LENGTHS = {
+    "text": (0, 20, 60, 200, 600, 1800, 6000, 16000),
+    "pictures": (1, 2, 4, 8, 16, 64),
+    "frames": (8, 24, 64, 192, 512),
+}
 """Words around the fact, pictures, or frames."""
 DEPTHS = (0.1, 0.5, 0.9)
 COUNT = 9
@@ -28,7 +32,9 @@ RELIABLE = 80.0
 
 def settings(smoke: bool) -> Sequence[Setting]:
     return [
-        {"name": f"{kind} {n}", "kind": kind, "length": n} for kind in KINDS for n in LENGTHS[kind][: 1 if smoke else None]
+        {"name": f"{kind} {n}", "kind": kind, "length": n}
+        for kind in KINDS
+        for n in LENGTHS[kind][: 1 if smoke else None]
     ]
 
 
@@ -59,7 +65,9 @@ def measure(lab: Lab, setting: Setting) -> Mapping[str, Any]:
     scored = lab.ask(task, setting["name"], count)
     if not any(s.text for s in scored):
         raise StudyError(f"no question of {setting['name']} was answered; the model's context is shorter than it says")
-    depths = {d: [s.value for s in scored if s.tags["depth"] == d] for d in dict.fromkeys(s.tags["depth"] for s in scored)}
+    depths = {
+        d: [s.value for s in scored if s.tags["depth"] == d] for d in dict.fromkeys(s.tags["depth"] for s in scored)
+    }
     return {
         "tokens": tokens,
         "score": estimate([s.value for s in scored]),
@@ -109,7 +117,14 @@ def find(records: Sequence[Record]) -> Findings:
                 "Right by length",
                 "tokens of the prompt",
                 "right, %",
-                [Series(kind, [r["tokens"] for r in asked if r["kind"] == kind], [r["score"] for r in asked if r["kind"] == kind]) for kind in KINDS],
+                [
+                    Series(
+                        kind,
+                        [r["tokens"] for r in asked if r["kind"] == kind],
+                        [r["score"] for r in asked if r["kind"] == kind],
+                    )
+                    for kind in KINDS
+                ],
                 logarithmic="x",
                 top=105,
             ),
@@ -117,7 +132,14 @@ def find(records: Sequence[Record]) -> Findings:
                 "Right by depth, all lengths",
                 "where the fact stands",
                 "right, %",
-                [Series(kind, list(deep), [float(np.mean([r["depths"][d] for r in asked if r["kind"] == kind])) for d in deep]) for kind in KINDS],
+                [
+                    Series(
+                        kind,
+                        list(deep),
+                        [float(np.mean([r["depths"][d] for r in asked if r["kind"] == kind])) for d in deep],
+                    )
+                    for kind in KINDS
+                ],
                 "bars",
                 top=105,
             ),
@@ -125,8 +147,10 @@ def find(records: Sequence[Record]) -> Findings:
         ["context", "words, pictures or frames", "tokens", "right, %", "by depth, %"],
         rows,
         [
-            "The built-in model was trained on prompts of a few hundred tokens and holds 8,192; lengths up to 32,768 need a "
-            "larger checkpoint, for which the same command asks them.",
+            (
+                "The built-in model was trained on prompts of a few hundred tokens and holds 8,192; lengths up to 32,768 need a "
+                "larger checkpoint, for which the same command asks them."
+            ),
             "Before and after DPO was not compared: no checkpoint of the built-in model before and after DPO is shipped.",
             "A needle is the easiest long context: to find is not to reason over.",
         ],

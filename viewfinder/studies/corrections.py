@@ -61,7 +61,14 @@ def find(records: Sequence[Record]) -> Findings:
     return Findings(
         answer,
         [
-            Panel("New pictures and old skills", "", "%", [Series(k, names, [r[k] for r in records]) for k in (NEW, *kept)], "bars", top=105)
+            Panel(
+                "New pictures and old skills",
+                "",
+                "%",
+                [Series(k, names, [r[k] for r in records]) for k in (NEW, *kept)],
+                "bars",
+                top=105,
+            )
         ],
         ["corrections", *(f"{k}, %" for k in (NEW, *kept))],
         [[r["name"], *(percent(r[k]) for k in (NEW, *kept))] for r in records],

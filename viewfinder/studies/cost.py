@@ -22,7 +22,15 @@ PEAK, FLOAT32_PEAK, FP8_PEAK, FP8_REACHED = 989e12, 67e12, 1979e12, 0.75
 """FLOP/s of an H100 in bfloat16, float32 and fp8 (data sheet), and the share of bfloat16's utilisation thought to be left."""
 VIDEO_SHARE = 0.5
 """Of the media tokens of the long stage, those of clips (assumed)."""
-SAVINGS = ("packing", "network hidden", "frozen tower", "one vision pass", "half the frames", "bf16, not float32", "fp8, not bf16")
+SAVINGS = (
+    "packing",
+    "network hidden",
+    "frozen tower",
+    "one vision pass",
+    "half the frames",
+    "bf16, not float32",
+    "fp8, not bf16",
+)
 
 
 def settings(smoke: bool) -> Sequence[Setting]:
@@ -127,7 +135,9 @@ def find(records: Sequence[Record]) -> Findings:
     )
 
     def panel(title: str, key: str, label: str) -> Panel:
-        values = [[of[s, "middle"][key], *(of.get((s, c), of[s, "middle"])[key] for c in ("low", "high")), 0] for s in sizes]
+        values = [
+            [of[s, "middle"][key], *(of.get((s, c), of[s, "middle"])[key] for c in ("low", "high")), 0] for s in sizes
+        ]
         return Panel(title, "size", label, [Series("4.1T tokens", sizes, values)], "bars", "y")
 
     rows = [
@@ -152,14 +162,22 @@ def find(records: Sequence[Record]) -> Findings:
         ["size", "case", "device hours", "MWh", "M$", "t CO2"],
         rows,
         [
-            "No run of this size was made; every figure comes from FLOPs and traffic by formula and an assumed share of "
-            "the peak (low, middle and high stand in `viewfinder/studies/cost.py`).",
-            "Failed runs, experiments, data making, evaluation and the making of the devices are not counted; projects "
-            "report that they at least double the bill.",
-            "How much of the tokens is pixels, and of those how much clips, is not published and assumed; the padding that "
-            "packing avoids is that of our own requests in batches of eight without sorting by length.",
-            "Sending is taken to hide behind computing, except in the row `network hidden`, which compares with plain "
-            f"sharding over {WORLD:,} devices at one packed sequence a device and step.",
+            (
+                "No run of this size was made; every figure comes from FLOPs and traffic by formula and an assumed share of "
+                "the peak (low, middle and high stand in `viewfinder/studies/cost.py`)."
+            ),
+            (
+                "Failed runs, experiments, data making, evaluation and the making of the devices are not counted; projects "
+                "report that they at least double the bill."
+            ),
+            (
+                "How much of the tokens is pixels, and of those how much clips, is not published and assumed; the padding that "
+                "packing avoids is that of our own requests in batches of eight without sorting by length."
+            ),
+            (
+                "Sending is taken to hide behind computing, except in the row `network hidden`, which compares with plain "
+                f"sharding over {WORLD:,} devices at one packed sequence a device and step."
+            ),
             "fp8 counts all products as fp8 at three quarters of bfloat16's utilisation; attention would stay in bfloat16.",
         ],
         "Price a plan by its grid as well as by its hours: the choice of the grid moves carbon by more than all savings "

@@ -32,7 +32,9 @@ TASKS = {"place": ("builtin_locate", 24), "read": ("builtin_read_latin", 24), "c
 def worsen(image: Image.Image, kind: str, level: float, rng: random.Random) -> Any:
     """The picture after one degradation, at its own size, so that truth stays where it was."""
     if kind == "resolution":
-        small = image.resize((max(1, round(image.width * level)), max(1, round(image.height * level))), Image.Resampling.BOX)
+        small = image.resize(
+            (max(1, round(image.width * level)), max(1, round(image.height * level))), Image.Resampling.BOX
+        )
         return small.resize(image.size, Image.Resampling.BICUBIC)
     if kind == "noise":
         noise = np.random.default_rng(rng.getrandbits(32)).normal(0, level, (image.height, image.width, 3))
@@ -93,7 +95,12 @@ def find(records: Sequence[Record]) -> Findings:
     curves = [
         Panel(
             f"As {kind} degrades",
-            {"resolution": "share of pixels a side", "noise": "deviation of 255", "jpeg": "quality", "blur": "radius, px"}[kind],
+            {
+                "resolution": "share of pixels a side",
+                "noise": "deviation of 255",
+                "jpeg": "quality",
+                "blur": "radius, px",
+            }[kind],
             "score, %",
             [
                 Series(name, [f"{r['level']:g}" if r is not clean else "clean" for r in rows], [r[name] for r in rows])
@@ -134,8 +141,10 @@ def find(records: Sequence[Record]) -> Findings:
         [
             "Every cell has few questions, so intervals are wide; neighboring levels are often not told apart.",
             "Pictures are generated and small (112 to 280 pixels); photographs and scans of paper degrade otherwise.",
-            "A chart's score is TEDS of its table: a measure of text more than of values. The share that is exactly right "
-            "is lower, so its overconfidence is understated.",
+            (
+                "A chart's score is TEDS of its table: a measure of text more than of values. The share that is exactly right "
+                "is lower, so its overconfidence is understated."
+            ),
             "The confidence is the geometric mean of the answer's token probabilities as the engine gives it; nothing was fitted.",
         ],
         "Answers should carry a warning when the picture is worse than what the confidence was seen to hold for: blur and "

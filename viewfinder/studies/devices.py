@@ -45,11 +45,16 @@ class Request:
         return predict(config, [(1, patches, patches)], (patches // 2) ** 2 + self.words)
 
 
-def seconds(cost: Cost, roofs: Roofs, compute: float = REACHED_COMPUTE, reading: float = REACHED_READING) -> tuple[float, float]:
+def seconds(
+    cost: Cost, roofs: Roofs, compute: float = REACHED_COMPUTE, reading: float = REACHED_READING
+) -> tuple[float, float]:
     """To the first token, and a further token: whichever of computing and reading the weights takes longer."""
     read = cost.weight_bytes / (roofs.bandwidth * reading)
     first = max(cost.flops / (roofs.flops * compute), read)
-    step = max(cost.decode_flops / (roofs.flops * compute), (cost.weight_bytes + cost.cache_bytes) / (roofs.bandwidth * reading))
+    step = max(
+        cost.decode_flops / (roofs.flops * compute),
+        (cost.weight_bytes + cost.cache_bytes) / (roofs.bandwidth * reading),
+    )
     return first, step
 
 

@@ -9,10 +9,10 @@ from viewfinder.eval.answer_format import box
 from viewfinder.eval.builtin import all_builtin, renderers
 from viewfinder.eval.metrics import iou
 from viewfinder.eval.question import Question
+from viewfinder.media.image import load_image
+from viewfinder.media.transform import Transform
 from viewfinder.messages import ImagePart
 from viewfinder.outputs.boxes import Box, format_boxes, parse_boxes
-from viewfinder.media.transform import Transform
-from viewfinder.media.image import load_image
 from viewfinder.studies.lab import Lab
 from viewfinder.studies.study import Findings, Panel, Record, Series, Setting, Study, percent
 from viewfinder.studies.tuning import Row, rows, scores, tuned
@@ -54,7 +54,10 @@ def _taught(lab: Lab, kind: str, count: int) -> tuple[list[Row], dict[str, float
         kept += [row] if keep else []
         if len(kept) == count or sum(map(sum, seen.values())) >= 4 * count:
             break
-    shares = {f"{name} kept": round(100 * s[1] / max(1, sum(s)), 1) for name, s in (("wrong", seen[True]), ("right", seen[False]))}
+    shares = {
+        f"{name} kept": round(100 * s[1] / max(1, sum(s)), 1)
+        for name, s in (("wrong", seen[True]), ("right", seen[False]))
+    }
     return kept, shares
 
 
@@ -94,7 +97,16 @@ def find(records: Sequence[Record]) -> Findings:
     names = [r["name"] for r in records]
     return Findings(
         answer,
-        [Panel("After the same number of rows", "", "boxes right, %", [Series(k, names, [r[k] for r in records]) for k in (new, "boxes")], "bars", top=105)],
+        [
+            Panel(
+                "After the same number of rows",
+                "",
+                "boxes right, %",
+                [Series(k, names, [r[k] for r in records]) for k in (new, "boxes")],
+                "bars",
+                top=105,
+            )
+        ],
         ["rows", "new pictures, %", "trained pictures, %"],
         [[r["name"], percent(r[new]), percent(r["boxes"])] for r in records],
         [

@@ -69,7 +69,9 @@ def _changed(image: Image.Image, kind: str, level: float, box: Sequence[float], 
     elif kind == "lying words":
         font = load_font(find_families(held_out=True)[0][1][0], int(9 + 7 * level))
         y = 4 if y1 > SIZE[1] / 2 else SIZE[1] - 14 - 8 * level
-        pen.text((6, y), f"{label} here", fill="black" if sum(image.getpixel((6, int(y)))) > 380 else "white", font=font)  # type: ignore[arg-type]
+        pen.text(
+            (6, y), f"{label} here", fill="black" if sum(image.getpixel((6, int(y)))) > 380 else "white", font=font
+        )  # type: ignore[arg-type]
     return image
 
 
@@ -112,7 +114,12 @@ def _outcome(boxes: Sequence[Sequence[float]], case: Case) -> str:
 
 
 def find(records: Sequence[Record]) -> Findings:
-    pairs = [(v, r) for one in records for v, r, a in zip(one["verified"], one["was right"], one["answered"], strict=True) if a]
+    pairs = [
+        (v, r)
+        for one in records
+        for v, r, a in zip(one["verified"], one["was right"], one["answered"], strict=True)
+        if a
+    ]
     wrong, right = [v for v, r in pairs if not r], [v for v, r in pairs if r]
     caught, lost = estimate([float(not v) for v in wrong]), estimate([float(not v) for v in right])
     kept = [r for v, r in pairs if v]
@@ -134,10 +141,20 @@ def find(records: Sequence[Record]) -> Findings:
             "Right by difficulty",
             "step of the difficulty",
             "IoU of a half, %",
-            [Series(kind, range(len(rows)), [r["right"] for r in rows]) for kind in kinds for rows in [[r for r in records if r["kind"] == kind]]],
+            [
+                Series(kind, range(len(rows)), [r["right"] for r in rows])
+                for kind in kinds
+                for rows in [[r for r in records if r["kind"] == kind]]
+            ],
             top=105,
         ),
-        Panel("How it fails", "", "answers", [Series(o, names, [r["outcomes"].get(o, 0) for r in records]) for o in OUTCOMES[1:]], "bars"),
+        Panel(
+            "How it fails",
+            "",
+            "answers",
+            [Series(o, names, [r["outcomes"].get(o, 0) for r in records]) for o in OUTCOMES[1:]],
+            "bars",
+        ),
         Panel(
             "What --verify marks",
             "",

@@ -77,7 +77,13 @@ class Lab:
         return self.alone.model
 
     def ask(
-        self, task: Task, setting: str, count: int, change: Change | None = None, *, viewfinder: Viewfinder | None = None
+        self,
+        task: Task,
+        setting: str,
+        count: int,
+        change: Change | None = None,
+        *,
+        viewfinder: Viewfinder | None = None,
     ) -> list[Scored]:
         """Outcomes of the first `count` questions of a task, bound by the grammar of the job, each changed first."""
         asked = self.questions(task, count)

@@ -62,7 +62,9 @@ def _tower(config: ModelConfig) -> Mapping[str, Any]:
 def _prefill(config: ModelConfig) -> Mapping[str, Any]:
     small, model = _few_layers(config)
     work = predict(small, [], PROMPT).prefill_flops
-    return _compared(lambda: model(_words(PROMPT), logits_at=torch.tensor([PROMPT - 1])), lambda: work / measured_roofs().flops)
+    return _compared(
+        lambda: model(_words(PROMPT), logits_at=torch.tensor([PROMPT - 1])), lambda: work / measured_roofs().flops
+    )
 
 
 def _step(config: ModelConfig) -> Mapping[str, Any]:
@@ -78,7 +80,13 @@ PARTS: Mapping[str, Callable[[ModelConfig], Mapping[str, Any]]] = {"tower": _tow
 
 def _words(count: int) -> ModelInputs:
     ids = torch.arange(count) % 1000
-    return ModelInputs(ids, torch.arange(count).expand(3, -1), torch.tensor([0, count], dtype=torch.int32), (0,), media_per_sequence=(0,))
+    return ModelInputs(
+        ids,
+        torch.arange(count).expand(3, -1),
+        torch.tensor([0, count], dtype=torch.int32),
+        (0,),
+        media_per_sequence=(0,),
+    )
 
 
 @torch.inference_mode()
@@ -114,7 +122,14 @@ def find(records: Sequence[Record]) -> Findings:
     )
 
     def panel(title: str, key: str, label: str) -> Panel:
-        return Panel(title, "", label, [Series(s, devices, [of[s, d][key] for d in devices if (s, d) in of]) for s in sizes], "bars", "y")
+        return Panel(
+            title,
+            "",
+            label,
+            [Series(s, devices, [of[s, d][key] for d in devices if (s, d) in of]) for s in sizes],
+            "bars",
+            "y",
+        )
 
     panels = [panel("To the first token", "first", "seconds"), panel("A further token", "step", "seconds")]
     if here:
@@ -129,11 +144,25 @@ def find(records: Sequence[Record]) -> Findings:
             )
         )
     rows = [
-        [r["name"], f"{r['first']:.3f} s", f"{1000 * r['step']:.1f} ms", f"{r['answer']:.2f} s", f"{r['GB']:.0f}", "yes" if r["fits"] else "no"]
+        [
+            r["name"],
+            f"{r['first']:.3f} s",
+            f"{1000 * r['step']:.1f} ms",
+            f"{r['answer']:.2f} s",
+            f"{r['GB']:.0f}",
+            "yes" if r["fits"] else "no",
+        ]
         for r in predicted
     ]
     rows += [
-        [r["name"], f"measured {r['measured']:.4f} s", f"roof {r['predicted']:.4f} s", "{:.2f} ({:.2f} to {:.2f}) times".format(*r["ratio"][:3]), "", ""]
+        [
+            r["name"],
+            f"measured {r['measured']:.4f} s",
+            f"roof {r['predicted']:.4f} s",
+            "{:.2f} ({:.2f} to {:.2f}) times".format(*r["ratio"][:3]),
+            "",
+            "",
+        ]
         for r in here
     ]
     return Findings(
@@ -142,10 +171,14 @@ def find(records: Sequence[Record]) -> Findings:
         ["size and device", "first token", "further token", "whole answer", "GB", "fits"],
         rows,
         [
-            "No accelerator was at hand: figures of named devices are predictions at two fifths of the peak and seven tenths of "
-            "the memory's rate, batch of one, bfloat16, one device. The error on them is not known.",
-            f"Measured here are models of the real widths with {LAYERS} layers and random weights (brackets: least and most of "
-            f"{REPEATS}), on a machine that other programs use at the same time; roofs and models were measured by turns.",
+            (
+                "No accelerator was at hand: figures of named devices are predictions at two fifths of the peak and seven tenths of "
+                "the memory's rate, batch of one, bfloat16, one device. The error on them is not known."
+            ),
+            (
+                f"Measured here are models of the real widths with {LAYERS} layers and random weights (brackets: least and most of "
+                f"{REPEATS}), on a machine that other programs use at the same time; roofs and models were measured by turns."
+            ),
             "A size that does not fit is listed all the same: its time holds for several devices only if they split it perfectly.",
         ],
         "",

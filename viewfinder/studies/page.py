@@ -27,8 +27,10 @@ def _made(manifest: Mapping[str, Any]) -> list[str]:
     of = f"model `{model['name']}` (fingerprint `{model['fingerprint'][:16]}`), " if model["name"] else ""
     versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
     return [
-        f"with {of}on {manifest['machine']}, in {manifest['seconds'] / 60:.1f} minutes; {versions}; records "
-        f"`{manifest['records'][:16]}`. Values in brackets are 95 % intervals."
+        (
+            f"with {of}on {manifest['machine']}, in {manifest['seconds'] / 60:.1f} minutes; {versions}; records "
+            f"`{manifest['records'][:16]}`. Values in brackets are 95 % intervals."
+        )
     ]
 
 

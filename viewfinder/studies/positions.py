@@ -118,14 +118,30 @@ def find(records: Sequence[Record]) -> Findings:
     return Findings(
         answer,
         [
-            Panel("Overlap by kind of clip", "", "temporal IoU, %", [Series(s, kinds, [r[s] for r in records]) for s in SCHEMES], "bars", top=100),
-            Panel("Even and uneven clips", "", "temporal IoU, %", [Series(s, list(groups), [groups[g][s] for g in groups]) for s in SCHEMES], "bars", top=100),
+            Panel(
+                "Overlap by kind of clip",
+                "",
+                "temporal IoU, %",
+                [Series(s, kinds, [r[s] for r in records]) for s in SCHEMES],
+                "bars",
+                top=100,
+            ),
+            Panel(
+                "Even and uneven clips",
+                "",
+                "temporal IoU, %",
+                [Series(s, list(groups), [groups[g][s] for g in groups]) for s in SCHEMES],
+                "bars",
+                top=100,
+            ),
         ],
         ["clip", *SCHEMES],
         rows,
         [
-            "The model was trained with absolute-time ids only; a model trained with indices could do better with them. "
-            "Its index clips are, to it, clips of four frames a second.",
+            (
+                "The model was trained with absolute-time ids only; a model trained with indices could do better with them. "
+                "Its index clips are, to it, clips of four frames a second."
+            ),
             "Questions are English: the built-in model knows no other language. Give `--model` a checkpoint that does.",
             "Slow motion and screen recordings are not drawn apart: to the ids they are an even rate and the surveillance kind.",
         ],

@@ -54,7 +54,12 @@ def measure(lab: Lab, setting: Setting) -> Mapping[str, Any]:
     for one in lab.questions(task, count):
         start, end = one.truth["span"]
         seen.append(sum(start <= t < end for t in one.truth["times"]))
-    return {**priced, "score": estimate([s.value for s in scored]), "seen": seen, "overlap": [round(s.value, 3) for s in scored]}
+    return {
+        **priced,
+        "score": estimate([s.value for s in scored]),
+        "seen": seen,
+        "overlap": [round(s.value, 3) for s in scored],
+    }
 
 
 def _price(frames: int) -> dict[str, float]:
@@ -88,20 +93,35 @@ def find(records: Sequence[Record]) -> Findings:
             "seconds of the clip",
             "temporal IoU, %",
             [
-                Series(s, [r["seconds"] for r in asked if r["schedule"] == s], [r["score"] for r in asked if r["schedule"] == s])
+                Series(
+                    s,
+                    [r["seconds"] for r in asked if r["schedule"] == s],
+                    [r["score"] for r in asked if r["schedule"] == s],
+                )
                 for s in schedules
                 if any(r["schedule"] == s for r in asked)
             ],
             logarithmic="x",
             top=100,
         ),
-        Panel("By frames in the event", "frames", "temporal IoU, %", [Series("all", list(bands), list(bands.values()))], "bars", top=100),
+        Panel(
+            "By frames in the event",
+            "frames",
+            "temporal IoU, %",
+            [Series("all", list(bands), list(bands.values()))],
+            "bars",
+            top=100,
+        ),
         Panel(
             "Predicted: 7B on an H100",
             "seconds of the clip",
             "seconds to the first token",
             [
-                Series(s, [r["seconds"] for r in records if r["schedule"] == s], [r["first token"] for r in records if r["schedule"] == s])
+                Series(
+                    s,
+                    [r["seconds"] for r in records if r["schedule"] == s],
+                    [r["first token"] for r in records if r["schedule"] == s],
+                )
                 for s in schedules
             ],
             logarithmic="xy",
@@ -118,11 +138,15 @@ def find(records: Sequence[Record]) -> Findings:
         ["clip, schedule", "frames", "overlap, %", "tokens of 7B", "s to first token", "cache, GB"],
         rows,
         [
-            f"Eight clips a cell with one event each of 1 to 6 seconds on a still background: a change is easy to see. In "
-            "film and from a moving camera everything changes, and the schedule by change falls back to an even one.",
+            (
+                "Eight clips a cell with one event each of 1 to 6 seconds on a still background: a change is easy to see. In "
+                "film and from a moving camera everything changes, and the schedule by change falls back to an even one."
+            ),
             f"More than {MOST} frames are not asked in one request here; `viewfinder moments` cuts such clips into windows.",
-            "Seconds and gigabytes are predicted for the 7B size on one H100 at two fifths of its peak, frames at the least "
-            "official size; none was run. Reading frames from a file is not in them.",
+            (
+                "Seconds and gigabytes are predicted for the 7B size on one H100 at two fifths of its peak, frames at the least "
+                "official size; none was run. Reading frames from a file is not in them."
+            ),
         ],
         "A budgeted clip should spend half of its frames where a cheap scan sees a change; `viewfinder moments` takes an even "
         "rate today.",
@@ -135,7 +159,9 @@ def _bands(asked: Sequence[Record]) -> dict[str, list[float]]:
     for low, high in BANDS:
         values = [v for n, v in pairs if low <= n < high]
         if values:
-            found[f"{low}" if high - low == 1 else f"{low}+" if high > 1e6 else f"{low}-{int(high) - 1}"] = estimate(values)
+            found[f"{low}" if high - low == 1 else f"{low}+" if high > 1e6 else f"{low}-{int(high) - 1}"] = estimate(
+                values
+            )
     return found
 
 

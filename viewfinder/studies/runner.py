@@ -1,8 +1,8 @@
 """Run a study: every setting once, kept as soon as it is measured, then the files people look at.
 
-    OUT/records.jsonl   a line a setting, the journal that a stopped study goes on from
-    OUT/results.json    the study, its manifest and records
-    OUT/page.md, figure.svg
+OUT/records.jsonl   a line a setting, the journal that a stopped study goes on from
+OUT/results.json    the study, its manifest and records
+OUT/page.md, figure.svg
 """
 
 import json
@@ -26,9 +26,7 @@ from viewfinder.studies.study import Record, Study, StudyError
 FORMAT = 1
 
 
-def run(
-    study: Study, lab: Lab, command: str, tell: Callable[[str], None] = lambda line: None
-) -> dict[str, Any]:
+def run(study: Study, lab: Lab, command: str, tell: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
     """Measure what is not yet measured and write the files; returns the content of `results.json`.
 
     Raises:
@@ -93,7 +91,9 @@ def machine() -> str:
     """Processor, cores and threads of this process; no host name."""
     name, info = platform.machine(), Path("/proc/cpuinfo")
     if info.is_file():
-        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
         name = names[0] if names else name
     import torch
 

@@ -40,7 +40,13 @@ def slanted(image: Image.Image, rng: random.Random) -> Image.Image:
     """Sheared, as italic handwriting is; places do not stay, so it is read only."""
     shear = rng.choice((-0.25, 0.25))
     fill = tuple(image.getpixel((0, 0)))  # type: ignore[arg-type]
-    return image.transform(image.size, Image.Transform.AFFINE, (1, shear, -shear * image.height / 2, 0, 1, 0), Image.Resampling.BICUBIC, fillcolor=fill)
+    return image.transform(
+        image.size,
+        Image.Transform.AFFINE,
+        (1, shear, -shear * image.height / 2, 0, 1, 0),
+        Image.Resampling.BICUBIC,
+        fillcolor=fill,
+    )
 
 
 def dark(image: Image.Image, rng: random.Random) -> Image.Image:
@@ -59,7 +65,11 @@ SHIFTS: Mapping[str, Callable[[Image.Image, random.Random], Image.Image] | None]
 def settings(smoke: bool) -> Sequence[Setting]:
     found = [{"name": name, "shift": name, "after": False} for name in (*SHIFTS, "other renderers")]
     after = [{"name": f"{n} after {TAUGHT} {n} samples", "shift": n, "after": True} for n in ("dark",)]
-    return [found[1]] if smoke else [*found, *after, {"name": "as trained after them", "shift": "as trained", "after": True}]
+    return (
+        [found[1]]
+        if smoke
+        else [*found, *after, {"name": "as trained after them", "shift": "as trained", "after": True}]
+    )
 
 
 def shifted(name: str) -> Change | None:
@@ -114,18 +124,37 @@ def find(records: Sequence[Record]) -> Findings:
         f"Wrong characters go from {percent(plain['errors'])} % on pages as trained to {percent(worst['errors'])} % "
         f"({worst['name']}){boxes}. {told}"
     )
-    rows_ = [[r["name"], percent(r["errors"]) if "errors" in r else "", percent(r["place"]) if "place" in r else ""] for r in records if "errors" in r or "place" in r]
+    rows_ = [
+        [r["name"], percent(r["errors"]) if "errors" in r else "", percent(r["place"]) if "place" in r else ""]
+        for r in records
+        if "errors" in r or "place" in r
+    ]
     return Findings(
         answer,
         [
-            Panel("Reading", "", "characters wrong, %", [Series("characters", [r["name"] for r in read], [r["errors"] for r in read])], "bars"),
-            Panel("Placing", "", "boxes right, %", [Series("boxes", [r["name"] for r in placed], [r["place"] for r in placed])], "bars", top=105),
+            Panel(
+                "Reading",
+                "",
+                "characters wrong, %",
+                [Series("characters", [r["name"] for r in read], [r["errors"] for r in read])],
+                "bars",
+            ),
+            Panel(
+                "Placing",
+                "",
+                "boxes right, %",
+                [Series("boxes", [r["name"] for r in placed], [r["place"] for r in placed])],
+                "bars",
+                top=105,
+            ),
         ],
         ["pictures", "characters wrong, %", "boxes right, %"],
         rows_,
         [
-            "Shifts are drawn: a scan is blur, light and grain, not augraphy's models of paper; medical charts and legal pages "
-            "were not made.",
+            (
+                "Shifts are drawn: a scan is blur, light and grain, not augraphy's models of paper; medical charts and legal pages "
+                "were not made."
+            ),
             "One training run with one seed; the samples are of the very shift that is measured.",
         ],
         "",

@@ -26,7 +26,10 @@ Row = tuple[Question, str]
 
 
 def rows(
-    make: Callable[[np.random.Generator, int], Question | None], form: AnswerFormat, change: Change | None = None, seed: int = 0
+    make: Callable[[np.random.Generator, int], Question | None],
+    form: AnswerFormat,
+    change: Change | None = None,
+    seed: int = 0,
 ) -> Iterator[Row]:
     """Rows without end from a task's generator; answers are the perfect ones."""
     for number in range(10**9):
@@ -79,12 +82,17 @@ def write_rows(folder: Path, taught: Sequence[Row]) -> None:
     write_whole(folder / "rows.json", json.dumps(written, ensure_ascii=False))
 
 
-def scores(lab: Lab, model: Viewfinder | None, tasks: dict[str, tuple[Task, Change | None]], count: int, name: str) -> dict[str, list[float]]:
+def scores(
+    lab: Lab, model: Viewfinder | None, tasks: dict[str, tuple[Task, Change | None]], count: int, name: str
+) -> dict[str, list[float]]:
     """Headline number of each task, changed as told, of a model of this process; of the lab's own for None."""
     from viewfinder.studies.lab import total
 
     def all_of(used: Viewfinder | None) -> dict[str, list[float]]:
-        return {t: total(task, lab.ask(task, f"{name} {t}", count, change, viewfinder=used)) for t, (task, change) in tasks.items()}
+        return {
+            t: total(task, lab.ask(task, f"{name} {t}", count, change, viewfinder=used))
+            for t, (task, change) in tasks.items()
+        }
 
     if model is None:
         return all_of(None)

@@ -8,7 +8,6 @@ import torch
 
 from viewfinder.config import VisionConfig
 from viewfinder.eval.builtin import all_builtin
-from viewfinder.messages import user
 from viewfinder.studies.devices import clock
 from viewfinder.studies.lab import Lab, estimate, total
 from viewfinder.studies.study import Findings, Panel, Record, Series, Setting, Study, percent
@@ -98,7 +97,11 @@ def fidelity(lab: Lab, changes: Mapping[str, Any]) -> Mapping[str, Any]:
             placed, read = (lab.ask(task, name, count, viewfinder=model) for task in tasks)
     finally:
         tower.config = trained
-    return {"place": estimate([s.value for s in placed]), "errors": total(tasks[1], read), "cosine": round(float(cosine), 4)}
+    return {
+        "place": estimate([s.value for s in placed]),
+        "errors": total(tasks[1], read),
+        "cosine": round(float(cosine), 4),
+    }
 
 
 def _blocks(value: Any, config: VisionConfig) -> Any:
@@ -132,19 +135,37 @@ def find(records: Sequence[Record]) -> Findings:
     ]  # fmt: skip
     rows = [[r["variant"], percent(r["place"]), percent(r["errors"]), f"{r['cosine']:.2f}", "", ""] for r in variants]
     rows += [
-        [r["name"], "", "", "", f"{r['tower windows']:.1f} or {r['tower full']:.1f} full", f"{r['GB streamed']:.2f} or {r['GB with scores']:.1f} with scores"]
+        [
+            r["name"],
+            "",
+            "",
+            "",
+            f"{r['tower windows']:.1f} or {r['tower full']:.1f} full",
+            f"{r['GB streamed']:.2f} or {r['GB with scores']:.1f} with scores",
+        ]
         for r in sides
     ]
     return Findings(
         answer,
         panels,
-        ["windows, or picture", "boxes right, %", "characters wrong, %", "cosine of features", "s of 32 blocks", "GB of a block"],
+        [
+            "windows, or picture",
+            "boxes right, %",
+            "characters wrong, %",
+            "cosine of features",
+            "s of 32 blocks",
+            "GB of a block",
+        ],
         rows,
         [
-            "Quality at equal training compute was not compared: the tower was not trained again with other windows here. A "
-            "checkpoint under windows it was not trained with says how tied it is to them, not which are best.",
-            "Times are of random weights, one block, composed: products on 1,024 patches and attention on a share of its queries, "
-            "scaled, on a machine that other programs use. Memory is by formula.",
+            (
+                "Quality at equal training compute was not compared: the tower was not trained again with other windows here. A "
+                "checkpoint under windows it was not trained with says how tied it is to them, not which are best."
+            ),
+            (
+                "Times are of random weights, one block, composed: products on 1,024 patches and attention on a share of its queries, "
+                "scaled, on a machine that other programs use. Memory is by formula."
+            ),
             "Pictures of the quality part are 112 to 280 pixels, one to six windows each.",
         ],
         "",
