@@ -58,10 +58,14 @@ def one_by_one(alone: Viewfinder, pictures: int) -> list[str]:
 
 def study(alone: Viewfinder, pictures: int) -> list[str]:
     with opened(alone) as lab:
-        return [s.text for number in range(len(WORDINGS)) for s in lab.ask(task(number, pictures), str(number), pictures)]
+        return [
+            s.text for number in range(len(WORDINGS)) for s in lab.ask(task(number, pictures), str(number), pictures)
+        ]
 
 
-def timed(work: Callable[[Viewfinder, int], list[str]], alone: Viewfinder, pictures: int) -> tuple[float, float, list[str]]:
+def timed(
+    work: Callable[[Viewfinder, int], list[str]], alone: Viewfinder, pictures: int
+) -> tuple[float, float, list[str]]:
     clock, processor = time.perf_counter(), time.process_time()
     said = work(alone, pictures)
     return time.perf_counter() - clock, time.process_time() - processor, said
@@ -82,10 +86,15 @@ def main() -> None:
         same = sum(a == b for a, b in zip(single[2], shared[2], strict=True))
         ratios.append((single[0] / shared[0], single[1] / shared[1]))
         print(
-            f"one by one {single[0]:.1f} s ({single[1]:.1f} of processor), in a study {shared[0]:.1f} ({shared[1]:.1f}); "
+            f"one by one {single[0]:.1f} s ({single[1]:.1f} of processor), in a study {shared[0]:.1f} "
+            f"({shared[1]:.1f}); "
             f"{same} of {len(single[2])} answers equal"
         )
-    print("times as fast: {:.2f} by the clock, {:.2f} in processor time (medians)".format(*map(median, zip(*ratios, strict=True))))
+    print(
+        "times as fast: {:.2f} by the clock, {:.2f} in processor time (medians)".format(
+            *map(median, zip(*ratios, strict=True))
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """`study`: the questions that the report leaves open, each answered by one command."""
 
 import json
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ import typer
 from viewfinder.cli import options
 from viewfinder.cli.show import print_json, print_warning
 
-Name = Annotated[str, typer.Argument(help="A study by name or number; `list`; or `pages`, which makes pages of --out.")]
+Name = Annotated[str, typer.Argument(help="A study by name or number; `list`; `pages` (of what --out holds).")]
 Out = Annotated[Path, typer.Option("--out", help="Folder with a folder a study; a stopped study goes on.")]
 Train = Annotated[bool, typer.Option("--train", help="Allow what trains small models.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="A few questions of each kind, in seconds: that it runs.")]
@@ -75,18 +74,22 @@ def _command(name: str, model: str, server: str | None, train: bool, smoke: bool
 
 
 def _pages(out: Path, to: Path) -> None:
+    """Results of `out` are taken over; pages, figures and summary are made of all that are kept beside them."""
     from viewfinder.storage.atomic import write_whole
     from viewfinder.studies.page import summary
     from viewfinder.studies.runner import write_files
     from viewfinder.studies.study import NAMES, find_study
 
     found: dict[str, Any] = {}
-    to.mkdir(parents=True, exist_ok=True)
+    kept = to / "results"
+    kept.mkdir(parents=True, exist_ok=True)
     for study in map(find_study, NAMES):
-        file = out / study.page / "results.json"
+        new, file = out / study.page / "results.json", kept / f"{study.page}.json"
+        if new.is_file():
+            write_whole(file, new.read_text())
         if file.is_file():
             found[study.name] = json.loads(file.read_text())
             write_files(study, found[study.name], to, study.page, study.page)
-    notes = out / "notes.json"
+    notes = kept / "notes.json"
     write_whole(to / "README.md", summary(found, json.loads(notes.read_text()) if notes.is_file() else {}))
-    sys.stderr.write(f"viewfinder: {len(found)} of {len(NAMES)} pages in {to}\n")
+    print_warning(f"{len(found)} of {len(NAMES)} studies are in {to}")

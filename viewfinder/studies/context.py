@@ -1,4 +1,5 @@
-"""9. The longest context that is reliable: one fact among text, pictures or frames, by length and by where it stands."""
+"""9. The longest context that is reliable: one fact among text, pictures or frames, by length and by where it "
+"stands."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -97,10 +98,11 @@ def find(records: Sequence[Record]) -> Findings:
                 break
             held.append(r)
         most = max(of, key=lambda r: r["tokens"])
-        told.append(
-            f"{held[-1]['tokens']:,} tokens of {kind} ({held[-1]['length']})" if held
-            else f"no length of {kind} ({of[0]['score'][0]:.0f} % at {of[0]['tokens']:,} tokens, {most['score'][0]:.0f} % at {most['tokens']:,})"
-        )  # fmt: skip
+        if held:
+            told.append(f"{held[-1]['tokens']:,} tokens of {kind} ({held[-1]['length']})")
+        else:
+            ends = ", ".join(f"{r['score'][0]:.0f} % at {r['tokens']:,} tokens" for r in (of[0], most))
+            told.append(f"no length of {kind} ({ends})")
     for r in records:
         score = percent(r["score"]) if "score" in r else "does not fit"
         deep = "; ".join(f"{d} {v:.0f}" for d, v in r.get("depths", {}).items())
@@ -148,10 +150,14 @@ def find(records: Sequence[Record]) -> Findings:
         rows,
         [
             (
-                "The built-in model was trained on prompts of a few hundred tokens and holds 8,192; lengths up to 32,768 need a "
+                "The built-in model was trained on prompts of a few hundred tokens and holds 8,192; lengths up to "
+                "32,768 need a "
                 "larger checkpoint, for which the same command asks them."
             ),
-            "Before and after DPO was not compared: no checkpoint of the built-in model before and after DPO is shipped.",
+            (
+                "Before and after DPO was not compared: no checkpoint of the built-in model before and after DPO is "
+                "shipped."
+            ),
             "A needle is the easiest long context: to find is not to reason over.",
         ],
         "",

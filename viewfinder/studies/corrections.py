@@ -1,4 +1,5 @@
-"""12. A new kind of picture after deployment: 20 to 200 corrections, adapters against all weights, and what is forgotten."""
+"""12. A new kind of picture after deployment: 20 to 200 corrections, adapters against all weights, and what is "
+"forgotten."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -53,7 +54,8 @@ def find(records: Sequence[Record]) -> Findings:
     lost = {r["name"]: sum(before[k][0] - r[k][0] for k in kept) / max(1, len(kept)) for r in records[1:]}
     worst = max(lost, key=lambda n: lost[n], default=before["name"])
     answer = (
-        f"Boxes in the new pictures go from {percent(before[NEW])} % to {percent(best[NEW])} % with {best['name']}. Other skills "
+        f"Boxes in the new pictures go from {percent(before[NEW])} % to {percent(best[NEW])} % with {best['name']}. "
+        f"Other skills "
         f"(boxes, points, counting) lose {lost.get(best['name'], 0.0):.0f} points on average there, and at worst "
         f"{lost.get(worst, 0.0):.0f} with {worst}."
     )
@@ -73,8 +75,14 @@ def find(records: Sequence[Record]) -> Findings:
         ["corrections", *(f"{k}, %" for k in (NEW, *kept))],
         [[r["name"], *(percent(r[k]) for k in (NEW, *kept))] for r in records],
         [
-            "One seed a run: differences within the intervals say nothing. More seeds did not fit the time of this machine.",
-            f"{COUNT} questions a task, generated pictures of two renderers; corrections come without mistakes, a person's do not.",
+            (
+                "One seed a run: differences within the intervals say nothing. More seeds did not fit the time of this "
+                "machine."
+            ),
+            (
+                f"{COUNT} questions a task, generated pictures of two renderers; corrections come without mistakes, a "
+                f"person's do not."
+            ),
             "Old samples were not mixed in, which is the usual remedy for forgetting (`viewfinder data mix`).",
         ],
         "",

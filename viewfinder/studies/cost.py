@@ -19,7 +19,8 @@ CASES: Mapping[str, Mapping[str, float]] = {
 kg of CO2 a kWh (hydro or nuclear power; about the world's mean; mostly coal)."""
 SIZES = ("3B", "7B", "32B", "72B")
 PEAK, FLOAT32_PEAK, FP8_PEAK, FP8_REACHED = 989e12, 67e12, 1979e12, 0.75
-"""FLOP/s of an H100 in bfloat16, float32 and fp8 (data sheet), and the share of bfloat16's utilisation thought to be left."""
+"""FLOP/s of an H100 in bfloat16, float32 and fp8 (data sheet), and the share of bfloat16's utilisation thought to "
+"be left."""
 VIDEO_SHARE = 0.5
 """Of the media tokens of the long stage, those of clips (assumed)."""
 SAVINGS = (
@@ -129,7 +130,8 @@ def find(records: Sequence[Record]) -> Findings:
     answer = (
         f"Training {main} on the report's 4.1T tokens takes about {mid['device_hours'] / 1e6:.2f} million H100 hours: "
         f"{mid['dollars'] / 1e6:.2f} million dollars ({low['dollars'] / 1e6:.2f} to {high['dollars'] / 1e6:.2f}), "
-        f"{mid['mwh']:,.0f} MWh and {mid['tonnes']:,.0f} t of CO2 ({low['tonnes']:,.0f} to {high['tonnes']:,.0f}, most of "
+        f"{mid['mwh']:,.0f} MWh and {mid['tonnes']:,.0f} t of CO2 ({low['tonnes']:,.0f} to {high['tonnes']:,.0f}, "
+        f"most of "
         f"which is the choice of the grid). The largest saving is {best[0]} ({saved[best[0]]:.0%} of the hours), the "
         f"smallest {best[-1]} ({saved[best[-1]]:.1%})."
     )
@@ -163,24 +165,32 @@ def find(records: Sequence[Record]) -> Findings:
         rows,
         [
             (
-                "No run of this size was made; every figure comes from FLOPs and traffic by formula and an assumed share of "
+                "No run of this size was made; every figure comes from FLOPs and traffic by formula and an assumed "
+                "share of "
                 "the peak (low, middle and high stand in `viewfinder/studies/cost.py`)."
             ),
             (
-                "Failed runs, experiments, data making, evaluation and the making of the devices are not counted; projects "
+                "Failed runs, experiments, data making, evaluation and the making of the devices are not counted; "
+                "projects "
                 "report that they at least double the bill."
             ),
             (
-                "How much of the tokens is pixels, and of those how much clips, is not published and assumed; the padding that "
+                "How much of the tokens is pixels, and of those how much clips, is not published and assumed; the "
+                "padding that "
                 "packing avoids is that of our own requests in batches of eight without sorting by length."
             ),
             (
-                "Sending is taken to hide behind computing, except in the row `network hidden`, which compares with plain "
+                "Sending is taken to hide behind computing, except in the row `network hidden`, which compares with "
+                "plain "
                 f"sharding over {WORLD:,} devices at one packed sequence a device and step."
             ),
-            "fp8 counts all products as fp8 at three quarters of bfloat16's utilisation; attention would stay in bfloat16.",
+            (
+                "fp8 counts all products as fp8 at three quarters of bfloat16's utilisation; attention would stay in "
+                "bfloat16."
+            ),
         ],
-        "Price a plan by its grid as well as by its hours: the choice of the grid moves carbon by more than all savings "
+        "Price a plan by its grid as well as by its hours: the choice of the grid moves carbon by more than all "
+        "savings "
         "in arithmetic together, so `viewfinder plan` should take kg of CO2 a kWh and print tonnes.",
     )
 

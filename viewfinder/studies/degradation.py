@@ -1,4 +1,5 @@
-"""11. How placing, reading and charts fail together as the picture degrades, and where the confidence stops being true."""
+"""11. How placing, reading and charts fail together as the picture degrades, and where the confidence stops being "
+"true."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ LEVELS: Mapping[str, tuple[float, ...]] = {
 }
 """Share of the pixels a side that is kept (drawn at the old size again), standard deviation of 255, quality, and
 radius in pixels: mild, middle, strong."""
+WORDS = {"place": "boxes", "read": "words"}
 TASKS = {"place": ("builtin_locate", 24), "read": ("builtin_read_latin", 24), "chart": ("builtin_chart", 8)}
 
 
@@ -74,11 +76,12 @@ def measure(lab: Lab, setting: Setting) -> Mapping[str, Any]:
         if lab.smoke and name == "chart":
             continue
         scored = lab.ask(_task(task), setting["name"], lab.count(full), change)
-        sure = [1.0 if s.confidence is None else s.confidence for s in scored]
-        right = [s.value for s in scored]
-        measured[name] = estimate(right)
-        measured[f"{name} sure"] = round(100 * fmean(sure), 2)
-        measured[f"{name} calibration"] = round(100 * expected_calibration_error(sure, right), 2)
+        spoken = [s for s in scored if s.confidence is not None]
+        sure, right = [float(s.confidence or 0) for s in spoken], [s.value for s in spoken]
+        measured[name] = estimate([s.value for s in scored])
+        measured[f"{name} sure"] = round(100 * fmean(sure), 2) if sure else None
+        measured[f"{name} calibration"] = round(100 * expected_calibration_error(sure, right), 2) if sure else None
+        measured[f"{name} empty"] = len(scored) - len(spoken)
     return measured
 
 
@@ -111,28 +114,43 @@ def find(records: Sequence[Record]) -> Findings:
         )
         for kind in kinds
     ]
+    gaps = {
+        name: [(r[name][0], r[f"{name} sure"] - r[name][0], r["name"]) for r in records if r[f"{name} sure"]]
+        for name in names
+    }
     over = Panel(
         "Confidence less score",
         "score, %",
         "points of overconfidence",
-        [Series(name, *_sorted([(r[name][0], r[f"{name} sure"] - r[name][0]) for r in records])) for name in names],
+        [Series(name, *_columns(sorted(points))) for name, points in gaps.items()],
     )
     drops = {name: [clean[name][0] - r[name][0] for r in records[1:]] for name in names}
-    together = _correlation(drops[names[0]], drops[names[1]]) if len(records) > 3 else 0.0
-    worst = {name: min(records, key=lambda r: r[name][0]) for name in names}
-    gap = {name: max(records, key=lambda r: r[f"{name} sure"] - r[name][0]) for name in names}
+    together = _correlation(drops["place"], drops["read"]) if len(records) > 3 else 0.0
+    kept = {name: [_kept(records, name, step) for step in (1, 2, 3)] for name in ("place", "read")}
+    first, second = sorted(kept, key=lambda name: kept[name][1])
+    worst = {name: max(points, key=lambda point: point[1]) for name, points in gaps.items()}
+    empty = max(records, key=lambda r: r["read empty"])
     answer = (
-        f"Reading fails first ({_span(clean, worst, 'read')}) and placing after it ({_span(clean, worst, 'place')}), and "
-        f"their drops go together over degradations (rank correlation {together:.2f}). Confidence stops being true where "
-        f"scores fall: at {gap['read']['name']} reading is {gap['read']['read sure']:.0f} % sure and "
-        f"{gap['read']['read'][0]:.0f} % right, placing at {gap['place']['name']} {gap['place']['place sure']:.0f} and "
-        f"{gap['place']['place'][0]:.0f}."
+        f"{WORDS[first].capitalize()} fail before {WORDS[second]}: at mild, middle and strong degradation they keep "
+        f"{_listed(kept[first])} % of their clean score against {_listed(kept[second])} %, and over all degradations "
+        f"the two "
+        f"drop together (rank correlation {together:.2f}). Confidence hardly follows: {WORDS['place']} are "
+        f"{worst['place'][0] + worst['place'][1]:.0f} % sure and {worst['place'][0]:.0f} % right at "
+        f"{worst['place'][2]}, "
+        f"{WORDS['read']} {worst['read'][0] + worst['read'][1]:.0f} and {worst['read'][0]:.0f} at "
+        f"{worst['read'][2]}, and "
+        f"{empty['read empty']} of {clean['read'][3]} pages at {empty['name']} got an empty answer, which has no "
+        f"confidence at all."
     )
     rows = [
-        [r["name"], *(cell for n in names for cell in (percent(r[n]), f"{r[f'{n} sure']:.0f}", f"{r[f'{n} calibration']:.0f}"))]
+        [
+            r["name"],
+            *(c for n in names for c in (percent(r[n]), _whole(r[f"{n} sure"]), _whole(r[f"{n} calibration"]))),
+            str(r["read empty"]),
+        ]
         for r in records
-    ]  # fmt: skip
-    heads = ["picture", *(h for n in names for h in (f"{n}, %", "sure, %", "ECE"))]
+    ]
+    heads = ["picture", *(h for n in names for h in (f"{n}, %", "sure, %", "ECE")), "empty pages"]
     return Findings(
         answer,
         [*curves, over],
@@ -142,23 +160,37 @@ def find(records: Sequence[Record]) -> Findings:
             "Every cell has few questions, so intervals are wide; neighboring levels are often not told apart.",
             "Pictures are generated and small (112 to 280 pixels); photographs and scans of paper degrade otherwise.",
             (
-                "A chart's score is TEDS of its table: a measure of text more than of values. The share that is exactly right "
+                "A chart's score is TEDS of its table: a measure of text more than of values. The share that is "
+                "exactly right "
                 "is lower, so its overconfidence is understated."
             ),
-            "The confidence is the geometric mean of the answer's token probabilities as the engine gives it; nothing was fitted.",
+            (
+                "The confidence is the geometric mean of the answer's token probabilities as the engine gives it; "
+                "nothing was fitted."
+            ),
         ],
-        "Answers should carry a warning when the picture is worse than what the confidence was seen to hold for: blur and "
+        "Answers should carry a warning when the picture is worse than what the confidence was seen to hold for: "
+        "blur and "
         "resolution can be measured from the pixels alone.",
     )
 
 
-def _span(clean: Record, worst: Mapping[str, Record], name: str) -> str:
-    return f"{clean[name][0]:.0f} % to {worst[name][name][0]:.0f} % at {worst[name]['name']}"
+def _kept(records: Sequence[Record], name: str, step: int) -> float:
+    """Percent of the clean score that is left at a step, mean over kinds."""
+    left = [r[name][0] for r in records if r["step"] == step]
+    return 100 * fmean(left) / max(1e-9, records[0][name][0]) if left else 100.0
 
 
-def _sorted(points: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    points = sorted(points)
-    return [x for x, _ in points], [y for _, y in points]
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.0f}" for value in values)
+
+
+def _whole(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
+
+
+def _columns(points: Sequence[tuple[float, float, str]]) -> tuple[list[float], list[float]]:
+    return [x for x, _, _ in points], [y for _, y, _ in points]
 
 
 def _correlation(a: Sequence[float], b: Sequence[float]) -> float:

@@ -28,7 +28,7 @@ def draw(panels: Sequence[Panel], path: Path) -> bool:
             _panel(panel, place)
         for place in list(places)[len(panels) :]:
             place.set_axis_off()
-        figure.savefig(path, metadata={"Date": None})
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     return True
 
 
@@ -37,17 +37,21 @@ def _panel(panel: Panel, place: Any) -> None:
     place.set_title(panel.title, fontsize=10, loc="left")
     place.set_xlabel(panel.x_label)
     place.set_ylabel(panel.y_label)
-    if "x" in panel.logarithmic:
-        place.set_xscale("log")
-    if "y" in panel.logarithmic:
-        place.set_yscale("log")
-    else:
-        place.set_ylim(bottom=min(0, place.get_ylim()[0]), top=panel.top)
+    for axis, name in ((place.xaxis, "x"), (place.yaxis, "y")):
+        if name in panel.logarithmic:
+            getattr(place, f"set_{name}scale")("log")
+            axis.set_major_formatter(lambda value, _: f"{value:,g}")
+            axis.set_minor_formatter(lambda value, _: "")
+    named = len(panel.series) > 1 and panel.kind != "points"
+    if "y" not in panel.logarithmic and panel.kind != "points":
+        top = panel.top or place.get_ylim()[1]
+        room = 1.14 + 0.06 * len(panel.series) if named and panel.kind == "bars" else 1.0
+        place.set_ylim(bottom=min(0, place.get_ylim()[0]), top=top * room)
     place.grid(color="#e5e7eb", linewidth=0.6)
     place.set_axisbelow(True)
     place.spines[["top", "right"]].set_visible(False)
-    if len(panel.series) > 1 and panel.kind != "points":
-        place.legend(fontsize=8, frameon=False)
+    if named:
+        place.legend(fontsize=8, frameon=False, loc="upper left" if panel.kind == "bars" else "best")
 
 
 def _split(series: Series) -> tuple[list[float], list[list[float]] | None]:

@@ -1,4 +1,5 @@
-"""8. Filtering and rejection sampling: tuned on the same number of rows, clean, with wrong ones, and with those filtered."""
+"""8. Filtering and rejection sampling: tuned on the same number of rows, clean, with wrong ones, and with those "
+"filtered."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -91,7 +92,8 @@ def find(records: Sequence[Record]) -> Findings:
     new = "new pictures"
     told = "; ".join(f"{k} {percent(r[new])}" for k, r in of.items())
     answer = (
-        f"Boxes right in new pictures, percent, after {ROWS} rows of each: {told}. Rejection sampling by the model's own "
+        f"Boxes right in new pictures, percent, after {ROWS} rows of each: {told}. Rejection sampling by the model's "
+        f"own "
         f"answer kept {filtered['right kept']:.0f} % of the right and {filtered['wrong kept']:.0f} % of the wrong rows."
     )
     names = [r["name"] for r in records]
@@ -112,7 +114,10 @@ def find(records: Sequence[Record]) -> Findings:
         [
             f"One seed, {ROWS} rows and {STEPS} steps: differences within the intervals say nothing.",
             "Wrong rows were planted (a box moved elsewhere); rows of the web are wrong in other ways.",
-            "Bias by domain and language was not measured: the built-in model has one language, and the rows one domain.",
+            (
+                "Bias by domain and language was not measured: the built-in model has one language, and the rows one "
+                "domain."
+            ),
         ],
         "",
     )

@@ -1,7 +1,7 @@
 """5. How the frequencies of the position ids are shared out: trained from nothing at equal compute, three seeds.
 
-The language model learns to place and count from embeddings of labels instead of pixels (`tiny.label_embeddings`), which
-is the cheapest training here in which width and height must be told apart by their ids.
+The language model learns to place from embeddings of labels instead of pixels (`tiny.label_embeddings`), the cheapest
+training here in which width and height must be told apart by their ids.
 """
 
 import tempfile
@@ -66,10 +66,16 @@ def find(records: Sequence[Record]) -> Findings:
     answer = (
         f"After {len(records[0]['losses'])} steps of equal compute the loss of places is lowest with {best} "
         f"({fmean(ends[best]):.3f} nats a token) and highest with {worst} ({fmean(ends[worst]):.3f}). Over "
-        f"{len(ends[best])} seeds these two {'do not overlap' if apart and best != worst else 'overlap'}, so the choice "
+        f"{len(ends[best])} seeds these two {'do not overlap' if apart and best != worst else 'overlap'}, so the "
+        f"choice "
         f"{'matters' if apart and best != worst else 'is not shown to matter'} this early in training."
     )
-    curves = [Series(n, range(1, len(rows[0]["losses"]) + 1), [fmean(v) for v in zip(*(r["losses"] for r in rows), strict=True)]) for n, rows in of.items()]
+    curves = [
+        Series(
+            n, range(1, len(rows[0]["losses"]) + 1), [fmean(v) for v in zip(*(r["losses"] for r in rows), strict=True)]
+        )
+        for n, rows in of.items()
+    ]
     rows = [[n, str(len(v)), f"{fmean(v):.3f}", f"{v[0]:.3f} to {v[-1]:.3f}"] for n, v in ends.items()]
     return Findings(
         answer,
@@ -77,7 +83,10 @@ def find(records: Sequence[Record]) -> Findings:
         ["frequencies", "seeds", f"loss of the last {LAST} steps", "least to most"],
         rows,
         [
-            "Patch size, merge size and temporal grouping were not varied: tokens of another size need their own labels.",
+            (
+                "Patch size, merge size and temporal grouping were not varied: tokens of another size need their own "
+                "labels."
+            ),
             "So few steps show how fast a form is learnt, not where training ends.",
         ],
         "",

@@ -128,9 +128,12 @@ def find(records: Sequence[Record]) -> Findings:
     best, worst = max(records, key=lambda r: r["right"][0]), min(records, key=lambda r: r["right"][0])
     main = max(OUTCOMES[1:], key=lambda o: counts[o])
     answer = (
-        f"Boxes are right in {best['right'][0]:.0f} % of the pictures at best ({best['name']}) and {worst['right'][0]:.0f} % at "
-        f"worst ({worst['name']}); the most frequent failure is `{main}` ({counts[main]} of {sum(counts.values())} answers). "
-        f"`--verify` marks {percent(caught)} % of the wrong boxes and, by mistake, {percent(lost)} % of the right ones, which "
+        f"Boxes are right in {best['right'][0]:.0f} % of the pictures at best ({best['name']}) and "
+        f"{worst['right'][0]:.0f} % at "
+        f"worst ({worst['name']}); the most frequent failure is `{main}` ({counts[main]} of {sum(counts.values())} "
+        f"answers). "
+        f"`--verify` marks {percent(caught)} % of the wrong boxes and, by mistake, {percent(lost)} % of the right "
+        f"ones, which "
         f"lifts what is right among the kept from {100 * len(right) / max(1, len(pairs)):.0f} to "
         f"{100 * sum(kept) / max(1, len(kept)):.0f} %, at {requests:.1f} times the requests."
     )
@@ -142,7 +145,7 @@ def find(records: Sequence[Record]) -> Findings:
             "step of the difficulty",
             "IoU of a half, %",
             [
-                Series(kind, range(len(rows)), [r["right"] for r in rows])
+                Series(kind, [str(i + 1) for i in range(len(rows))], [r["right"] for r in rows])
                 for kind in kinds
                 for rows in [[r for r in records if r["kind"] == kind]]
             ],
@@ -165,10 +168,14 @@ def find(records: Sequence[Record]) -> Findings:
         ),
     ]
     rows = [
-        [r["name"], percent(r["right"]), *(str(r["outcomes"].get(o, 0)) for o in OUTCOMES[1:]), f"{r['calibration']:.0f}",
-         f"{r['ranking']:.2f}", f"{r['requests']:.1f}"]
+        [
+            r["name"],
+            percent(r["right"]),
+            *(str(r["outcomes"].get(o, 0)) for o in OUTCOMES[1:]),
+            *(f"{r['calibration']:.0f}", f"{r['ranking']:.2f}", f"{r['requests']:.1f}"),
+        ]
         for r in records
-    ]  # fmt: skip
+    ]
     return Findings(
         answer,
         panels,
@@ -177,7 +184,7 @@ def find(records: Sequence[Record]) -> Findings:
         [
             f"{COUNT} pictures a row: neighboring rows are often not told apart.",
             "Clutter is drawn (shapes, strokes, bars), not photographed; words lie in English only.",
-            "`--verify` asks the same model again on a crop, so errors of seeing that stay in the crop are not caught.",
+            "`--verify` asks the same model again on a crop, so errors that stay in the crop are not caught.",
         ],
         "",
     )

@@ -116,8 +116,10 @@ def find(records: Sequence[Record]) -> Findings:
     error = "; ".join(f"{part} {min(v):.1f} to {max(v):.1f}" for part, v in parts.items() if v)
     answer = (
         f"A page of {REQUEST.side} pixels square and {REQUEST.answer} answer tokens is predicted to take {size} "
-        f"{main['first']:.2f} s to the first token and {1000 * main['step']:.0f} ms for each further one on one {device}; of "
-        f"{len(devices)} devices bfloat16 weights fit ({fits}). Where this processor could be asked, the measured time was so "
+        f"{main['first']:.2f} s to the first token and {1000 * main['step']:.0f} ms for each further one on one "
+        f"{device}; of "
+        f"{len(devices)} devices bfloat16 weights fit ({fits}). Where this processor could be asked, the measured "
+        f"time was so "
         f"many times what its own measured roofs allow: {error or 'not measured in this run'}."
     )
 
@@ -172,14 +174,21 @@ def find(records: Sequence[Record]) -> Findings:
         rows,
         [
             (
-                "No accelerator was at hand: figures of named devices are predictions at two fifths of the peak and seven tenths of "
+                "No accelerator was at hand: figures of named devices are predictions at two fifths of the peak and "
+                "seven tenths of "
                 "the memory's rate, batch of one, bfloat16, one device. The error on them is not known."
             ),
             (
-                f"Measured here are models of the real widths with {LAYERS} layers and random weights (brackets: least and most of "
-                f"{REPEATS}), on a machine that other programs use at the same time; roofs and models were measured by turns."
+                f"Measured here are models of the real widths with {LAYERS} layers and random weights (brackets: "
+                f"least and most of "
+                f"{REPEATS}), on a machine that other programs use at the same time; roofs and models were measured "
+                f"by turns."
             ),
-            "A size that does not fit is listed all the same: its time holds for several devices only if they split it perfectly.",
+            (
+                "A size that does not fit is listed all the same: its time holds for several devices only if they "
+                "split "
+                "it perfectly."
+            ),
         ],
         "",
     )

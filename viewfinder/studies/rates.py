@@ -82,10 +82,13 @@ def find(records: Sequence[Record]) -> Findings:
     enough = next((name for name, value in bands.items() if value[0] >= 0.8 * max(v[0] for v in bands.values())), "")
     best = by_length[lengths[-1]]
     answer = (
-        f"What decides is how many frames fall into the event: overlap is {_told(bands)} percent, so take the lowest rate "
+        f"What decides is how many frames fall into the event: overlap is {_told(bands)} percent, so take the lowest "
+        f"rate "
         f"that puts {enough} frames into the shortest event asked for. Where that does not fit ({lengths[-1] / 60:.0f} "
-        f"minutes in {best['frames']} frames), the best schedule was `{best['schedule']}` with {best['score'][0]:.0f} % "
-        f"against {min(r['score'][0] for r in longest):.0f} %, at {best['first token']:.1f} s and {best['cache GB']:.1f} GB of a 7B."
+        f"minutes in {best['frames']} frames), the best schedule was `{best['schedule']}` with "
+        f"{best['score'][0]:.0f} % "
+        f"against {min(r['score'][0] for r in longest):.0f} %, at {best['first token']:.1f} s and "
+        f"{best['cache GB']:.1f} GB of a 7B."
     )
     panels = [
         Panel(
@@ -139,16 +142,23 @@ def find(records: Sequence[Record]) -> Findings:
         rows,
         [
             (
-                "Eight clips a cell with one event each of 1 to 6 seconds on a still background: a change is easy to see. In "
-                "film and from a moving camera everything changes, and the schedule by change falls back to an even one."
+                "Eight clips a cell with one event each of 1 to 6 seconds on a still background: a change is easy to "
+                "see. In "
+                "film and from a moving camera everything changes, and the schedule by change falls back to an even "
+                "one."
             ),
-            f"More than {MOST} frames are not asked in one request here; `viewfinder moments` cuts such clips into windows.",
             (
-                "Seconds and gigabytes are predicted for the 7B size on one H100 at two fifths of its peak, frames at the least "
+                f"More than {MOST} frames are not asked in one request here; `viewfinder moments` cuts such clips into "
+                f"windows."
+            ),
+            (
+                "Seconds and gigabytes are predicted for the 7B size on one H100 at two fifths of its peak, frames "
+                "at the least "
                 "official size; none was run. Reading frames from a file is not in them."
             ),
         ],
-        "A budgeted clip should spend half of its frames where a cheap scan sees a change; `viewfinder moments` takes an even "
+        "A budgeted clip should spend half of its frames where a cheap scan sees a change; `viewfinder moments` "
+        "takes an even "
         "rate today.",
     )
 

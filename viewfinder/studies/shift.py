@@ -116,7 +116,8 @@ def find(records: Sequence[Record]) -> Findings:
     told = "Recovery was not trained in this run (give --train)."
     if "dark" in after:
         told = (
-            f"After {TAUGHT} samples of dark pages and {STEPS} steps these have {percent(after['dark']['errors'])} % wrong "
+            f"After {TAUGHT} samples of dark pages and {STEPS} steps these have {percent(after['dark']['errors'])} % "
+            f"wrong "
             f"characters, and pages as trained {percent(after['as trained']['errors'])} %."
         )
     boxes = f", boxes in pictures of other renderers {percent(other['place'])} % right" if other else ""
@@ -152,7 +153,8 @@ def find(records: Sequence[Record]) -> Findings:
         rows_,
         [
             (
-                "Shifts are drawn: a scan is blur, light and grain, not augraphy's models of paper; medical charts and legal pages "
+                "Shifts are drawn: a scan is blur, light and grain, not augraphy's models of paper; medical charts "
+                "and legal pages "
                 "were not made."
             ),
             "One training run with one seed; the samples are of the very shift that is measured.",

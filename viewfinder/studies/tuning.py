@@ -47,7 +47,8 @@ def right_answer(form: AnswerFormat, question: Question) -> str:
 def tuned(
     lab: Lab, name: str, taught: Sequence[Row], steps: int, recipe: str = "sft", rate: float = 2e-4, seed: int = 0
 ) -> Viewfinder:
-    """The lab's checkpoint after `steps` of 2 x 512 tokens on these rows; a run that is there already is not run again."""
+    """The lab's checkpoint after `steps` of 2 x 512 tokens on these rows; a run that is there already is not run "
+    "again."""
     from viewfinder.recipes.run import train
 
     lab.weights()

@@ -1,4 +1,5 @@
-"""1. Windows against full attention in the vision tower: time and memory by size, and a checkpoint under other windows."""
+"""1. Windows against full attention in the vision tower: time and memory by size, and a checkpoint under other "
+"windows."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -120,19 +121,31 @@ def find(records: Sequence[Record]) -> Findings:
     others = [r for r in variants if r is not trained]
     kindest = max(others, key=lambda r: r["place"][0] - r["errors"][0])
     answer = (
-        f"With the real widths, four full blocks of 32 make the tower {gain[min(gain)]:.1f} times as fast as full attention "
-        f"everywhere at {min(gain)} pixels square and {gain[max(gain)]:.1f} times at {max(gain)}. A loaded checkpoint does not "
+        f"With the real widths, four full blocks of 32 make the tower {gain[min(gain)]:.1f} times as fast as full "
+        f"attention "
+        f"everywhere at {min(gain)} pixels square and {gain[max(gain)]:.1f} times at {max(gain)}. A loaded "
+        f"checkpoint does not "
         f"bear other windows: boxes fall from {trained['place'][0]:.0f} % to {kindest['place'][0]:.0f} % at best "
         f"({kindest['variant']}) and to {worst['place'][0]:.0f} % ({worst['variant']}), wrong characters go from "
         f"{trained['errors'][0]:.0f} % to {kindest['errors'][0]:.0f} and {worst['errors'][0]:.0f} %."
     )
     x = [r["side"] for r in sides]
     names = [r["variant"] for r in variants]
+
+    def column(rows: Sequence[Record], key: str) -> list[Any]:
+        return [r[key] for r in rows]
+
+    times = [Series("4 full, 28 windows", x, column(sides, "tower windows"))]
+    times.append(Series("full everywhere", x, column(sides, "tower full")))
+    held = [Series("attention streamed", x, column(sides, "GB streamed"))]
+    held.append(Series("with all scores", x, column(sides, "GB with scores")))
+    quality = [Series("boxes right", names, column(variants, "place"))]
+    quality.append(Series("characters wrong", names, column(variants, "errors")))
     panels = [
-        Panel("A tower of 32 blocks", "pixels a side", "seconds", [Series("4 full, 28 windows", x, [r["tower windows"] for r in sides]), Series("full everywhere", x, [r["tower full"] for r in sides])], "lines", "xy"),
-        Panel("Memory of one block (by formula)", "pixels a side", "GB", [Series("attention streamed", x, [r["GB streamed"] for r in sides]), Series("with all scores", x, [r["GB with scores"] for r in sides])], "lines", "xy"),
-        Panel("The checkpoint under other windows", "", "%", [Series("boxes right", names, [r["place"] for r in variants]), Series("characters wrong", names, [r["errors"] for r in variants])], "bars", top=130),
-    ]  # fmt: skip
+        Panel("A tower of 32 blocks", "pixels a side", "seconds", times, logarithmic="xy"),
+        Panel("Memory of one block (by formula)", "pixels a side", "GB", held, logarithmic="xy"),
+        Panel("The checkpoint under other windows", "", "%", quality, "bars", top=105),
+    ]
     rows = [[r["variant"], percent(r["place"]), percent(r["errors"]), f"{r['cosine']:.2f}", "", ""] for r in variants]
     rows += [
         [
@@ -159,11 +172,13 @@ def find(records: Sequence[Record]) -> Findings:
         rows,
         [
             (
-                "Quality at equal training compute was not compared: the tower was not trained again with other windows here. A "
+                "Quality at equal training compute was not compared: the tower was not trained again with other "
+                "windows here. A "
                 "checkpoint under windows it was not trained with says how tied it is to them, not which are best."
             ),
             (
-                "Times are of random weights, one block, composed: products on 1,024 patches and attention on a share of its queries, "
+                "Times are of random weights, one block, composed: products on 1,024 patches and attention on a "
+                "share of its queries, "
                 "scaled, on a machine that other programs use. Memory is by formula."
             ),
             "Pictures of the quality part are 112 to 280 pixels, one to six windows each.",

@@ -23,7 +23,8 @@ DEPTHS = (0.1, 0.5, 0.9)
 
 def questions(_: Any, words: tuple[int, ...], pictures: tuple[int, ...], frames: tuple[int, ...]) -> Iterator[Question]:
     rng = np.random.default_rng(20261203)
-    for kind, lengths, make in (("text", words, text_needle), ("pictures", pictures, picture_needle), ("frames", frames, frame_needle)):
+    makers = (("text", words, text_needle), ("pictures", pictures, picture_needle), ("frames", frames, frame_needle))
+    for kind, lengths, make in makers:
         for length in lengths:
             for depth in DEPTHS:
                 for i in range(2):
