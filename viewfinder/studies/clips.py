@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from viewfinder.chat.windows import cut
 from viewfinder.data.synth.clips import EventClip, make_clip
 from viewfinder.data.synth.fonts import find_families
 from viewfinder.eval.answer_format import span
@@ -42,11 +43,11 @@ def even(seconds: float, fps: float) -> Times:
 
 
 def changes(made: EventClip, fps: float, side: int = 28) -> tuple[np.ndarray, np.ndarray]:
-    """Times at a rate, and by how much the picture differs from the one before (mean of small grey pictures)."""
+    """Times at a rate, and by how much the picture differs from the one before (mean of small pictures, by color)."""
     times = np.arange(0, made.duration, 1 / fps)
     before, found = None, []
     for time in times:
-        now = np.asarray(made.frame_at(float(time)).convert("L").resize((side, side)), np.int16)
+        now = np.asarray(made.frame_at(float(time)).resize((side, side)), np.int16)
         found.append(0.0 if before is None else float(np.abs(now - before).mean()))
         before = now
     return times, np.array(found)
@@ -82,6 +83,26 @@ def task(name: str, seconds: float, pick: Callable[[EventClip], Times]) -> Task:
         for number in range(10_000):
             made = clip(number, seconds)
             yield question(made, pick(made), str(number))
+
+    return Task(f"study_{name}", name, questions, span, overlap, settings=MediaSettings(), max_new_tokens=48)
+
+
+def windows_task(name: str, seconds: float, length: float, fps: float, clips: int) -> Task:
+    """The first clips in windows, each a question of its own on the window's clock; the tag `start` is its begin."""
+
+    def questions(_: Any) -> Iterator[Question]:
+        for number in range(clips):
+            made = clip(number, seconds)
+            for window in cut(made.duration, length):
+                times = tuple(round(window.start + t, 3) for t in even(window.seconds, fps))
+                asked = question(made, times, f"{number}/{window.start:g}")
+                (message,) = asked.messages
+                video, words = message.parts
+                parts = (video.model_copy(update={"frame_times": even(window.seconds, fps)}), words)
+                tags = {"clip": str(number), "start": str(window.start)}
+                truth = {**asked.truth, "duration": window.seconds}
+                messages = (message.model_copy(update={"parts": parts}),)
+                yield Question(asked.id, messages, truth, tags)
 
     return Task(f"study_{name}", name, questions, span, overlap, settings=MediaSettings(), max_new_tokens=48)
 

@@ -56,11 +56,11 @@ def _panel(panel: Panel, place: Any) -> None:
 
 def _split(series: Series) -> tuple[list[float], list[list[float]] | None]:
     """Values, and how far their intervals reach below and above; None where they have none."""
-    if not any(isinstance(y, Sequence) for y in series.y):
-        return [float(y) for y in series.y], None
-    values = [float(y[0]) for y in series.y]
-    below = [max(0.0, float(y[0] - y[1])) for y in series.y]
-    return values, [below, [max(0.0, float(y[2] - y[0])) for y in series.y]]
+    values = [(y, y, y) if isinstance(y, int | float) else y for y in series.y]
+    middle = [float(value[0]) for value in values]
+    if all(value[1] == value[2] for value in values):
+        return middle, None
+    return middle, [[max(0.0, v[0] - v[1]) for v in values], [max(0.0, v[2] - v[0]) for v in values]]
 
 
 def _lines(panel: Panel, place: Any) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from viewfinder.chat.windows import cut
 from viewfinder.config import OFFICIAL_SIZES
+from viewfinder.eval.metrics import temporal_iou
 from viewfinder.processor.cost import predict
 from viewfinder.studies import clips
 from viewfinder.studies.lab import Lab, estimate
@@ -16,6 +18,10 @@ RATES = (0.25, 0.5, 1, 2, 4, 8)
 BUDGET, MOST = 64, 256
 """Frames of the two schedules that spend the same on every clip, and the most that are asked in one request."""
 COUNT = 8
+WINDOW, WINDOWS, MOST_WINDOWS = 12.0, "windows of 12 s at 2 fps", 40
+"""Seconds of a window, as long as the clips of training; and the most windows of a clip that are asked."""
+MEASURED = 1800
+"""Seconds of the longest clip that is drawn; longer ones are priced only."""
 BANDS = ((0, 1), (1, 2), (2, 4), (4, 8), (8, 16), (16, 1e9))
 """Frames that fall into the event."""
 PAIR = (1, 16, 32)
@@ -25,9 +31,9 @@ SPEED = 989e12 * 0.4
 
 
 def settings(smoke: bool) -> Sequence[Setting]:
-    names = [*(f"{rate:g} fps" for rate in RATES), f"{BUDGET} even", f"{BUDGET} by change"]
+    names = [*(f"{rate:g} fps" for rate in RATES), f"{BUDGET} even", f"{BUDGET} by change", WINDOWS]
     if smoke:
-        return [{"name": f"10 s, {names[i]}", "seconds": 10, "schedule": names[i]} for i in (0, -1)]
+        return [{"name": f"10 s, {names[i]}", "seconds": 10, "schedule": names[i]} for i in (0, -2)]
     return [{"name": f"{s} s, {name}", "seconds": s, "schedule": name} for s in LENGTHS for name in names]
 
 
@@ -43,9 +49,11 @@ def pick(schedule: str, made: Any) -> clips.Times:
 
 def measure(lab: Lab, setting: Setting) -> Mapping[str, Any]:
     seconds, schedule = setting["seconds"], setting["schedule"]
+    if schedule == WINDOWS:
+        return _in_windows(lab, seconds)
     frames = int(seconds * float(schedule.split()[0])) if schedule.endswith("fps") else min(BUDGET, seconds * 8)
     priced = {"frames": frames, **_price(frames)}
-    if frames > MOST:
+    if frames > MOST or seconds > MEASURED:
         return priced
     task = clips.task(setting["name"], seconds, partial(pick, schedule))
     count = lab.count(COUNT)
@@ -54,12 +62,32 @@ def measure(lab: Lab, setting: Setting) -> Mapping[str, Any]:
     for one in lab.questions(task, count):
         start, end = one.truth["span"]
         seen.append(sum(start <= t < end for t in one.truth["times"]))
-    return {
-        **priced,
-        "score": estimate([s.value for s in scored]),
-        "seen": seen,
-        "overlap": [round(s.value, 3) for s in scored],
-    }
+    values = [s.value for s in scored]
+    return {**priced, "score": estimate(values), "seen": seen, "overlap": [round(v, 3) for v in values]}
+
+
+def _in_windows(lab: Lab, seconds: float) -> Mapping[str, Any]:
+    """Every window is asked, and the surest answer of a clip counts, as in `viewfinder moments`."""
+    windows = len(cut(seconds, WINDOW))
+    one = _price(int(WINDOW * 2))
+    priced = {"frames": int(windows * WINDOW * 2), "windows": windows, "tokens": windows * one["tokens"]}
+    priced |= {"first token": round(windows * one["first token"], 3), "cache GB": one["cache GB"]}
+    if windows > MOST_WINDOWS:
+        return priced
+    clips_asked = lab.count(COUNT)
+    task = clips.windows_task(f"{seconds} s {WINDOWS}", seconds, WINDOW, 2, clips_asked)
+    scored = lab.ask(task, task.title, windows * clips_asked)
+    values = []
+    for number in range(clips_asked):
+        found = [s for s in scored if s.tags["clip"] == str(number) and s.prediction]
+        surest = max(found, key=lambda s: s.confidence or 0.0, default=None)
+        if surest is None:
+            values.append(0.0)
+            continue
+        start = float(surest.tags["start"])
+        said = (surest.prediction[0] + start, surest.prediction[1] + start)
+        values.append(temporal_iou(said, tuple(surest.truth["span"])))
+    return {**priced, "score": estimate(values)}
 
 
 def _price(frames: int) -> dict[str, float]:
@@ -74,21 +102,20 @@ def find(records: Sequence[Record]) -> Findings:
     asked = [r for r in records if "score" in r]
     schedules = list(dict.fromkeys(r["schedule"] for r in records))
     lengths = list(dict.fromkeys(r["seconds"] for r in asked))
-    bands = _bands(asked)
-    by_length = {
-        length: max((r for r in asked if r["seconds"] == length), key=lambda r: r["score"][0]) for length in lengths
+    bands = _bands([r for r in asked if r["seconds"] == lengths[0] and "seen" in r])
+    first, then = lengths[0], lengths[min(1, len(lengths) - 1)]
+    best = {
+        n: max((r for r in asked if r["seconds"] == n and "seen" in r), key=lambda r: r["score"][0]) for n in lengths
     }
-    longest = [r for r in asked if r["seconds"] == lengths[-1]]
-    enough = next((name for name, value in bands.items() if value[0] >= 0.8 * max(v[0] for v in bands.values())), "")
-    best = by_length[lengths[-1]]
+    cut_up = {r["seconds"]: r for r in asked if r["schedule"] == WINDOWS}
+    windows = "; ".join(f"{r['score'][0]:.0f} % of {n} s in {r['windows']} windows" for n, r in cut_up.items())
     answer = (
-        f"What decides is how many frames fall into the event: overlap is {_told(bands)} percent, so take the lowest "
-        f"rate "
-        f"that puts {enough} frames into the shortest event asked for. Where that does not fit ({lengths[-1] / 60:.0f} "
-        f"minutes in {best['frames']} frames), the best schedule was `{best['schedule']}` with "
-        f"{best['score'][0]:.0f} % "
-        f"against {min(r['score'][0] for r in longest):.0f} %, at {best['first token']:.1f} s and "
-        f"{best['cache GB']:.1f} GB of a 7B."
+        f"In clips of {first} s more frames in the event help up to a point (overlap {_told(bands)} frames), and `"
+        f"{best[first]['schedule']}` is best with {best[first]['score'][0]:.0f} %; in one request over {then} s the "
+        f"same events "
+        f"are lost at any rate and by any choice of frames ({best[then]['score'][0]:.0f} % at best). What helps is "
+        f"to cut the "
+        f"clip as short as those of training: {windows or 'not asked in this run'}."
     )
     panels = [
         Panel(
@@ -157,9 +184,9 @@ def find(records: Sequence[Record]) -> Findings:
                 "official size; none was run. Reading frames from a file is not in them."
             ),
         ],
-        "A budgeted clip should spend half of its frames where a cheap scan sees a change; `viewfinder moments` "
-        "takes an even "
-        "rate today.",
+        "Cut a long clip by what the model was trained on, not by what its budget of frames holds: `viewfinder "
+        "moments` takes "
+        "windows as long as the budget allows (64 s at 2 fps for the built-in model).",
     )
 
 
