@@ -54,6 +54,7 @@ COMMANDS = {
         "Memory, FLOPs, traffic, time, energy and cost of a recipe before it is run; of all of them: `plan report`.",
     ),
     "eval": Lazy("eval_commands:app", "Scores that can be reproduced: run, list, rerun, compare."),
+    "study": Lazy("study_command:study", "Questions that the report leaves open, answered by one command each."),
     "doctor": Lazy(
         "doctor_command:doctor", "What is installed, which device and kernels serve, and what is missing for what."
     ),

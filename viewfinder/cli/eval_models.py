@@ -29,20 +29,22 @@ def _open(
     name: str, server: str | None, dtype: str | None, until: ExitStack
 ) -> tuple[Subject, Callable[[ChatModel], Jobs]]:
     """The model, and what makes the jobs of one that sees as it does."""
+    viewfinder, called, fingerprint = open_viewfinder(name, server, dtype, until)
+    see, jobs = _seen_by(viewfinder.processor), _jobs_with(viewfinder.processor)
+    return Subject(viewfinder.model, called, fingerprint, see, jobs(viewfinder.model)), jobs
+
+
+def open_viewfinder(name: str, server: str | None, dtype: str | None, until: ExitStack) -> tuple[Viewfinder, str, str]:
+    """As `open_subject`: what answers, what it is called, and a hash of its weights."""
     if server is not None:
         from viewfinder.cli.serve_commands import open_server
 
         opened: Any = open_server(server, name)
         until.callback(opened.model.close)
-        card, processor = opened.model.card, opened.processor
-        see, jobs = _seen_by(processor), _jobs_with(processor)
-        return Subject(
-            opened.model, f"{card['id']} at {server}", opened.model.fingerprint, see, jobs(opened.model)
-        ), jobs
+        return opened, f"{opened.model.card['id']} at {server}", opened.model.fingerprint
     viewfinder = options.load_here(name, dtype)
     fingerprint = digest([digest_folder(find_checkpoint(name)), str(getattr(viewfinder.model, "dtype", dtype))])
-    see, jobs = _seen_by(viewfinder.processor), _jobs_with(viewfinder.processor)
-    return Subject(viewfinder.model, Path(name).name or name, fingerprint, see, jobs(viewfinder.model)), jobs
+    return viewfinder, Path(name).name or name, fingerprint
 
 
 def open_models(

@@ -29,12 +29,12 @@ def questions(_: Any) -> Iterator[Question]:
     for i, (made, other) in enumerate(scenes_and_another(20261205, EACH, largest=0.5)):
         thing = made.things[0]
         for kind, words in WORDS.items():
-            image = _with_words(made.image, words.format(other=other))
+            image = with_words(made.image, words.format(other=other))
             messages = (user(ImagePart(image=png(image)), f"What color is the {thing.shape}?"),)
             yield Question(f"{kind}/{i}", messages, thing.color, {"words": kind, "said": other})
 
 
-def _with_words(image: Image.Image, words: str) -> Image.Image:
+def with_words(image: Image.Image, words: str) -> Image.Image:
     """The picture above a white strip with the words: nothing of it is covered."""
     canvas = Image.new("RGB", (max(168, image.width), image.height + 56), "white")
     canvas.paste(image, (0, 0))

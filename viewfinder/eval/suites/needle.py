@@ -23,7 +23,8 @@ DEPTHS = (0.1, 0.5, 0.9)
 
 def questions(_: Any, words: tuple[int, ...], pictures: tuple[int, ...], frames: tuple[int, ...]) -> Iterator[Question]:
     rng = np.random.default_rng(20261203)
-    for kind, lengths, make in (("text", words, _text), ("pictures", pictures, _pictures), ("frames", frames, _frames)):
+    makers = (("text", words, text_needle), ("pictures", pictures, picture_needle), ("frames", frames, frame_needle))
+    for kind, lengths, make in makers:
         for length in lengths:
             for depth in DEPTHS:
                 for i in range(2):
@@ -32,7 +33,7 @@ def questions(_: Any, words: tuple[int, ...], pictures: tuple[int, ...], frames:
                     yield Question(f"{kind}/{length}/{depth}/{i}", (user(*parts),), truth, tags)
 
 
-def _text(rng: np.random.Generator, length: int, depth: float) -> tuple[list[Any], str]:
+def text_needle(rng: np.random.Generator, length: int, depth: float) -> tuple[list[Any], str]:
     """A sentence that names the color of the door, among sentences of common words without colors."""
     color = COLOR_NAMES[int(rng.integers(len(COLOR_NAMES)))]
     plain = [w for w in common_words() if w not in COLOR_NAMES]
@@ -42,7 +43,7 @@ def _text(rng: np.random.Generator, length: int, depth: float) -> tuple[list[Any
     return [" ".join(sentences) + "\nWhat color is the door of the house?"], color
 
 
-def _pictures(rng: np.random.Generator, length: int, depth: float) -> tuple[list[Any], str]:
+def picture_needle(rng: np.random.Generator, length: int, depth: float) -> tuple[list[Any], str]:
     """One picture of several has a star; what color is it?"""
     place = min(int(depth * length), length - 1)
     parts: list[Any] = []
@@ -56,7 +57,7 @@ def _pictures(rng: np.random.Generator, length: int, depth: float) -> tuple[list
     return [*parts, "What color is the star?"], truth
 
 
-def _frames(rng: np.random.Generator, length: int, depth: float) -> tuple[list[Any], str]:
+def frame_needle(rng: np.random.Generator, length: int, depth: float) -> tuple[list[Any], str]:
     """A thing is shown for a twelfth of a clip, two frames at least; nothing else is."""
     made = scene(rng, (84, 84), thing_size=(0.4, 0.55), pairs="all")
     blank = made.image.resize((1, 1)).resize((84, 84))
