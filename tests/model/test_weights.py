@@ -137,3 +137,21 @@ def test_position_scaling_that_harms_localisation_is_refused(config: ModelConfig
     raw = {**config.to_dict(), "rope_scaling": {"type": "yarn", "factor": 4, "mrope_section": [2, 3, 3]}}
     with pytest.raises(CheckpointError, match="'yarn'"):
         ModelConfig.from_dict(raw)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), -float("inf")])
+def test_every_broken_number_is_found_and_large_ones_are_none(
+    tmp_path: Path, model: Qwen2_5_VL, dtype: torch.dtype, value: float | None
+) -> None:
+    save_pretrained(model.to(dtype), tmp_path)
+    state = load_file(tmp_path / "model.safetensors")
+    state["lm_head.weight"][0, :2] = torch.finfo(dtype).max  # their sum is infinite, they are not
+    if value is not None:
+        state["lm_head.weight"][200, 3] = value
+    save_file(state, tmp_path / "model.safetensors")
+    if value is None:
+        load_model(tmp_path)
+    else:
+        with pytest.raises(CheckpointError, match="lm_head.weight holds NaN or infinity"):
+            load_model(tmp_path)

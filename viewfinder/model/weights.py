@@ -63,7 +63,7 @@ def load_model(
             wrong.append(f"unexpected {name}")
         elif tuple(tensor.shape) != expected[name]:
             wrong.append(f"{name} has shape {list(tensor.shape)}, expected {list(expected[name])}")
-        elif check_finite and not torch.isfinite(tensor.sum(dtype=torch.float32)):
+        elif check_finite and not _is_finite(tensor):
             wrong.append(f"{name} holds NaN or infinity")
         else:
             state[name] = tensor.to(device=device, dtype=dtype)
@@ -76,6 +76,14 @@ def load_model(
     model.load_state_dict(state, strict=False, assign=True)
     model.tie_weights()
     return model.eval().requires_grad_(False)
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether no value is NaN or infinite, in one pass without a copy. The extremes of a tensor with NaN are NaN.
+
+    A sum in float32 would take twenty times as long for bfloat16, with a copy of twice the tensor's size."""
+    low, high = tensor.aminmax() if tensor.numel() else (torch.zeros(()), torch.zeros(()))
+    return bool(torch.isfinite(low) and torch.isfinite(high))
 
 
 class _NothingDrawn(TorchFunctionMode):
