@@ -23,8 +23,8 @@ from jaxtyping import Float, Integer, UInt8
 from torch import Tensor, nn
 
 _SOURCES = tuple(Path(__file__).with_name(name) for name in ("narrow_matvec.c", "quantized_rows.c"))
-_REORDER = ("-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math")
-"""What summing in vectors needs. `-ffast-math` would, on loading, turn off tiny numbers for the whole process."""
+_REORDER = ("-fassociative-math", "-ffinite-math-only", "-fno-signed-zeros", "-fno-trapping-math")
+"""What sums and extremes in vectors need. `-ffast-math` would, on loading, turn off tiny numbers for the whole process."""
 _FLAGS = ("-O3", "-march=native", *_REORDER, "-fopenmp", "-shared", "-fPIC")
 
 
@@ -102,6 +102,17 @@ def quantized_widen(matrix: PackedMatrix, rows: slice, dtype: torch.dtype) -> Fl
     return out
 
 
+def quantized_round(matrix: PackedMatrix, weight: Float[Tensor, "O I"]) -> bool:
+    """Write the weights, rounded, into the tensors of `matrix`; False where the kernel cannot serve."""
+    fits = weight.dtype in (torch.bfloat16, torch.float32) and weight.is_contiguous() and _on_cpu(weight)
+    library = _library() if fits else None
+    if library is not None:
+        library.quantized_round(
+            ctypes.byref(matrix), weight.data_ptr(), weight.shape[1], weight.dtype == torch.float32
+        )
+    return library is not None
+
+
 def drop_pages(tensor: Tensor) -> None:
     """Give back the memory of a tensor that is mapped from a file and not needed any more, while its file stays open.
 
@@ -137,6 +148,8 @@ def _library() -> Any | None:
     library.narrow_matvec.restype = None
     library.quantized_rows.argtypes = [pointer, pointer, pointer, ctypes.c_long]
     library.quantized_widen.argtypes = [pointer, pointer, ctypes.c_long, ctypes.c_long, ctypes.c_long]
+    library.quantized_round.argtypes = [pointer, pointer, ctypes.c_long, ctypes.c_long]
+    library.quantized_round.restype = None
     library.quantized_rows.restype = library.quantized_widen.restype = None
     if hasattr(library, "narrow_rows"):
         library.narrow_rows.argtypes = [pointer, pointer, pointer, ctypes.c_long, ctypes.c_long, ctypes.c_long]

@@ -9,7 +9,8 @@ A few tokens are multiplied by the kernel of `native`, which reads each weight o
 widened to the dtype of the input, and PyTorch multiplies; so too where no kernel can be built, and for gradients.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,10 +19,13 @@ from jaxtyping import Float, Integer, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from viewfinder.model.native import PackedMatrix, quantized_rows, quantized_widen
+from viewfinder.model.layers import Linear
+from viewfinder.model.native import PackedMatrix, quantized_round, quantized_rows, quantized_widen
 
 GROUP = 32
 """Numbers of four bits that share a scale, where we choose: as llama.cpp's Q4_0."""
+ROUNDED = (torch.int8, torch.int4)
+"""What weights can be rounded to when they are loaded."""
 _CHUNK = 128
 _FEW_ROWS = 12
 """Up to so many tokens, the kernel beats widening (one token: four to six times as quick as bfloat16)."""
@@ -93,14 +97,23 @@ class PackedWeight:
         return cls((rows, columns), bits, numbers.contiguous(), half.view(torch.int16).contiguous(), zeros, order)
 
     @classmethod
-    def of(cls, weight: Float[Tensor, "O I"], bits: int) -> "PackedWeight":
+    def of(cls, weight: Float[Tensor, "O I"], bits: int, after: Callable[[Tensor], None] | None = None) -> "PackedWeight":
         """Round to nearest: one scale a row for eight bits, one for each 32 numbers of a row for four.
 
-        Of the sixteen numbers of four bits, the lowest is the largest weight of the group, with its sign.
+        Of the sixteen numbers of four bits, the lowest is the largest weight of the group, with its sign. `after` is
+        called with each part of `weight` that is done with.
         """
-        parts = [_rounded(block, bits) for block in weight.split(max(1, _BLOCK // weight.shape[1]))]
-        numbers, scales = (torch.cat(part) for part in zip(*parts, strict=True))
-        return replace(cls.pack(numbers, scales, bits=bits), shape=(weight.shape[0], weight.shape[1]))
+        rows, columns = weight.shape
+        padded = -(-columns // _CHUNK) * _CHUNK
+        numbers = torch.empty(rows, padded * bits // 8, dtype=torch.uint8)
+        scales = torch.empty(rows, 1 if bits == 8 else padded // GROUP, dtype=torch.int16)
+        for at in range(0, rows, step := max(1, _BLOCK // padded)):
+            block, part = slice(at, at + step), weight[at : at + step]
+            if not quantized_round(PackedMatrix(numbers[block], scales[block], None, bits), part):
+                numbers[block], scales[block] = _rounded(F.pad(part.float(), (0, padded - columns)), bits)
+            if after is not None:
+                after(part)
+        return cls((rows, columns), bits, numbers, scales)
 
     def widen(self, rows: slice | Integer[Tensor, " R"], dtype: torch.dtype) -> Float[Tensor, "R I"]:
         """Some rows as floats, in the order of the inputs."""
@@ -119,16 +132,20 @@ class PackedWeight:
         return ((numbers.unflatten(1, (scales.shape[1], -1)) - zeros) * scales[..., None]).flatten(1)
 
 
-def _rounded(weight: Float[Tensor, "R I"], bits: int) -> tuple[Integer[Tensor, "R C"], Float[Tensor, "R G"]]:
-    wide = weight.float()
-    if bits == 8:
-        scales = (wide.abs().amax(1, keepdim=True) / 127).half().float().clamp_(min=2**-24)
-        return (wide / scales).round_().clamp_(-127, 127).to(torch.int8).view(torch.uint8), scales
-    groups = F.pad(wide, (0, -wide.shape[1] % GROUP)).unflatten(1, (-1, GROUP))
+def _rounded(wide: Float[Tensor, "R C"], bits: int) -> tuple[UInt8[Tensor, "R B"], Integer[Tensor, "R G"]]:
+    """What `quantized_round` of the kernel writes."""
+    groups = wide.unflatten(1, (-1, GROUP if bits == 4 else wide.shape[1]))
     low, high = groups.aminmax(dim=-1, keepdim=True)
-    scales = (torch.where(high > -low, high, low) / -8).half().float()
+    largest = torch.where(high > -low, high, low)
+    scales = (largest / -8 if bits == 4 else largest.abs() / 127).half()
     scales = torch.where(scales == 0, 2**-24, scales)
-    return (groups / scales).round_().add_(8).clamp_(0, 15).to(torch.uint8).flatten(1), scales[..., 0]
+    numbers = (groups / scales.float()).round_().flatten(1)
+    if bits == 4:
+        numbers = numbers.add_(8).clamp_(0, 15).to(torch.uint8)
+        numbers = numbers[:, 0::2] | numbers[:, 1::2] << 4
+    else:
+        numbers = numbers.clamp_(-127, 127).to(torch.int8).view(torch.uint8)
+    return numbers, scales[..., 0].view(torch.int16)
 
 
 class QuantizedLinear(nn.Module):
@@ -178,3 +195,22 @@ class QuantizedEmbedding(nn.Module):
     def forward(self, ids: Integer[Tensor, "..."]) -> Float[Tensor, "... D"]:
         found = self.table.packed.widen(ids.flatten(), torch.float32)
         return found.unflatten(0, ids.shape)
+
+
+def packed_bits(model: nn.Module, dtype: torch.dtype) -> dict[str, int]:
+    """Which weights of a model are rounded for `dtype`, and to how many bits. With `torch.int4`, those of the language
+    model's layers to four; the tower, the embedding table and the output projection, which bear less, to eight."""
+    bits: dict[str, int] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, Linear | nn.Embedding):
+            bits[f"{name}.weight"] = 4 if dtype == torch.int4 and name.startswith("model.layers.") else 8
+    return bits
+
+
+def put_packed(model: nn.Module, name: str, weight: PackedWeight) -> None:
+    """Let the layer whose weight is called `name` be one with this weight; its bias stays."""
+    path = name.removesuffix(".weight")
+    layer = model.get_submodule(path)
+    bias = None if isinstance(layer, nn.Embedding) else layer.bias
+    made: nn.Module = QuantizedLinear(weight, bias)
+    model.set_submodule(path, QuantizedEmbedding(made) if isinstance(layer, nn.Embedding) else made)

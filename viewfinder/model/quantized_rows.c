@@ -70,6 +70,59 @@ void quantized_widen(const Matrix *m, void *restrict out, long first, long count
     }
 }
 
+ALWAYS uint16_t to_half(float value) {
+    uint32_t bits;
+    float small = fabsf(value) * 0x1p-112f;
+    memcpy(&bits, &small, sizeof bits);
+    return (uint16_t)((bits + 0xfff + (bits >> 13 & 1)) >> 13 | (value < 0 ? 0x8000 : 0));
+}
+
+/* Round `inputs` weights of each row (float32 with `wide`, else bfloat16) to the nearest; m's numbers and scales are
+   written. Eight bits: the largest of a row becomes 127 or -127. Four bits: the largest of a group, with its sign, is the
+   lowest number, -8. */
+void quantized_round(const Matrix *m, const void *restrict weight, long inputs, long wide) {
+    uint8_t *numbers = (uint8_t *)m->w;
+    uint16_t *scales = (uint16_t *)m->scales;
+    long groups = m->columns / m->group;
+#pragma omp parallel for schedule(static)
+    for (long r = 0; r < m->rows; r++) {
+        float values[CHUNK], scale = 0, largest = 0;
+        for (long pass = m->bits == 8 ? 0 : 1; pass < 2; pass++) { /* eight bits: the row's largest comes first */
+            for (long c = 0; c < m->columns; c += CHUNK) {
+                long length = inputs - c < CHUNK ? inputs - c : CHUNK, at = r * inputs + c;
+                memset(values, 0, sizeof values);
+                if (wide) {
+                    memcpy(values, (const float *)weight + at, length * sizeof(float));
+                } else {
+                    for (long i = 0; i < length; i++) {
+                        uint32_t bits = (uint32_t)((const uint16_t *)weight)[at + i] << 16;
+                        memcpy(&values[i], &bits, sizeof bits);
+                    }
+                }
+                if (!pass) {
+                    for (long i = 0; i < CHUNK; i++) largest = fmaxf(largest, fabsf(values[i]));
+                    continue;
+                }
+                uint8_t *to = numbers + (r * m->columns + c) * m->bits / 8;
+                if (m->bits == 8) {
+                    uint16_t half = to_half(largest / 127);
+                    scale = from_half(scales[r] = half ? half : 1);
+                    for (long i = 0; i < CHUNK; i++) to[i] = (uint8_t)(int8_t)fminf(fmaxf(rintf(values[i] / scale), -127), 127);
+                    continue;
+                }
+                for (long g = 0; g < CHUNK; g += m->group) {
+                    float low = 0, high = 0;
+                    for (long i = g; i < g + m->group; i++) low = fminf(low, values[i]), high = fmaxf(high, values[i]);
+                    uint16_t half = to_half((high > -low ? high : low) / -8);
+                    scale = from_half(scales[r * groups + (c + g) / m->group] = half & 0x7fff ? half : 1);
+                    for (long i = g; i < g + m->group; i++) values[i] = fminf(fmaxf(rintf(values[i] / scale) + 8, 0), 15);
+                }
+                for (long i = 0; i < CHUNK / 2; i++) to[i] = (uint8_t)((int)values[2 * i] | (int)values[2 * i + 1] << 4);
+            }
+        }
+    }
+}
+
 #ifndef VNNI
 void quantized_rows(const Matrix *m, const float *restrict x, float *restrict out, long count) {
 #pragma omp parallel for schedule(static)
@@ -99,18 +152,26 @@ typedef struct {
 
 static void to_fixed(const float *restrict x, Fixed *restrict out, long bits) {
     float largest = 0;
-    int32_t sums[16] = {0};
+    int16_t numbers[CHUNK], ordered[CHUNK];
     for (long i = 0; i < CHUNK; i++) largest = fmaxf(largest, fabsf(x[i]));
     out->scale = largest / 16256; /* 127 * 128 */
     float inverse = largest > 0 ? 16256 / largest : 0;
-    for (long i = 0; i < CHUNK; i++) {
-        long at = bits == 4 ? i / 2 + (i & 1) * 64 : i;
-        int number = (int)lrintf(x[i] * inverse), high = (number + 64) >> 7;
-        out->high[at] = (int8_t)high;
-        out->low[at] = (int8_t)(number - high * 128);
-        sums[at % 64 / 4] += number;
+    for (long i = 0; i < CHUNK; i++) numbers[i] = (int16_t)rintf(x[i] * inverse);
+    if (bits == 4) {
+        for (long i = 0; i < 64; i++) ordered[i] = numbers[2 * i], ordered[64 + i] = numbers[2 * i + 1];
+    } else {
+        memcpy(ordered, numbers, sizeof numbers);
     }
-    for (long i = 0; i < 16; i++) out->sums[i] = (float)sums[i], out->start[i] = -sums[i] * (bits == 4 ? 8 : 128);
+    for (long i = 0; i < CHUNK; i++) {
+        int16_t high = (int16_t)((ordered[i] + 64) >> 7);
+        out->high[i] = (int8_t)high;
+        out->low[i] = (int8_t)(ordered[i] - high * 128);
+    }
+    for (long lane = 0; lane < 16; lane++) {
+        int32_t sum = 0;
+        for (long i = 4 * lane; i < 4 * lane + 4; i++) sum += ordered[i] + ordered[64 + i];
+        out->sums[lane] = (float)sum, out->start[lane] = -sum * (bits == 4 ? 8 : 128);
+    }
 }
 
 /* The scales or zero points of a chunk, one, two or four, for the sixteen lanes of its products. */
