@@ -1,6 +1,6 @@
-"""The kernels of our own: a matrix of few bits times one or a few vectors, which is what decoding spends its time on.
+"""The kernels of our own: a matrix of few bits times one or a few vectors, where decoding spends its time, and attention.
 
-`narrow_matvec.c` (bfloat16) and `quantized_rows.c` (8 and 4 bits) are built by the system's C compiler when first needed
+`narrow_matvec.c` (bfloat16), `quantized_rows.c` (8 and 4 bits) and `flash_attention.c` are built by the system's C compiler when first needed
 and kept, with their hash, in the user's cache; in a folder of this process where others could write there. A damaged one
 is built anew. Without a compiler, on a GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own product is used: slower, and
 with the vector rounded to 16 bits.
@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float, Integer, UInt8
 from torch import Tensor, nn
 
-_SOURCES = tuple(Path(__file__).with_name(name) for name in ("narrow_matvec.c", "quantized_rows.c"))
+_SOURCES = tuple(Path(__file__).with_name(name) for name in ("narrow_matvec.c", "quantized_rows.c", "flash_attention.c"))
 _REORDER = ("-fassociative-math", "-ffinite-math-only", "-fno-signed-zeros", "-fno-trapping-math")
 """What sums and extremes in vectors need. `-ffast-math` would, on loading, turn off tiny numbers for the whole process."""
 _FLAGS = ("-O3", "-march=native", *_REORDER, "-fopenmp", "-shared", "-fPIC")
@@ -113,6 +113,43 @@ def quantized_round(matrix: PackedMatrix, weight: Float[Tensor, "O I"]) -> bool:
     return library is not None
 
 
+class _Rows(ctypes.Structure):
+    _fields_ = [("data", ctypes.c_void_p), *((name, ctypes.c_long) for name in ("sequence", "token", "head"))]
+
+    def __init__(self, x: Float[Tensor, "B N L H"]) -> None:
+        super().__init__(x.data_ptr(), x.stride(0), x.stride(2), x.stride(1))
+
+
+class _Attention(ctypes.Structure):
+    _fields_ = [
+        *((name, _Rows) for name in ("q", "k", "v")),
+        ("out", ctypes.c_void_p),
+        *((name, ctypes.c_long) for name in ("sequences", "queries", "keys", "heads", "key_heads", "causal")),
+    ]
+
+
+def flash_attention(
+    q: Float[Tensor, "B N L H"], k: Float[Tensor, "B G S H"], v: Float[Tensor, "B G S H"], *, is_causal: bool = False
+) -> Float[Tensor, "B N L H"] | None:
+    """Scaled dot-product attention in bfloat16, with sums in float32; None where the kernel cannot serve.
+
+    N query heads share G key heads, N / G in a row each. With `is_causal` the queries are the last L of S tokens. Needs a
+    processor with bfloat16 products and heads of 64, 80 or 128 numbers.
+    """
+    batch, heads, queries, dim = q.shape
+    keys, fits = k.shape[2], {x.dtype for x in (q, k, v)} == {torch.bfloat16} and dim in (64, 80, 128) and _on_cpu(q, k, v)
+    if not fits or torch.is_grad_enabled() or not 0 < queries <= keys or not all(x.stride(3) == 1 for x in (q, k, v)):
+        return None
+    library = _library()
+    if library is None or not hasattr(library, "flash_attention"):
+        return None
+    out = torch.empty(batch, queries, heads, dim, dtype=q.dtype)
+    rows = (_Rows(x) for x in (q, k, v))
+    given = _Attention(*rows, out.data_ptr(), batch, queries, keys, heads, k.shape[1], is_causal)
+    library.flash_attention(ctypes.byref(given), dim)
+    return out.transpose(1, 2)
+
+
 def drop_pages(tensor: Tensor) -> None:
     """Give back the memory of a tensor that is mapped from a file and not needed any more, while its file stays open.
 
@@ -152,6 +189,8 @@ def _library() -> Any | None:
     library.quantized_round.restype = None
     library.quantized_rows.restype = library.quantized_widen.restype = None
     if hasattr(library, "narrow_rows"):
+        library.flash_attention.argtypes = [pointer, ctypes.c_long]
+        library.flash_attention.restype = None
         library.narrow_rows.argtypes = [pointer, pointer, pointer, ctypes.c_long, ctypes.c_long, ctypes.c_long]
         library.narrow_rows.restype = None
     return library
