@@ -11,7 +11,9 @@ from safetensors.torch import load_file, save_file
 from tests.conftest import random_model, small_config
 from viewfinder.config import ModelConfig
 from viewfinder.errors import CheckpointError
+from viewfinder.inputs import ModelInputs
 from viewfinder.model import Qwen2_5_VL, load_model, save_pretrained
+from viewfinder.model.quantized_linear import QuantizedLinear
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -137,3 +139,48 @@ def test_position_scaling_that_harms_localisation_is_refused(config: ModelConfig
     raw = {**config.to_dict(), "rope_scaling": {"type": "yarn", "factor": 4, "mrope_section": [2, 3, 3]}}
     with pytest.raises(CheckpointError, match="'yarn'"):
         ModelConfig.from_dict(raw)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), -float("inf")])
+def test_every_broken_number_is_found_and_large_ones_are_none(
+    tmp_path: Path, model: Qwen2_5_VL, dtype: torch.dtype, value: float | None
+) -> None:
+    save_pretrained(model.to(dtype), tmp_path)
+    state = load_file(tmp_path / "model.safetensors")
+    state["lm_head.weight"][0, :2] = torch.finfo(dtype).max  # their sum is infinite, they are not
+    if value is not None:
+        state["lm_head.weight"][200, 3] = value
+    save_file(state, tmp_path / "model.safetensors")
+    if value is None:
+        load_model(tmp_path)
+    else:
+        with pytest.raises(CheckpointError, match="lm_head.weight holds NaN or infinity"):
+            load_model(tmp_path)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int4])
+def test_rounding_weights_on_load(tmp_path: Path, tied: bool, dtype: torch.dtype) -> None:
+    model = random_model(small_config(tied=tied))
+    save_pretrained(model, tmp_path)
+    packed = load_model(tmp_path, dtype=dtype)
+    assert packed.num_parameters() == model.num_parameters()
+    assert packed.dtype == model.dtype
+    assert (packed.lm_head is packed.model.embed_tokens.table) is tied
+    for name, module in packed.named_modules():
+        if isinstance(module, QuantizedLinear):
+            assert module.bits == (4 if dtype == torch.int4 and "layers" in name else 8), name
+            weight = model.get_parameter("model.embed_tokens.weight" if "embed" in name else f"{name}.weight")
+            step = weight.abs().amax() / (8 if module.bits == 4 else 127)
+            found = module.packed.widen(slice(0, len(weight)), torch.float32)
+            assert ((found - weight).abs() <= 1.01 * step).all(), name
+    assert not [name for name, p in packed.named_parameters() if p.is_meta]
+    ids = torch.arange(1, 20)
+    bounds = torch.tensor([0, 19], dtype=torch.int32)
+    inputs = ModelInputs(ids, torch.arange(19).expand(3, -1), bounds, (0,), media_per_sequence=(0,))
+    error = (packed(inputs) - model(inputs)).norm() / model(inputs).norm()
+    assert error < (0.06 if dtype == torch.int8 else 0.5)
+    _spoil(tmp_path, "missing")
+    with pytest.raises(CheckpointError, match="missing visual.merger.ln_q.weight"):
+        load_model(tmp_path, dtype=dtype)

@@ -249,7 +249,7 @@ def load(name: str = "tiny", *, dtype: Any = None, device: Any = None, **setting
 
     Args:
         name: `tiny` (built in), a checkpoint directory, or a hub id such as `Qwen/Qwen2.5-VL-7B-Instruct`.
-        dtype: a torch dtype or its name ("bfloat16"); None keeps what the checkpoint has.
+        dtype: a torch dtype or its name ("bfloat16"; "int8" and "int4" round weights); None keeps what the checkpoint has.
         device: where to run; None takes a GPU when there is one.
         settings: the processor's budgets, e.g. `max_pixels=1280 * 28 * 28`.
 

@@ -37,7 +37,7 @@ TotalPixels = Annotated[
     int | None, typer.Option("--total-pixels", min=1568, help="Most pixels of all frames of a clip together.")
 ]
 MaxTokens = Annotated[int | None, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")]
-Dtype = Annotated[str | None, typer.Option("--dtype", help="float32 or bfloat16; the checkpoint's own by default.")]
+Dtype = Annotated[str | None, typer.Option("--dtype", help="float32, bfloat16, int8 or int4; the checkpoint's own by default.")]
 Out = Annotated[
     Path | None,
     typer.Option(
@@ -95,8 +95,9 @@ def open_model(name: str, dtype: str | None = None, **settings: Any) -> "Viewfin
 
 def load_here(name: str, dtype: str | None = None, **settings: Any) -> "Viewfinder":
     """Load a model, showing that it takes a while."""
-    if dtype not in (None, "float32", "bfloat16", "float16"):
-        raise typer.BadParameter(f"unknown dtype {dtype!r}; give float32, bfloat16 or float16", param_hint="--dtype")
+    if dtype not in (None, "float32", "bfloat16", "float16", "int8", "int4"):
+        known = "float32, bfloat16, float16, int8 or int4"
+        raise typer.BadParameter(f"unknown dtype {dtype!r}; give {known}", param_hint="--dtype")
     given = {key: value for key, value in settings.items() if value is not None}
     with working(f"loading {name}"), _collector_paused():
         from viewfinder.chat import load  # torch

@@ -52,13 +52,7 @@ def _attend_causal(
     if length == 1:  # the heads of a group stand as rows of one query matrix: keys are read once
         rows = q.reshape(1, groups, num_heads // groups, head_dim)
         return F.scaled_dot_product_attention(rows, keys[None], values[None]).reshape(1, -1)
-    query = q.transpose(0, 1)[None]
-    is_grouped = groups != num_heads
-    if seen == length:
-        out = attention(query, keys[None], values[None], is_causal=True, enable_gqa=is_grouped)
-    else:
-        mask = torch.ones(length, seen, dtype=torch.bool, device=q.device).tril(seen - length)
-        out = F.scaled_dot_product_attention(query, keys[None], values[None], attn_mask=mask, enable_gqa=is_grouped)
+    out = attention(q.transpose(0, 1)[None], keys[None], values[None], is_causal=True)
     return out[0].transpose(0, 1).flatten(1)
 
 

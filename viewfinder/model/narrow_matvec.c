@@ -49,27 +49,24 @@ void narrow_matvec(const uint32_t *restrict w, const float *restrict even, const
 #ifdef __AVX512BF16__
 static inline __m512bh load(const uint16_t *p) { return (__m512bh)_mm512_loadu_si512(p); }
 
-/* Four rows of w times one x: four independent sums, each word of x read once. */
-static inline void four_rows(const uint16_t *restrict w, const uint16_t *restrict x, float *restrict out, long columns) {
-    const uint16_t *w1 = w + columns, *w2 = w1 + columns, *w3 = w2 + columns;
-    __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
+/* Eight rows of w times one x: eight independent sums, each word of x read once. */
+static inline void eight_rows(const uint16_t *restrict w, const uint16_t *restrict x, float *restrict out, long columns) {
+    __m512 sums[8];
+    for (int r = 0; r < 8; r++) sums[r] = _mm512_setzero_ps();
     for (long i = 0; i < columns; i += 32) {
         __m512bh v = load(x + i);
-        s0 = _mm512_dpbf16_ps(s0, load(w + i), v);
-        s1 = _mm512_dpbf16_ps(s1, load(w1 + i), v);
-        s2 = _mm512_dpbf16_ps(s2, load(w2 + i), v);
-        s3 = _mm512_dpbf16_ps(s3, load(w3 + i), v);
+#pragma GCC unroll 8
+        for (int r = 0; r < 8; r++) sums[r] = _mm512_dpbf16_ps(sums[r], load(w + r * columns + i), v);
     }
-    out[0] = _mm512_reduce_add_ps(s0), out[1] = _mm512_reduce_add_ps(s1);
-    out[2] = _mm512_reduce_add_ps(s2), out[3] = _mm512_reduce_add_ps(s3);
+    for (int r = 0; r < 8; r++) out[r] = _mm512_reduce_add_ps(sums[r]);
 }
 
-/* Four rows of w stay in the nearest cache while every x passes over them. */
+/* Eight rows of w stay in the nearest cache while every x passes over them. */
 void narrow_rows(const uint16_t *restrict w, const uint16_t *restrict x, float *restrict out, long rows, long columns,
                  long count) {
 #pragma omp parallel for schedule(static)
-    for (long b = 0; b < rows / 4; b++) {
-        for (long n = 0; n < count; n++) four_rows(w + 4 * b * columns, x + n * columns, out + n * rows + 4 * b, columns);
+    for (long b = 0; b < rows / 8; b++) {
+        for (long n = 0; n < count; n++) eight_rows(w + 8 * b * columns, x + n * columns, out + n * rows + 8 * b, columns);
     }
 }
 #endif

@@ -1,9 +1,9 @@
-"""The kernels of our own: a bfloat16 matrix times one or a few vectors, which is what decoding spends its time on.
+"""The kernels of our own: a matrix of few bits times one or a few vectors, where decoding spends its time, and attention.
 
-`narrow_matvec.c` is built by the system's C compiler when first needed and kept, with its hash, in the user's
-cache; in a folder of this process where others could write there. A damaged one is built anew. Without a compiler, on
-a GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own product is used: slower, and with the vector
-rounded to 16 bits.
+`narrow_matvec.c` (bfloat16), `quantized_rows.c` (8 and 4 bits) and `flash_attention.c` are built by the system's C compiler when first needed
+and kept, with their hash, in the user's cache; in a folder of this process where others could write there. A damaged one
+is built anew. Without a compiler, on a GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own product is used: slower, and
+with the vector rounded to 16 bits.
 """
 
 import atexit
@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Integer, UInt8
 from torch import Tensor, nn
 
-_SOURCE = Path(__file__).with_name("narrow_matvec.c")
-_REORDER = ("-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math")
-"""What summing in vectors needs. `-ffast-math` would, on loading, turn off tiny numbers for the whole process."""
+_SOURCES = tuple(Path(__file__).with_name(name) for name in ("narrow_matvec.c", "quantized_rows.c", "flash_attention.c"))
+_REORDER = ("-fassociative-math", "-ffinite-math-only", "-fno-signed-zeros", "-fno-trapping-math")
+"""What sums and extremes in vectors need. `-ffast-math` would, on loading, turn off tiny numbers for the whole process."""
 _FLAGS = ("-O3", "-march=native", *_REORDER, "-fopenmp", "-shared", "-fPIC")
 
 
@@ -45,10 +45,10 @@ def narrow_matvec(weight: Float[Tensor, "O I"], x: Float[Tensor, " I"]) -> Float
 def narrow_rows(weight: Float[Tensor, "O I"], x: Float[Tensor, "N I"]) -> Float[Tensor, "N O"] | None:
     """`x @ weight.T` in float32 for bfloat16 `weight` and `x`; None where the kernel cannot serve.
 
-    Needs a processor with bfloat16 products, rows in fours and columns in thirty-twos, as all official sizes have.
+    Needs a processor with bfloat16 products, rows in eights and columns in thirty-twos, as all official sizes have.
     """
     rows, columns = weight.shape
-    if rows % 4 or columns % 32 or {weight.dtype, x.dtype} != {torch.bfloat16} or not weight.is_contiguous():
+    if rows % 8 or columns % 32 or {weight.dtype, x.dtype} != {torch.bfloat16} or not weight.is_contiguous():
         return None
     if not _on_cpu(weight, x):
         return None
@@ -59,6 +59,108 @@ def narrow_rows(weight: Float[Tensor, "O I"], x: Float[Tensor, "N I"]) -> Float[
     out = torch.empty(len(x), rows, dtype=torch.float32)
     library.narrow_rows(weight.data_ptr(), x.data_ptr(), out.data_ptr(), rows, columns, len(x))
     return out
+
+
+class PackedMatrix(ctypes.Structure):
+    """`Matrix` of `quantized_rows.c`; keeps the tensors whose memory it points to."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("numbers", "scales", "zeros")),
+        *((name, ctypes.c_long) for name in ("rows", "columns", "group", "bits")),
+    ]
+
+    def __init__(
+        self, numbers: UInt8[Tensor, "O B"], scales: Integer[Tensor, "O G"], zeros: UInt8[Tensor, "O G"] | None, bits: int
+    ) -> None:
+        columns = numbers.shape[1] * 8 // bits
+        pointers = (None if t is None else t.data_ptr() for t in (numbers, scales, zeros))
+        super().__init__(*pointers, len(numbers), columns, columns // scales.shape[1], bits)
+        self.tensors = tuple(t for t in (numbers, scales, zeros) if t is not None)
+        assert all(t.is_contiguous() for t in self.tensors)
+
+
+def quantized_rows(matrix: PackedMatrix, x: Float[Tensor, "N I"]) -> Float[Tensor, "N O"] | None:
+    """`x @ matrix.T` in float32, with `x` in fixed point of 14 bits where the processor has products of bytes; None where
+    the kernel cannot serve."""
+    library = _library() if _on_cpu(x, *matrix.tensors) else None
+    if library is None:
+        return None
+    x = x.float().contiguous()
+    out = torch.empty(len(x), matrix.rows, dtype=torch.float32)
+    library.quantized_rows(ctypes.byref(matrix), x.data_ptr(), out.data_ptr(), len(x))
+    return out
+
+
+def quantized_widen(matrix: PackedMatrix, rows: slice, dtype: torch.dtype) -> Float[Tensor, "R I"] | None:
+    """Some rows of the matrix in bfloat16 or float32, rounded once; None where the kernel cannot serve."""
+    fits = dtype in (torch.bfloat16, torch.float32) and _on_cpu(*matrix.tensors)
+    library = _library() if fits else None
+    if library is None:
+        return None
+    out = torch.empty(rows.stop - rows.start, matrix.columns, dtype=dtype)
+    library.quantized_widen(ctypes.byref(matrix), out.data_ptr(), rows.start, len(out), dtype == torch.float32)
+    return out
+
+
+def quantized_round(matrix: PackedMatrix, weight: Float[Tensor, "O I"]) -> bool:
+    """Write the weights, rounded, into the tensors of `matrix`; False where the kernel cannot serve."""
+    fits = weight.dtype in (torch.bfloat16, torch.float32) and weight.is_contiguous() and _on_cpu(weight)
+    library = _library() if fits else None
+    if library is not None:
+        library.quantized_round(
+            ctypes.byref(matrix), weight.data_ptr(), weight.shape[1], weight.dtype == torch.float32
+        )
+    return library is not None
+
+
+class _Rows(ctypes.Structure):
+    _fields_ = [("data", ctypes.c_void_p), *((name, ctypes.c_long) for name in ("sequence", "token", "head"))]
+
+    def __init__(self, x: Float[Tensor, "B N L H"]) -> None:
+        super().__init__(x.data_ptr(), x.stride(0), x.stride(2), x.stride(1))
+
+
+class _Attention(ctypes.Structure):
+    _fields_ = [
+        *((name, _Rows) for name in ("q", "k", "v")),
+        ("out", ctypes.c_void_p),
+        *((name, ctypes.c_long) for name in ("sequences", "queries", "keys", "heads", "key_heads", "causal")),
+    ]
+
+
+def flash_attention(
+    q: Float[Tensor, "B N L H"], k: Float[Tensor, "B G S H"], v: Float[Tensor, "B G S H"], *, is_causal: bool = False
+) -> Float[Tensor, "B N L H"] | None:
+    """Scaled dot-product attention in bfloat16, with sums in float32; None where the kernel cannot serve.
+
+    N query heads share G key heads, N / G in a row each. With `is_causal` the queries are the last L of S tokens. Needs a
+    processor with bfloat16 products and heads of 64, 80 or 128 numbers.
+    """
+    batch, heads, queries, dim = q.shape
+    keys, fits = k.shape[2], {x.dtype for x in (q, k, v)} == {torch.bfloat16} and dim in (64, 80, 128) and _on_cpu(q, k, v)
+    if not fits or torch.is_grad_enabled() or not 0 < queries <= keys or not all(x.stride(3) == 1 for x in (q, k, v)):
+        return None
+    library = _library()
+    if library is None or not hasattr(library, "flash_attention"):
+        return None
+    out = torch.empty(batch, queries, heads, dim, dtype=q.dtype)
+    rows = (_Rows(x) for x in (q, k, v))
+    given = _Attention(*rows, out.data_ptr(), batch, queries, keys, heads, k.shape[1], is_causal)
+    library.flash_attention(ctypes.byref(given), dim)
+    return out.transpose(1, 2)
+
+
+def drop_pages(tensor: Tensor) -> None:
+    """Give back the memory of a tensor that is mapped from a file and not needed any more, while its file stays open.
+
+    Only for what was never written to: the kernel reads such pages again if somebody asks. Does nothing off Linux."""
+    if platform.system() != "Linux" or not _on_cpu(tensor):
+        return
+    page = os.sysconf("SC_PAGE_SIZE")
+    start, end = tensor.data_ptr(), tensor.data_ptr() + tensor.numel() * tensor.element_size()
+    start, end = -(-start // page) * page, end // page * page
+    if end > start:
+        ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), 4)  # MADV_DONTNEED
 
 
 def _on_cpu(*tensors: Tensor) -> bool:
@@ -81,7 +183,14 @@ def _library() -> Any | None:
     pointer = ctypes.c_void_p
     library.narrow_matvec.argtypes = [pointer, pointer, pointer, pointer, ctypes.c_long, ctypes.c_long]
     library.narrow_matvec.restype = None
+    library.quantized_rows.argtypes = [pointer, pointer, pointer, ctypes.c_long]
+    library.quantized_widen.argtypes = [pointer, pointer, ctypes.c_long, ctypes.c_long, ctypes.c_long]
+    library.quantized_round.argtypes = [pointer, pointer, ctypes.c_long, ctypes.c_long]
+    library.quantized_round.restype = None
+    library.quantized_rows.restype = library.quantized_widen.restype = None
     if hasattr(library, "narrow_rows"):
+        library.flash_attention.argtypes = [pointer, ctypes.c_long]
+        library.flash_attention.restype = None
         library.narrow_rows.argtypes = [pointer, pointer, pointer, ctypes.c_long, ctypes.c_long, ctypes.c_long]
         library.narrow_rows.restype = None
     return library
@@ -93,16 +202,16 @@ def _built(compiler: str) -> Path:
     flags = (
         next((line for line in cpu.read_text().splitlines() if line.startswith("flags")), "") if cpu.exists() else ""
     )
-    key = hashlib.sha256("\n".join([_SOURCE.read_text(), compiler, *_FLAGS, flags]).encode()).hexdigest()[:16]
+    key = hashlib.sha256("\n".join([*(path.read_text() for path in _SOURCES), compiler, *_FLAGS, flags]).encode()).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "viewfinder"
     if not _is_private(folder):
         folder = Path(tempfile.mkdtemp(prefix="viewfinder-"))  # somebody else could write what we load: build each time
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    target = folder / f"narrow_matvec-{key}.so"
+    target = folder / f"kernels-{key}.so"
     digest = target.with_suffix(".sha256")
     if not _is_whole(target, digest):
         temporary = folder / f".{target.name}.{os.getpid()}"
-        command = [compiler, *_FLAGS, "-o", str(temporary), str(_SOURCE)]
+        command = [compiler, *_FLAGS, "-o", str(temporary), *map(str, _SOURCES), "-lm"]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
         _publish(digest, hashlib.sha256(temporary.read_bytes()).hexdigest().encode())
         _publish(target, temporary.read_bytes())

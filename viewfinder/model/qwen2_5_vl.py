@@ -16,6 +16,7 @@ from viewfinder.inputs import ModelInputs
 from viewfinder.model.attention import LayerView, causal_attention
 from viewfinder.model.fused import FusedLayer, whole_head
 from viewfinder.model.layers import Linear, RMSNorm, SwiGLU, compute_dtype, multimodal_rope, rotate
+from viewfinder.model.quantized_linear import QuantizedEmbedding, QuantizedLinear
 from viewfinder.model.varlen import Segments, kernel_for, without_cudnn
 from viewfinder.model.vision import VisionTower
 
@@ -33,8 +34,13 @@ class Qwen2_5_VL(nn.Module):
 
     def tie_weights(self) -> None:
         """Make the output projection the embedding table itself, where the config says so."""
-        if self.config.text.tie_word_embeddings:
-            self.lm_head.weight = self.model.embed_tokens.weight
+        if not self.config.text.tie_word_embeddings:
+            return
+        table = self.model.embed_tokens
+        if isinstance(table, QuantizedEmbedding):
+            self.lm_head = table.table
+        else:
+            self.lm_head.weight = table.weight
 
     def forward(
         self,
@@ -100,17 +106,18 @@ class Qwen2_5_VL(nn.Module):
         ]
 
     def num_parameters(self) -> int:
-        """Distinct parameters; a tied output projection counts once."""
-        return sum(p.numel() for p in self.parameters())
+        """Distinct parameters; a tied output projection counts once, a weight of few bits by its numbers."""
+        packed = sum(m.shape[0] * m.shape[1] for m in self.modules() if isinstance(m, QuantizedLinear))
+        return packed + sum(p.numel() for p in self.parameters())
 
     @property
     def device(self) -> torch.device:
-        return self.lm_head.weight.device
+        return self.model.norm.weight.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weights."""
-        return self.lm_head.weight.dtype
+        """Of the weights that are not packed in few bits."""
+        return self.model.norm.weight.dtype
 
     @property
     def compute_dtype(self) -> torch.dtype:
