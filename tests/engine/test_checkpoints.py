@@ -101,12 +101,6 @@ def test_a_turn_ends_at_im_end_whatever_eos_says(tmp_path: Path, eos: Any) -> No
     assert engine.eos_token_ids[-1] == (281 if eos is None else 1)
 
 
-def test_a_gguf_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "model-Q4_K_M.gguf").write_bytes(b"GGUF")
-    with pytest.raises(CheckpointError, match="quantised by GGUF"):
-        find_checkpoint(tmp_path / "model-Q4_K_M.gguf")
-
-
 @pytest.mark.parametrize(
     ("name", "repository", "revision"),
     [

@@ -51,7 +51,7 @@ class Quantization:
     """How the weights of a checkpoint were quantised.
 
     Attributes:
-        method: `awq`, `gptq`, `fp8`, `compressed-tensors` or `bitsandbytes`.
+        method: `awq`, `gptq`, `fp8`, `compressed-tensors`, `bitsandbytes`, or `gguf` (`model.gguf_model`).
         settings: as `quantization_config` has them.
         dtype: what the weights become: the checkpoint's `torch_dtype`, else bfloat16.
     """
@@ -77,11 +77,12 @@ def read_quantization(directory: Path) -> Quantization | None:
     """
     path = directory / "config.json"
     raw = read_json(path) if path.is_file() else {}
+    name = str(raw.get("torch_dtype") or raw.get("dtype") or "bfloat16").removeprefix("torch.")
+    dtype = {"float16": torch.float16, "float32": torch.float32}.get(name, torch.bfloat16)
+    if any(directory.glob("*.gguf")) and not any(directory.glob("model*.safetensors")):
+        return Quantization("gguf", {}, dtype)
     found = _stated(directory, raw)
     if found is None:
-        packed = sorted(file.name for file in directory.glob("*.gguf"))
-        if packed and not path.is_file():
-            raise CheckpointError(_refused(directory, "GGUF", packed[0]))
         return None
     where, settings = found
     unnamed = "mlx" if "group_size" in settings else "a method that is not named"  # MLX alone leaves its name out
@@ -91,8 +92,6 @@ def read_quantization(directory: Path) -> Quantization | None:
     problem = _unread(method, settings)
     if problem:
         raise CheckpointError(_refused(directory, f"{method} with {problem}", where))
-    name = str(raw.get("torch_dtype") or raw.get("dtype") or "bfloat16").removeprefix("torch.")
-    dtype = {"float16": torch.float16, "float32": torch.float32}.get(name, torch.bfloat16)
     return Quantization(method, settings, dtype)
 
 

@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from viewfinder.config import ModelConfig
 from viewfinder.errors import CheckpointError
+from viewfinder.model.gguf_model import open_pair, pair_tensors
 from viewfinder.model.quantized import dequantize, read_quantization
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.model.weight_files import INDEX, read_tensors
@@ -48,9 +49,12 @@ def load_model(
     directory = Path(directory)
     quantization = read_quantization(directory)
     config = ModelConfig.from_pretrained(directory)
-    tensors = dict(read_tensors(directory, plain=quantization is None))
-    if quantization is not None:
-        tensors = dequantize(tensors, quantization)
+    if quantization is not None and quantization.method == "gguf":
+        dtype = dtype or quantization.dtype
+        tensors = {name: tensor.to(dtype) for name, tensor in pair_tensors(open_pair(directory))}
+    else:
+        tensors = dict(read_tensors(directory, plain=quantization is None))
+        tensors = tensors if quantization is None else dequantize(tensors, quantization)
     config = _resolve_tie(config, tensors, directory)
     with torch.device("meta"), _NothingDrawn():
         model = Qwen2_5_VL(config)
