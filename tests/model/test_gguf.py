@@ -54,7 +54,7 @@ def config_for(tokenizer: Tokenizer, *, tied: bool = True) -> ModelConfig:
 def packed(weight: Tensor, kind: Kind) -> tuple[np.ndarray, Kind, Tensor]:
     """A weight in blocks, and what they stand for. The package cannot write the K types: blocks of these are drawn."""
     array = weight.detach().float().numpy()
-    if array.ndim != 2 or array.shape[1] % 256 and kind not in (Kind.F32, Kind.F16, Kind.BF16):
+    if array.ndim != 2 or (array.shape[1] % 256 and kind not in (Kind.F32, Kind.F16, Kind.BF16)):
         kind = Kind.F32 if array.ndim != 2 else Kind.F16
     size, num_bytes = gguf.GGML_QUANT_SIZES[kind]
     if kind in (Kind.Q4_K, Kind.Q5_K, Kind.Q6_K):
@@ -206,7 +206,7 @@ def test_a_file_cut_short(tmp_path: Path, tokenizer: Tokenizer, cut: int) -> Non
     write_pair(random_model(config_for(tokenizer)), tokenizer, tmp_path, Kind.Q8_0)
     path = tmp_path / "model.gguf"
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(CheckpointError, match="model.gguf is no GGUF file"):
+    with pytest.raises(CheckpointError, match=r"model\.gguf is no GGUF file"):
         find_checkpoint(path)
 
 

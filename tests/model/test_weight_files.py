@@ -210,7 +210,7 @@ def test_tensors_that_belong_to_codes_are_named(directory: Path, end: str) -> No
 
 def test_a_directory_of_gguf_alone(tmp_path: Path) -> None:
     (tmp_path / "model-Q4_K_M.gguf").write_bytes(b"GGUF")
-    with pytest.raises(CheckpointError, match="no config.json"):
+    with pytest.raises(CheckpointError, match=r"no config\.json"):
         load_model(tmp_path)
 
 

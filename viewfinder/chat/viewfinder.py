@@ -250,8 +250,8 @@ def load(
     """A ready `Viewfinder`.
 
     Args:
-        name: `tiny` (built in), a checkpoint directory, a hub id such as `Qwen/Qwen2.5-VL-7B-Instruct`, or the GGUF file
-            of a language model.
+        name: `tiny` (built in), a checkpoint directory, a hub id such as `Qwen/Qwen2.5-VL-7B-Instruct`, or a language
+            model's GGUF file.
         dtype: a torch dtype or its name ("bfloat16"); None keeps what the checkpoint has.
         device: where to run; None takes a GPU when there is one.
         mmproj: the GGUF file of the tower, where it is not the only one beside the language model.

@@ -28,8 +28,8 @@ _LOG = logging.getLogger(__name__)
 
 
 def find_checkpoint(name: str | Path) -> Path:
-    """The directory of a model given as `tiny`, a checkpoint or run directory, an official size, a hub id, or GGUF files
-    (`FILE.gguf`, or `FILE.gguf,MMPROJ.gguf` where the tower's is not the only one beside it).
+    """The directory of a model given as `tiny`, a checkpoint or run directory, an official size, a hub id, or GGUF
+    files (`FILE.gguf`, or `FILE.gguf,MMPROJ.gguf` where the tower's is not the only one beside it).
 
     A size or hub id may name its revision, a commit, tag or branch: `owner/name@1a2b3c4`. A commit is the only one that
     stays what it is.

@@ -106,7 +106,7 @@ def gguf_tokenizer(file: GgufFile) -> Tokenizer:
 
 def _exact(found: list[float] | None, official: tuple[float, ...]) -> tuple[float, ...]:
     """Files hold these as float32: 0.48145467 is the official 0.48145466."""
-    return official if found is None or np.array_equal(np.float32(found), np.float32(official)) else tuple(found)
+    return official if found is None or np.array_equal(np.array(found, np.float32), np.array(official, np.float32)) else tuple(found)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
