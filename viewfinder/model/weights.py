@@ -17,7 +17,8 @@ from torch.overrides import TorchFunctionMode
 from viewfinder.config import ModelConfig
 from viewfinder.errors import CheckpointError
 from viewfinder.model.gguf_model import open_pair, pair_tensors
-from viewfinder.model.quantized import dequantize, read_quantization
+from viewfinder.model.quantization import read_quantization
+from viewfinder.model.quantized import dequantize
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.model.weight_files import INDEX, read_tensors
 from viewfinder.storage.atomic import replacing, write_whole
