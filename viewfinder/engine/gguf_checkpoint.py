@@ -59,11 +59,11 @@ def gguf_directory(language: Path, tower: Path | None = None) -> Path:
             (directory / "chat_template.json").unlink(missing_ok=True)
             _write_json(directory / "chat_template.json", {"chat_template": template})
     if not any((directory / name).exists() for name in ("preprocessor_config.json", "processor_config.json")):
-        colors = {
-            name: _exact(files[-1].fields.get(f"clip.vision.{name}"), official)
-            for name, official in (("image_mean", IMAGE_MEAN), ("image_std", IMAGE_STD))
-        }
-        _write_json(directory / "preprocessor_config.json", ProcessorSettings(**colors).to_dict())
+        settings = ProcessorSettings().with_(
+            image_mean=_exact(files[-1].fields.get("clip.vision.image_mean"), IMAGE_MEAN),
+            image_std=_exact(files[-1].fields.get("clip.vision.image_std"), IMAGE_STD),
+        )
+        _write_json(directory / "preprocessor_config.json", settings.to_dict())
     return directory
 
 
@@ -106,7 +106,8 @@ def gguf_tokenizer(file: GgufFile) -> Tokenizer:
 
 def _exact(found: list[float] | None, official: tuple[float, ...]) -> tuple[float, ...]:
     """Files hold these as float32: 0.48145467 is the official 0.48145466."""
-    return official if found is None or np.array_equal(np.array(found, np.float32), np.array(official, np.float32)) else tuple(found)
+    same = found is None or np.array_equal(np.array(found, np.float32), np.array(official, np.float32))
+    return official if same else tuple(found or ())
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
