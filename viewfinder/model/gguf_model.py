@@ -142,7 +142,7 @@ def pair_tensors(files: Sequence[GgufFile]) -> Iterator[tuple[str, Tensor]]:
     waiting: dict[str, list[str]] = {}
     for there in tensors:
         if there != "rope_freqs.weight":
-            waiting.setdefault(_name_here(there, swapped), []).append(there)
+            waiting.setdefault(name_here(there, swapped), []).append(there)
     for here, parts in waiting.items():
         found = [unpack(tensors[part]) for part in sorted(parts)]  # k, q, v; frame 0, frame 1
         if here == "visual.patch_embed.proj.weight":
@@ -161,7 +161,7 @@ def _split(there: str, joined: Tensor, fields: Mapping[str, Any]) -> Iterator[tu
     head = len(joined) // (num_heads + 2 * num_kv)
     sizes = [num_heads * head, num_kv * head, num_kv * head]
     for letter, part in zip("qkv", joined.split(sizes), strict=True):
-        yield _name_here(there.replace("attn_qkv", f"attn_{letter}"), False), part
+        yield name_here(there.replace("attn_qkv", f"attn_{letter}")), part
 
 
 def _tensors(files: Sequence[GgufFile]) -> dict[str, PackedTensor]:
@@ -174,7 +174,7 @@ def _is_swapped(tensors: Mapping[str, PackedTensor]) -> bool:
     return down is not None and gate is not None and down.shape == gate.shape and down.shape[0] != down.shape[1]
 
 
-def _name_here(there: str, swapped: bool) -> str:
+def name_here(there: str, swapped: bool = False) -> str:
     """`blk.3.attn_q.bias` to `model.layers.3.self_attn.q_proj.bias`; a name that is not known as it is."""
     match = _NUMBERED.fullmatch(there)
     if match is None:
