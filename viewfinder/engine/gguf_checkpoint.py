@@ -23,7 +23,7 @@ from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.processor.tokenizer import Tokenizer
 from viewfinder.processor.vocabulary import MARKUP_TOKENS, byte_level
 
-_NORMAL, _CONTROL, _USER_DEFINED = 1, 3, 4
+_NORMAL, _CONTROL, _USER_DEFINED, _UNUSED = 1, 3, 4, 5
 _USED = (_NORMAL, _CONTROL, _USER_DEFINED)
 _BESIDE = ("*.json", "*.jinja", "merges.txt")
 
@@ -102,6 +102,32 @@ def gguf_tokenizer(file: GgufFile) -> Tokenizer:
             added = AddedToken(token, normalized=False, special=special)
             (backend.add_special_tokens if special else backend.add_tokens)([added])
     return Tokenizer(backend)
+
+
+def gguf_vocabulary(tokenizer: Tokenizer, size: int) -> dict[str, Any]:
+    """Values of the `tokenizer.` keys, for a table of `size` rows; as llama.cpp's converter fills them."""
+    backend = tokenizer.backend
+    by_id = {i: token for token, i in backend.get_vocab().items()}
+    added = backend.get_added_tokens_decoder()
+
+    def kind(i: int) -> int:
+        if i not in by_id:
+            return _UNUSED
+        if i not in added:
+            return _NORMAL
+        looks_special = by_id[i].startswith("<|") and by_id[i].endswith("|>")
+        return _CONTROL if added[i].special or looks_special else _USER_DEFINED
+
+    return {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "qwen2",
+        "tokenizer.ggml.tokens": [by_id.get(i, f"[PAD{i}]") for i in range(size)],
+        "tokenizer.ggml.token_type": [kind(i) for i in range(size)],
+        "tokenizer.ggml.merges": [" ".join(pair) for pair in json.loads(backend.to_str())["model"]["merges"]],
+        "tokenizer.ggml.eos_token_id": tokenizer.token_id("<|im_end|>"),
+        "tokenizer.ggml.padding_token_id": tokenizer.token_id("<|endoftext|>"),
+        "tokenizer.ggml.add_bos_token": False,
+    }
 
 
 def _exact(found: list[float] | None, official: tuple[float, ...]) -> tuple[float, ...]:

@@ -120,9 +120,16 @@ def save_pretrained(model: Qwen2_5_VL, directory: str | Path, *, max_shard_bytes
 
     Each file is written beside its place and renamed, `config.json` last, so a directory that has one is whole.
     """
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
     state = {name: p.detach().contiguous().cpu() for name, p in model.named_parameters()}
+    config = {**model.config.to_dict(), "torch_dtype": str(model.dtype).removeprefix("torch.")}
+    save_state(state, config, Path(directory), max_shard_bytes=max_shard_bytes)
+
+
+def save_state(
+    state: dict[str, Tensor], config: dict[str, Any], directory: Path, *, max_shard_bytes: int = 5 * 2**30
+) -> None:
+    """As `save_pretrained`, of tensors by name and the content of `config.json`."""
+    directory.mkdir(parents=True, exist_ok=True)
     shards = _shards(state, max_shard_bytes)
     names = [
         "model.safetensors" if len(shards) == 1 else f"model-{i + 1:05d}-of-{len(shards):05d}.safetensors"
@@ -140,9 +147,7 @@ def save_pretrained(model: Qwen2_5_VL, directory: str | Path, *, max_shard_bytes
         _write_json(directory / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
     else:
         (directory / INDEX).unlink(missing_ok=True)
-    _write_json(
-        directory / "config.json", {**model.config.to_dict(), "torch_dtype": str(model.dtype).removeprefix("torch.")}
-    )
+    _write_json(directory / "config.json", config)
 
 
 def _shards(state: dict[str, Tensor], max_bytes: int) -> list[dict[str, Tensor]]:
