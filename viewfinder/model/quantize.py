@@ -140,7 +140,7 @@ def _packed_layer(weight: Tensor, bits: int, group: int, dtype: torch.dtype) -> 
     numbers = (groups / chosen).round().clamp(low, high).view(rows, columns) - low
     padded = torch.nn.functional.pad(numbers, (0, -columns % (32 // bits)))
     return {
-        "weight_packed": pack(padded, bits),
+        "weight_packed": pack(padded.to(torch.int64), bits),
         "weight_scale": chosen[..., 0].to(dtype),
         "weight_shape": torch.tensor([rows, columns]),
     }
@@ -165,4 +165,4 @@ def _awq_layer(weight: Tensor, group: int) -> dict[str, Tensor]:
 
 
 def _awq_words(numbers: Float[Tensor, "O C"]) -> Int[Tensor, "C W"]:
-    return pack(numbers.T.unflatten(1, (-1, 8))[..., AWQ_ORDER].flatten(1), 4)
+    return pack(numbers.T.to(torch.int64).unflatten(1, (-1, 8))[..., AWQ_ORDER].flatten(1), 4)

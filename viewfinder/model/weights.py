@@ -6,6 +6,7 @@ safetensors are opened: a pickle can run code. Writing is atomic, the index (or 
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,10 @@ def load_model(
     directory = Path(directory)
     quantization = read_quantization(directory)
     config = ModelConfig.from_pretrained(directory)
-    if quantization is not None and quantization.method == "gguf":
+    if quantization is not None:  # rounded once, to what is asked for
         dtype = dtype or quantization.dtype
+        quantization = replace(quantization, dtype=dtype)
+    if quantization is not None and quantization.method == "gguf":
         tensors = {name: tensor.to(dtype) for name, tensor in pair_tensors(open_pair(directory))}
     else:
         tensors = dict(read_tensors(directory, plain=quantization is None))

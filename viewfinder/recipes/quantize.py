@@ -45,7 +45,7 @@ _SHARES = {"answers": 0.6, "caption": 0.2, "text": 0.2}
 _TEXT = (
     "The harbor opens at six in the morning. Ships from the north bring timber and paper; those from the south bring "
     "fruit, coffee and 1,200 tons of rice a week. A clerk writes each cargo into a list: the name of the ship, its "
-    "flag, the day it came, what it carries and what that weighs. At noon the list is compared with what stands on the quay."
+    "flag, the day it came, what it carries and its weight. At noon the list is compared with what stands on the quay."
 )
 _POSITIONS = 64
 """Tokens of each sample whose probabilities are compared."""
