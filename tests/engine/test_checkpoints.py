@@ -9,7 +9,7 @@ import torch
 
 from tests.conftest import random_model, small_config
 from tests.doubles import small_processor
-from viewfinder.engine.checkpoints import eos_token_ids, find_checkpoint, generation_defaults
+from viewfinder.engine.checkpoints import eos_token_ids, generation_defaults
 from viewfinder.engine.engine import Engine
 from viewfinder.errors import CheckpointError
 from viewfinder.messages import Sampling
@@ -99,12 +99,6 @@ def test_a_turn_ends_at_im_end_whatever_eos_says(tmp_path: Path, eos: Any) -> No
     engine = Engine.from_pretrained(tmp_path, dtype=torch.float32, device="cpu")
     assert end in engine.eos_token_ids
     assert engine.eos_token_ids[-1] == (281 if eos is None else 1)
-
-
-def test_a_gguf_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "model-Q4_K_M.gguf").write_bytes(b"GGUF")
-    with pytest.raises(CheckpointError, match="quantised by GGUF"):
-        find_checkpoint(tmp_path / "model-Q4_K_M.gguf")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from torch import Tensor
 from tests.conftest import random_model, small_config
 from viewfinder.errors import CheckpointError
 from viewfinder.model import load_model, save_pretrained
-from viewfinder.model.quantized import Quantization, dequantize, unpack
+from viewfinder.model.quantization import Quantization
+from viewfinder.model.quantized import dequantize, unpack
 
 PackedLayer = dict[str, Tensor]
 

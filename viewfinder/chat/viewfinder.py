@@ -244,13 +244,17 @@ class Viewfinder:
         return any(box.overlap(other) >= 0.5 for other in self.locate(closer, query, sampling=sampling))
 
 
-def load(name: str = "tiny", *, dtype: Any = None, device: Any = None, **settings: Any) -> Viewfinder:
+def load(
+    name: str = "tiny", *, dtype: Any = None, device: Any = None, mmproj: str | Path | None = None, **settings: Any
+) -> Viewfinder:
     """A ready `Viewfinder`.
 
     Args:
-        name: `tiny` (built in), a checkpoint directory, or a hub id such as `Qwen/Qwen2.5-VL-7B-Instruct`.
+        name: `tiny` (built in), a checkpoint directory, a hub id such as `Qwen/Qwen2.5-VL-7B-Instruct`, or a language
+            model's GGUF file.
         dtype: a torch dtype or its name ("bfloat16"; "int8" and "int4" round weights); None keeps what the checkpoint has.
         device: where to run; None takes a GPU when there is one.
+        mmproj: the GGUF file of the tower, where it is not the only one beside the language model.
         settings: the processor's budgets, e.g. `max_pixels=1280 * 28 * 28`.
 
     Raises:
@@ -258,6 +262,7 @@ def load(name: str = "tiny", *, dtype: Any = None, device: Any = None, **setting
     """
     from viewfinder.engine.engine import Engine
 
+    name = str(name) if mmproj is None else f"{name},{mmproj}"
     engine = Engine.from_pretrained(name, dtype=_dtype(dtype), device=device, **settings)
     return Viewfinder(engine, engine.processor)
 

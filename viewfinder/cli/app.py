@@ -44,6 +44,9 @@ COMMANDS = {
         "serve_commands:export",
         "Write a model as a directory in the official layout, which vLLM, SGLang and transformers serve.",
     ),
+    "quantize": Lazy(
+        "quantize_command:quantize", "Write a model in fewer bits: int8, int4, AWQ, FP8 or a GGUF pair, and check it."
+    ),
     "data": Lazy("data_commands:data", "Sets of training samples: build, import, filter, mix, pack, inspect, stats."),
     "train": Lazy(
         "train_commands:train",

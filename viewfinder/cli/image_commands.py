@@ -31,6 +31,7 @@ Lines = Annotated[bool, typer.Option("--lines", help="Each line of text with its
 def ask(
     media: Media,
     model: options.Model = "tiny",
+    mmproj: options.Mmproj = None,
     as_json: options.AsJson = False,
     max_pixels: options.MaxPixels = None,
     max_new_tokens: options.MaxTokens = None,
@@ -41,7 +42,7 @@ def ask(
     from viewfinder.messages import Reply
     from viewfinder.outputs.results import provenance
 
-    viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
+    viewfinder = options.open_model(model, dtype, max_pixels=max_pixels, mmproj=mmproj)
     sampling = options.sampling_of(viewfinder.model, max_new_tokens)
     if as_json:
         answer = viewfinder.ask(sources, question, sampling=sampling)

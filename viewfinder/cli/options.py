@@ -19,9 +19,13 @@ Model = Annotated[
     str,
     typer.Option(
         "--model",
-        help="'tiny' (built in), a run or checkpoint directory, or a hub id, with @REVISION or without.",
+        help="'tiny' (built in), a run or checkpoint directory, a GGUF file, or a hub id, with @REVISION or without.",
         show_default=True,
     ),
+]
+Mmproj = Annotated[
+    str | None,
+    typer.Option("--mmproj", help="With a GGUF file: that of the tower, if it is not the only one beside it."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
 Plot = Annotated[

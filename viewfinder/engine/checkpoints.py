@@ -28,7 +28,8 @@ _LOG = logging.getLogger(__name__)
 
 
 def find_checkpoint(name: str | Path) -> Path:
-    """The directory of a model given as `tiny`, a checkpoint or run directory, an official size or a hub id.
+    """The directory of a model given as `tiny`, a checkpoint or run directory, an official size, a hub id, or GGUF
+    files (`FILE.gguf`, or `FILE.gguf,MMPROJ.gguf` where the tower's is not the only one beside it).
 
     A size or hub id may name its revision, a commit, tag or branch: `owner/name@1a2b3c4`. A commit is the only one that
     stays what it is.
@@ -41,12 +42,22 @@ def find_checkpoint(name: str | Path) -> Path:
     path = Path(name).expanduser()
     if path.is_dir():
         export = path / "export"  # of a training run, whose own config.json is of the training
-        return export if (export / "config.json").is_file() else path
+        if (export / "config.json").is_file():
+            return export
+        packed = [] if (path / "config.json").is_file() else sorted(path.glob("*.gguf"))
+        language = [file for file in packed if "mmproj" not in file.name]
+        if not language:
+            return path
+        if len(language) > 1 and "-00001-of-" not in language[0].name:
+            raise CheckpointError(
+                f"{path} holds several models ({', '.join(file.name for file in language)}); name the one to load"
+            )
+        path = language[0]
     if path.suffix.lower() == ".gguf":
-        raise CheckpointError(
-            f"{path} holds weights quantised by GGUF, which are not read here; use the checkpoint directory that they "
-            "were made from, with safetensors in bfloat16, float16 or float32"
-        )
+        from viewfinder.engine.gguf_checkpoint import gguf_directory
+
+        language, _, tower = str(path).partition(".gguf,")
+        return gguf_directory(Path(f"{language}.gguf"), Path(tower)) if tower else gguf_directory(path)
     given, _, revision = str(name).partition("@")
     repository = f"Qwen/Qwen2.5-VL-{given}-Instruct" if given in OFFICIAL_SIZES else given
     if repository.count("/") != 1 or repository.startswith((".", "/", "~")):

@@ -18,17 +18,14 @@ Activations stay in full: scales for them are left out, which `read_quantization
 
 import json
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from viewfinder.config import read_json, section
 from viewfinder.errors import CheckpointError
+from viewfinder.model.quantization import Quantization
 
 _AWQ_ORDER = [0, 4, 1, 5, 2, 6, 3, 7]
 """Where output 0, 1, 2 ... of eight stands in its word: output 1 is in the fifth four bits."""
@@ -42,89 +39,29 @@ _PARTS = {
     "bitsandbytes": ("weight", "SCB"),
 }
 _OF_ACTIVATIONS = ("input_scale", "output_scale", "input_zero_point", "output_zero_point", "k_scale", "v_scale")
-_SIGNED = ("int-quantized", "naive-quantized", "float-quantized", "pack-quantized", "")
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Quantization:
-    """How the weights of a checkpoint were quantised.
+class IntegerWeight:
+    """A layer of integers, as its file has them: value = (number - zero) * scale of its group.
 
     Attributes:
-        method: `awq`, `gptq`, `fp8`, `compressed-tensors` or `bitsandbytes`.
-        settings: as `quantization_config` has them.
-        dtype: what the weights become: the checkpoint's `torch_dtype`, else bfloat16.
+        numbers: of each output and input, of `bits` bits; signed ones around 0 where `zeros` is None.
+        scales: of each output and group.
+        zeros: of each output and group; None where all are 0.
+        groups: the group of each input; with act-order those of one group do not lie together.
     """
 
-    method: str
-    settings: Mapping[str, Any]
-    dtype: torch.dtype
+    bits: int
+    numbers: Int[Tensor, "O I"]
+    scales: Float[Tensor, "O G"]
+    zeros: Int[Tensor, "O G"] | None
+    groups: Int[Tensor, " I"]
 
-    @property
-    def bits(self) -> int:
-        return int(self.settings.get("bits") or self.settings.get("w_bit") or 4)
-
-    @property
-    def group_size(self) -> int:
-        return int(self.settings.get("group_size") or self.settings.get("q_group_size") or 128)
-
-
-def read_quantization(directory: Path) -> Quantization | None:
-    """The quantisation that a checkpoint's files state; None where they state none.
-
-    Raises:
-        CheckpointError: a method or a layout that is not read; names it and what to use instead.
-    """
-    path = directory / "config.json"
-    raw = read_json(path) if path.is_file() else {}
-    found = _stated(directory, raw)
-    if found is None:
-        packed = sorted(file.name for file in directory.glob("*.gguf"))
-        if packed and not path.is_file():
-            raise CheckpointError(_refused(directory, "GGUF", packed[0]))
-        return None
-    where, settings = found
-    unnamed = "mlx" if "group_size" in settings else "a method that is not named"  # MLX alone leaves its name out
-    method = str(settings.get("quant_method") or unnamed).lower().replace("_", "-")
-    if method not in _PARTS:
-        raise CheckpointError(_refused(directory, method, where))
-    problem = _unread(method, settings)
-    if problem:
-        raise CheckpointError(_refused(directory, f"{method} with {problem}", where))
-    name = str(raw.get("torch_dtype") or raw.get("dtype") or "bfloat16").removeprefix("torch.")
-    dtype = {"float16": torch.float16, "float32": torch.float32}.get(name, torch.bfloat16)
-    return Quantization(method, settings, dtype)
-
-
-def _stated(directory: Path, raw: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
-    for key in ("quantization_config", "compression_config", "quantization"):
-        for level in (raw, section(raw, "text_config", "config.json")):
-            if settings := section(level, key, "config.json"):
-                return f"{key} in config.json", settings
-    for name, method in (("quantize_config.json", "gptq"), ("quant_config.json", "awq")):
-        if (directory / name).is_file():
-            return name, {"quant_method": method, **read_json(directory / name)}
-    if (directory / "hf_quant_config.json").is_file():
-        return "hf_quant_config.json", {"quant_method": "ModelOpt"}
-    return None
-
-
-def _unread(method: str, settings: Mapping[str, Any]) -> str:
-    """What of the settings names a layout that is not known here; "" where all is."""
-    if method == "awq" and str(settings.get("version", "gemm")).lower() != "gemm":
-        return f"version {settings['version']!r}"
-    if method == "awq" and int(settings.get("bits") or settings.get("w_bit") or 4) != 4:
-        return f"{settings.get('bits') or settings.get('w_bit')} bits"
-    if method == "gptq" and str(settings.get("checkpoint_format", "gptq")).lower() not in ("gptq", "gptq_v2", ""):
-        return f"checkpoint_format {settings['checkpoint_format']!r}"
-    if method == "compressed-tensors":
-        if str(settings.get("format", "")) not in _SIGNED:
-            return f"format {settings['format']!r}"
-        for key in ("sparsity_config", "transform_config"):
-            stated = settings.get(key)
-            if isinstance(stated, dict) and stated and stated.get("format") != "dense":
-                return key
-    return ""
+    def widen(self) -> Float[Tensor, "O I"]:
+        numbers = self.numbers if self.zeros is None else self.numbers - self.zeros[:, self.groups]
+        return numbers * self.scales[:, self.groups]
 
 
 def dequantize(tensors: dict[str, Tensor], quantization: Quantization) -> dict[str, Tensor]:
@@ -133,6 +70,16 @@ def dequantize(tensors: dict[str, Tensor], quantization: Quantization) -> dict[s
     Raises:
         CheckpointError: a layer lacks a part, or its shapes fit no layer of this method; names the layer.
     """
+    plain, layers = split_layers(tensors, quantization)
+    for layer, found in layers.items():
+        plain[f"{layer}.weight"] = _weight(layer, found, quantization)
+    return {name: tensor.to(quantization.dtype) for name, tensor in plain.items()}
+
+
+def split_layers(
+    tensors: dict[str, Tensor], quantization: Quantization
+) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
+    """What is no part of a quantised layer, and the parts of each layer by its name. Empties `tensors`."""
     plain: dict[str, Tensor] = {}
     parts = _PARTS[quantization.method]
     layers: dict[str, dict[str, Tensor]] = {}
@@ -151,9 +98,25 @@ def dequantize(tensors: dict[str, Tensor], quantization: Quantization) -> dict[s
             plain[name] = tensor
     if left_out:
         _LOG.warning("%d scales of activations are left out: activations are computed in full", left_out)
-    for layer, found in layers.items():
-        plain[f"{layer}.weight"] = _weight(layer, found, quantization)
-    return {name: tensor.to(quantization.dtype) for name, tensor in plain.items()}
+    return plain, layers
+
+
+def integer_weight(found: dict[str, Tensor], quantization: Quantization) -> IntegerWeight | None:
+    """The integers of a layer; None for one of floats, of blocks, or of a table of values."""
+    if "qweight" in found:
+        return _awq(found, quantization) if quantization.method == "awq" else _gptq(found, quantization)
+    if "weight_packed" in found:
+        return _packed(found)
+    weight = found["weight"]
+    if weight.dtype != torch.int8:
+        return None
+    one_group = torch.zeros(weight.shape[1], dtype=torch.long)
+    if "SCB" in found:
+        return IntegerWeight(8, weight, (found["SCB"].float() / 127)[:, None], None, one_group)
+    scale, zero = found["weight_scale"].float(), found.get("weight_zero_point")
+    if scale.shape != (len(weight), 1):
+        return None
+    return IntegerWeight(8, weight.to(torch.int32), scale, None if zero is None else zero.to(torch.int32), one_group)
 
 
 def _weight(layer: str, found: dict[str, Tensor], quantization: Quantization) -> Tensor:
@@ -161,14 +124,11 @@ def _weight(layer: str, found: dict[str, Tensor], quantization: Quantization) ->
     if weight is not None and len(found) == 1 and weight.dtype in (torch.float32, torch.bfloat16, torch.float16):
         return weight  # a layer that was left as it is
     try:
-        if quantization.method == "awq":
-            made = _awq(found, quantization.group_size)
-        elif quantization.method == "gptq":
-            made = _gptq(found, quantization)
+        integers = integer_weight(found, quantization)
+        if integers is not None:
+            made = integers.widen()
         elif quantization.method == "bitsandbytes":
             made = _bitsandbytes(found)
-        elif "weight_packed" in found:
-            made = _packed(found)
         else:
             made = _scaled(found)
     except (KeyError, RuntimeError, ValueError, IndexError) as error:
@@ -194,43 +154,40 @@ def unpack(words: Int[Tensor, "... W"], bits: int, count: int) -> Int[Tensor, ".
     return ((low | high) & ((1 << bits) - 1)).to(torch.int32)
 
 
-def _awq(found: dict[str, Tensor], group: int) -> Float[Tensor, "O I"]:
-    scales = found["scales"].float()
-    count = scales.shape[1]
-    q, zero = (_awq_order(unpack(found[name], 4, count)) for name in ("qweight", "qzeros"))
-    group = len(q) if group == -1 else group
-    each = torch.arange(len(q)) // group
-    return ((q - zero[each]) * scales[each]).T.contiguous()
+def _awq(found: dict[str, Tensor], quantization: Quantization) -> IntegerWeight:
+    scales, group = found["scales"].float(), quantization.group_size
+    q, zero = (_awq_order(unpack(found[name], 4, scales.shape[1])) for name in ("qweight", "qzeros"))
+    groups = torch.arange(len(q)) // (len(q) if group == -1 else group)
+    return IntegerWeight(4, q.T.contiguous(), scales.T, zero.T, groups)
 
 
 def _awq_order(numbers: Int[Tensor, "R O"]) -> Int[Tensor, "R O"]:
     return numbers.view(len(numbers), -1, 8)[:, :, _AWQ_ORDER].reshape(numbers.shape)
 
 
-def _gptq(found: dict[str, Tensor], quantization: Quantization) -> Float[Tensor, "O I"]:
+def _gptq(found: dict[str, Tensor], quantization: Quantization) -> IntegerWeight:
     bits, scales = quantization.bits, found["scales"].float()
     q = unpack(found["qweight"].T, bits, found["qweight"].shape[0] * 32 // bits)
     zero = unpack(found["qzeros"], bits, scales.shape[1])
     if str(quantization.settings.get("checkpoint_format", "gptq")).lower() != "gptq_v2":
         zero = (zero + 1) & ((1 << bits) - 1)  # the first format stores one less, and 15 for none
     size = q.shape[1] if quantization.group_size == -1 else quantization.group_size
-    each = found["g_idx"].long() if "g_idx" in found else torch.arange(q.shape[1]) // size
-    return (q - zero[each].T) * scales[each].T
+    groups = found["g_idx"].long() if "g_idx" in found else torch.arange(q.shape[1]) // size
+    return IntegerWeight(bits, q, scales.T, zero.T, groups)
 
 
-def _packed(found: dict[str, Tensor]) -> Float[Tensor, "O I"]:
+def _packed(found: dict[str, Tensor]) -> IntegerWeight:
     packed, scale = found["weight_packed"], found["weight_scale"].float()
     rows, columns = found["weight_shape"].tolist()
     bits = packed.shape[1] * 32 // columns
     middle = 1 << (bits - 1)  # numbers are signed, and stored from 0 on
     q = unpack(packed, bits, columns) - middle
-    groups = scale.shape[1]
-    each = found["weight_g_idx"].long() if "weight_g_idx" in found else torch.arange(columns) // (columns // groups)
-    if "weight_zero_point" in found:
-        zero = found["weight_zero_point"]
+    size = columns // scale.shape[1]
+    groups = found["weight_g_idx"].long() if "weight_g_idx" in found else torch.arange(columns) // size
+    zero = found.get("weight_zero_point")
+    if zero is not None:
         zero = unpack(zero.T, bits, rows).T - middle if zero.dtype == torch.int32 else zero.to(torch.int32)
-        q = q - zero[:, each]
-    return q * scale[:, each]
+    return IntegerWeight(bits, q, scale, zero, groups)
 
 
 def _scaled(found: dict[str, Tensor]) -> Float[Tensor, "O I"]:
@@ -255,8 +212,6 @@ def _spread(scale: Float[Tensor, "R C"], shape: torch.Size) -> Float[Tensor, "O 
 
 
 def _bitsandbytes(found: dict[str, Tensor]) -> Float[Tensor, "O I"]:
-    if "SCB" in found:
-        return found["weight"].float() * (found["SCB"].float() / 127)[:, None]
     name = next((n for n in found if n.startswith("weight.quant_state.bitsandbytes__")), None)
     if name is None:
         raise KeyError("quant_state")
@@ -269,10 +224,3 @@ def _bitsandbytes(found: dict[str, Tensor]) -> Float[Tensor, "O I"]:
     values = found["weight.quant_map"][torch.stack((packed >> 4, packed & 15), dim=1).flatten().long()]
     scale = absmax.float().repeat_interleave(state["blocksize"])[: values.numel()]
     return (values * scale).view(state["shape"])
-
-
-def _refused(directory: Path, method: str, where: str) -> str:
-    return (
-        f"{directory} holds weights quantised by {method} ({where}), which are not read here; use the checkpoint that "
-        "they were made from, in bfloat16, float16 or float32 safetensors"
-    )

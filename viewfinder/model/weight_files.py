@@ -108,9 +108,6 @@ def _nothing_found(directory: Path) -> str:
     names = sorted(path.name for path in directory.iterdir())
     others = [name for name in names if name.endswith(".safetensors")]
     pickles = [name for name in names if Path(name).suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl")]
-    quantized = [name for name in names if name.endswith(".gguf")]
-    if quantized:
-        return _quantized(directory, "GGUF", quantized[0])
     if others:
         return (
             f"{directory} has {', '.join(others)}, but neither {_SINGLE} nor {INDEX}, which say what belongs to the "

@@ -6,6 +6,7 @@ safetensors are opened: a pickle can run code. Writing is atomic, the index (or 
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from torch.overrides import TorchFunctionMode
 
 from viewfinder.config import ModelConfig
 from viewfinder.errors import CheckpointError
+from viewfinder.model.gguf_model import open_pair, pair_tensors
 from viewfinder.model.native import drop_pages
-from viewfinder.model.quantized import dequantize, read_quantization
+from viewfinder.model.quantization import read_quantization
+from viewfinder.model.quantized import dequantize
 from viewfinder.model.quantized_linear import ROUNDED, PackedWeight, packed_bits, put_packed
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.model.weight_files import INDEX, read_tensors
@@ -53,9 +56,14 @@ def load_model(
     dtype = None if rounded else dtype
     quantization = read_quantization(directory)
     config = ModelConfig.from_pretrained(directory)
-    tensors = dict(read_tensors(directory, plain=quantization is None))
-    if quantization is not None:
-        tensors = dequantize(tensors, quantization)
+    if quantization is not None:  # rounded once, to what is asked for
+        dtype = dtype or quantization.dtype
+        quantization = replace(quantization, dtype=dtype)
+    if quantization is not None and quantization.method == "gguf":
+        tensors = {name: tensor.to(dtype) for name, tensor in pair_tensors(open_pair(directory))}
+    else:
+        tensors = dict(read_tensors(directory, plain=quantization is None))
+        tensors = tensors if quantization is None else dequantize(tensors, quantization)
     config = _resolve_tie(config, tensors, directory)
     with torch.device("meta"), _NothingDrawn():
         model = Qwen2_5_VL(config)
@@ -133,9 +141,16 @@ def save_pretrained(model: Qwen2_5_VL, directory: str | Path, *, max_shard_bytes
 
     Each file is written beside its place and renamed, `config.json` last, so a directory that has one is whole.
     """
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
     state = {name: p.detach().contiguous().cpu() for name, p in model.named_parameters()}
+    config = {**model.config.to_dict(), "torch_dtype": str(model.dtype).removeprefix("torch.")}
+    save_state(state, config, Path(directory), max_shard_bytes=max_shard_bytes)
+
+
+def save_state(
+    state: dict[str, Tensor], config: dict[str, Any], directory: Path, *, max_shard_bytes: int = 5 * 2**30
+) -> None:
+    """As `save_pretrained`, of tensors by name and the content of `config.json`."""
+    directory.mkdir(parents=True, exist_ok=True)
     shards = _shards(state, max_shard_bytes)
     names = [
         "model.safetensors" if len(shards) == 1 else f"model-{i + 1:05d}-of-{len(shards):05d}.safetensors"
@@ -153,9 +168,7 @@ def save_pretrained(model: Qwen2_5_VL, directory: str | Path, *, max_shard_bytes
         _write_json(directory / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
     else:
         (directory / INDEX).unlink(missing_ok=True)
-    _write_json(
-        directory / "config.json", {**model.config.to_dict(), "torch_dtype": str(model.dtype).removeprefix("torch.")}
-    )
+    _write_json(directory / "config.json", config)
 
 
 def _shards(state: dict[str, Tensor], max_bytes: int) -> list[dict[str, Tensor]]:

@@ -18,25 +18,13 @@ from torch import Tensor
 
 from viewfinder.config import TextConfig, read_json
 from viewfinder.errors import CheckpointError
+from viewfinder.model.gguf_files import GgufFile, unpack
+from viewfinder.model.gguf_model import name_here
 from viewfinder.model.weight_files import read_tensors
 from viewfinder.processor.tokenizer import Tokenizer
 from viewfinder.processor.vocabulary import add_special_tokens, byte_level
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
-_GGUF_NAMES = {
-    "token_embd": "model.embed_tokens",
-    "output_norm": "model.norm",
-    "output": "lm_head",
-    "attn_norm": "input_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "ffn_norm": "post_attention_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-}
 _BLANK = {"hidden_act": "silu", "mlp_bias": False, "use_sliding_window": False, "rope_scaling": None}
 
 
@@ -147,19 +135,16 @@ def _read(source: Path, config: TextConfig) -> Iterator[tuple[str, Tensor]]:
     if source.suffix != ".gguf":
         yield from ((name, tensor.float()) for name, tensor in read_tensors(source))
         return
-    from gguf import dequantize
-
-    reader = _gguf(source)
-    is_llama = reader.fields["general.architecture"].contents() == "llama"
-    for tensor in reader.tensors:
-        *block, stem, end = tensor.name.split(".")
-        if stem not in _GGUF_NAMES:
+    file = GgufFile(source)
+    is_llama = file.fields["general.architecture"] == "llama"
+    for there, tensor in file.tensors.items():
+        name = name_here(there)
+        if name == there:
             continue  # derived tables, such as rope_freqs
-        prefix = f"model.layers.{block[1]}." if block else ""
-        value = torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).copy()).float()
-        if is_llama and stem in ("attn_q", "attn_k"):
+        value = unpack(tensor).float()
+        if is_llama and (".q_proj." in name or ".k_proj." in name):
             value = _unpermute(value, config.head_dim)
-        yield f"{prefix}{_GGUF_NAMES[stem]}.{end}", value
+        yield name, value
 
 
 def _unpermute(rows: Tensor, head_dim: int) -> Tensor:
@@ -169,19 +154,10 @@ def _unpermute(rows: Tensor, head_dim: int) -> Tensor:
     return pairs.transpose(1, 2).reshape(rows.shape)
 
 
-def _gguf(path: Path) -> Any:
-    from gguf import GGUFReader
-
-    try:
-        return GGUFReader(path)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is not a readable GGUF file ({error}); fetch it again") from error
-
-
 def _gguf_config(path: Path) -> dict[str, Any]:
     """The file's keys under the names of config.json."""
-    reader = _gguf(path)
-    values = {key: field.contents() for key, field in reader.fields.items() if "tokenizer" not in key}
+    file = GgufFile(path)
+    values = file.fields
     arch = values["general.architecture"]
     names = {
         "hidden_size": "embedding_length",
@@ -194,25 +170,24 @@ def _gguf_config(path: Path) -> dict[str, Any]:
         "rope_theta": "rope.freq_base",
     }
     found = {name: values[f"{arch}.{key}"] for name, key in names.items() if f"{arch}.{key}" in values}
-    tables = {tensor.name: tensor for tensor in reader.tensors}
     scaling = values.get(f"{arch}.rope.scaling.type", "none")
     return found | {
         "model_type": arch,
-        "vocab_size": int(tables["token_embd.weight"].shape[1]),
-        "tie_word_embeddings": "output.weight" not in tables,
-        "rope_scaling": None if scaling == "none" and "rope_freqs.weight" not in tables else scaling,
+        "vocab_size": file.tensors["token_embd.weight"].shape[0],
+        "tie_word_embeddings": "output.weight" not in file.tensors,
+        "rope_scaling": None if scaling == "none" and "rope_freqs.weight" not in file.tensors else scaling,
     }
 
 
 def _gguf_tokenizer(path: Path) -> Backend:
-    fields = _gguf(path).fields
-    model, cut = (fields[f"tokenizer.ggml.{name}"].contents() for name in ("model", "pre"))
+    fields = GgufFile(path).fields
+    model, cut = (fields[f"tokenizer.ggml.{name}"] for name in ("model", "pre"))
     if model != "gpt2" or cut not in ("qwen2", "smollm"):
         raise CheckpointError(
             f"{path} cuts text as {model!r} with {cut!r}; of GGUF files the byte-level cuts 'qwen2' and 'smollm' are "
             "read: give the model's directory with its tokenizer.json"
         )
-    tokens, kinds, merges = (fields[f"tokenizer.ggml.{n}"].contents() for n in ("tokens", "token_type", "merges"))
+    tokens, kinds, merges = (fields[f"tokenizer.ggml.{n}"] for n in ("tokens", "token_type", "merges"))
     bpe = models.BPE({token: i for i, token in enumerate(tokens)}, [tuple(pair.split(" ", 1)) for pair in merges])
     backend = byte_level(bpe)
     if cut == "smollm":
