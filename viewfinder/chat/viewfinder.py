@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
+from viewfinder.media.frames import VIDEO_SUFFIXES
 from viewfinder.media.image import Picture, load_image
 from viewfinder.messages import (
     ChatModel,
@@ -45,7 +46,6 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _Shape = TypeVar("_Shape", bound="BaseModel")
 _Place = TypeVar("_Place", Box, Point)
-_VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif")
 
 
 _Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO"
@@ -281,7 +281,7 @@ def to_parts(
             parts.append(item)
         elif name.endswith(".pdf"):
             parts.append(DocumentPart(document=item, **(image_options or {})))
-        elif name.endswith(_VIDEO_SUFFIXES):
+        elif name.endswith(VIDEO_SUFFIXES):
             parts.append(VideoPart(video=item, **(video_options or {})))
         else:
             parts.append(ImagePart(image=item, **(image_options or {})))

@@ -45,10 +45,10 @@ class Field:
     source: tuple[int, int] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; absent values are left out."""
+        """JSON-ready, `page` from 1; absent values are left out."""
         result: dict[str, Any] = {"path": self.path, "value": self.value}
         if self.box is not None:
-            result |= {"page": self.page, "box": list(self.box)}
+            result |= {"page": None if self.page is None else self.page + 1, "box": list(self.box)}
         if self.confidence is not None:
             result["confidence"] = self.confidence
         if self.verified is not None:

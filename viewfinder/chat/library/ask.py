@@ -47,7 +47,7 @@ class Citation:
 
     def to_dict(self) -> dict[str, Any]:
         box = None if self.box is None else list(self.box)
-        place = {"page": self.page, "box": box, "size": list(self.size), "element": self.element}
+        place = {"page": self.page + 1, "box": box, "size": list(self.size), "element": self.element}
         return {"file": self.file, **place, "text": self.text}
 
 

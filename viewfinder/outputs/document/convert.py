@@ -26,9 +26,9 @@ _NUMBER = re.compile(
 
 
 def page_to_dict(page: "Page") -> dict[str, Any]:
-    """A page with its HTML, from which it can be read again, and its elements for other programs."""
+    """A page with its HTML, from which it can be read again, and its elements for other programs. `page` counts from 1."""
     return {
-        "number": page.number,
+        "page": page.number + 1,
         "size": list(page.size),
         "confidence": page.confidence,
         "transform": None if page.transform is None else page.transform.to_dict(),

@@ -154,8 +154,8 @@ class Document:
 
     @property
     def repairs(self) -> list[str]:
-        """What reading had to change, with the number of its page (from 0)."""
-        return [f"page {page.number}: {repair}" for page in self.pages for repair in page.repairs]
+        """What reading had to change, with the number of its page (from 1)."""
+        return [f"page {page.number + 1}: {repair}" for page in self.pages for repair in page.repairs]
 
     @property
     def failed(self) -> dict[int, str]:
@@ -164,7 +164,7 @@ class Document:
 
     def validate(self) -> list[str]:
         """What is still wrong with the document: missing, empty and foreign boxes, ragged tables, open formulas."""
-        return [f"page {page.number}: {problem}" for page in self.pages for problem in problems(page.elements)]
+        return [f"page {page.number + 1}: {problem}" for page in self.pages for problem in problems(page.elements)]
 
     def to_markdown(self) -> str:
         """Markdown; figures are named as `figure_name` says."""
@@ -202,11 +202,12 @@ class Document:
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`; pages written before they counted from 1 have `number` from 0."""
         pages: list[Page] = []
         for page in raw["pages"]:
             transform = Transform.from_dict(page["transform"]) if page.get("transform") else None
-            read = Page.from_html(page["html"], transform, page["number"], page.get("confidence"))
+            number = page["page"] - 1 if "page" in page else page["number"]
+            read = Page.from_html(page["html"], transform, number, page.get("confidence"))
             checks = tuple(Check.from_dict(check) for check in page.get("checks", ()))
             repairs = tuple(page.get("repairs", ()))
             pages.append(replace(read, repairs=repairs, checks=checks, error=page.get("error", "")))
@@ -214,5 +215,5 @@ class Document:
 
 
 def figure_name(page: int, element: int) -> str:
-    """The file name of a picture: `page-0-figure-3.png` for element 3 of page 0."""
-    return f"page-{page}-figure-{element}.png"
+    """The file name of a picture: `page-1-figure-3.png` for element 3 (from 0) of the first page."""
+    return f"page-{page + 1}-figure-{element}.png"
