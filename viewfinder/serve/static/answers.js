@@ -65,9 +65,10 @@ export function correct(card) {
 export async function right(card) {
   await activate(card);
   const correction = new Correction(card.result, stage, { changed() {}, light() {}, done() {}, kept() {} });
-  await correction.save({ right: true, onServer: state.card?.viewfinder.keeps_samples });
+  const saved = correction.save({ right: true, onServer: state.card?.viewfinder.keeps_samples });
   card.draw();
   checked(card);
+  await saved;
   if (correction.failure) card.room.replaceChildren(correction.failure);
 }
 

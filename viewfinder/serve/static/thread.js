@@ -11,7 +11,7 @@ export function asked(turn, edit) {
   const shown = [...items].map((item) => item.name).join(", ");
   const words = turn.task === "ask" ? turn.question : [el("b", {}, TASKS[turn.task].label), " ", turn.question];
   const bubble = el("div", { class: "asked" }, words, shown ? el("span", { class: "shown" }, shown) : "");
-  if (!TASKS[turn.task].wordless) bubble.append(el("button", { type: "button", class: "icon edit", "aria-label": "Edit and ask again", title: "Edit and ask again", onclick: () => editing(bubble, turn, edit) }, "✎"));
+  if (!TASKS[turn.task].wordless) bubble.prepend(el("button", { type: "button", class: "icon edit", "aria-label": "Edit and ask again", title: "Edit and ask again", onclick: () => editing(bubble, turn, edit) }, "✎"));
   return bubble;
 }
 

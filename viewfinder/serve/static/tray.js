@@ -54,11 +54,15 @@ export async function addFiles(files) {
   if (left.length) complain(`${left.slice(0, 3).join(", ")}${left.length > 3 ? ` and ${left.length - 3} more` : ""}: not taken. Taken are ${words()}.`);
 }
 
-// "pictures (JPG, PNG, ...), PDF, clips (MP4, ...)"
+// "pictures (JPG, PNG, WEBP and 16 more), PDF and clips (MP4, MOV, WEBM and 6 more)"
 export function words() {
-  const named = (list) => list.map((ending) => ending.slice(1).toUpperCase()).join(", ");
+  const named = (list, first) => {
+    const known = list.map((ending) => ending.slice(1).toUpperCase());
+    const common = first.filter((name) => known.includes(name));
+    return `${common.join(", ")} and ${known.length - common.length} more`;
+  };
   const { image, video } = taken();
-  return image.length ? `pictures (${named(image)}), PDF and clips (${named(video)})` : "pictures, PDF and clips";
+  return image.length ? `pictures (${named(image, ["JPG", "PNG", "WEBP", "TIFF"])}), PDF and clips (${named(video, ["MP4", "MOV", "WEBM", "MKV"])})` : "pictures, PDF and clips";
 }
 
 export function remove(item) {
