@@ -26,7 +26,7 @@ _NUMBER = re.compile(
 
 
 def page_to_dict(page: "Page") -> dict[str, Any]:
-    """A page with its HTML, from which it can be read again, and its elements for other programs. `page` counts from 1."""
+    """A page with its HTML, from which it can be read again, and its elements for others. `page` counts from 1."""
     return {
         "page": page.number + 1,
         "size": list(page.size),

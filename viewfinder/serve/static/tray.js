@@ -96,7 +96,7 @@ async function dropped(transfer) {
   return (await Promise.all(entries.map(below))).flat();
 }
 
-async function below(entry) {
+export async function below(entry) {
   if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
   const reader = entry.createReader();
   const found = [];
