@@ -25,9 +25,6 @@ from viewfinder.outputs.boxes import parse_boxes
 from viewfinder.serve.settings import ServeSettings
 
 
-pytest_plugins = ["tests.serve.playground"]
-
-
 def corner_of(mark: Any, corner: int) -> tuple[float, float]:
     box = mark.locator(f'[data-corner="{corner}"]').bounding_box()
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -41,7 +38,7 @@ def last_sample(server: Running) -> Any:
     return list(ShardReader(Path(server.server.settings.samples or "")))[-1]
 
 
-def test_a_person_finds_the_total_and_corrects_its_box(opened: Callable[..., Page], server: Running) -> None:
+def test_a_person_finds_the_total_and_corrects_its_box(opened: Callable[..., Page], playground_server: Running) -> None:
     page = opened()
     receipt(page)
     card = send(page, "Locate", "the total")
@@ -64,14 +61,14 @@ def test_a_person_finds_the_total_and_corrects_its_box(opened: Callable[..., Pag
     page.mouse.up()
     shot(page, "2-corrected")
     page.get_by_role("textbox", name="Name of box 1").fill("the total, in words and figures")
-    before = num_samples(server)
+    before = num_samples(playground_server)
     page.get_by_role("button", name="Save for training").dblclick()
     saved = page.get_by_text("viewfinder train sft --data samples")
     saved.wait_for()
     shot(page, "3-saved")
 
-    assert num_samples(server) == before + 1, "an impatient person saves once"
-    sample = last_sample(server)
+    assert num_samples(playground_server) == before + 1, "an impatient person saves once"
+    sample = last_sample(playground_server)
     (box,) = parse_boxes(sample.answer, Transform.identity((420, 600)))
     assert box.xyxy == pytest.approx(TOTAL, abs=1.5)
     assert box.label == "the total, in words and figures"
@@ -79,7 +76,9 @@ def test_a_person_finds_the_total_and_corrects_its_box(opened: Callable[..., Pag
     assert '"was"' in sample.lineage[1], "what the model had said is kept"
 
 
-def test_boxes_are_corrected_by_keyboard_alone_and_drawn_anew(opened: Callable[..., Page], server: Running) -> None:
+def test_boxes_are_corrected_by_keyboard_alone_and_drawn_anew(
+    opened: Callable[..., Page], playground_server: Running
+) -> None:
     page = opened()
     receipt(page)
     send(page, "Locate", "the total").get_by_role("button", name="Correct").click()
@@ -98,11 +97,13 @@ def test_boxes_are_corrected_by_keyboard_alone_and_drawn_anew(opened: Callable[.
     page.mouse.up()
     page.get_by_role("button", name="Save for training").click()
     page.locator(".saved").wait_for()
-    (box,) = parse_boxes(last_sample(server).answer, Transform.identity((420, 600)))
+    (box,) = parse_boxes(last_sample(playground_server).answer, Transform.identity((420, 600)))
     assert (box.xyxy, box.label) == (pytest.approx(TOTAL, abs=1.5), "the total")
 
 
-def test_a_conversation_streams_goes_on_and_tells_its_price(opened: Callable[..., Page], server: Running) -> None:
+def test_a_conversation_streams_goes_on_and_tells_its_price(
+    opened: Callable[..., Page], playground_server: Running
+) -> None:
     page = opened()
     receipt(page)
     page.get_by_text("about 315 picture tokens · about $0.000063").wait_for()
@@ -120,7 +121,7 @@ def test_a_conversation_streams_goes_on_and_tells_its_price(opened: Callable[...
     card.get_by_role("textbox", name="The right words").fill("EUR 21.20")
     card.get_by_role("button", name="Save for training").click()
     card.locator(".saved").wait_for()
-    sample = last_sample(server)
+    sample = last_sample(playground_server)
     assert (sample.question, sample.answer) == ("What is the total?", "EUR 21.20")
 
 
@@ -138,7 +139,9 @@ def test_a_parsed_page_and_its_picture_point_at_each_other(opened: Callable[...,
     assert card.locator(".element.lit").inner_text() == "CORNER GROCER"
 
 
-def test_spans_on_the_timeline_seek_the_clip(opened: Callable[..., Page], tmp_path: Path, server: Running) -> None:
+def test_spans_on_the_timeline_seek_the_clip(
+    opened: Callable[..., Page], tmp_path: Path, playground_server: Running
+) -> None:
     film = write_film(tmp_path / "clip.mp4", [i / 10 for i in range(30)], size=(160, 90))
     page = opened()
     page.locator("#file").set_input_files(film)
@@ -153,7 +156,7 @@ def test_spans_on_the_timeline_seek_the_clip(opened: Callable[..., Page], tmp_pa
     card.get_by_role("button", name="Remove moment 2").click()
     card.get_by_role("button", name="Save for training").click()
     card.locator(".saved").wait_for()
-    assert last_sample(server).answer == "The given query happens in 0.5 - 1.0 seconds."
+    assert last_sample(playground_server).answer == "The given query happens in 0.5 - 1.0 seconds."
 
 
 def test_pages_of_a_pdf_are_turned_and_several_media_stand_in_a_row(

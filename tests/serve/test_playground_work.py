@@ -14,7 +14,6 @@ from playwright.sync_api import Page
 from tests.media.films import write_film
 from tests.serve.playground import receipt, send
 
-pytest_plugins = ["tests.serve.playground"]
 Open = Callable[..., Page]
 
 

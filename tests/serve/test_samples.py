@@ -140,7 +140,7 @@ def test_a_preview_of_a_clip_counts_as_the_processor_does(small_server: Running,
     assert (answer["kind"], answer["size"], answer["codec"]) == ("video", [160, 90], "h264")
     assert (answer["times"], answer["seen"]) == (list(info.frame_times or ()), list(info.resized_size))
     assert (answer["tokens"], answer["duration"]) == (info.tokens, pytest.approx(info.duration))
-    assert [round(still["time"], 1) for still in answer["stills"]][:2] == [0.0, 0.1]
+    assert [round(still["time"], 1) for still in answer["stills"]][:2] == [0.0, 0.2]
     fewer = httpx.post(f"{small_server.url}/preview", json={**asked, "fps": 1.0, "stills": False}, timeout=60).json()
     assert len(fewer["times"]) < len(answer["times"])
     assert fewer["stills"] == []
