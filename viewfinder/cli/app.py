@@ -54,6 +54,7 @@ COMMANDS = {
         "Memory, FLOPs, traffic, time, energy and cost of a recipe before it is run; of all of them: `plan report`.",
     ),
     "eval": Lazy("eval_commands:app", "Scores that can be reproduced: run, list, rerun, compare."),
+    "schema": Lazy("schema_command:schema", "The JSON schema of a result: box, point, count, span, document, ..."),
     "doctor": Lazy(
         "doctor_command:doctor", "What is installed, which device and kernels serve, and what is missing for what."
     ),

@@ -14,8 +14,7 @@ from bench.document_files import LayerChat, lines_of, write_pdf
 from tests.chat.documents.conftest import TEXTS
 from tests.doubles import ScriptedChat, small_processor
 from viewfinder.chat import Viewfinder
-from viewfinder.chat.answer_cache import SettingsError
-from viewfinder.errors import MediaError, MessageError
+from viewfinder.errors import MediaError, MessageError, SettingsError
 from viewfinder.media.document import open_document
 from viewfinder.messages import Message, Reply
 

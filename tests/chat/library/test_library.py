@@ -8,10 +8,9 @@ import pytest
 
 from bench.document_files import lines_of, write_pdf
 from viewfinder.chat import Viewfinder
-from viewfinder.chat.answer_cache import SettingsError
 from viewfinder.chat.documents.parse import ParseOptions
 from viewfinder.chat.library import Library
-from viewfinder.errors import MediaError, MessageError
+from viewfinder.errors import MediaError, MessageError, SettingsError
 from viewfinder.media.document import open_document
 
 Clerks = Callable[[Path], Viewfinder]

@@ -8,7 +8,7 @@ reading (`html_inline`), and what was repaired is said per page.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -25,6 +25,7 @@ from viewfinder.outputs.document.problems import problems
 from viewfinder.outputs.document.truth import Check
 from viewfinder.outputs.document.view import viewer_html
 from viewfinder.outputs.document.write import write_elements
+from viewfinder.outputs.written import DocumentJson
 
 _PAGE = re.compile(r"(?=<html\b)", re.IGNORECASE)
 
@@ -102,7 +103,7 @@ class Page:
         ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Document:
     """Pages in order."""
 
@@ -196,12 +197,24 @@ class Document:
                 for place, crop in crop_figures(page, image).items():
                     yield figure_name(page.number, place), crop
 
-    def to_dict(self) -> dict[str, Any]:
+    def __repr__(self) -> str:
+        elements = sum(len(page.elements) for page in self.pages)
+        failed = f", {len(self.failed)} pages failed" if self.failed else ""
+        return f"Document({len(self.pages)} pages, {elements} elements{failed})"
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with a row for each element, with its page (from 1); pandas must be installed."""
+        import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
+
+        rows = [{"page": page["page"], **element} for page in self.to_dict()["pages"] for element in page["elements"]]
+        return pd.DataFrame(rows)
+
+    def to_dict(self) -> DocumentJson:
         """JSON-ready; `from_dict` gives an equal document back."""
         return {"pages": [page_to_dict(page) for page in self.pages]}
 
     @classmethod
-    def from_dict(cls, raw: dict[str, Any]) -> Self:
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`; pages written before they counted from 1 have `number` from 0."""
         pages: list[Page] = []
         for page in raw["pages"]:
