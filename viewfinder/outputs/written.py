@@ -6,9 +6,14 @@ check them. Pages count from 1; places are pixels of the original, times are sec
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Any, NotRequired, TypedDict, get_type_hints
+from typing import (
+    Any,
+    NotRequired,  # pydantic reads those of `typing` from Python 3.12 on
+    get_type_hints,
+)
 
 from pydantic import ConfigDict, TypeAdapter, with_config
+from typing_extensions import TypedDict
 
 _CLOSED = ConfigDict(extra="forbid")
 

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -48,7 +48,7 @@ class Extraction(Generic[T]):
     value: T
     data: Any
     fields: tuple[Field, ...]
-    reply: Reply = field(repr=False)
+    reply: Reply = dataclasses.field(repr=False)
 
     def __getitem__(self, path: str) -> Field:
         """The field at a path such as `lines[0].price`."""

@@ -47,22 +47,22 @@ def page_to_dict(page: "Page") -> PageJson:
 def element_to_dict(element: Element) -> ElementJson:
     """Kind, box in original pixels, text, and what is particular to the kind."""
     box = None if element.box is None else list(element.box)
-    result: ElementJson = {"kind": element.kind, "box": box, "text": element.text}
+    result = ElementJson(kind=element.kind, box=box, text=element.text)
     match element:
         case Heading():
             result["level"] = element.level
         case Paragraph() if element.role:
             result["role"] = element.role
         case ListBlock():
-            result |= {"ordered": element.ordered, "items": [_item(item) for item in element.items]}
+            result["ordered"], result["items"] = element.ordered, [_item(item) for item in element.items]
             if element.start != 1:
                 result["start"] = element.start
         case Table():
-            result |= {"rows": element.grid(), "header_rows": element.num_header_rows}
+            result["rows"], result["header_rows"] = element.grid(), element.num_header_rows
         case Chart() if element.table is not None:
-            result |= {"rows": element.table.grid(), "header_rows": element.table.num_header_rows}
+            result["rows"], result["header_rows"] = element.table.grid(), element.table.num_header_rows
         case Formula():
-            result |= {"latex": element.latex, "variant": element.variant}
+            result["latex"], result["variant"] = element.latex, element.variant
         case Written():
             result["notation"] = element.notation
         case _:
