@@ -137,6 +137,25 @@ def test_a_failed_page_is_told_and_tried_again(shelf: Path, folder: Path, clerk:
     assert reader.model.asked == [0, 1, 1]
 
 
+def test_words_of_the_text_layer_are_found_where_the_model_misread_them(
+    shelf: Path, folder: Path, clerk: Clerks
+) -> None:
+    path = folder / "alpha.pdf"
+    reader = clerk(path)
+    plain = reader.model.chat
+
+    def misreading(messages, **options):
+        reply = plain(messages, **options)
+        return reply.model_copy(update={"text": reply.text.replace("treasurer Mira", "measurer Maria")})
+
+    reader.model.chat = misreading
+    with Library(shelf) as library:
+        library.add(reader, [path])
+        assert "measurer" in library.search("roof")[0].page.text
+        assert len(library.search("treasurers")) == 1, "the right word, in another form of it"
+        assert len(library.search("measurer")) == 1
+
+
 def test_a_broken_file_spares_the_others(shelf: Path, folder: Path, clerk: Clerks) -> None:
     (folder / "aaa.pdf").write_bytes(b"%PDF-1.4 garbage")
     with Library(shelf) as library:
