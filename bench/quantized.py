@@ -78,7 +78,9 @@ def main() -> None:
     before = reference(model, Processor.from_pretrained(origin))
     first = replies(origin)
     seen, said = features(model, before), logits(model, before)
-    print("| kind | MB | features | logits | divergence | likelihood | likeliest | greedy | " + " | ".join(TASKS) + " |")
+    print(
+        "| kind | MB | features | logits | divergence | likelihood | likeliest | greedy | " + " | ".join(TASKS) + " |"
+    )
     print("|---|" + "---|" * (7 + len(TASKS)), flush=True)
     with tempfile.TemporaryDirectory() as name:
         for kind in ("original", *KINDS):

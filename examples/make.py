@@ -1,9 +1,11 @@
 """Draws the examples (`python examples/make.py`): shapes, a word, a page and a clip of what the built-in model knows, a
 receipt.
 
-The receipt also stands in the playground's folder, for people without a file at hand.
+The receipt, the discs, the clip and a PDF also stand in the playground's folder, for people without a file at hand.
 """
 
+import shutil
+import time
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -87,6 +89,15 @@ def clip(path: Path, shown: tuple[float, float] = (3.0, 6.0), seconds: float = 1
     write_clip(path, frames, 12, crf="20")
 
 
+def leaflet(path: Path) -> None:
+    """A PDF of two scanned pages; drawn at 150 dpi they have 504 x 448 pixels."""
+    first, second = (page().resize((504, 448)) for _ in range(2))
+    ImageDraw.Draw(second).rectangle((0, 0, 504, 100), fill="white")
+    ImageDraw.Draw(second).text((28, 24), "Second page", fill="#111", font=ImageFont.load_default(48))
+    day = time.gmtime(0)
+    first.save(path, save_all=True, append_images=[second], resolution=150, creationDate=day, modDate=day)
+
+
 def main() -> None:
     for folder in (HERE, PLAYGROUND):
         receipt().save(folder / "receipt.png", optimize=True)
@@ -109,6 +120,9 @@ def main() -> None:
 
     page().save(HERE / "page.png", optimize=True)
     clip(HERE / "clip.mp4")
+    shutil.copy(HERE / "clip.mp4", PLAYGROUND)
+    three.save(PLAYGROUND / "three.png")
+    leaflet(PLAYGROUND / "leaflet.pdf")
 
 
 if __name__ == "__main__":

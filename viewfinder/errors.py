@@ -5,6 +5,7 @@
     │   └── LimitError        readable, but over a cap on bytes, pixels, pages, frames or seconds
     ├── DataError             a data set, source row or plan that cannot be used as it is
     ├── MissingMaterial       a program, package, font or picture that drawing needs and this machine lacks
+    ├── SettingsError         a setting by a name that is not known, of a value that cannot be, or other than before
     ├── MessageError          a conversation that does not have a known shape
     ├── CheckpointError       a model directory that cannot be loaded as it is
     ├── ContextLengthError    more tokens than the model can take
@@ -14,6 +15,9 @@
 A message says what was found, what was expected, what follows, and the remedy. Errors of the
 programmer are assertions and do not appear here.
 """
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class ViewfinderError(ValueError):
@@ -38,6 +42,21 @@ class MissingMaterial(ViewfinderError):
     Raised before anything is drawn, with the remedy. No other draw can do better, so it ends the work: it is no
     `DataError`, which sets one row aside.
     """
+
+
+class SettingsError(ViewfinderError):
+    """A setting that is not known or cannot have this value; or a file of answers that was begun with others."""
+
+
+def check_names(given: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Raise `SettingsError` for the first name that is not known, with the nearest that is: `max_pixel is no setting of
+    the processor; did you mean max_pixels?`"""
+    names = sorted(known)
+    for name in given:
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+            raise SettingsError(f"{name} is no {what}; {hint}")
 
 
 class MessageError(ViewfinderError):

@@ -8,7 +8,7 @@ talk to any model: in process, our server, or another engine's.
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Protocol, TypedDict, Unpack, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, TypedDict, Unpack, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -64,11 +64,11 @@ class VideoPart(_Part):
 
 
 class DocumentPart(_Part):
-    """Pages of a PDF, each of which becomes an image. `pages` counts from 0; None is all."""
+    """Pages of a PDF, each of which becomes an image. `pages` counts from 1, as people do; None is all."""
 
     type: Literal["document"] = "document"
     document: MediaSource
-    pages: tuple[int, ...] | None = None
+    pages: tuple[Annotated[int, Field(ge=1)], ...] | None = None
     password: str | None = None
     min_pixels: int | None = Field(default=None, gt=0)
     max_pixels: int | None = Field(default=None, gt=0)

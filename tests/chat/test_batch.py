@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from viewfinder.chat.answer_cache import SettingsError, differences
+from viewfinder.chat.answer_cache import differences
 from viewfinder.chat.batch import run_many
-from viewfinder.errors import MediaError
+from viewfinder.errors import MediaError, SettingsError
 from viewfinder.media.find import find_images
 
 RED = {"job": "locate", "query": "red", "sampling": {"temperature": 0.0}}

@@ -13,9 +13,9 @@ from PIL import Image
 from bench.video_files import event_spans
 from tests.doubles import ScriptedChat, small_processor
 from viewfinder.chat import Viewfinder
-from viewfinder.chat.answer_cache import SettingsError
 from viewfinder.chat.windows import Window, cut, merged, window_seconds
 from viewfinder.engine.checkpoints import find_checkpoint
+from viewfinder.errors import SettingsError
 from viewfinder.media.encode import write_clip
 from viewfinder.media.frames import VideoInfo
 from viewfinder.messages import Message

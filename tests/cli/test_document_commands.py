@@ -21,7 +21,7 @@ def test_parse_prints_one_document_and_names_what_differs(run_here, checkpoint: 
     done = run_here("parse", paper, "--pages", "1,3", "--json", *few)
     assert done.code == 0, done.err
     pages = json.loads(done.out)["pages"]
-    assert [page["number"] for page in pages] == [0, 2]
+    assert [page["page"] for page in pages] == [1, 3]
     assert "differ from the text layer" in done.err  # a random model does not read "Sheet 0"
     assert "page 1: the answer was cut (length), so something may be missing" in done.err
 

@@ -20,7 +20,7 @@ def test_check_says_what_will_be_trained(run_here, tmp_path: Path) -> None:
     path, page = rows_file(tmp_path, TILE, "Two cats."), tmp_path / "page.html"
     done = run_here("data", "check", path, "--out", page)
     assert done.code == 0, done.err
-    for words in ("2 of 2 rows", "1 places, read as pixels of the original", "carry loss", "100x80"):
+    for words in ("2 of 2 rows", "1 place, read as pixels of the original", "carry loss", "100x80"):
         assert words in done.out
     assert page.read_text().count("<section>") == 2
     assert json.loads(run_here("data", "check", path, "--json").out)["trained"] > 0

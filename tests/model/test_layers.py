@@ -92,7 +92,10 @@ def test_attention_stays_in_float32_under_autocast_on_a_cpu(options: dict[str, b
     wanted = torch.nn.functional.scaled_dot_product_attention(q, k, v, enable_gqa=True, **options)
     with torch.autocast("cpu", torch.bfloat16):
         found = layers.attention(q, k, v, **options)
-        assert torch.nn.functional.scaled_dot_product_attention(q, k, v, enable_gqa=True, **options).dtype == torch.bfloat16
+        assert (
+            torch.nn.functional.scaled_dot_product_attention(q, k, v, enable_gqa=True, **options).dtype
+            == torch.bfloat16
+        )
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, wanted)
     torch.testing.assert_close(layers.attention(q, k, v, **options), wanted)

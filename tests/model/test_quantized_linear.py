@@ -41,7 +41,13 @@ def test_the_product_equals_that_of_the_value(bits: int, group: int, compiled: b
     rows, count = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 14))
     generator = torch.Generator().manual_seed(data.draw(st.integers(0, 2**31)))
     packed, value = random_packed(
-        generator, rows, groups, group, bits, zeros=bits == 4 and data.draw(st.booleans()), order=data.draw(st.booleans())
+        generator,
+        rows,
+        groups,
+        group,
+        bits,
+        zeros=bits == 4 and data.draw(st.booleans()),
+        order=data.draw(st.booleans()),
     )
     dtype = data.draw(st.sampled_from([torch.float32, torch.bfloat16]))
     x = torch.randn(count, value.shape[1], generator=generator).to(dtype)

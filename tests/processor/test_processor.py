@@ -139,7 +139,7 @@ def pdf(pages: int) -> bytes:
 
 
 def test_each_page_of_a_document_is_a_picture():
-    prepared = SMALL.prepare(ask({"document": pdf(3), "pages": (0, 2), "max_pixels": 20000}, {"text": "box"}))
+    prepared = SMALL.prepare(ask({"document": pdf(3), "pages": (1, 3), "max_pixels": 20000}, {"text": "box"}))
     assert [info.kind for info in prepared.media] == ["image", "image"]
     widths = [info.original_size[0] / info.original_size[1] for info in prepared.media]
     assert widths == pytest.approx([100 / 80, 200 / 80], rel=0.02)

@@ -1,6 +1,7 @@
 """Training from what lies on disk: shards, corrected answers, conversation files, and rows that are wrong."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,10 @@ def test_a_mixture_of_sets_with_validation_by_task_and_sample_pictures(tmp_path:
     board = EventAccumulator(str(tmp_path / "run/tensorboard")).Reload()
     assert "validation/loss" in board.Tags()["scalars"]
     assert "sample/1" in board.Tags()["images"]  # sample 0 has words only or a clip
-    assert "validation/image" in (tmp_path / "run/report.html").read_text()
+    report = (tmp_path / "run/report.html").read_text()
+    assert "validation/image" in report
+    assert "<h2>Held-out samples</h2>" in report
+    assert re.search(r'<img src="data:image/jpeg;base64,[^"]+" alt=""><table>.*truth.*step 3', report)
 
 
 def test_corrected_answers_of_the_playground_are_a_set(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ import uvicorn
 from PIL import Image, ImageDraw
 
 from tests.engine.test_async_engine import engine_of
+from tests.screens import find_browser
 from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.media.sandbox import SandboxLimits
 from viewfinder.serve.app import Server, create_app
@@ -87,3 +89,52 @@ def picture_uri() -> str:
 @pytest.fixture(scope="session")
 def serve() -> Callable[..., contextlib.AbstractContextManager[Running]]:
     return serving
+
+
+LONG = 240_000  # milliseconds; a loaded machine is slow, not wrong
+
+
+@pytest.fixture(scope="module")
+def playground_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    samples = str(tmp_path_factory.mktemp("playground") / "samples")
+    from tests.serve.scripted import ScriptedEngine, about_the_receipt
+
+    settings = ServeSettings(
+        model_name="scripted", sandbox=SANDBOX, drain_seconds=1, samples=samples, prices=(0.2, 0.6)
+    )
+    with serving(settings, engine=ScriptedEngine(about_the_receipt)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as tool:
+        running = tool.chromium.launch(executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def opened(browser: Any, playground_server: Running) -> Iterator[Callable[..., Any]]:
+    """Opens the page of a server in a fresh browser profile."""
+    contexts: list[Any] = []
+    wrong: list[str] = []
+
+    def open_page(url: str = playground_server.url, quiet: bool = True, **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        context.set_default_timeout(LONG)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if quiet and said.type == "error" else None)
+        own = (url, "blob:", "data:")
+        page.on("request", lambda asked: None if asked.url.startswith(own) else wrong.append(asked.url))
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not wrong

@@ -36,10 +36,10 @@ def heavy_bodies() -> list[tuple[str, dict[str, Any]]]:
     many, one = uri(blank_pdf(120), "application/pdf"), uri(blank_pdf(1), "application/pdf")
     return [
         ("/v1/parse", {"document": many, "max_tokens": 1}),
-        ("/v1/parse", {"document": one, "pages": [0] * 300, "max_tokens": 1}),
+        ("/v1/parse", {"document": one, "pages": [1] * 300, "max_tokens": 1}),
         ("/v1/extract", {"document": many, "schema": ["a"], "max_tokens": 1}),
         ("/preview", {"source": many}),
-        ("/preview", {"source": one, "pages": [0] * 40}),
+        ("/preview", {"source": one, "pages": [1] * 40}),
         (CHAT, medium("document", many)),
     ]
 

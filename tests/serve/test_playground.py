@@ -5,93 +5,24 @@ VIEWFINDER_SHOTS=FOLDER the pictures of each step are kept there for people to l
 """
 
 import json
-import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pypdfium2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests.media.films import write_film
-from tests.screens import find_browser
 from tests.serve.conftest import SANDBOX, Running, serving
+from tests.serve.playground import receipt, send, shot
 from tests.serve.scripted import ANSWER, TOTAL, ScriptedEngine, about_the_receipt
 from viewfinder.data.shards import ShardReader
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.boxes import parse_boxes
 from viewfinder.serve.settings import ServeSettings
-
-LONG = 240_000  # milliseconds; a loaded machine is slow, not wrong
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    samples = str(tmp_path_factory.mktemp("playground") / "samples")
-    settings = ServeSettings(
-        model_name="scripted", sandbox=SANDBOX, drain_seconds=1, samples=samples, prices=(0.2, 0.6)
-    )
-    with serving(settings, engine=ScriptedEngine(about_the_receipt)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_playwright() as tool:
-        running = tool.chromium.launch(executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"])
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def opened(browser: Any, server: Running) -> Iterator[Callable[..., Page]]:
-    """Opens the page of a server in a fresh browser profile."""
-    contexts: list[Any] = []
-    wrong: list[str] = []
-
-    def open_page(url: str = server.url, quiet: bool = True, **options: Any) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
-        context.set_default_timeout(LONG)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if quiet and said.type == "error" else None)
-        own = (url, "blob:", "data:")
-        page.on("request", lambda asked: None if asked.url.startswith(own) else wrong.append(asked.url))
-        page.goto(url)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not wrong
-
-
-def shot(page: Page, name: str) -> None:
-    if folder := os.environ.get("VIEWFINDER_SHOTS"):
-        page.screenshot(path=str(Path(folder) / f"{name}.png"))
-
-
-def send(page: Page, task: str, words: str = "") -> Any:
-    """Do a job; its card."""
-    page.get_by_role("radio", name=task, exact=True).check(force=True)
-    if words:
-        page.get_by_role("textbox", name=re.compile(".")).last.fill(words)
-    before = page.locator(".card").count()
-    page.locator("#send").click()
-    page.wait_for_function(
-        "before => document.querySelectorAll('.card').length > before && !document.querySelector('.card[aria-busy]')",
-        arg=before,
-    )
-    return page.locator(".card").nth(before)
-
-
-def receipt(page: Page) -> None:
-    page.get_by_role("button", name="Try a receipt").click()
-    page.locator(".frame img").wait_for()
 
 
 def corner_of(mark: Any, corner: int) -> tuple[float, float]:
@@ -107,7 +38,7 @@ def last_sample(server: Running) -> Any:
     return list(ShardReader(Path(server.server.settings.samples or "")))[-1]
 
 
-def test_a_person_finds_the_total_and_corrects_its_box(opened: Callable[..., Page], server: Running) -> None:
+def test_a_person_finds_the_total_and_corrects_its_box(opened: Callable[..., Page], playground_server: Running) -> None:
     page = opened()
     receipt(page)
     card = send(page, "Locate", "the total")
@@ -130,14 +61,14 @@ def test_a_person_finds_the_total_and_corrects_its_box(opened: Callable[..., Pag
     page.mouse.up()
     shot(page, "2-corrected")
     page.get_by_role("textbox", name="Name of box 1").fill("the total, in words and figures")
-    before = num_samples(server)
+    before = num_samples(playground_server)
     page.get_by_role("button", name="Save for training").dblclick()
     saved = page.get_by_text("viewfinder train sft --data samples")
     saved.wait_for()
     shot(page, "3-saved")
 
-    assert num_samples(server) == before + 1, "an impatient person saves once"
-    sample = last_sample(server)
+    assert num_samples(playground_server) == before + 1, "an impatient person saves once"
+    sample = last_sample(playground_server)
     (box,) = parse_boxes(sample.answer, Transform.identity((420, 600)))
     assert box.xyxy == pytest.approx(TOTAL, abs=1.5)
     assert box.label == "the total, in words and figures"
@@ -145,7 +76,9 @@ def test_a_person_finds_the_total_and_corrects_its_box(opened: Callable[..., Pag
     assert '"was"' in sample.lineage[1], "what the model had said is kept"
 
 
-def test_boxes_are_corrected_by_keyboard_alone_and_drawn_anew(opened: Callable[..., Page], server: Running) -> None:
+def test_boxes_are_corrected_by_keyboard_alone_and_drawn_anew(
+    opened: Callable[..., Page], playground_server: Running
+) -> None:
     page = opened()
     receipt(page)
     send(page, "Locate", "the total").get_by_role("button", name="Correct").click()
@@ -164,11 +97,13 @@ def test_boxes_are_corrected_by_keyboard_alone_and_drawn_anew(opened: Callable[.
     page.mouse.up()
     page.get_by_role("button", name="Save for training").click()
     page.locator(".saved").wait_for()
-    (box,) = parse_boxes(last_sample(server).answer, Transform.identity((420, 600)))
+    (box,) = parse_boxes(last_sample(playground_server).answer, Transform.identity((420, 600)))
     assert (box.xyxy, box.label) == (pytest.approx(TOTAL, abs=1.5), "the total")
 
 
-def test_a_conversation_streams_goes_on_and_tells_its_price(opened: Callable[..., Page], server: Running) -> None:
+def test_a_conversation_streams_goes_on_and_tells_its_price(
+    opened: Callable[..., Page], playground_server: Running
+) -> None:
     page = opened()
     receipt(page)
     page.get_by_text("about 315 picture tokens · about $0.000063").wait_for()
@@ -186,7 +121,7 @@ def test_a_conversation_streams_goes_on_and_tells_its_price(opened: Callable[...
     card.get_by_role("textbox", name="The right words").fill("EUR 21.20")
     card.get_by_role("button", name="Save for training").click()
     card.locator(".saved").wait_for()
-    sample = last_sample(server)
+    sample = last_sample(playground_server)
     assert (sample.question, sample.answer) == ("What is the total?", "EUR 21.20")
 
 
@@ -204,7 +139,9 @@ def test_a_parsed_page_and_its_picture_point_at_each_other(opened: Callable[...,
     assert card.locator(".element.lit").inner_text() == "CORNER GROCER"
 
 
-def test_spans_on_the_timeline_seek_the_clip(opened: Callable[..., Page], tmp_path: Path, server: Running) -> None:
+def test_spans_on_the_timeline_seek_the_clip(
+    opened: Callable[..., Page], tmp_path: Path, playground_server: Running
+) -> None:
     film = write_film(tmp_path / "clip.mp4", [i / 10 for i in range(30)], size=(160, 90))
     page = opened()
     page.locator("#file").set_input_files(film)
@@ -219,7 +156,7 @@ def test_spans_on_the_timeline_seek_the_clip(opened: Callable[..., Page], tmp_pa
     card.get_by_role("button", name="Remove moment 2").click()
     card.get_by_role("button", name="Save for training").click()
     card.locator(".saved").wait_for()
-    assert last_sample(server).answer == "The given query happens in 0.5 - 1.0 seconds."
+    assert last_sample(playground_server).answer == "The given query happens in 0.5 - 1.0 seconds."
 
 
 def test_pages_of_a_pdf_are_turned_and_several_media_stand_in_a_row(

@@ -10,14 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from viewfinder.errors import ViewfinderError
+from viewfinder.errors import SettingsError
 from viewfinder.messages import ChatModel, Sampling
 from viewfinder.outputs.json_lines import append_values, read_kept
 from viewfinder.processor.processor import Processor
-
-
-class SettingsError(ViewfinderError):
-    """A file of answers that was begun with other settings."""
 
 
 class AnswerCache:

@@ -8,9 +8,12 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar, Unpack, overload
 
+from viewfinder.chat.in_threads import in_thread
+from viewfinder.chat.job_options import Budgets, ChartOptions, ExtractOptions, ParseJobOptions, SpanOptions
+from viewfinder.errors import check_names
+from viewfinder.media.frames import VIDEO_SUFFIXES
 from viewfinder.media.image import Picture, load_image
 from viewfinder.messages import (
     ChatModel,
@@ -45,24 +48,12 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _Shape = TypeVar("_Shape", bound="BaseModel")
 _Place = TypeVar("_Place", Box, Point)
-_VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif")
 
 
 _Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO"
 Media: TypeAlias = "_Source | Image | Picture | ImagePart | VideoPart | DocumentPart"
 """What a picture, clip or document may be given as: path, URL, `data:` URI, bytes, an open file, a PIL image, a
 part."""
-
-
-class SpanOptions(TypedDict, total=False):
-    """Of `moments` and `describe`: frames a second, sampling, a file that finished windows are kept in, and what is
-    called with windows done and all."""
-
-    fps: float | None
-    options: dict[str, Any] | None
-    sampling: Sampling | None
-    resume: Path | None
-    progress: Callable[[int, int], None] | None
 
 
 class Viewfinder:
@@ -186,6 +177,7 @@ class Viewfinder:
         """
         from viewfinder.chat.moments import find_spans, moments_question
 
+        check_names(options, SpanOptions.__annotations__, "option of moments")
         return find_spans(self.model, self.processor, video, moments_question(query), **options)
 
     def describe(self, video: "Media | Clip", **options: Unpack[SpanOptions]) -> "Found[Span]":
@@ -194,44 +186,62 @@ class Viewfinder:
 
         return find_spans(self.model, self.processor, video, describe_question(), **options)
 
-    def parse(self, source: Media, *, check: bool = True, correct: bool = False, **options: Any) -> "Document":
+    def parse(
+        self, source: Media, *, check: bool = True, correct: bool = False, **options: Unpack[ParseJobOptions]
+    ) -> "Document":
         """A picture or PDF as a typed `Document`, page by page.
 
         Args:
             check: compare with the text layer of a digital PDF, and with whether anything is drawn.
             correct: put the words of the text layer in the place of others.
-            options: `pages`, `resume`, `progress`, `workers`, `max_pixels`, `sampling`, `limits`, as in
-                `viewfinder.chat.documents.parse`.
+            options: as in `viewfinder.chat.documents.parse`.
         """
         from viewfinder.chat.documents import parse_document
         from viewfinder.chat.documents.parse import ParseOptions
 
-        how = {key: options.pop(key) for key in ("max_pixels", "sampling") if key in options}
-        reading = ParseOptions(check=check, correct=correct, **how)
+        check_names(options, ParseJobOptions.__annotations__, "option of parse")
+        most, sampling = options.pop("max_pixels", None), options.pop("sampling", None)
+        reading = ParseOptions(most, check, correct, sampling)
         return parse_document(self.model, self.processor, source, reading, **options)
 
     @overload
-    def extract(self, source: Media, shape: type[_Shape], **options: Any) -> _Shape: ...
+    def extract(self, source: Media, shape: type[_Shape], **options: Unpack[ExtractOptions]) -> _Shape: ...
     @overload
-    def extract(self, source: Media, shape: dict[str, Any] | Sequence[str], **options: Any) -> Any: ...
-    def extract(self, source: Media, shape: Any, **options: Any) -> Any:
+    def extract(
+        self, source: Media, shape: dict[str, Any] | Sequence[str], **options: Unpack[ExtractOptions]
+    ) -> Any: ...
+    def extract(self, source: Media, shape: Any, **options: Unpack[ExtractOptions]) -> Any:
         """Values of a picture or PDF: an instance of a pydantic model, or JSON by a schema or a list of names.
 
-        Options as in `viewfinder.chat.documents.extract`: `pages`, `places`, `max_pixels`, `sampling`.
+        Options as in `viewfinder.chat.documents.extract`.
         """
         return self.extraction(source, shape, **options).value
 
-    def extraction(self, source: Any, shape: Any, **options: Any) -> "Extraction[Any]":
+    @overload
+    def extraction(
+        self, source: Any, shape: type[_Shape], **options: Unpack[ExtractOptions]
+    ) -> "Extraction[_Shape]": ...
+    @overload
+    def extraction(self, source: Any, shape: Any, **options: Unpack[ExtractOptions]) -> "Extraction[Any]": ...
+    def extraction(self, source: Any, shape: Any, **options: Unpack[ExtractOptions]) -> "Extraction[Any]":
         """As `extract`, with the page and box each value was read from."""
         from viewfinder.chat.documents import extract
 
+        check_names(options, ExtractOptions.__annotations__, "option of extract")
         return extract(self.model, self.processor, source, shape, **options)
 
-    def chart(self, image: Media, **options: Any) -> "ChartReading":
+    def chart(self, image: Media, **options: Unpack[ChartOptions]) -> "ChartReading":
         """The values of a chart as a table; `to_pandas()` gives a DataFrame."""
         from viewfinder.chat.documents import read_chart
 
+        check_names(options, ChartOptions.__annotations__, "option of chart")
         return read_chart(self.model, self.processor, image, **options)
+
+    aask, achat = in_thread(ask), in_thread(chat)
+    alocate, apoint, acount = in_thread(locate), in_thread(point), in_thread(count)
+    aread, aspot, aparse, achart = in_thread(read), in_thread(spot), in_thread(parse), in_thread(chart)
+    aextract, aextraction = in_thread(extract), in_thread(extraction)
+    amoments, adescribe = in_thread(moments), in_thread(describe)
 
     def _look(self, part: ImagePart, prompt: str, grammar: str | None, sampling: Sampling | None) -> Reply:
         return self.model.chat([user(part, prompt)], grammar=grammar, sampling=sampling)
@@ -245,7 +255,12 @@ class Viewfinder:
 
 
 def load(
-    name: str = "tiny", *, dtype: Any = None, device: Any = None, mmproj: str | Path | None = None, **settings: Any
+    name: str = "tiny",
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    mmproj: str | Path | None = None,
+    **settings: Unpack[Budgets],
 ) -> Viewfinder:
     """A ready `Viewfinder`.
 
@@ -259,9 +274,11 @@ def load(
 
     Raises:
         CheckpointError: the model cannot be found or loaded.
+        SettingsError: a budget that is not known, or no dtype.
     """
     from viewfinder.engine.engine import Engine
 
+    check_names(settings, Budgets.__annotations__, "budget")
     name = str(name) if mmproj is None else f"{name},{mmproj}"
     engine = Engine.from_pretrained(name, dtype=_dtype(dtype), device=device, **settings)
     return Viewfinder(engine, engine.processor)
@@ -270,7 +287,10 @@ def load(
 def _dtype(value: Any) -> Any:
     import torch
 
-    return getattr(torch, value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    check_names([value], ("float32", "bfloat16", "float16"), "dtype of a model")
+    return getattr(torch, value)
 
 
 def to_parts(
@@ -286,7 +306,7 @@ def to_parts(
             parts.append(item)
         elif name.endswith(".pdf"):
             parts.append(DocumentPart(document=item, **(image_options or {})))
-        elif name.endswith(_VIDEO_SUFFIXES):
+        elif name.endswith(VIDEO_SUFFIXES):
             parts.append(VideoPart(video=item, **(video_options or {})))
         else:
             parts.append(ImagePart(image=item, **(image_options or {})))

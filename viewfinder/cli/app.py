@@ -58,6 +58,7 @@ COMMANDS = {
     ),
     "eval": Lazy("eval_commands:app", "Scores that can be reproduced: run, list, rerun, compare."),
     "study": Lazy("study_command:study", "Questions that the report leaves open, answered by one command each."),
+    "schema": Lazy("schema_command:schema", "The JSON schema of a result: box, point, count, span, document, ..."),
     "doctor": Lazy(
         "doctor_command:doctor", "What is installed, which device and kernels serve, and what is missing for what."
     ),

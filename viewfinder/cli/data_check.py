@@ -124,7 +124,9 @@ def _lines(report: dict[str, Any], coordinates: str) -> list[str]:
     answers = ", ".join(f"{count} {kind}" for kind, count in report["answers"].items())
     lines.append(f"answers: {answers or 'none'}")
     if report["places"]:
-        lines.append(f"{report['places']} places, read as pixels of the {coordinates} picture")
+        lines.append(
+            f"{report['places']} place{'s' * (report['places'] != 1)}, read as pixels of the {coordinates} picture"
+        )
         if report["farthest"] < 0.05:
             lines.append("  all lie in the top left corner: fractions from 0 to 1 have to be turned into pixels first")
     share = report["trained"] / max(1, report["tokens"])

@@ -96,7 +96,9 @@ def search(query: Query, library: Where = None, limit: Limit = 10, as_json: opti
     with _open(library) as shelf:
         hits = shelf.search(query, limit)
     if as_json:
-        rows = [{"file": hit.file, "page": hit.page.number, "score": hit.score, "text": hit.page.text} for hit in hits]
+        rows = [
+            {"file": hit.file, "page": hit.page.number + 1, "score": hit.score, "text": hit.page.text} for hit in hits
+        ]
         return print_json({"pages": rows})
     for hit in hits:
         typer.echo(f"{hit.file}, page {hit.page.number + 1}: {_shortened(hit.page.text)}")

@@ -152,9 +152,6 @@ class Tools:
         source = str(inside(self.root, path))
         found = self.viewfinder.extraction(source, fields or json_schema, pages=_from_zero(pages))
         told = found.to_dict()
-        for field in told["fields"]:
-            if field.get("page") is not None:
-                field["page"] += 1
         numbers = [field.page for field in found.fields if field.page is not None]
         if not numbers:
             return {**told, **_told(found.reply)}, None

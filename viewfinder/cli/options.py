@@ -41,7 +41,9 @@ TotalPixels = Annotated[
     int | None, typer.Option("--total-pixels", min=1568, help="Most pixels of all frames of a clip together.")
 ]
 MaxTokens = Annotated[int | None, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")]
-Dtype = Annotated[str | None, typer.Option("--dtype", help="float32, bfloat16, int8 or int4; the checkpoint's own by default.")]
+Dtype = Annotated[
+    str | None, typer.Option("--dtype", help="float32, bfloat16, int8 or int4; the checkpoint's own by default.")
+]
 Out = Annotated[
     Path | None,
     typer.Option(

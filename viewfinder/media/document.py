@@ -68,7 +68,9 @@ def chosen_pages(count: int, wanted: Sequence[int] | None, name: str, limits: Li
     numbers = list(range(count) if wanted is None else wanted)
     for number in numbers:
         if not 0 <= number < count:
-            raise MediaError(f"{name} has pages 0 to {count - 1}, and page {number} was asked for; name others")
+            raise MediaError(
+                f"{name} has pages 1 to {count}, and page {number + 1} was asked for; name others (from 0 in Python)"
+            )
     if len(numbers) > limits.max_pages:
         raise LimitError(
             f"{len(numbers):,} pages of {name} are asked for, over the {limits.max_pages:,} allowed at once; name "
@@ -202,7 +204,7 @@ class Document:
         return largest, (f"page drawn at {largest * 72:.0f} dpi to stay within {cap:,} pixels",)
 
     def _name_page(self, index: int) -> str:
-        return f"page {index} (counting from 0) of {self.name}"
+        return f"page {index + 1} of {self.name}"
 
 
 def _has_more_than_links(page: pypdfium2.PdfPage) -> bool:

@@ -9,6 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif")
+"""What is taken for a clip by its name."""
 Emit = Callable[[int, np.ndarray], None]
 """Called with the position in the list of wanted frames, and its pixels, uint8 (height, width, 3); any thread."""
 

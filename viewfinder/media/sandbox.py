@@ -161,6 +161,11 @@ class Sandbox:
             notes=tuple(header["notes"]),
         )
 
+    def measure_clip(self, data: bytes, limits: Limits = DEFAULT_LIMITS, **settings: Any) -> dict[str, Any]:
+        """The fields of `VideoInfo`, and of the frames that `clip` would give their `times` (seconds) and size
+        (`seen`); nothing is decoded."""
+        return self._run("clip", data, {**settings, "measure": True}, limits)[0]
+
     def probe(self, data: bytes, limits: Limits = DEFAULT_LIMITS) -> VideoInfo:
         """As `probe_video`."""
         header, _ = self._run("probe", data, {}, limits)

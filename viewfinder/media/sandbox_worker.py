@@ -198,7 +198,11 @@ def _asked(count: int, options: dict[str, Any], limits: Limits) -> list[int]:
 
 
 def _clip(data: bytes, options: dict[str, Any], limits: Limits) -> Answer:
-    clip = read_clip(plan_video(data, VideoSettings(**options), limits))
+    measure = options.pop("measure", False)
+    plan = plan_video(data, VideoSettings(**options), limits)
+    if measure:
+        return {**dataclasses.asdict(plan.source.info), "times": plan.times, "seen": plan.transform.resized_size}, []
+    clip = read_clip(plan)
     header = {
         "shape": clip.frames.shape,
         "transform": clip.transform.to_dict(),

@@ -22,7 +22,9 @@ import torch
 from jaxtyping import Float, Integer, UInt8
 from torch import Tensor, nn
 
-_SOURCES = tuple(Path(__file__).with_name(name) for name in ("narrow_matvec.c", "quantized_rows.c", "flash_attention.c"))
+_SOURCES = tuple(
+    Path(__file__).with_name(name) for name in ("narrow_matvec.c", "quantized_rows.c", "flash_attention.c")
+)
 _REORDER = ("-fassociative-math", "-ffinite-math-only", "-fno-signed-zeros", "-fno-trapping-math")
 """What sums and extremes in vectors need. `-ffast-math` would, on loading, turn off tiny numbers for the whole process."""
 _FLAGS = ("-O3", "-march=native", *_REORDER, "-fopenmp", "-shared", "-fPIC")
@@ -70,7 +72,11 @@ class PackedMatrix(ctypes.Structure):
     ]
 
     def __init__(
-        self, numbers: UInt8[Tensor, "O B"], scales: Integer[Tensor, "O G"], zeros: UInt8[Tensor, "O G"] | None, bits: int
+        self,
+        numbers: UInt8[Tensor, "O B"],
+        scales: Integer[Tensor, "O G"],
+        zeros: UInt8[Tensor, "O G"] | None,
+        bits: int,
     ) -> None:
         columns = numbers.shape[1] * 8 // bits
         pointers = (None if t is None else t.data_ptr() for t in (numbers, scales, zeros))
@@ -107,9 +113,7 @@ def quantized_round(matrix: PackedMatrix, weight: Float[Tensor, "O I"]) -> bool:
     fits = weight.dtype in (torch.bfloat16, torch.float32) and weight.is_contiguous() and _on_cpu(weight)
     library = _library() if fits else None
     if library is not None:
-        library.quantized_round(
-            ctypes.byref(matrix), weight.data_ptr(), weight.shape[1], weight.dtype == torch.float32
-        )
+        library.quantized_round(ctypes.byref(matrix), weight.data_ptr(), weight.shape[1], weight.dtype == torch.float32)
     return library is not None
 
 
@@ -137,7 +141,10 @@ def flash_attention(
     processor with bfloat16 products and heads of 64, 80 or 128 numbers.
     """
     batch, heads, queries, dim = q.shape
-    keys, fits = k.shape[2], {x.dtype for x in (q, k, v)} == {torch.bfloat16} and dim in (64, 80, 128) and _on_cpu(q, k, v)
+    keys, fits = (
+        k.shape[2],
+        {x.dtype for x in (q, k, v)} == {torch.bfloat16} and dim in (64, 80, 128) and _on_cpu(q, k, v),
+    )
     if not fits or torch.is_grad_enabled() or not 0 < queries <= keys or not all(x.stride(3) == 1 for x in (q, k, v)):
         return None
     library = _library()
@@ -202,7 +209,9 @@ def _built(compiler: str) -> Path:
     flags = (
         next((line for line in cpu.read_text().splitlines() if line.startswith("flags")), "") if cpu.exists() else ""
     )
-    key = hashlib.sha256("\n".join([*(path.read_text() for path in _SOURCES), compiler, *_FLAGS, flags]).encode()).hexdigest()[:16]
+    key = hashlib.sha256(
+        "\n".join([*(path.read_text() for path in _SOURCES), compiler, *_FLAGS, flags]).encode()
+    ).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "viewfinder"
     if not _is_private(folder):
         folder = Path(tempfile.mkdtemp(prefix="viewfinder-"))  # somebody else could write what we load: build each time

@@ -97,7 +97,9 @@ class PackedWeight:
         return cls((rows, columns), bits, numbers.contiguous(), half.view(torch.int16).contiguous(), zeros, order)
 
     @classmethod
-    def of(cls, weight: Float[Tensor, "O I"], bits: int, after: Callable[[Tensor], None] | None = None) -> "PackedWeight":
+    def of(
+        cls, weight: Float[Tensor, "O I"], bits: int, after: Callable[[Tensor], None] | None = None
+    ) -> "PackedWeight":
         """Round to nearest: one scale a row for eight bits, one for each 32 numbers of a row for four.
 
         Of the sixteen numbers of four bits, the lowest is the largest weight of the group, with its sign. `after` is

@@ -16,10 +16,11 @@ from viewfinder.outputs.loose_json import JsonValue
 from viewfinder.outputs.place import Place
 from viewfinder.outputs.place_labels import label_key, read_label
 from viewfinder.outputs.places import find_places
+from viewfinder.outputs.written import BoxJson, ShortRepr
 
 
-@dataclass(frozen=True)
-class Box:
+@dataclass(frozen=True, repr=False)
+class Box(ShortRepr):
     """A rectangle in the original picture.
 
     Attributes:
@@ -66,9 +67,9 @@ class Box:
         shared = max(0.0, width) * max(0.0, height)
         return shared / (self.area + other.area - shared) if shared else 0.0
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> BoxJson:
         """JSON-ready, corners in original pixels; absent values are left out."""
-        result: dict[str, Any] = {"box": list(self.xyxy), "label": self.label}
+        result: BoxJson = {"box": list(self.xyxy), "label": self.label}
         if self.text is not None:
             result["text"] = self.text
         if self.confidence is not None:
@@ -77,7 +78,9 @@ class Box:
             result["clamped"] = True
         if self.verified is not None:
             result["verified"] = self.verified
-        return {**result, **({"extra": self.extra} if self.extra else {})}
+        if self.extra:
+            result["extra"] = self.extra
+        return result
 
 
 def parse_boxes(text: str, transform: Transform) -> list[Box]:

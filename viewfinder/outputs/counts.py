@@ -14,6 +14,7 @@ from viewfinder.messages import Reply
 from viewfinder.outputs.boxes import Box, format_boxes
 from viewfinder.outputs.places import find_places
 from viewfinder.outputs.points import Point, format_points
+from viewfinder.outputs.written import CountJson, ShortRepr, to_frame
 
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _ONES = (
@@ -37,8 +38,8 @@ _ANY_NUMBER = re.compile(_NUMBER, re.IGNORECASE)
 _FENCE = re.compile(r"```\w*\n?.*?(?:```|\Z)", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Count:
+@dataclass(frozen=True, repr=False)
+class Count(ShortRepr):
     """How many.
 
     Attributes:
@@ -62,11 +63,22 @@ class Count:
         """False when a list and a number were given and differ."""
         return self.stated is None or self.listed is None or self.stated == self.listed
 
-    def to_dict(self) -> dict[str, Any]:
-        result: dict[str, Any] = {"count": self.value, "stated": self.stated, "listed": self.listed}
+    def to_dict(self) -> CountJson:
+        points = [point.to_dict() for point in self.points]
+        told: CountJson = {
+            "count": self.value,
+            "stated": self.stated,
+            "listed": self.listed,
+            "consistent": self.consistent,
+            "points": points,
+        }
         if self.confidence is not None:
-            result["confidence"] = self.confidence
-        return {**result, "consistent": self.consistent, "points": [point.to_dict() for point in self.points]}
+            told["confidence"] = self.confidence
+        return told
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with a row for each place; pandas must be installed."""
+        return to_frame(self.points)
 
 
 def parse_count(text: str) -> Count | None:

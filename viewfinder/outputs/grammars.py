@@ -13,6 +13,7 @@ import json
 from collections.abc import Sequence
 from typing import Literal
 
+from viewfinder.errors import SettingsError
 from viewfinder.outputs.canonical import CLOSING, OPENING
 from viewfinder.outputs.spans import NONE_SENTENCE
 from viewfinder.outputs.times import TimeStyle
@@ -122,7 +123,8 @@ def _time_regex(duration: float, style: TimeStyle, fps: float | None) -> str:
 
 
 def _list_of(item: str, max_items: int) -> str:
-    assert max_items >= 1
+    if max_items < 1:
+        raise SettingsError(f"max_items is {max_items}, and a list of places holds at least 1; name a number from 1")
     more = f'(",\\n\\t" {item}){{0,{max_items - 1}}} ' if max_items > 1 else ""
     return f'{quote(OPENING)} ("]" | "\\n\\t" {item} {more}"\\n]") {quote(CLOSING)}'
 

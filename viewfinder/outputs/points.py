@@ -13,10 +13,11 @@ from typing import Any, Literal
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.canonical import format_list
 from viewfinder.outputs.places import find_places
+from viewfinder.outputs.written import PointJson, ShortRepr
 
 
-@dataclass(frozen=True)
-class Point:
+@dataclass(frozen=True, repr=False)
+class Point(ShortRepr):
     """A place in the original picture.
 
     Attributes:
@@ -42,14 +43,16 @@ class Point:
     def xy(self) -> tuple[float, float]:
         return self.x, self.y
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> PointJson:
         """JSON-ready, in original pixels; absent values are left out."""
-        result: dict[str, Any] = {"point": list(self.xy), "label": self.label}
+        result: PointJson = {"point": list(self.xy), "label": self.label}
         if self.confidence is not None:
             result["confidence"] = self.confidence
         if self.clamped:
             result["clamped"] = True
-        return {**result, **({"extra": self.extra} if self.extra else {})}
+        if self.extra:
+            result["extra"] = self.extra
+        return result
 
 
 def parse_points(text: str, transform: Transform) -> list[Point]:

@@ -18,6 +18,7 @@ from viewfinder.errors import MediaError
 from viewfinder.media.image import Picture
 from viewfinder.media.transform import Transform
 from viewfinder.messages import ImagePart, MediaInfo, Reply
+from viewfinder.outputs.written import to_frame
 
 _TAG = re.compile(r"<[^<>]*>|```\w*")
 T = TypeVar("T")
@@ -73,9 +74,7 @@ class Found(list[T], Generic[T]):
 
     def to_pandas(self) -> Any:
         """A DataFrame with a row for each; pandas must be installed."""
-        import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
-
-        return pd.DataFrame([item.to_dict() for item in self])  # type: ignore[attr-defined]
+        return to_frame(self)
 
     def _size(self) -> tuple[int, int]:
         if not self.media:

@@ -9,12 +9,12 @@ frames were shown is the caller's knowledge.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from viewfinder.outputs.canonical import format_list
 from viewfinder.outputs.loose_json import JsonObject, JsonValue, find_objects, outermost
 from viewfinder.outputs.place_labels import line_start, read_label
 from viewfinder.outputs.times import CLOCK, TimeStyle, format_time, parse_time
+from viewfinder.outputs.written import ShortRepr, SpanJson
 
 _STARTS = ("start_time", "start", "begin", "from")
 _ENDS = ("end_time", "end", "stop", "to")
@@ -44,8 +44,8 @@ _LONGEST = 2000
 NONE_SENTENCE = "The given query does not occur in the video."
 
 
-@dataclass(frozen=True)
-class Span:
+@dataclass(frozen=True, repr=False)
+class Span(ShortRepr):
     """A stretch of the original clip.
 
     Attributes:
@@ -68,9 +68,9 @@ class Span:
         """Its length."""
         return self.end - self.start
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> SpanJson:
         """JSON-ready; absent values are left out."""
-        result: dict[str, Any] = {"start": self.start, "end": self.end, "label": self.label}
+        result: SpanJson = {"start": self.start, "end": self.end, "label": self.label}
         if self.confidence is not None:
             result["confidence"] = self.confidence
         if self.evidence:

@@ -62,7 +62,8 @@ def _pages(part: DocumentPart, limits: Limits) -> Iterator[ImagePart]:
     from viewfinder.media.document import DEFAULT_DPI, chosen_pages, open_document
 
     with open_document(part.document, limits, password=part.password) as document:
-        for index in chosen_pages(len(document), part.pages, document.name, limits):
+        wanted = None if part.pages is None else [number - 1 for number in part.pages]
+        for index in chosen_pages(len(document), wanted, document.name, limits):
             page = document.page(index, dpi=DEFAULT_DPI, max_pixels=part.max_pixels or MAX_PIXELS)
             yield ImagePart(image=page, min_pixels=part.min_pixels, max_pixels=part.max_pixels)
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from viewfinder.errors import StampError
+from viewfinder.errors import StampError, check_names
 from viewfinder.processor.patchify import IMAGE_MEAN, IMAGE_STD
 from viewfinder.processor.preprocessor_config import read_preprocessor_config
 
@@ -91,9 +91,12 @@ class ProcessorSettings:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     def with_(self, **changes: Any) -> "ProcessorSettings":
-        """A copy with some values changed; None leaves a value as it is."""
-        known = {field.name for field in fields(self)}
-        assert set(changes) <= known, f"unknown settings {sorted(set(changes) - known)}"
+        """A copy with some values changed; None leaves a value as it is.
+
+        Raises:
+            SettingsError: a name that is not known.
+        """
+        check_names(changes, (field.name for field in fields(self)), "setting of the processor")
         return replace(self, **{name: value for name, value in changes.items() if value is not None})
 
 

@@ -29,9 +29,9 @@ from viewfinder.serve.errors import error_body
 from viewfinder.serve.metrics import Metrics
 from viewfinder.serve.observe import ObserveMiddleware
 from viewfinder.serve.paths import HeadAsGet, add_fallback, allowed_methods
-from viewfinder.serve.playground import POLICY, PreviewRequest, preview
+from viewfinder.serve.playground import POLICY, TAKEN, add_playground_routes
 from viewfinder.serve.request_media import RequestMedia
-from viewfinder.serve.samples import SampleBook, SampleRequest
+from viewfinder.serve.samples import SampleBook
 from viewfinder.serve.settings import LOOPBACK, ServeError, ServeSettings
 from viewfinder.serve.streams import Streams, add_stream_routes
 from viewfinder.serve.text_endpoints import add_text_routes
@@ -110,6 +110,7 @@ class Server:
                 "sampling": self.engine.engine.sampling.model_dump(),
                 "keeps_samples": self.book is not None,
                 "prices": self.settings.prices,
+                "takes": TAKEN,
             },
         }
 
@@ -132,7 +133,7 @@ def create_app(engine: AsyncEngine, settings: ServeSettings | None = None) -> Fa
     add_text_routes(app, server)
     add_stream_routes(app, server)
     _add_task_routes(app, server)
-    _add_playground_routes(app, server)
+    add_playground_routes(app, server)
     add_fallback(app)
     app.add_middleware(ObserveMiddleware, metrics=server.metrics, access_log=server.settings.access_log)
     app.add_middleware(AccessMiddleware, settings=server.settings)
@@ -239,28 +240,3 @@ def _add_task_routes(app: FastAPI, server: Server) -> None:
     add("parse", tasks.ParseRequest, "A picture or PDF as a typed document")
     add("extract", tasks.ExtractRequest, "Values of a document by a schema, each with its place")
     add("moments", tasks.MomentsRequest, "When something happens in a clip")
-
-
-def _add_playground_routes(app: FastAPI, server: Server) -> None:
-    post = taker(app, server.settings, "playground")
-
-    @post("/samples")
-    async def save(body: SampleRequest, request: Request) -> Response:
-        """Keep a corrected answer as a training sample."""
-        if server.book is None:
-            raise HTTPException(403, "this server keeps no samples; start it with --samples FOLDER")
-        return await answered(server.book.add, body, request)
-
-    @post("/preview")
-    async def show(body: PreviewRequest, request: Request) -> Response:
-        """Pages of a document as pictures."""
-        return await answered(preview, body, request)
-
-    async def answered(work: Callable[..., dict[str, Any]], body: Any, request: Request) -> Response:
-        media = server.request_media.for_tenant(request.state.tenant)
-        try:
-            return await unless_gone(request, server.in_thread(lambda: JSONResponse(work(body, media))))
-        except Exception as error:
-            return error_response(error)
-        finally:
-            media.call_off()

@@ -1,6 +1,7 @@
 """What every request body is: null is the default, and what is unknown is refused by its nearest known name."""
 
 import difflib
+from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Annotated, Any, TypeVar
 
@@ -41,6 +42,15 @@ class Body(BaseModel):
                 "unknown_field", "{name} is not a field here; {hint}", {"name": unknown[0][:80], "hint": hint}
             )
         return given
+
+
+PageNumber = Annotated[int, Field(ge=1, le=10**6)]
+"""Pages count from 1, in requests and in answers."""
+
+
+def from_zero(pages: Sequence[int] | None) -> tuple[int, ...] | None:
+    """Pages as the decoders count them: 1, 3 become 0, 2."""
+    return None if pages is None else tuple(page - 1 for page in pages)
 
 
 def lenient(shape: type[Known]) -> type[Known]:

@@ -34,6 +34,7 @@ from viewfinder.messages import (
 )
 from viewfinder.processor.loading import fitted, image_budget, video_options
 from viewfinder.processor.settings import ProcessorSettings
+from viewfinder.serve.body import from_zero
 from viewfinder.serve.shares import Shares
 
 _AHEAD = 16_000_000
@@ -110,7 +111,7 @@ class RequestMedia:
 
     def some_pages(self, source: Any, numbers: Sequence[int]) -> tuple[Iterator[SafePage], int]:
         """Those pages of `numbers` that exist, drawn one by one as `pages` draws them; how many there are in all."""
-        data = self.fetch(source)
+        data = source if isinstance(source, bytes) else self.fetch(source)
         given = {**self.page_options, "only_existing": True}
         count, sizes = self.sandbox.measure_pages(
             data, self.limits, pages=tuple(numbers), total_pixels=self.max_pixels, **given
@@ -164,7 +165,7 @@ class RequestMedia:
         pages = self.sandbox.pages(
             data,
             dataclasses.replace(self.limits, max_pages=min(self.limits.max_pages, max(room.media, 1))),
-            pages=part.pages,
+            pages=from_zero(part.pages),
             password=part.password,
             dpi=DEFAULT_DPI,
             max_pixels=max(budget, 10_000) * 4,

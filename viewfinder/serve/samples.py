@@ -62,7 +62,7 @@ class SampleRequest(Body):
     task: Literal["ask", "read", "locate", "point", "parse", "extract", "moments"]
     images: list[str] = Field(default_factory=list, max_length=16)
     document: str | None = None
-    page: int = Field(default=0, ge=0, le=10**6)
+    page: int = Field(default=1, ge=1, le=10**6)
     video: str | None = None
     question: str = Field(
         default="", max_length=5000, description="The words of ask; else the query, or names of fields."
@@ -162,10 +162,10 @@ def _shown(request: SampleRequest, request_media: RequestMedia) -> tuple[list[An
         video = request_media.video(request.video)
         return [VideoPart(video=video.data)], video.info.size, video.info.duration
     if request.document is not None:
-        drawn, count = request_media.some_pages(request.document, [request.page])
+        drawn, count = request_media.some_pages(request.document, [request.page - 1])
         pages = list(drawn)
         if not pages:
-            raise MediaError(f"the document has {count} pages and none is number {request.page}; they count from 0")
+            raise MediaError(f"the document has {count} pages and none is number {request.page}")
         pictures = [pages[0].picture]
     else:
         pictures = [request_media.picture(image) for image in request.images]

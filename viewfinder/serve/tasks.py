@@ -13,6 +13,7 @@ from viewfinder.errors import LimitError
 from viewfinder.media.transform import Transform
 from viewfinder.messages import Reply, Sampling, Usage
 from viewfinder.processor.processor import Processor
+from viewfinder.serve.body import PageNumber, from_zero
 from viewfinder.serve.completions import described
 from viewfinder.serve.protocol import Body, Coordinates, Finite, check_json
 from viewfinder.serve.request_media import ContainedChat, RequestMedia
@@ -53,7 +54,7 @@ class ReadRequest(LookRequest):
 
 class ParseRequest(TaskRequest):
     document: str = Field(description="A picture or PDF: URL or data: URI.")
-    pages: list[int] | None = Field(default=None, max_length=500)
+    pages: list[PageNumber] | None = Field(default=None, max_length=500)
     check_text: bool = Field(default=True, description="Compare with the text layer of the PDF.")
     correct: bool = False
     format: Literal["json", "html", "markdown"] = "json"
@@ -62,7 +63,7 @@ class ParseRequest(TaskRequest):
 class ExtractRequest(TaskRequest):
     document: str = Field(description="A picture or PDF: URL or data: URI.")
     schema_: dict[str, Any] | list[str] = Field(alias="schema", description="JSON schema, or names of fields.")
-    pages: list[int] | None = Field(default=None, max_length=500)
+    pages: list[PageNumber] | None = Field(default=None, max_length=500)
     places: bool = True
 
     @field_validator("schema_")
@@ -132,20 +133,20 @@ class Tasks:
         return {"confidence": answer.confidence, **self._account(answer.reply), "text": str(answer)}
 
     def parse(self, request: ParseRequest) -> dict[str, Any]:
-        pages = self.request_media.pages(request.document, request.pages)
+        pages = self.request_media.pages(request.document, from_zero(request.pages))
         document = self.viewfinder.parse(
             pages, check=request.check_text, correct=request.correct, pages=pages.numbers, sampling=self._sampling
         )
         written: dict[str, Any] = {"html": document.to_html()}
-        if request.format == "markdown":
+        if request.format != "html":
             written["markdown"] = document.to_markdown()
         if request.format == "json":
             written["pages"] = document.to_dict()["pages"]
-        failed = [{"page": page.number, "reason": page.error} for page in document.pages if page.error]
+        failed = [{"page": page.number + 1, "reason": page.error} for page in document.pages if page.error]
         return {**written, "failed": failed, **self._account(None)}
 
     def extract(self, request: ExtractRequest) -> dict[str, Any]:
-        pages = self.request_media.pages(request.document, request.pages, at_once=True)
+        pages = self.request_media.pages(request.document, from_zero(request.pages), at_once=True)
         result = self.viewfinder.extraction(
             pages, request.schema_, pages=pages.numbers, places=request.places, sampling=self._sampling
         )

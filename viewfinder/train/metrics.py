@@ -1,5 +1,7 @@
 """What a run reports: averages over steps and ranks, `metrics.jsonl`, TensorBoard, a progress line, `report.html`."""
 
+import base64
+import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
+from PIL import Image
 
 from viewfinder.outputs.json_lines import append_values, read_kept
 from viewfinder.storage.atomic import replacing, write_whole
@@ -68,9 +71,11 @@ class Journal:
         number = f"-{ranks.data_rank}" if ranks.data_rank else ""
         self._quarantine = out / f"quarantine{number}.jsonl" if ranks.rank % ranks.tensor == 0 else None
         self._writes = ranks.rank == 0
+        self._samples = out / "samples.jsonl"
         self._board: Any = None
         if self._writes:
             _cut(self.path, step + 1)
+            _cut(self._samples, step + 1)
             self._board = _open_board(out / "tensorboard", step)
         if self._quarantine is not None:
             _cut(self._quarantine, step)  # steps are counted from 0 while they are made
@@ -90,14 +95,17 @@ class Journal:
         if rows and self._quarantine is not None:
             append_values(self._quarantine, rows)
 
-    def picture(self, name: str, image: Any, text: str, step: int) -> None:
-        """A sample picture (PIL) with words, for TensorBoard."""
+    def sample(self, number: int, image: Image.Image, words: Mapping[str, str], step: int) -> None:
+        """A held-out picture with its question, truth and the model's answer: for the report and TensorBoard."""
+        if not self._writes:
+            return
+        append_values(self._samples, [{"step": step, "sample": number, "picture": _thumbnail(image), **words}])
         if self._board is None:
             return
         import numpy as np
 
-        self._board.add_image(name, np.asarray(image.convert("RGB")), step, dataformats="HWC")
-        self._board.add_text(name, text, step)
+        self._board.add_image(f"sample/{number}", np.asarray(image.convert("RGB")), step, dataformats="HWC")
+        self._board.add_text(f"sample/{number}", "\n\n".join(f"{k}: {v}" for k, v in words.items()), step)
 
     def close(self) -> None:
         if self._board is not None:
@@ -157,6 +165,7 @@ def write_report(out: Path) -> Path:
 <style>{_STYLE}</style><h1>Run of {escape(facts["recipe"])}</h1>
 <table>{"".join(f"<tr><td>{escape(k)}<td>{escape(v)}" for k, v in facts.items())}</table>
 <h2>Curves</h2>{curves}
+{_sample_answers(read_kept(out / "samples.jsonl", "step"))}
 {_refused([row for path in sorted(out.glob("quarantine*.jsonl")) for row in read_kept(path, "reason")])}
 <h2>Settings</h2><pre>{escape(json.dumps(config, indent=1, ensure_ascii=False))}</pre></html>
 """
@@ -190,6 +199,25 @@ def curve(name: str, points: Sequence[tuple[float, float]]) -> str:
         f'<polyline points="{places}" fill="none" stroke="#06c" stroke-width="1.5"/>{mark}</svg>'
         f"<figcaption>{caption}</figcaption></figure>"
     )
+
+
+def _thumbnail(image: Image.Image) -> str:
+    small, sink = image.convert("RGB"), io.BytesIO()
+    small.thumbnail((320, 320))
+    small.save(sink, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(sink.getvalue()).decode()}"
+
+
+def _sample_answers(rows: Sequence[dict[str, Any]]) -> str:
+    """Held-out pictures with the truth and what the model said at its first and its last validation."""
+    shown: list[str] = []
+    for number in dict.fromkeys(row["sample"] for row in rows):
+        asked = [row for row in rows if row["sample"] == number]
+        said = {f"step {row['step']}": row["model"] for row in (asked[0], asked[-1]) if "model" in row}
+        lines = {"question": asked[0]["question"], "truth": asked[0]["truth"], **said}
+        listed = "".join(f"<tr><td>{escape(name)}<td>{escape(words)}" for name, words in lines.items())
+        shown.append(f'<figure><img src="{asked[-1]["picture"]}" alt=""><table>{listed}</table></figure>')
+    return f"<h2>Held-out samples</h2>{''.join(shown)}" if shown else ""
 
 
 def _refused(rows: Sequence[dict[str, str]]) -> str:

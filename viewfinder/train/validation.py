@@ -58,8 +58,10 @@ class Validation:
         picture = next((_picture(part.image) for part in sample.media if part.type == "image"), None)
         if picture is None:
             return
-        said = f"\n\nmodel: {self.answer(learner.model, sample)}" if self.answer is not None else ""
-        journal.picture(f"sample/{number}", picture, f"{sample.question}\n\ntruth: {sample.answer}{said}", step)
+        words = {"question": sample.question, "truth": sample.answer}
+        if self.answer is not None:
+            words["model"] = self.answer(learner.model, sample)
+        journal.sample(number, picture, words, step)
 
 
 def _picture(source: Any) -> Image.Image:

@@ -14,8 +14,7 @@ from bench.document_files import LayerChat, lines_of, write_pdf
 from tests.chat.documents.conftest import TEXTS
 from tests.doubles import ScriptedChat, small_processor
 from viewfinder.chat import Viewfinder
-from viewfinder.chat.answer_cache import SettingsError
-from viewfinder.errors import MediaError, MessageError
+from viewfinder.errors import MediaError, MessageError, SettingsError
 from viewfinder.media.document import open_document
 from viewfinder.messages import Message, Reply
 
@@ -53,7 +52,7 @@ def test_pages_can_be_chosen(report: Path, reader: Open) -> None:
     document = reader(chat).parse(str(report), pages=[3, 1, 3])
     assert [page.number for page in document.pages] == [3, 1]
     assert chat.asked == [3, 1]
-    with pytest.raises(MediaError, match="pages 0 to 4, and page 6"):
+    with pytest.raises(MediaError, match="pages 1 to 5, and page 7"):
         reader(chat).parse(str(report), pages=[6])
 
 
@@ -66,7 +65,7 @@ def test_a_broken_page_spares_the_others(report: Path, reader: Open, tmp_path: P
     broken.write_bytes(data[:at] + b"7".ljust(end - at) + data[end:])
     document = reader(LayerChat(report)).parse(str(broken))
     assert list(document.failed) == [1]
-    assert "page 1" in document.failed[1]
+    assert "page 2" in document.failed[1]
     assert [element.text for element in document.pages[2].elements] == TEXTS[2]
 
 

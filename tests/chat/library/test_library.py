@@ -8,10 +8,9 @@ import pytest
 
 from bench.document_files import lines_of, write_pdf
 from viewfinder.chat import Viewfinder
-from viewfinder.chat.answer_cache import SettingsError
 from viewfinder.chat.documents.parse import ParseOptions
 from viewfinder.chat.library import Library
-from viewfinder.errors import MediaError, MessageError
+from viewfinder.errors import MediaError, MessageError, SettingsError
 from viewfinder.media.document import open_document
 
 Clerks = Callable[[Path], Viewfinder]
@@ -136,6 +135,25 @@ def test_a_failed_page_is_told_and_tried_again(shelf: Path, folder: Path, clerk:
         assert library.add(reader, [path]).failed == {}
         assert library.search("nothing else here")[0].page.number == 1
     assert reader.model.asked == [0, 1, 1]
+
+
+def test_words_of_the_text_layer_are_found_where_the_model_misread_them(
+    shelf: Path, folder: Path, clerk: Clerks
+) -> None:
+    path = folder / "alpha.pdf"
+    reader = clerk(path)
+    plain = reader.model.chat
+
+    def misreading(messages, **options):
+        reply = plain(messages, **options)
+        return reply.model_copy(update={"text": reply.text.replace("treasurer Mira", "measurer Maria")})
+
+    reader.model.chat = misreading
+    with Library(shelf) as library:
+        library.add(reader, [path])
+        assert "measurer" in library.search("roof")[0].page.text
+        assert len(library.search("treasurers")) == 1, "the right word, in another form of it"
+        assert len(library.search("measurer")) == 1
 
 
 def test_a_broken_file_spares_the_others(shelf: Path, folder: Path, clerk: Clerks) -> None:

@@ -35,7 +35,7 @@ def test_markdown_of_an_article() -> None:
         "# Slow Heating of Copper Vessels\n\nA. Weaver<sup>1</sup>, B. Potter<sup>2</sup>\n\n*Institute"
     )
     assert "\n\n1. Fill the vessel.\n2. Heat it:\n   - slowly\n   - evenly\n3. Wait.\n\n" in text
-    assert "\n\n$$\nQ = m c \\Delta T\n$$\n\n![image](page-0-figure-8.png)\n\n**Figure 1.** The vessel" in text
+    assert "\n\n$$\nQ = m c \\Delta T\n$$\n\n![image](page-1-figure-8.png)\n\n**Figure 1.** The vessel" in text
 
 
 def test_markdown_of_tables() -> None:
@@ -100,8 +100,8 @@ def test_figures_are_cropped_at_any_scale() -> None:
     scan = PillowImage.new("RGB", (1500, 1800), "white")  # three times the original page
     figures = document("checkpoint_article").figures([scan])
     assert {name: crop.size for name, crop in figures.items()} == {
-        "page-0-figure-7.png": (480, 135),
-        "page-0-figure-8.png": (585, 405),
+        "page-1-figure-7.png": (480, 135),
+        "page-1-figure-8.png": (585, 405),
     }
 
 
@@ -116,7 +116,7 @@ def test_an_image_without_a_box_of_its_own() -> None:
     page = '<div class="image" data-bbox="1 2 9 9"><img/></div>'
     document = Document.from_html(page, Transform.identity((10, 10)))
     assert document.repairs == []
-    assert document.figures([PillowImage.new("RGB", (20, 20))])["page-0-figure-0.png"].size == (16, 14)
+    assert document.figures([PillowImage.new("RGB", (20, 20))])["page-1-figure-0.png"].size == (16, 14)
 
 
 def test_a_heading_is_one_line_of_markdown() -> None:
@@ -173,10 +173,10 @@ def test_validate() -> None:
         '<div class="image" data-bbox="1 2 3 4"><img data-bbox="0 2 3 4"></div>'
     )
     assert Document.from_html(page).validate() == [
-        "page 0: a box of no area in element 0 (paragraph)",
-        "page 0: a formula that is not closed in element 1 (paragraph)",
-        "page 0: no box in element 2 (paragraph)",
-        "page 0: a table without rows in element 3 (table)",
-        "page 0: a ragged table (1 places without a cell) in element 4 (table)",
-        "page 0: an image box outside its element in element 5 (image)",
+        "page 1: a box of no area in element 0 (paragraph)",
+        "page 1: a formula that is not closed in element 1 (paragraph)",
+        "page 1: no box in element 2 (paragraph)",
+        "page 1: a table without rows in element 3 (table)",
+        "page 1: a ragged table (1 places without a cell) in element 4 (table)",
+        "page 1: an image box outside its element in element 5 (image)",
     ]

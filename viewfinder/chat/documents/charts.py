@@ -1,6 +1,6 @@
 """A chart read into a table: the page format, narrowed to one chart with its values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from viewfinder.chat.documents.asking import model_sampling, worth_keeping
@@ -19,7 +19,7 @@ class ChartReading:
     """A chart and how it was read. `complete` is False when the answer was cut."""
 
     chart: Chart
-    reply: Reply
+    reply: Reply = field(repr=False)
     confidence: float | None = None
     complete: bool = True
 

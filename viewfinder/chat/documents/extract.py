@@ -25,6 +25,7 @@ from viewfinder.outputs import prompts
 from viewfinder.outputs.boxes import Box
 from viewfinder.outputs.json_schema import closed
 from viewfinder.outputs.results import confidence, transform_of
+from viewfinder.outputs.written import ExtractionJson, to_frame
 from viewfinder.processor.processor import Processor
 
 T = TypeVar("T")
@@ -47,13 +48,17 @@ class Extraction(Generic[T]):
     value: T
     data: Any
     fields: tuple[Field, ...]
-    reply: Reply
+    reply: Reply = dataclasses.field(repr=False)
 
     def __getitem__(self, path: str) -> Field:
         """The field at a path such as `lines[0].price`."""
         return next(field for field in self.fields if field.path == path)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_pandas(self) -> Any:
+        """A DataFrame with a row for each value; pandas must be installed."""
+        return to_frame(self.fields)
+
+    def to_dict(self) -> ExtractionJson:
         """JSON-ready."""
         return {"data": self.data, "fields": [field.to_dict() for field in self.fields]}
 

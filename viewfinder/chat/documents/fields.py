@@ -17,13 +17,14 @@ from viewfinder.errors import GrammarError
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.json_schema import OPAQUE
 from viewfinder.outputs.place import Corners
+from viewfinder.outputs.written import FieldJson, ShortRepr
 
 _LEAF_TYPES = ("string", "integer", "number", "boolean")
 _PLACE = "viewfinder_place"
 
 
-@dataclass(frozen=True)
-class Field:
+@dataclass(frozen=True, repr=False)
+class Field(ShortRepr):
     """One value and where it was read.
 
     Attributes:
@@ -44,11 +45,11 @@ class Field:
     verified: bool | None = None
     source: tuple[int, int] | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; absent values are left out."""
-        result: dict[str, Any] = {"path": self.path, "value": self.value}
+    def to_dict(self) -> FieldJson:
+        """JSON-ready, `page` from 1; absent values are left out."""
+        result: FieldJson = {"path": self.path, "value": self.value}
         if self.box is not None:
-            result |= {"page": self.page, "box": list(self.box)}
+            result["page"], result["box"] = None if self.page is None else self.page + 1, list(self.box)
         if self.confidence is not None:
             result["confidence"] = self.confidence
         if self.verified is not None:

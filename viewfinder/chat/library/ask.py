@@ -7,7 +7,7 @@ always allowed. Without a single page that shares a word with the question the m
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from viewfinder.outputs.document import Page
 from viewfinder.outputs.document.truth import fold
 from viewfinder.outputs.loose_json import find_value
 from viewfinder.outputs.place import Corners
+from viewfinder.outputs.written import CitationJson, LibraryAnswerJson, to_frame
 
 NOT_FOUND = "not in these documents"
 _MAX_CITATIONS = 5
@@ -45,10 +46,17 @@ class Citation:
     text: str
     element: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> CitationJson:
         box = None if self.box is None else list(self.box)
-        place = {"page": self.page, "box": box, "size": list(self.size), "element": self.element}
-        return {"file": self.file, **place, "text": self.text}
+        size = list(self.size)
+        return {
+            "file": self.file,
+            "page": self.page + 1,
+            "box": box,
+            "size": size,
+            "element": self.element,
+            "text": self.text,
+        }
 
 
 @dataclass(frozen=True)
@@ -67,12 +75,16 @@ class LibraryAnswer:
     text: str
     citations: tuple[Citation, ...] = ()
     supported: bool | None = None
-    reply: Reply | None = None
+    reply: Reply | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return self.text
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_pandas(self) -> Any:
+        """A DataFrame with a row for each citation; pandas must be installed."""
+        return to_frame(self.citations)
+
+    def to_dict(self) -> LibraryAnswerJson:
         cited = [citation.to_dict() for citation in self.citations]
         return {"found": self.found, "answer": self.text, "supported": self.supported, "citations": cited}
 

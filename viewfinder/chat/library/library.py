@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from viewfinder.chat.answer_cache import SettingsError, differences
+from viewfinder.chat.answer_cache import differences
 from viewfinder.chat.documents.parse import DEFAULT_OPTIONS, ParseOptions, each_page, parse_settings
 from viewfinder.chat.documents.sources import is_document, open_pages
 from viewfinder.chat.library.ask import LibraryAnswer, answer_from
 from viewfinder.chat.library.index import WordIndex
 from viewfinder.chat.library.shelf import File, Shelf
-from viewfinder.errors import MediaError, ViewfinderError
+from viewfinder.errors import MediaError, SettingsError, ViewfinderError
 from viewfinder.media.source import DEFAULT_LIMITS, Limits
 from viewfinder.messages import ChatModel
 from viewfinder.outputs.document import Page

@@ -161,7 +161,7 @@ class Shelf:
             )
             (key,) = cursor.fetchone()
             if found[0]:
-                self.index.put([(key, page.text)])
+                self.index.put([(key, _words(page))])
 
     def finish(self, file: File) -> None:
         """Show a document whose pages are all there, and take its earlier version away."""
@@ -172,7 +172,7 @@ class Shelf:
             if before is not None:
                 self._delete([before.id])
             rows = self._connection.execute("SELECT id, content FROM pages WHERE file = ?", (file.id,)).fetchall()
-            self.index.put((key, _page(content).text) for key, content in rows)
+            self.index.put((key, _words(_page(content))) for key, content in rows)
             self._connection.execute("UPDATE files SET ready = 1 WHERE id = ?", (file.id,))
 
     def touch(self, file: File, path: str, size: int, mtime: int) -> None:
@@ -213,3 +213,8 @@ class Shelf:
 def _page(content: str) -> Page:
     raw: dict[str, Any] = json.loads(content)
     return Document.from_dict({"pages": [raw]}).pages[0]
+
+
+def _words(page: Page) -> str:
+    """What a page is found by: what was read, and the words of a digital PDF's text layer where they differ."""
+    return "\n\n".join([page.text, *(check.layer for check in page.checks)])

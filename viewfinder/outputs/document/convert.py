@@ -15,6 +15,7 @@ from viewfinder.outputs.document.elements import (
     Table,
     Written,
 )
+from viewfinder.outputs.written import ElementJson, PageJson
 
 if TYPE_CHECKING:
     from viewfinder.outputs.document.document import Page
@@ -25,39 +26,43 @@ _NUMBER = re.compile(
 """An amount; not `007` or `01234`, which are names, nor digits beyond what a float holds."""
 
 
-def page_to_dict(page: "Page") -> dict[str, Any]:
-    """A page with its HTML, from which it can be read again, and its elements for other programs."""
-    return {
-        "number": page.number,
+def page_to_dict(page: "Page") -> PageJson:
+    """A page with its HTML, from which it can be read again, and its elements for others. `page` counts from 1."""
+    result: PageJson = {
+        "page": page.number + 1,
         "size": list(page.size),
         "confidence": page.confidence,
         "transform": None if page.transform is None else page.transform.to_dict(),
         "repairs": list(page.repairs),
-        **({"checks": [check.to_dict() for check in page.checks]} if page.checks else {}),
-        **({"error": page.error} if page.error else {}),
         "html": page.to_html(),
         "elements": [element_to_dict(element) for element in page.elements],
     }
+    if page.checks:
+        result["checks"] = [check.to_dict() for check in page.checks]
+    if page.error:
+        result["error"] = page.error
+    return result
 
 
-def element_to_dict(element: Element) -> dict[str, Any]:
+def element_to_dict(element: Element) -> ElementJson:
     """Kind, box in original pixels, text, and what is particular to the kind."""
-    result: dict[str, Any] = {"kind": element.kind, "box": None if element.box is None else list(element.box)}
-    result["text"] = element.text
+    box = None if element.box is None else list(element.box)
+    result = ElementJson(kind=element.kind, box=box, text=element.text)
     match element:
         case Heading():
             result["level"] = element.level
         case Paragraph() if element.role:
             result["role"] = element.role
         case ListBlock():
-            start = {"start": element.start} if element.start != 1 else {}
-            result |= {"ordered": element.ordered, **start, "items": [_item(item) for item in element.items]}
+            result["ordered"], result["items"] = element.ordered, [_item(item) for item in element.items]
+            if element.start != 1:
+                result["start"] = element.start
         case Table():
-            result |= {"rows": element.grid(), "header_rows": element.num_header_rows}
+            result["rows"], result["header_rows"] = element.grid(), element.num_header_rows
         case Chart() if element.table is not None:
-            result |= {"rows": element.table.grid(), "header_rows": element.table.num_header_rows}
+            result["rows"], result["header_rows"] = element.table.grid(), element.table.num_header_rows
         case Formula():
-            result |= {"latex": element.latex, "variant": element.variant}
+            result["latex"], result["variant"] = element.latex, element.variant
         case Written():
             result["notation"] = element.notation
         case _:

@@ -8,7 +8,7 @@ reading (`html_inline`), and what was repaired is said per page.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -25,6 +25,7 @@ from viewfinder.outputs.document.problems import problems
 from viewfinder.outputs.document.truth import Check
 from viewfinder.outputs.document.view import viewer_html
 from viewfinder.outputs.document.write import write_elements
+from viewfinder.outputs.written import DocumentJson
 
 _PAGE = re.compile(r"(?=<html\b)", re.IGNORECASE)
 
@@ -102,7 +103,7 @@ class Page:
         ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Document:
     """Pages in order."""
 
@@ -154,8 +155,8 @@ class Document:
 
     @property
     def repairs(self) -> list[str]:
-        """What reading had to change, with the number of its page (from 0)."""
-        return [f"page {page.number}: {repair}" for page in self.pages for repair in page.repairs]
+        """What reading had to change, with the number of its page (from 1)."""
+        return [f"page {page.number + 1}: {repair}" for page in self.pages for repair in page.repairs]
 
     @property
     def failed(self) -> dict[int, str]:
@@ -164,7 +165,7 @@ class Document:
 
     def validate(self) -> list[str]:
         """What is still wrong with the document: missing, empty and foreign boxes, ragged tables, open formulas."""
-        return [f"page {page.number}: {problem}" for page in self.pages for problem in problems(page.elements)]
+        return [f"page {page.number + 1}: {problem}" for page in self.pages for problem in problems(page.elements)]
 
     def to_markdown(self) -> str:
         """Markdown; figures are named as `figure_name` says."""
@@ -196,17 +197,30 @@ class Document:
                 for place, crop in crop_figures(page, image).items():
                     yield figure_name(page.number, place), crop
 
-    def to_dict(self) -> dict[str, Any]:
+    def __repr__(self) -> str:
+        elements = sum(len(page.elements) for page in self.pages)
+        failed = f", {len(self.failed)} pages failed" if self.failed else ""
+        return f"Document({len(self.pages)} pages, {elements} elements{failed})"
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with a row for each element, with its page (from 1); pandas must be installed."""
+        import pandas as pd  # pyright: ignore[reportMissingTypeStubs]
+
+        rows = [{"page": page["page"], **element} for page in self.to_dict()["pages"] for element in page["elements"]]
+        return pd.DataFrame(rows)
+
+    def to_dict(self) -> DocumentJson:
         """JSON-ready; `from_dict` gives an equal document back."""
         return {"pages": [page_to_dict(page) for page in self.pages]}
 
     @classmethod
-    def from_dict(cls, raw: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`; pages written before they counted from 1 have `number` from 0."""
         pages: list[Page] = []
         for page in raw["pages"]:
             transform = Transform.from_dict(page["transform"]) if page.get("transform") else None
-            read = Page.from_html(page["html"], transform, page["number"], page.get("confidence"))
+            number = page["page"] - 1 if "page" in page else page["number"]
+            read = Page.from_html(page["html"], transform, number, page.get("confidence"))
             checks = tuple(Check.from_dict(check) for check in page.get("checks", ()))
             repairs = tuple(page.get("repairs", ()))
             pages.append(replace(read, repairs=repairs, checks=checks, error=page.get("error", "")))
@@ -214,5 +228,5 @@ class Document:
 
 
 def figure_name(page: int, element: int) -> str:
-    """The file name of a picture: `page-0-figure-3.png` for element 3 of page 0."""
-    return f"page-{page}-figure-{element}.png"
+    """The file name of a picture: `page-1-figure-3.png` for element 3 (from 0) of the first page."""
+    return f"page-{page + 1}-figure-{element}.png"

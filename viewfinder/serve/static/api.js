@@ -32,6 +32,7 @@ async function send(path, body, signal) {
 }
 
 export const get = async (path) => (await send(path)).json();
+export const fetched = send;
 export const post = async (path, body, signal) => (await send(path, body, signal)).json();
 
 // Chunks of a streamed chat answer.

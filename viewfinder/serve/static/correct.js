@@ -14,11 +14,13 @@ const HINTS = {
 
 export class Correction {
   constructor(result, stage, events) {
-    Object.assign(this, { result, stage, events }); // events: {changed(), done(), light(index)}
+    Object.assign(this, { result, stage, events }); // events: {changed(), done(), light(index), kept()}
     this.kind = TASKS[result.task].correct;
     if (result.task === "ask" && result.marks.length) this.kind = result.marks[0].box ? "box" : "point";
-    this.marks = structuredClone(result.marks.filter((mark) => (this.kind === "point" ? mark.point : mark.box)));
-    this.spans = structuredClone(result.spans);
+    const known = result.checked ?? {};
+    this.text = known.text;
+    this.marks = structuredClone((known.marks ?? result.marks).filter((mark) => (this.kind === "point" ? mark.point : mark.box)));
+    this.spans = structuredClone(known.spans ?? result.spans);
     this.node = el("section", { class: "correct", "aria-label": "Correct this answer" });
     this.draw();
   }
@@ -59,28 +61,33 @@ export class Correction {
       this.told ?? "",
       el("div", { class: "row end" },
         el("button", { type: "button", class: "quiet", onclick: () => this.events.done() }, "Close"),
-        el("button", { type: "button", class: "primary", onclick: (event) => this.save(event.currentTarget) }, "Save for training")),
+        el("button", { type: "button", class: "primary", onclick: (event) => { event.currentTarget.textContent = "Saving…"; this.save(); } }, "Save for training")),
     );
   }
 
-  async save(button) {
+  // Kept with the answer, and on the server as a sample for training where `onServer`.
+  async save({ right = false, onServer = true } = {}) {
     if (this.saving) return; // a second press is no second sample
     this.saving = true;
-    button.textContent = "Saving…";
+    const { marks, spans } = this;
+    this.text ??= this.result.raw ?? "";
+    const held = { box: { marks }, point: { marks }, span: { spans }, text: { text: this.text } }[this.kind];
+    this.result.checked = { right, ...structuredClone(held) };
     try {
-      const { samples, folder } = await post("samples", this.#sample());
-      this.told = el("p", { class: "saved", role: "status" }, `Saved; ${samples} in all. Train with `, el("code", {}, `viewfinder train sft --data ${folder}`));
+      const { samples, folder } = onServer ? await post("samples", this.#sample()) : {};
+      if (onServer) this.told = el("p", { class: "saved", role: "status" }, `Saved; ${samples} in all. Train with `, el("code", {}, `viewfinder train sft --data ${folder}`));
     } catch (error) {
-      this.told = el("p", { class: "failure", role: "alert" }, error.message);
+      this.told = this.failure = el("p", { class: "failure", role: "alert" }, `Kept in this page, not on the server: ${error.message}`);
     }
     this.saving = false;
     this.draw();
+    this.events.kept();
   }
 
   #sample() {
     const { result } = this;
     const task = result.task === "count" ? "point" : result.task;
-    const sample = { task, question: result.question, model_answer: (result.raw ?? "").slice(0, 100_000), ...shownAs(result.shown) };
+    const sample = { task, question: result.question, model_answer: (result.raw ?? "").slice(0, 100_000), ...shownAs(result) };
     if (this.kind === "box") sample.boxes = this.marks.map(({ box, label }) => ({ box, label: label ?? "" }));
     if (this.kind === "point") sample.points = this.marks.map(({ point, label }) => ({ point, label: label ?? "" }));
     if (this.kind === "span") sample.spans = this.spans.map(({ start, end }) => ({ start, end }));

@@ -21,6 +21,9 @@ function filled(node, attributes, children) {
   return node;
 }
 
+// "1 place", "3 places", "no places".
+export const plural = (count, word) => `${count === 0 ? "no" : number(count)} ${word}${count === 1 ? "" : "s"}`;
+
 export const number = (value) => Math.round(value).toLocaleString("en");
 
 export const clock = (seconds) => {

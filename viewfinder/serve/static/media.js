@@ -1,66 +1,87 @@
-// Files to items: {id, name, kind, uri, url, size (width, height) of the original, duration, pages, page}.
-// A picture that this browser cannot show, and every page of a PDF, is drawn by the server's decoders.
+// Files to items: {id, name, file, kind, uri, url, size (width, height) of the original, page (from 1), ticked}; documents
+// have count and pages, clips duration and what the model will see of them, as the server counts it.
+// What this browser cannot show is drawn by the server's decoders.
 import { post } from "./api.js";
+import { options } from "./settings.js";
 
 let last = 0;
 
 export async function readFile(file) {
-  const uri = await asDataUri(file);
-  const item = { id: ++last, name: file.name || "pasted", uri, size: [1, 1], page: 0 };
-  const kind = kindOf(file);
-  if (kind === "video") return readVideo(item, file);
-  if (kind === "image") {
+  const item = { id: ++last, name: file.webkitRelativePath || file.name || "pasted", file, page: 1, ticked: true };
+  item.uri = await asDataUri(file);
+  if (file.type.startsWith("image/")) {
     const image = await shown(URL.createObjectURL(file));
-    if (image) return { ...item, kind, url: image.src, size: [image.naturalWidth, image.naturalHeight] };
+    if (image) return { ...item, kind: "image", url: image.src, size: [image.naturalWidth, image.naturalHeight] };
   }
-  const { count, pages } = await post("preview", { source: uri, pages: [0] });
-  const drawn = { ...item, kind: kind === "image" ? "image" : "document", count, pages: new Map(pages.map((p) => [p.number, p])) };
-  return { ...drawn, size: pages[0].size, url: pages[0].picture };
+  const playable = file.type.startsWith("video/") && (await plays(URL.createObjectURL(file)));
+  const told = await post("preview", { source: item.uri, pages: [1], stills: !playable, ...rate() });
+  if (told.kind === "video") return withAddress({ ...item, ...told, playable });
+  const [{ size, picture }] = told.pages;
+  return { ...item, kind: told.kind, count: told.count, pages: new Map(told.pages.map((p) => [p.page, p])), size, url: picture };
+}
+
+// An item that comes back from the store.
+export async function readKept(item) {
+  last = Math.max(last, item.id);
+  return withAddress({ ...item, uri: await asDataUri(item.file) });
+}
+
+// What the model will see of a clip at another rate.
+export async function measure(item) {
+  const { times, seen, tokens } = await post("preview", { source: item.uri, ...rate() });
+  Object.assign(item, { times, seen, tokens });
 }
 
 // The page of a document that is shown: its size and picture.
 export async function turnTo(item, page) {
-  if (!item.pages.has(page)) {
-    const { pages } = await post("preview", { source: item.uri, pages: [page] });
-    item.pages.set(page, pages[0]);
-  }
+  await drawn(item, page);
   const { size, picture } = item.pages.get(page);
   Object.assign(item, { page, size, url: picture });
 }
 
-// As a part of a chat message. Of a document, the page that is shown.
-export function partOf(item, options) {
-  const most = options.mostTokens ? { max_pixels: options.mostTokens * 784 } : {};
-  if (item.kind === "video") return { type: "video_url", video_url: { url: item.uri }, ...(options.fps ? { fps: options.fps } : {}) };
-  if (item.kind === "document") return { type: "document", document: item.uri, pages: [item.page], ...most };
+// A page of a document: {page, size, picture}.
+export async function drawn(item, page) {
+  if (!item.pages.has(page)) {
+    const { pages } = await post("preview", { source: item.uri, pages: [page] });
+    item.pages.set(page, pages[0]);
+  }
+  return item.pages.get(page);
+}
+
+// As a part of a chat message. Of a document, the pages named.
+export function partOf(item, pages) {
+  const { mostTokens, fps } = options();
+  const most = mostTokens ? { max_pixels: mostTokens * 784 } : {};
+  if (item.kind === "video") return { type: "video_url", video_url: { url: item.uri }, ...(fps ? { fps } : {}) };
+  if (item.kind === "document") return { type: "document", document: item.uri, pages: pages ?? [item.page], ...most };
   return { type: "image_url", image_url: { url: item.uri }, ...most };
 }
 
 // As the server's sample book wants what was shown.
-export function shownAs(items) {
-  const [item] = items;
+export function shownAs({ shown, page }) {
+  const [item] = shown;
+  if (!item) throw new Error("A sample for training needs a picture, page or clip; none is with this answer.");
   if (item.kind === "video") return { video: item.uri };
-  if (item.kind === "document") return { document: item.uri, page: item.page };
-  return { images: items.filter((each) => each.kind === "image").map((each) => each.uri) };
+  if (item.kind === "document") return { document: item.uri, page };
+  return { images: shown.filter((each) => each.kind === "image").map((each) => each.uri) };
 }
 
-function kindOf(file) {
-  if (file.type.startsWith("video/") || /\.(mp4|mov|webm|mkv|avi|m4v|mpe?g)$/i.test(file.name)) return "video";
-  if (file.type === "application/pdf" || /\.pdf$/i.test(file.name)) return "document";
-  return "image";
+function withAddress(item) {
+  if (item.kind === "document" || (item.kind === "image" && item.pages)) return { ...item, url: item.pages.get(item.page).picture };
+  if (item.kind === "video" && !item.playable) return { ...item, url: item.stills[0].picture };
+  return { ...item, url: URL.createObjectURL(item.file) };
 }
 
-async function readVideo(item, file) {
-  const url = URL.createObjectURL(file);
+const rate = () => (options().fps ? { fps: options().fps } : {});
+
+function plays(url) {
   const video = document.createElement("video");
   video.muted = true;
-  const playable = await new Promise((resolve) => {
-    video.addEventListener("loadedmetadata", () => resolve(true), { once: true });
+  return new Promise((resolve) => {
+    video.addEventListener("loadedmetadata", () => resolve(video.videoWidth > 0), { once: true });
     video.addEventListener("error", () => resolve(false), { once: true });
     video.src = url;
   });
-  const size = playable && video.videoWidth ? [video.videoWidth, video.videoHeight] : [640, 360];
-  return { ...item, kind: "video", url, playable, size, duration: playable ? video.duration : 0 };
 }
 
 async function shown(url) {

@@ -55,6 +55,7 @@ export class Overlay {
   #mark(mark, index) {
     const where = (mark.box ?? mark.point).map(Math.round).join(", ");
     const name = [mark.label, mark.text].filter(Boolean).join(": ") || (mark.box ? "box" : "point");
+    const sure = mark.confidence === undefined || this.editing !== null ? "" : ` ${Math.round(100 * mark.confidence)} %`;
     const group = svg("g", {
       class: `mark c${mark.color ?? 0}${this.faint ? " faint" : ""}${mark.point ? " at" : ""}`, "data-index": index, tabindex: 0, role: "button",
       "aria-label": `${name}, ${mark.box ? "box" : "point"} at ${where}`,
@@ -67,7 +68,7 @@ export class Overlay {
     });
     if (mark.point) group.append(svg("circle", { class: "dot", cx: mark.point[0], cy: mark.point[1], r: 7 * this.unit }));
     else group.append(...this.#rectangle(mark.box, "casing"), ...this.#rectangle(mark.box, "edge"));
-    if (!this.faint && this.marks.length <= MOST_TAGS) group.append(...this.#tag(mark, name));
+    if (!this.faint && this.marks.length <= MOST_TAGS) group.append(...this.#tag(mark, name, sure));
     if (this.editing !== null && mark.box) {
       for (const [corner, [x, y]] of CORNERS.entries()) {
         group.append(svg("rect", { class: "handle", "data-corner": corner, ...this.#square(mark.box[x], mark.box[y], 6) }));
@@ -85,9 +86,9 @@ export class Overlay {
     return [svg("rect", { class: kind, x: x1, y: y1, width: Math.max(0, x2 - x1), height: Math.max(0, y2 - y1), rx: 2 * this.unit })];
   }
 
-  #tag(mark, name) {
+  #tag(mark, name, sure) {
     const [x, y] = mark.box ?? [mark.point[0] + 9 * this.unit, mark.point[1]];
-    const text = name.length > 28 ? `${name.slice(0, 27)}…` : name;
+    const text = (name.length > 28 ? `${name.slice(0, 27)}…` : name) + sure;
     const [width, height] = [(text.length * 6.4 + 12) * this.unit, 18 * this.unit];
     const top = mark.box ? (y > height ? y - height : Math.min(mark.box[3], this.size[1] - height)) : y - height / 2;
     const left = Math.max(0, Math.min(x, this.size[0] - width));

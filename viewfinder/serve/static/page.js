@@ -11,7 +11,7 @@ export function page(parsed, events) {
       onfocus: () => events.light(index), onblur: () => events.light(null),
     }, body(element));
   });
-  return el("div", { class: "page", role: "document", "aria-label": `Page ${parsed.number + 1}` }, blocks);
+  return el("div", { class: "page", role: "document", "aria-label": `Page ${parsed.page}` }, blocks);
 }
 
 function body(element) {

@@ -16,17 +16,11 @@ export function smartResize(width, height, least, most, side = SIDE) {
   return [w, h];
 }
 
-// What the model will see of an item: size in pixels, tokens, and frames of a clip.
+// What the model will see of an item: size in pixels, tokens, and frames of a clip, which the server counts.
 export function expected(item, settings, options) {
+  if (item.kind === "video") return { size: item.seen, frames: item.times.length, tokens: item.tokens };
   const [width, height] = item.size;
-  if (item.kind !== "video") {
-    const most = options.mostTokens ? options.mostTokens * SIDE * SIDE : settings.max_pixels;
-    const size = smartResize(width, height, Math.min(settings.min_pixels, most), Math.min(most, settings.max_pixels));
-    return { size, tokens: (size[0] * size[1]) / SIDE ** 2 };
-  }
-  const wanted = item.duration * (options.fps || settings.fps);
-  const frames = Math.max(2, 2 * Math.round(Math.min(Math.max(wanted, settings.min_frames), settings.max_frames) / 2));
-  const share = Math.max(Math.min(settings.video_max_pixels, (settings.total_pixels / frames) * 2), settings.video_min_pixels * 1.05);
-  const size = smartResize(width, height, settings.video_min_pixels, Math.floor(share));
-  return { size, frames, tokens: ((frames / 2) * size[0] * size[1]) / SIDE ** 2 };
+  const most = options.mostTokens ? options.mostTokens * SIDE * SIDE : settings.max_pixels;
+  const size = smartResize(width, height, Math.min(settings.min_pixels, most), Math.min(most, settings.max_pixels));
+  return { size, tokens: (size[0] * size[1]) / SIDE ** 2 };
 }

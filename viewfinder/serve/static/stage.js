@@ -2,6 +2,7 @@
 import { el, find, number } from "./dom.js";
 import { turnTo } from "./media.js";
 import { Overlay } from "./overlay.js";
+import { Stills } from "./stills.js";
 import { Timeline } from "./timeline.js";
 
 export class Stage {
@@ -30,21 +31,22 @@ export class Stage {
     this.timeline.attach(null, 0);
     if (item === null) return find("frame").replaceChildren();
     this.zoom = 1;
-    this.medium = item.kind === "video" ? this.#video(item) : el("img", { src: item.url, alt: `${item.name}${item.kind === "document" ? `, page ${item.page + 1}` : ""}`, draggable: "false" });
+    this.player = item.kind !== "video" ? null : item.playable ? this.#video(item) : new Stills(item);
+    this.medium = this.player?.node ?? this.player ?? el("img", { src: item.url, alt: `${item.name}${item.kind === "document" ? `, page ${item.page}` : ""}`, draggable: "false" });
     find("frame").replaceChildren(this.medium, ...(item.kind === "video" ? [] : [this.overlay.node]));
     find("pager").hidden = !(item.count > 1);
-    find("page-number").textContent = `${item.page + 1} / ${item.count}`;
-    find("previous").disabled = item.page === 0;
-    find("next").disabled = item.page + 1 >= item.count;
+    find("page-number").textContent = `${item.page} / ${item.count}`;
+    find("previous").disabled = item.page === 1;
+    find("next").disabled = item.page >= item.count;
     find("model-view").hidden = item.kind === "video";
-    if (item.kind === "video") this.timeline.attach(this.medium, item.duration);
+    if (this.player) this.timeline.attach(this.player, item.duration);
     this.marks([], {});
     this.#fit();
     return undefined;
   }
 
   async turn(page) {
-    if (this.item?.kind !== "document" || page < 0 || page >= this.item.count) return;
+    if (this.item?.kind !== "document" || page < 1 || page > this.item.count) return;
     await turnTo(this.item, page);
     this.events.turned(this.item);
   }

@@ -1,13 +1,14 @@
 // The jobs: what each asks of the server and how its answer becomes marks, spans, values and words.
 // Marks lie in pixels of the item as it is shown, whatever size the server drew it at.
 import { post, stream } from "./api.js";
-import { partOf } from "./media.js";
+import { drawn, partOf } from "./media.js";
+import { options } from "./settings.js";
 
-const picture = (item) => (item.kind === "document" ? item.url : item.uri);
+const picture = async (item, page) => (item.kind === "document" ? (await drawn(item, page)).picture : item.uri);
 const places = (answer) => [...(answer.boxes ?? []), ...(answer.points ?? [])];
 const looking = (path) => ({
   kinds: ["image", "document"],
-  ask: (item, words) => [path, { image: picture(item), ...(words ? { query: words } : {}) }],
+  ask: async (item, page, words) => [path, { image: await picture(item, page), ...(words ? { query: words } : {}) }],
 });
 
 export const TASKS = {
@@ -17,46 +18,49 @@ export const TASKS = {
   count: { label: "Count", hint: "What to count", ...looking("v1/count"), read: (a) => ({ marks: places(a), count: a.count }), correct: "point" },
   read: {
     label: "Read", hint: "All text, line by line", wordless: true, kinds: ["image", "document"], correct: "text",
-    ask: (item) => ["v1/read", { image: picture(item) }],
+    ask: async (item, page) => ["v1/read", { image: await picture(item, page) }],
     read: (a) => ({ said: a.text }),
   },
   parse: {
     label: "Parse", hint: "The page as headings, text, tables and figures", wordless: true, kinds: ["image", "document"], correct: "text",
-    ask: (item) => ["v1/parse", { document: item.uri, pages: [item.page] }],
+    ask: (item, page) => ["v1/parse", { document: item.uri, pages: [page] }],
     read: (a) => ({ document: a.pages[0], raw: a.html, failed: a.failed[0]?.reason }),
   },
   extract: {
     label: "Extract", hint: "Names of values: total, date, seller", kinds: ["image", "document"], correct: "text",
-    ask: (item, words) => ["v1/extract", { document: item.uri, pages: [item.page], schema: names(words) }],
-    read: (a) => ({ values: a.fields, marks: a.fields.filter((f) => f.box).map((f) => ({ box: f.box, label: f.path, text: String(f.value) })), raw: JSON.stringify(a.data, null, 1) }),
+    ask: (item, page, words) => ["v1/extract", { document: item.uri, pages: [page], schema: names(words) }],
+    read: (a) => ({ values: a.fields, marks: a.fields.filter((f) => f.box).map((f) => ({ box: f.box, label: f.path, text: String(f.value), confidence: f.confidence })), raw: JSON.stringify(a.data, null, 1) }),
   },
   moments: {
     label: "Moments", hint: "What happens, or nothing for all events", optional: true, kinds: ["video"], correct: "span",
-    ask: (item, words, options) => ["v1/moments", { video: item.uri, ...(words ? { query: words } : {}), ...(options.fps ? { fps: options.fps } : {}) }],
+    ask: (item, _, words) => ["v1/moments", { video: item.uri, ...(words ? { query: words } : {}), ...(options().fps ? { fps: options().fps } : {}) }],
     read: (a) => ({ spans: a.moments, duration: a.duration }),
   },
 };
 
 const names = (words) => words.split(/[,;\n]/).map((name) => name.trim()).filter(Boolean);
 
-// One job on one item. What comes back is added to `result`.
-export async function run(result, options, signal) {
+// One job on one page or item. What comes back is added to `result`.
+export async function run(result, signal) {
   const { ask, read } = TASKS[result.task];
-  const [path, body] = ask(result.item, result.question, options);
-  if (options.mostTokens) body.max_pixels = options.mostTokens * 784;
-  if (options.maxTokens) body.max_tokens = options.maxTokens;
+  const [path, body] = await ask(result.item, result.page, result.question);
+  const { mostTokens, maxTokens } = options();
+  if (mostTokens) body.max_pixels = mostTokens * 784;
+  if (maxTokens) body.max_tokens = maxTokens;
   const answer = await post(path, body, signal);
-  Object.assign(result, { raw: answer.text, usage: answer.usage, media: answer.media, stamp: answer.stamp, finish: answer.finish_reason }, read(answer));
+  Object.assign(result, { answer, raw: answer.text, usage: answer.usage, media: answer.media, stamp: answer.stamp, finish: answer.finish_reason }, read(answer));
   settle(result);
 }
 
+// What a person said in a turn of the conversation, with its media.
+export const said = (result) => ({ role: "user", content: [...result.items.map((item) => partOf(item, result.pages?.[item.id])), { type: "text", text: result.question }] });
+
 // A turn of the conversation, streamed; `told` is called with all text so far.
-export async function converse(result, conversation, model, options, signal, told) {
-  const content = [...result.items.map((item) => partOf(item, options)), { type: "text", text: result.question }];
-  const messages = [...conversation, { role: "user", content }];
-  const body = { model, messages, coordinates: "original" };
-  if (options.maxTokens) body.max_tokens = options.maxTokens;
-  if (options.temperature) body.temperature = options.temperature;
+export async function converse(result, before, model, signal, told) {
+  const body = { model, messages: [...before, said(result)], coordinates: "original" };
+  const { maxTokens, temperature } = options();
+  if (maxTokens) body.max_tokens = maxTokens;
+  if (temperature) body.temperature = temperature;
   result.said = "";
   try {
     for await (const chunk of stream("v1/chat/completions", body, signal)) {
@@ -69,7 +73,6 @@ export async function converse(result, conversation, model, options, signal, tol
     }
   } finally {
     result.raw = result.said;
-    if (result.said) conversation.push(messages.at(-1), { role: "assistant", content: result.said });
   }
   settle(result);
 }
@@ -83,8 +86,8 @@ function seen(result, told) {
 // Places to the size of what is shown, and a color for each name.
 function settle(result) {
   const picture = result.media?.find((info) => info.kind === "image");
-  const item = result.item;
-  const scale = picture && item ? item.size.map((side, i) => side / picture.original_size[i]) : [1, 1];
+  const size = result.item?.kind === "document" ? result.item.pages.get(result.page)?.size : result.item?.size;
+  const scale = picture && size ? size.map((side, i) => side / picture.original_size[i]) : [1, 1];
   const colors = new Map();
   const color = (label) => {
     if (!colors.has(label)) colors.set(label, colors.size % 8);
@@ -97,8 +100,9 @@ function settle(result) {
   });
   if (result.document) {
     // elements of a page stay in their own order; those without a box are not marks
-    const [width, height] = result.document.transform?.original_size ?? item.size;
-    scale.splice(0, 2, item.size[0] / width, item.size[1] / height);
+    const [width, height] = result.document.transform?.original_size ?? size;
+    const shown = size ?? [width, height];
+    scale.splice(0, 2, shown[0] / width, shown[1] / height);
     result.marks = result.document.elements.map((e, element) => (e.box ? { box: e.box, label: e.kind, element } : null)).filter(Boolean);
   }
   result.marks = (result.marks ?? []).map(dressed);

@@ -1,24 +1,49 @@
 // The conversation: one bubble for what was asked, one card for what was answered, with its figures.
 import { clock, el, number } from "./dom.js";
+import { files, menu } from "./downloads.js";
 import { page } from "./page.js";
 import { TASKS } from "./tasks.js";
 
-export function asked(result) {
-  const shown = result.items.map((item) => item.name).join(", ");
-  return el("div", { class: "asked" },
-    result.task === "ask" ? result.question : [el("b", {}, TASKS[result.task].label), " ", result.question],
-    shown ? el("span", { class: "shown" }, shown) : "");
+// The bubble of what was asked, which can be asked again in other words.
+export function asked(turn, edit) {
+  const [first] = turn.results;
+  const items = new Set(turn.task === "ask" ? first.items : turn.results.map((result) => result.item).filter(Boolean));
+  const shown = [...items].map((item) => item.name).join(", ");
+  const words = turn.task === "ask" ? turn.question : [el("b", {}, TASKS[turn.task].label), " ", turn.question];
+  const bubble = el("div", { class: "asked" }, words, shown ? el("span", { class: "shown" }, shown) : "");
+  if (!TASKS[turn.task].wordless) bubble.prepend(el("button", { type: "button", class: "icon edit", "aria-label": "Edit and ask again", title: "Edit and ask again", onclick: () => editing(bubble, turn, edit) }, "✎"));
+  return bubble;
+}
+
+function editing(bubble, turn, edit) {
+  const before = [...bubble.childNodes];
+  const field = el("textarea", { rows: 2, "aria-label": "The question in other words" }, turn.question);
+  const send = () => edit(field.value.trim());
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); send(); }
+    if (event.key === "Escape") bubble.replaceChildren(...before);
+  });
+  bubble.replaceChildren(field, el("div", { class: "row end" },
+    el("button", { type: "button", class: "quiet", onclick: () => bubble.replaceChildren(...before) }, "Cancel"),
+    el("button", { type: "button", class: "primary", onclick: send }, "Ask again")));
+  field.focus();
 }
 
 export class Card {
   constructor(result, events) {
     this.result = result;
-    this.events = events; // {activate, light(index), correct, seek(seconds)}
-    this.node = el("article", { class: "card", "aria-busy": "true", "aria-label": `Answer: ${TASKS[result.task].label}`, onclick: () => events.activate() });
+    this.events = events; // {activate, light(index), correct, right, again, seek(seconds), prices()}
+    this.node = el("article", { class: "card", "aria-label": `Answer: ${TASKS[result.task].label}`, onclick: () => events.activate() });
     this.words = el("div", { class: "said caret" });
+    this.draw();
+  }
+
+  start() {
+    Object.assign(this.result, { status: "running", failure: "" });
     this.since = performance.now();
     this.wait = el("p", { class: "working" }, "looking…");
-    this.node.append(this.wait);
+    this.node.setAttribute("aria-busy", "true");
+    this.node.replaceChildren(this.wait);
     this.timer = setInterval(() => { this.wait.textContent = `looking… ${((performance.now() - this.since) / 1000).toFixed(0)} s`; }, 1000);
   }
 
@@ -27,17 +52,25 @@ export class Card {
     this.words.textContent = text;
   }
 
-  failed(message) {
-    this.#end();
-    const said = this.result.said ? el("div", { class: "said" }, this.result.said) : "";
-    this.node.replaceChildren(...[said, el("p", { class: "failure" }, message)].filter(Boolean));
+  end(status, failure = "") {
+    clearInterval(this.timer);
+    this.node.removeAttribute("aria-busy");
+    Object.assign(this.result, { status, failure, seconds: (performance.now() - this.since) / 1000 });
+    this.draw();
   }
 
-  finish(prices) {
-    this.#end();
-    this.result.seconds = (performance.now() - this.since) / 1000;
-    this.room = el("div");
-    this.node.replaceChildren(...this.#answer(), this.#bar(), this.room, this.#figures(prices));
+  draw() {
+    const { result } = this;
+    if (result.status === "running") return;
+    if (result.status === "done") {
+      this.room = el("div");
+      this.node.replaceChildren(...this.#answer(), this.#bar(), this.room, this.#figures());
+      return;
+    }
+    const said = result.said ? el("div", { class: "said" }, result.said) : "";
+    const why = result.failure ? el("p", { class: "failure" }, result.failure) : el("p", { class: "said none" }, result.status === "stopped" ? "Stopped." : "Waiting.");
+    const again = result.status === "waiting" ? "" : el("div", { class: "bar" }, this.#again());
+    this.node.replaceChildren(...[said, why, again].filter(Boolean));
   }
 
   light(index) {
@@ -56,16 +89,11 @@ export class Card {
     node?.focus({ preventScroll: true });
   }
 
-  #end() {
-    clearInterval(this.timer);
-    this.node.removeAttribute("aria-busy");
-  }
-
   #answer() {
     const { result } = this;
     const parts = [];
     if (result.failed) parts.push(el("p", { class: "failure" }, result.failed));
-    if (result.count !== undefined) parts.push(el("p", { class: "said count" }, `${result.count} found`));
+    if (result.count !== undefined) parts.push(el("p", { class: "said count" }, `${number(result.count)} found`));
     if (result.document) parts.push(page(result.document, this.#linked()));
     else if (result.values) parts.push(this.#values());
     else if (result.spans.length) parts.push(this.#spans());
@@ -110,11 +138,20 @@ export class Card {
   }
 
   #bar() {
+    const { checked } = this.result;
     const raw = this.result.raw && this.result.raw !== this.result.said ? el("details", {}, el("summary", {}, "The model’s words"), el("pre", {}, this.result.raw)) : "";
-    return el("div", { class: "bar" }, el("button", { type: "button", class: "quiet", onclick: (event) => { event.stopPropagation(); this.events.correct(); } }, "Correct"), raw);
+    const press = (label, act, more = {}) => el("button", { type: "button", class: "quiet", ...more, onclick: (event) => { event.stopPropagation(); act(); } }, label);
+    const right = checked?.right ? press("✓ Right", () => {}, { "aria-pressed": "true" }) : press("Right", this.events.right, { title: "The answer is right as it is" });
+    const correct = press(checked && !checked.right ? "✓ Corrected" : "Correct", this.events.correct);
+    return el("div", { class: "bar" }, right, correct, this.#again(), menu("Download", files([this.result])), raw);
   }
 
-  #figures(prices) {
+  #again() {
+    return el("button", { type: "button", class: "quiet", title: "Ask the same again", onclick: (event) => { event.stopPropagation(); this.events.again(); } }, "Again");
+  }
+
+  #figures() {
+    const prices = this.events.prices();
     const { usage = {}, media = [], seconds, stamp, finish } = this.result;
     const told = [];
     if (usage.prompt_tokens) told.push(`${number(usage.prompt_tokens)} tokens read${usage.media_tokens ? `, ${number(usage.media_tokens)} of them picture` : ""}`);
