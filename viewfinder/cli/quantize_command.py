@@ -7,7 +7,7 @@ import typer
 
 from viewfinder.cli.show import working
 
-Source = Annotated[str, typer.Argument(help="'tiny', a checkpoint directory, a GGUF file, or a hub id.")]
+Origin = Annotated[str, typer.Argument(help="'tiny', a checkpoint directory, a GGUF file, or a hub id.")]
 To = Annotated[str, typer.Option("--to", help="int8, int4, awq, fp8, gguf (Q8_0), gguf-q4_0 or gguf-bf16.")]
 Into = Annotated[Path, typer.Option("--out", help="A new folder.")]
 Check = Annotated[bool, typer.Option("--check", help="Refuse a result that strays too far; print how far it does.")]
@@ -19,7 +19,7 @@ Samples = Annotated[int, typer.Option("--samples", min=1, help="Generated sample
 
 
 def quantize(
-    source: Source, to: To, out: Into, check: Check = False, max_loss: MaxLoss = None, samples: Samples = 32
+    source: Origin, to: To, out: Into, check: Check = False, max_loss: MaxLoss = None, samples: Samples = 32
 ) -> None:
     if out.exists() and any(out.iterdir()):
         raise typer.BadParameter(f"{out} is not empty; name a new folder", param_hint="--out")
