@@ -5,26 +5,22 @@ gives values in pixels of the original picture. Knows no tensors.
 """
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from viewfinder.chat.in_threads import in_thread
 from viewfinder.chat.job_options import Budgets, ChartOptions, ExtractOptions, ParseJobOptions, SpanOptions
+from viewfinder.chat.media_parts import Media, to_parts
 from viewfinder.errors import check_names
-from viewfinder.media.frames import VIDEO_SUFFIXES
 from viewfinder.media.image import Picture, load_image
 from viewfinder.messages import (
     ChatModel,
     ChatOptions,
-    DocumentPart,
     ImagePart,
     Message,
-    Part,
     Reply,
     Sampling,
-    VideoPart,
     parse_messages,
     user,
 )
@@ -36,7 +32,8 @@ from viewfinder.outputs.results import Answer, Found, confidence, transform_of
 from viewfinder.processor.processor import Processor
 
 if TYPE_CHECKING:  # the jobs on documents and clips are imported when they are asked for
-    from PIL.Image import Image
+    from pathlib import Path
+
     from pydantic import BaseModel
 
     from viewfinder.chat.documents import ChartReading, Extraction
@@ -48,12 +45,6 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _Shape = TypeVar("_Shape", bound="BaseModel")
 _Place = TypeVar("_Place", Box, Point)
-
-
-_Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO"
-Media: TypeAlias = "_Source | Image | Picture | ImagePart | VideoPart | DocumentPart"
-"""What a picture, clip or document may be given as: path, URL, `data:` URI, bytes, an open file, a PIL image, a
-part."""
 
 
 class Viewfinder:
@@ -259,7 +250,7 @@ def load(
     *,
     dtype: Any = None,
     device: Any = None,
-    mmproj: str | Path | None = None,
+    mmproj: "str | Path | None" = None,
     **settings: Unpack[Budgets],
 ) -> Viewfinder:
     """A ready `Viewfinder`.
@@ -267,7 +258,8 @@ def load(
     Args:
         name: `tiny` (built in), a checkpoint directory, a hub id such as `Qwen/Qwen2.5-VL-7B-Instruct`, or a language
             model's GGUF file.
-        dtype: a torch dtype or its name ("bfloat16"; "int8" and "int4" round weights); None keeps what the checkpoint has.
+        dtype: a torch dtype or its name ("bfloat16"; "int8" and "int4" round weights); None keeps what the checkpoint
+            has.
         device: where to run; None takes a GPU when there is one.
         mmproj: the GGUF file of the tower, where it is not the only one beside the language model.
         settings: the processor's budgets, e.g. `max_pixels=1280 * 28 * 28`.
@@ -289,28 +281,8 @@ def _dtype(value: Any) -> Any:
 
     if not isinstance(value, str):
         return value
-    check_names([value], ("float32", "bfloat16", "float16"), "dtype of a model")
+    check_names([value], ("float32", "bfloat16", "float16", "int8", "int4"), "dtype of a model")
     return getattr(torch, value)
-
-
-def to_parts(
-    media: Any, image_options: dict[str, Any] | None = None, video_options: dict[str, Any] | None = None
-) -> list[Part]:
-    """Message parts of media given as paths, bytes, pictures or parts; the kind follows the file's suffix."""
-    if media is None:
-        return []
-    parts: list[Part] = []
-    for item in media if isinstance(media, (list, tuple)) else [media]:
-        name = str(item).split("?")[0].lower() if isinstance(item, (str, os.PathLike)) else ""
-        if isinstance(item, (ImagePart, VideoPart, DocumentPart)):
-            parts.append(item)
-        elif name.endswith(".pdf"):
-            parts.append(DocumentPart(document=item, **(image_options or {})))
-        elif name.endswith(VIDEO_SUFFIXES):
-            parts.append(VideoPart(video=item, **(video_options or {})))
-        else:
-            parts.append(ImagePart(image=item, **(image_options or {})))
-    return parts
 
 
 def _with_confidence(place: _Place, reply: Reply) -> _Place:

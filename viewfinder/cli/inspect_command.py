@@ -38,7 +38,7 @@ def inspect(
     total_pixels: options.TotalPixels = None,
 ) -> None:
     options.check_files(media)
-    from viewfinder.chat.viewfinder import to_parts
+    from viewfinder.chat.media_parts import to_parts
     from viewfinder.messages import user
     from viewfinder.processor.cost import predict
 

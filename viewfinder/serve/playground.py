@@ -25,7 +25,7 @@ from viewfinder.media.resize import resize_picture
 from viewfinder.messages import VideoPart
 from viewfinder.processor.loading import video_options
 from viewfinder.processor.settings import ProcessorSettings
-from viewfinder.serve.answering import error_response, unless_gone
+from viewfinder.serve.answering import error_response, taker, unless_gone
 from viewfinder.serve.body import Body, Finite, PageNumber, from_zero
 from viewfinder.serve.labels import LabelsRequest, labels_file
 from viewfinder.serve.request_media import RequestMedia
@@ -130,29 +130,35 @@ class Page(StaticFiles):
 
 
 def add_playground_routes(app: FastAPI, server: "Server") -> None:
-    @app.post("/samples", tags=["playground"], response_model=None)
+    post = taker(app, server.settings, "playground")
+
+    @post("/samples")
     async def save(body: SampleRequest, request: Request) -> Response:
         """Keep a corrected answer as a training sample."""
         if server.book is None:
             raise HTTPException(403, "this server keeps no samples; start it with --samples FOLDER")
         return await answered(server.book.add, request, body)
 
-    @app.post("/preview", tags=["playground"], response_model=None)
+    @post("/preview")
     async def show(body: PreviewRequest, request: Request) -> Response:
         """Kind and sizes of a medium; pages of a document and frames of a clip as pictures."""
         settings = server.engine.engine.processor.settings
         return await answered(lambda body, media: preview(body, media, settings), request, body)
 
-    @app.post("/labels", tags=["playground"], response_model=None)
+    @post("/labels")
     async def labels(body: LabelsRequest, request: Request) -> Response:
         """Places as a file: COCO, YOLO, Label Studio, or drawn on their picture."""
         return await answered(labels_file, request, body)
 
     async def answered(work: Callable[..., Any], request: Request, body: Any) -> Response:
         media = server.request_media.for_tenant(request.state.tenant)
-        try:
-            result = await unless_gone(request, server.in_thread(work, body, media))
+
+        def answer() -> Response:
+            result = work(body, media)
             return result if isinstance(result, Response) else JSONResponse(result)
+
+        try:
+            return await unless_gone(request, server.in_thread(answer))
         except Exception as error:
             return error_response(error)
         finally:
