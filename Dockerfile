@@ -1,15 +1,19 @@
 # The server with the built-in model: docker build -t viewfinder . && docker run -p 8000:8000 -e KEY=secret viewfinder
-FROM python:3.11-slim
+# A tag moves: whoever needs the same image again gives its digest, --build-arg PYTHON=python@sha256:...
+ARG PYTHON=python:3.11-slim
+FROM ${PYTHON}
 
-# CPU builds of torch; for a GPU, build with --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu128
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# CPU build of torch, and all packages with the hashes of the lock. For a GPU, another torch is put in its place:
+# --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu128
+ARG TORCH_INDEX=
 WORKDIR /app
-RUN pip install --no-cache-dir torch --index-url ${TORCH_INDEX}
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE requirements.lock ./
+RUN pip install --no-cache-dir --require-hashes -r requirements.lock --extra-index-url https://download.pytorch.org/whl/cpu \
+    && if [ -n "${TORCH_INDEX}" ]; then pip install --no-cache-dir --force-reinstall torch --index-url "${TORCH_INDEX}"; fi
 COPY viewfinder ./viewfinder
 # A server offers no kinds of generated data, so neither their libraries nor Chromium and fonts are here: samples are made
 # where models are trained (`make setup`). pyarrow writes the answers that people correct in the playground.
-RUN pip install --no-cache-dir '.[serve]' pyarrow && useradd --create-home viewfinder
+RUN pip install --no-cache-dir --no-deps --no-build-isolation . && useradd --create-home viewfinder
 USER viewfinder
 WORKDIR /home/viewfinder
 # so that volumes mounted here belong to this user

@@ -239,9 +239,9 @@ class NetworkFilter:
         return f"a {method} request to {_name(url)} was held back, as nobody confirmed it"
 
     async def _stay(self, route: Any, note: str) -> None:
-        """Answer with "no content": the tab stays where it is."""
+        """Break it off: the tab stays where it is. (With an answer without content, one that is a download hangs.)"""
         self._note(note)
-        await route.fulfill(status=204)
+        await route.abort("aborted")
 
     def _note_host(self, url: str) -> None:
         """Once per host: a page may ask for hundreds of its parts."""
