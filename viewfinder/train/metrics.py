@@ -24,6 +24,11 @@ class Meter:
 
     def __init__(self) -> None:
         self._sums: dict[str, list[float]] = {}
+        self._peaks: dict[str, float] = {}
+
+    def peak(self, name: str, value: float) -> None:
+        """Keep the largest value."""
+        self._peaks[name] = max(value, self._peaks.get(name, value))
 
     def add(self, name: str, value: float, weight: float = 1.0) -> None:
         entry = self._sums.setdefault(name, [0.0, 0.0])
@@ -44,19 +49,21 @@ class Meter:
         return dict(zip(names, sums, strict=True))
 
     def means(self) -> dict[str, float]:
-        """Averages over all ranks, and an empty meter."""
-        parts = [self._sums]
+        """Averages (and largest values) over all ranks, and an empty meter."""
+        parts = [(self._sums, self._peaks)]
         if dist.is_initialized() and dist.get_world_size() > 1:
-            parts = [{} for _ in range(dist.get_world_size())]
-            dist.all_gather_object(parts, self._sums)
+            parts = [({}, {}) for _ in range(dist.get_world_size())]
+            dist.all_gather_object(parts, (self._sums, self._peaks))
         total: dict[str, list[float]] = {}
-        for part in parts:
-            for name, (value, weight) in part.items():
+        peaks: dict[str, float] = {}
+        for sums, largest in parts:
+            for name, (value, weight) in sums.items():
                 entry = total.setdefault(name, [0.0, 0.0])
                 entry[0] += value
                 entry[1] += weight
-        self._sums = {}
-        return {name: value / weight for name, (value, weight) in total.items() if weight}
+            peaks |= {name: max(value, peaks.get(name, value)) for name, value in largest.items()}
+        self._sums, self._peaks = {}, {}
+        return {name: value / weight for name, (value, weight) in total.items() if weight} | peaks
 
 
 class Journal:
