@@ -25,6 +25,8 @@ class GrpoConfig(BaseModel):
             importance ratio is then that to the copy.
         clip: the ratio counts between 1 - `clip` and 1 + `clip_high`.
         kl: weight of the divergence from the reference (estimator k3, Schulman 2020); 0 keeps no reference.
+        unbiased_kl: the divergence is multiplied by the ratio, so that its gradient is that of the reverse divergence
+            (DeepSeek-V3.2, arXiv 2512.02556; TRL's default); without it as in the GRPO paper.
         dynamic_sampling: groups without differences of reward are replaced by other prompts, at most `tries` times
             as many prompts as a step needs.
         overlong_buffer: tokens before `max_new_tokens` over which a reward falls by up to 1 (DAPO, equation 13).
@@ -47,6 +49,7 @@ class GrpoConfig(BaseModel):
     clip: float = Field(default=0.2, gt=0, lt=1)
     clip_high: float | None = Field(default=None, gt=0)
     kl: float = Field(default=0.0, ge=0)
+    unbiased_kl: bool = True
     scale_by_deviation: bool | None = None
     dynamic_sampling: bool | None = None
     tries: int = Field(default=4, gt=0)

@@ -221,11 +221,15 @@ def pair_log_probs(model: Qwen2_5_VL, batch: PreferenceBatch, features: Tensor |
 def policy_log_probs(model: Qwen2_5_VL, batch: PolicyBatch, features: Tensor | None, temperature: float) -> Tensor:
     """(N,) log-probabilities of the tokens of answers, under the distribution that they were drawn from."""
     hidden, labels = model.hidden_states(batch.inputs, features=features), next_labels(batch.inputs)
-    at = (labels != IGNORE_INDEX).nonzero().flatten()
-    pads = torch.tensor([model.config.image_token_id, model.config.video_token_id], device=hidden.device)
+    at, never = (labels != IGNORE_INDEX).nonzero().flatten(), undrawable_ids(model).to(hidden.device)
     return choice_log_probs(
-        hidden[at], model.lm_head.weight, labels[at], temperature=temperature, excluded=pads, kept=batch.kept
+        hidden[at], model.lm_head.weight, labels[at], temperature=temperature, excluded=never, kept=batch.kept
     )
+
+
+def undrawable_ids(model: Qwen2_5_VL) -> Tensor:
+    """Placeholders stand for pixels; `engine.sampler` never draws them."""
+    return torch.tensor([model.config.image_token_id, model.config.video_token_id])
 
 
 def answer_tokens(batch: PreferenceBatch) -> Tensor:

@@ -90,7 +90,7 @@ class Journal:
     def write(self, row: Mapping[str, float]) -> None:
         if not self._writes:
             return
-        append_values(self.path, [{k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()}])
+        append_values(self.path, [{k: _short(v) if isinstance(v, float) else v for k, v in row.items()}])
         if self._board is not None:
             for name, value in row.items():
                 if name != "step":
@@ -117,6 +117,11 @@ class Journal:
     def close(self) -> None:
         if self._board is not None:
             self._board.close()
+
+
+def _short(value: float) -> float:
+    """Six places behind the point; numbers under a thousandth with four digits."""
+    return round(value, 6) if abs(value) >= 1e-3 else float(f"{value:.4g}")
 
 
 def _cut(path: Path, step: int) -> None:

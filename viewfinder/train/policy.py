@@ -82,7 +82,8 @@ def policy_loss(
         return loss, clipped, torch.zeros_like(clipped)
     behind = reference - log_probs
     divergence = behind.exp() - behind - 1
-    return loss + config.kl * divergence, clipped, divergence.detach()
+    by = ratio if config.unbiased_kl else 1.0
+    return loss + config.kl * divergence * by, clipped, divergence.detach()
 
 
 def choice_log_probs(
