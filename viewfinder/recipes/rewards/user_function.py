@@ -23,11 +23,11 @@ class UserFunction:
     """
 
     def __init__(self, place: str, seconds: float) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
         path, _, self.name = place.rpartition(":")
         self.path, self.seconds = Path(path), seconds
         if not self.path.is_file():
             raise ConfigError(f"{place!r} names no file; give FILE.py:FUNCTION")
-        self._process: subprocess.Popen[bytes] | None = None
 
     def __call__(self, answer: str, about: dict[str, Any]) -> tuple[float | None, str]:
         """The value and "", or None and the reason; a process that is late is ended, the next call has a new one."""
