@@ -82,15 +82,13 @@ def _read(
         return "click", [tuple(map(float, box)) for box in pressed]
     if is_clip and ("spans" in sample.truth or parse_spans(said, duration, fps=fps or None)):
         return "spans", [(one.start, one.end) for one in parse_spans(said, duration, fps=fps or None)]
-    if "<table" in said:
-        return ("page" if "<body" in said else "table"), said
+    if said.strip().startswith("<") or "<body" in said:
+        return ("table" if "<table" in said and "<body" not in said else "page"), said
     if frame is not None and not is_clip and ("```" in said or find_places(said)):
         return _placed(said, frame, sample)
     value = find_value(said) if said.strip().startswith(("{", "```")) else None
     if isinstance(value, dict):
         return "json", value
-    if said.strip().startswith("<"):
-        return "page", said
     return ("number" if _NUMBER.fullmatch(said.strip()) else "text"), said
 
 
