@@ -90,3 +90,16 @@ def test_a_gap_between_rollouts_and_training_stops_the_run(differences: list[flo
     with pytest.raises(AgreementError, match="max_log_ratio=1 allow"):
         check_agreement(torch.tensor(differences), GrpoConfig(max_log_ratio=1.0, mean_log_ratio=0.05))
     assert check_agreement(torch.tensor([0.5] + [0.0] * 20), GrpoConfig(mean_log_ratio=0.05))[1] == 0.5
+
+
+def test_the_score_of_filtered_draws_has_a_mean_of_zero() -> None:
+    """The worked example of docs/grpo.md: 0.5, 0.3, 0.2 under top_p=0.7 are drawn as 0.625, 0.375, 0."""
+    logits = torch.log(torch.tensor([[0.5, 0.3, 0.2]]))
+    kept = torch.tensor([[0b011]], dtype=torch.uint8)
+    total = torch.zeros(3)
+    for token, drawn in ((0, 0.625), (1, 0.375)):
+        hidden = logits.clone().requires_grad_()
+        found = choice_log_probs(hidden, torch.eye(3), torch.tensor([token]), temperature=1.0, excluded=NONE, kept=kept)
+        assert found.exp().item() == pytest.approx(drawn)
+        total += drawn * torch.autograd.grad(found.sum(), hidden)[0][0]
+    assert total.abs().max() < 1e-6
