@@ -198,14 +198,14 @@ def reward(answer, about):
 
 def test_a_users_function_runs_beside_and_may_fail(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(USERS)
-    rewards = Rewards({f"{tmp_path / 'mine.py'}:reward": 2.0}, 1.0)
+    rewards = Rewards({f"{tmp_path / 'mine.py'}:reward": 2.0}, 3.0)
     begun = time.monotonic()
     found = [scored(rewards, text) for text in ("ok", "wrong", "nan", "slow", "exit", "fine")]
     assert [score.value for score in found] == [5.0, None, None, None, None, 9.0]
     assert "RuntimeError: no luck" in found[1].reason
     assert "nan" in found[2].reason
-    assert all("within 1 s" in found[i].reason for i in (3, 4))
-    assert time.monotonic() - begun < 30
+    assert all("within 3 s" in found[i].reason for i in (3, 4))
+    assert time.monotonic() - begun < 50
     missing = Rewards({f"{tmp_path / 'mine.py'}:other": 1.0}, 5.0)
     assert "no function other" in scored(missing, "ok").reason
 

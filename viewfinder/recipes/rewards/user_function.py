@@ -13,6 +13,8 @@ from typing import IO, Any
 from viewfinder.train.config import ConfigError
 
 _WORKER = Path(__file__).with_name("user_worker.py")
+_LOADING = 120.0
+"""Seconds in which the file must be loaded."""
 
 
 class UserFunction:
@@ -53,9 +55,8 @@ class UserFunction:
         if self._process is None:
             command = [sys.executable, str(_WORKER), str(self.path), self.name]
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None
-        assert stdout is not None
+            _line_within(_pipe(self._process.stdout), _LOADING)
+        stdin, stdout = _pipe(self._process.stdin), _pipe(self._process.stdout)
         try:
             stdin.write(line)
         except BrokenPipeError:
@@ -64,6 +65,11 @@ class UserFunction:
 
     def __del__(self) -> None:
         self.close()
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None
+    return stream
 
 
 def _line_within(stream: IO[bytes], seconds: float) -> bytes | None:

@@ -3,7 +3,8 @@
     python user_worker.py FILE.py FUNCTION
 
 One line of JSON, {"answer": ..., "about": {...}}, is one call `function(answer, about)`; one line comes back,
-{"value": number} or {"error": text}. What the function prints goes to the error output.
+{"value": number} or {"error": text}. The first line says that the file is loaded. What the function prints goes to
+the error output.
 """
 
 import json
@@ -23,6 +24,8 @@ def main(path: str, name: str) -> None:
         problem = "" if callable(function) else f"{path} has no function {name}"
     except BaseException as error:
         problem = f"{path} cannot be loaded ({type(error).__name__}: {error})"
+    replies.write("{}\n")  # ready
+    replies.flush()
     for line in sys.stdin:
         call = json.loads(line)
         try:
