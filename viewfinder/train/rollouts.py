@@ -4,7 +4,7 @@ Prompts are generated together (continuous batching). Of each group one answer i
 prompt in the cache, so a group takes one pass of the tower and one of the prompt.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,8 +15,10 @@ from torch import Tensor
 from viewfinder.data.sample import Sample
 from viewfinder.engine.engine import EngineCore
 from viewfinder.engine.loop_guard import LoopGuard
-from viewfinder.engine.sampler import Constraint, Sampler, distribution
-from viewfinder.engine.scheduler import EngineConfig
+from viewfinder.engine.model_runner import ModelRunner
+from viewfinder.engine.reference import distribution
+from viewfinder.engine.sampler import Constraint, FinishReason, Sampler
+from viewfinder.engine.scheduler import EngineConfig, Scheduled
 from viewfinder.engine.sequence import Sequence as EngineSequence
 from viewfinder.errors import CheckpointError
 from viewfinder.messages import Sampling
@@ -69,21 +71,61 @@ class Rollout:
 
 
 class RecordingSampler(Sampler):
-    """Keeps the probability of each token under the distribution it was drawn from, and which tokens that had."""
+    """Keeps the probability of each token under the distribution it was drawn from, and which tokens that had.
+
+    `rows` are the logits of the step that chooses its next tokens, one row a token. `accept` comes once a token, in
+    their order; `bits` comes before it where the grammar left a choice.
+    """
 
     def __init__(self, *arguments: Any, filtered: bool) -> None:
         super().__init__(*arguments)
         self.filtered = filtered
+        self.rows: Iterator[Tensor] = iter(())
         self.log_probs: list[float] = []
         self.kept: list[bytes] = []
+        self._has_choice = False
+        self._allowed: np.ndarray | None = None
 
-    def _choose(self, logits: Tensor, token_ids: Sequence[int]) -> int:
-        probabilities = distribution(logits, self._sampling)
-        token_id = int(torch.multinomial(probabilities, 1, generator=self._generator))
-        self.log_probs.append(float(probabilities[token_id].log()))
+    def bits(self) -> np.ndarray | None:
+        self._has_choice, self._allowed = True, super().bits()
+        return self._allowed
+
+    def accept(self, token_id: int) -> FinishReason | None:
+        logits = next(self.rows).float().cpu()
+        if self._has_choice:
+            probabilities = self._distribution(logits)
+            self.log_probs.append(float(probabilities[token_id].log()))
+            possible = (probabilities > 0).numpy()
+        else:
+            self.log_probs.append(0.0)
+            possible = np.arange(len(logits)) == token_id
         if self.filtered:
-            self.kept.append(np.packbits((probabilities > 0).numpy(), bitorder="little").tobytes())
-        return token_id
+            self.kept.append(np.packbits(possible, bitorder="little").tobytes())
+        self._has_choice = False
+        return super().accept(token_id)
+
+    def _distribution(self, logits: Tensor) -> Tensor:
+        allowed = torch.ones(len(logits), dtype=torch.bool)
+        if self._allowed is not None:
+            known = torch.from_numpy(np.unpackbits(self._allowed, bitorder="little").astype(np.bool_))[: len(logits)]
+            allowed[: len(known)], allowed[len(known) :] = known, False
+        allowed[self.placeholders] = False
+        return distribution(logits.masked_fill(~allowed, float("-inf")), self.sampling)
+
+
+class RecordingRunner(ModelRunner):
+    """Shows each `RecordingSampler` the logits that its tokens are chosen from."""
+
+    def _forward(self, ready: list[Scheduled]) -> Tensor:
+        logits, at = super()._forward(ready), 0
+        for part in ready:
+            start = part.sequence.num_computed_tokens
+            count = len(part.sequence.sampled_at(start, start + part.num_tokens))
+            if count:
+                assert isinstance(part.sequence.sampler, RecordingSampler)
+                part.sequence.sampler.rows = iter(logits[at : at + count])
+            at += count
+        return logits
 
 
 @dataclass(frozen=True)
@@ -109,7 +151,7 @@ class Writer:
         """
         if not prompts:
             return []
-        core = EngineCore(model, self._engine_config(model, prompts))
+        core = EngineCore(model, self._engine_config(model, prompts), runner=RecordingRunner)
         owner: dict[EngineSequence, tuple[int, int]] = {}
         started: set[int] = set()
         groups: list[dict[int, Rollout]] = [{} for _ in prompts]
