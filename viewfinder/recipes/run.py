@@ -21,7 +21,7 @@ from viewfinder.model.lora import add_adapters, load_adapter
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.outputs.json_lines import append_values
 from viewfinder.processor.processor import Processor
-<<<<<<< HEAD
+from viewfinder.recipes.grpo import rollout_loader
 from viewfinder.recipes.language import open_language
 from viewfinder.recipes.sizes import (
     Start,
@@ -32,10 +32,6 @@ from viewfinder.recipes.sizes import (
     start_of_size,
     with_language,
 )
-=======
-from viewfinder.recipes.grpo import rollout_loader
-from viewfinder.recipes.sizes import Start, build, export_processor, read_heads, start_from, start_of_size
->>>>>>> 6fd91ba (train grpo: rollouts by the engine, group-relative advantages, rewards from the truth of any sample)
 from viewfinder.recipes.sources import DataConfig, Sources, open_sources
 from viewfinder.recipes.stages import CHAINS, RECIPES
 from viewfinder.recipes.summary import run_summary
