@@ -24,7 +24,7 @@ def ten_losses(recipe: str, folder: Path) -> list[float]:
     return losses(folder / "run")
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", RECIPES.keys() - {"grpo"})  # its losses are compared with TRL's
 def test_losses_are_as_they_were(recipe: str, tmp_path: Path) -> None:
     found, golden = ten_losses(recipe, tmp_path), json.loads(GOLDEN.read_text())[recipe]
     assert found == pytest.approx(golden, rel=2e-3), "see this file's first lines if this was meant"
@@ -33,7 +33,7 @@ def test_losses_are_as_they_were(recipe: str, tmp_path: Path) -> None:
 
 def write() -> None:
     found = {}
-    for recipe in RECIPES:
+    for recipe in RECIPES.keys() - {"grpo"}:
         with tempfile.TemporaryDirectory() as folder:
             found[recipe] = ten_losses(recipe, Path(folder))
     lines = ",\n".join(f" {json.dumps(recipe)}: {json.dumps(values)}" for recipe, values in found.items())

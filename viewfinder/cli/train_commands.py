@@ -12,7 +12,7 @@ Recipe = Annotated[
     str,
     typer.Argument(
         help="pretrain-vision (or its steps vision-contrast, vision-align, vision-end-to-end), pretrain-multimodal, "
-        "pretrain-long, sft, dpo, lora; tiny-tower, tiny-reader, tiny-joint."
+        "pretrain-long, sft, dpo, lora, grpo; tiny-tower, tiny-reader, tiny-joint."
     ),
 ]
 Settings = Annotated[

@@ -30,8 +30,14 @@ from viewfinder.processor.processor import Processor
 class EngineCore:
     """Scheduler and runner of one model, for one thread."""
 
-    def __init__(self, model: Qwen2_5_VL, config: EngineConfig, counters: Counters | None = None) -> None:
-        self.runner = ModelRunner(model, config)
+    def __init__(
+        self,
+        model: Qwen2_5_VL,
+        config: EngineConfig,
+        counters: Counters | None = None,
+        runner: type[ModelRunner] = ModelRunner,
+    ) -> None:
+        self.runner = runner(model, config)
         self.scheduler = Scheduler(config, self.runner.kv_cache.num_blocks, counters or Counters())
 
     def step(self) -> list[StepOutput]:

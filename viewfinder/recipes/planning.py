@@ -14,7 +14,7 @@ from viewfinder.model.lora import add_adapters
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.recipes.run import resolve
 from viewfinder.recipes.sizes import start_of_size
-from viewfinder.recipes.stages import CHAINS, RECIPES
+from viewfinder.recipes.stages import CHAINS
 from viewfinder.train.config import ConfigError, TrainConfig
 from viewfinder.train.contrast import ContrastHead
 from viewfinder.train.estimate import Data, Memory, count_sharded, memory, step_flops, step_traffic
@@ -159,9 +159,9 @@ def plan_recipe(
         ConfigError: no such recipe or setting, or a number of devices that its parallelism does not divide.
     """
     names = [step for name in (REPORT if recipe == "report" else [recipe]) for step in CHAINS.get(name, (name,))]
-    unknown = [name for name in names if name not in RECIPES]
+    unknown = [name for name in names if name not in TOKENS]  # rollouts of grpo are not planned
     if unknown:
-        raise ConfigError(f"there is no plan for {unknown[0]!r}; there are report, {', '.join([*CHAINS, *RECIPES])}")
+        raise ConfigError(f"there is no plan for {unknown[0]!r}; there are report, {', '.join([*CHAINS, *TOKENS])}")
     used = device or Device()
     start = start_of_size(size)
     configs = [resolve(start, name, settings) for name in names]

@@ -21,6 +21,7 @@ from viewfinder.model.lora import add_adapters, load_adapter
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.outputs.json_lines import append_values
 from viewfinder.processor.processor import Processor
+from viewfinder.recipes.grpo import rollout_loader
 from viewfinder.recipes.language import open_language
 from viewfinder.recipes.sizes import (
     Start,
@@ -143,13 +144,22 @@ def build_trainer(
     if config.objective == "preference" and config.preference.reference == "precomputed":
         learner.to(parallel.device)
         collator = with_reference(collator, _reference_table(learner, collator, sources, config, out))
-    dataloader = PackedLoader(
-        sources.training, collator, config.seq_len, config.global_batch_size, parallel.data_rank, parallel.data_world
-    )
+    if config.objective == "policy":
+        dataloader = rollout_loader(config, learner, processor, sources.training, parallel)
+    else:
+        packed = PackedLoader(
+            sources.training,
+            collator,
+            config.seq_len,
+            config.global_batch_size,
+            parallel.data_rank,
+            parallel.data_world,
+        )
+        dataloader = in_worker(packed, config.workers, pin_memory=parallel.device == "cuda")
     trainer = Trainer(
         config,
         learner,
-        in_worker(dataloader, config.workers, pin_memory=parallel.device == "cuda"),
+        dataloader,
         out,
         parallel=parallel,
         export=partial(export_processor, processor),
@@ -184,7 +194,9 @@ def build_learner(start: Start, config: TrainConfig, extra: ExtraLossesBuilder |
         load_adapter(model, config.lora.start)
     elif config.lora is not None:
         add_adapters(model, config.lora.rank, config.lora.alpha, config.lora.targets)
-    elif config.objective == "preference" and config.preference.reference == "copy":
+    elif (config.objective == "preference" and config.preference.reference == "copy") or (
+        config.objective == "policy" and config.grpo.kl
+    ):
         reference = Reference(model)
     return Learner(config, model, reference, contrast=contrast, extra=losses)
 

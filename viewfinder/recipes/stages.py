@@ -144,6 +144,21 @@ def lora(start: Start) -> TrainConfig:
     return base.model_copy(update={"recipe": "lora", "lora": LoraConfig(), "optimizer": optimizer})
 
 
+def grpo(start: Start) -> TrainConfig:
+    """Group-relative policy optimization on rewards against the truth: tower and merger frozen, all weights else."""
+    return _config(
+        start,
+        "grpo",
+        objective="policy",
+        lr_scale=LrScaleConfig(tower=0, merger=0),
+        optimizer=TUNING.model_copy(update={"adamw_lr": 1e-6, "warmup": 5, "weight_decay": 0.0}),
+        steps=200,
+        log_every=1,
+        save_every=20,
+        data={"kinds": {"answers": 1.0}},
+    )
+
+
 RECIPES: dict[str, Callable[[Start], TrainConfig]] = {
     "vision-contrast": vision_contrast,
     "vision-align": vision_align,
@@ -153,6 +168,7 @@ RECIPES: dict[str, Callable[[Start], TrainConfig]] = {
     "sft": sft,
     "dpo": dpo,
     "lora": lora,
+    "grpo": grpo,
 }
 CHAINS: dict[str, tuple[str, ...]] = {
     "pretrain-vision": ("vision-contrast", "vision-align", "vision-end-to-end"),

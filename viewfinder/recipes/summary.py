@@ -23,6 +23,13 @@ def run_summary(start: Start, config: TrainConfig, step: int) -> list[str]:
         frame = {"original": "the original pictures", "model": "the pictures as the model sees them"}[data.coordinates]
         lines.append(f"places in {data.source} are read as pixels of {frame} (data.coordinates={data.coordinates})")
     left = config.steps - step
+    if config.objective == "policy":
+        asked, rewards = config.grpo, " + ".join(f"{weight:g} x {name}" for name, weight in config.grpo.rewards.items())
+        lines.append(
+            f"{left} steps of {asked.prompts} prompts with {asked.group} answers each, of at most {asked.max_new_tokens} "
+            f"tokens ({asked.variant}); reward: {rewards}"
+        )
+        return lines
     tokens = left * config.global_batch_size * config.seq_len
     work = 6 * _parameters(start) * tokens
     lines.append(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from viewfinder.inputs import IGNORE_INDEX, ModelInputs, pack
@@ -100,7 +100,42 @@ class PreferenceBatch(MovableBatch):
         )
 
 
-Batch = AnswerBatch | ContrastiveBatch | PreferenceBatch
+@dataclass(frozen=True)
+class PolicyBatch(MovableBatch):
+    """Answers that the model wrote, packed behind their prompts; pixels of each medium are held once.
+
+    N tokens of answers have labels. What is told of each of them stands in their order.
+
+    Attributes:
+        inputs, pixel_values, grid_thw, feature_index: as in `PreferenceBatch`.
+        advantages: of the answer that the token is of.
+        weights: of the token in the loss; 0 for answers that are not learned from.
+        rollout_log_probs: under the distribution that the token was drawn from, as the rollout computed them.
+        old_log_probs: the same from a training pass with those weights; None where they are the weights of now.
+        kept: which tokens of the vocabulary could be drawn, one bit each, 8 in a byte (lowest bit first); None for all.
+        units: the share of this batch in the number that the loss of a step is divided by.
+        figures: sums and the numbers that they are sums over, by name, for the report.
+    """
+
+    inputs: ModelInputs
+    pixel_values: Tensor | None
+    grid_thw: Tensor | None
+    feature_index: Int[Tensor, " M"]
+    advantages: Float[Tensor, " N"]
+    weights: Float[Tensor, " N"]
+    rollout_log_probs: Float[Tensor, " N"]
+    old_log_probs: Float[Tensor, " N"] | None = None
+    kept: UInt8[Tensor, "N B"] | None = None
+    units: float = 0.0
+    figures: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def map_tensors(self, move: Callable[[Tensor], Tensor]) -> Self:
+        names = ("pixel_values", "feature_index", "advantages", "weights", "rollout_log_probs", "old_log_probs", "kept")
+        tensors = {name: move(value) for name in names if (value := getattr(self, name)) is not None}
+        return replace(self, inputs=self.inputs.map_tensors(move), **tensors)
+
+
+Batch = AnswerBatch | ContrastiveBatch | PreferenceBatch | PolicyBatch
 
 Position = dict[str, Any]
 """Where a dataloader is, as JSON; None is its beginning."""
@@ -112,12 +147,12 @@ class Step:
 
     Attributes:
         batches: those of this rank, as many on every rank; their gradients are accumulated.
-        position: of the dataloader after this step.
+        position: of the dataloader after this step; a function is called when a state is saved, by all ranks.
         refused: rows that were left out, each with the reason.
     """
 
     batches: Sequence[Batch]
-    position: Position = field(default_factory=dict)
+    position: Position | Callable[[], Position] = field(default_factory=dict)
     refused: tuple[dict[str, str], ...] = ()
 
     def pin_memory(self) -> Self:
@@ -128,8 +163,10 @@ class Step:
 Dataloader = Callable[[Position | None], Iterator[Step]]
 
 
-def batch_units(batch: Batch) -> int:
-    """What the loss of a step is averaged over: labelled tokens, or pairs."""
+def batch_units(batch: Batch) -> float:
+    """What the loss of a step is averaged over: labelled tokens, pairs, or what the variant of GRPO says."""
+    if isinstance(batch, PolicyBatch):
+        return batch.units
     if isinstance(batch, ContrastiveBatch):
         return batch.pairs
     if isinstance(batch, PreferenceBatch):
@@ -162,28 +199,38 @@ def sequence_sums(values: Float[Tensor, " T"], inputs: ModelInputs) -> Float[Ten
 
 def preference_batch(pairs: Sequence[tuple[ModelInputs, ModelInputs]], numbers: Sequence[int] = ()) -> PreferenceBatch:
     """Pack (chosen, rejected) inputs. Media that both sides show (equal grids, equal pixels) are kept once."""
+    pixels, grids, index = shared_media(pairs)
+    bare = [replace(side, pixel_values=None) for pair in pairs for side in pair]
+    return PreferenceBatch(pack(bare), pixels, grids, index, numbers=tuple(numbers))
+
+
+def shared_media(groups: Sequence[Sequence[ModelInputs]]) -> tuple[Tensor | None, Tensor | None, Int[Tensor, " M"]]:
+    """Pixels and grids of groups of conversations, each group's once where all show the same as its first, and for
+    each media token in order its row among the features.
+
+    Two answers about one picture of 8 patches (2 tokens) give 8 rows of pixels and [0, 1, 0, 1].
+    """
     pixels: list[Tensor] = []
     grids: list[Tensor] = []
     index: list[Tensor] = []
     rows = 0
-    for chosen, rejected in pairs:
-        shared = _same_media(chosen, rejected)
-        for side in (chosen, rejected):
+    for group in groups:
+        start = rows
+        for side in group:
             if side.pixel_values is None or side.grid_thw is None:
                 continue
             count = len(side.pixel_values) // 4
-            if side is chosen or not shared:
-                pixels.append(side.pixel_values)
-                grids.append(side.grid_thw)
-                rows += count
-            index.append(torch.arange(rows - count, rows))
-    bare = [replace(side, pixel_values=None) for pair in pairs for side in pair]
-    return PreferenceBatch(
-        inputs=pack(bare),
-        pixel_values=torch.cat(pixels) if pixels else None,
-        grid_thw=torch.cat(grids) if grids else None,
-        feature_index=torch.cat(index) if index else torch.empty(0, dtype=torch.int64),
-        numbers=tuple(numbers),
+            if side is not group[0] and _same_media(group[0], side):
+                index.append(torch.arange(start, start + count))
+                continue
+            pixels.append(side.pixel_values)
+            grids.append(side.grid_thw)
+            index.append(torch.arange(rows, rows + count))
+            rows += count
+    return (
+        torch.cat(pixels) if pixels else None,
+        torch.cat(grids) if grids else None,
+        torch.cat(index) if index else torch.empty(0, dtype=torch.int64),
     )
 
 

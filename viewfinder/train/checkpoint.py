@@ -204,7 +204,7 @@ def export_checkpoint(
         shutil.rmtree(adapter.with_name("adapter.partial"), ignore_errors=True)
         save_adapter(model, adapter.with_name("adapter.partial"), state=state)
     shutil.rmtree(partial, ignore_errors=True)
-    plain = _plain_model(model, state)
+    plain = plain_model(model, state)
     if learner.config.bf16:
         plain.to(torch.bfloat16)
     if not is_finite(list(plain.parameters())):
@@ -232,7 +232,7 @@ def is_exported(directory: Path, step: int) -> bool:
     return _from_first(look)
 
 
-def _plain_model(model: Qwen2_5_VL, state: dict[str, Tensor]) -> Qwen2_5_VL:
+def plain_model(model: Qwen2_5_VL, state: dict[str, Tensor]) -> Qwen2_5_VL:
     """The same model with whole tensors and without adapters."""
     for name, layer in adapted_layers(model).items():
         a, b = state.pop(f"{name}.lora_A"), state.pop(f"{name}.lora_B")

@@ -14,6 +14,7 @@ from viewfinder.config import ModelConfig, TextConfig
 from viewfinder.errors import ViewfinderError
 from viewfinder.storage.atomic import write_whole
 from viewfinder.train.deprecated_keys import RENAMED, current_keys, current_pair
+from viewfinder.train.grpo_config import GrpoConfig
 
 
 class ConfigError(ViewfinderError):
@@ -136,7 +137,7 @@ class TrainConfig(_Strict):
         recipe: name of the recipe that made this config.
         model: sizes of the model.
         objective: "answer" is next-token prediction on answers; "contrastive" compares pictures with captions;
-            "preference" is DPO on pairs of answers.
+            "preference" is DPO on pairs of answers; "policy" is GRPO on answers that the model writes itself.
         answer_weight: weight of the next-token loss; 0 does not run the language model.
         extra_losses: weight of each loss that is added to the next-token loss, by name (see `train.extra_losses`).
         lr_scale: of each part of the model; 0 freezes the part.
@@ -158,11 +159,12 @@ class TrainConfig(_Strict):
     seed: int = 0
     steps: int = Field(gt=0)
     model: ModelConfig
-    objective: Literal["answer", "contrastive", "preference"] = "answer"
+    objective: Literal["answer", "contrastive", "preference", "policy"] = "answer"
     answer_weight: float = Field(default=1.0, ge=0)
     extra_losses: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     contrastive: ContrastiveConfig | None = None
     preference: PreferenceConfig = PreferenceConfig()
+    grpo: GrpoConfig = GrpoConfig()
     lora: LoraConfig | None = None
     lr_scale: LrScaleConfig = LrScaleConfig()
     optimizer: OptimizerConfig = OptimizerConfig()

@@ -13,7 +13,7 @@ import torch
 from viewfinder.config import ModelConfig, TextConfig
 from viewfinder.inputs import IGNORE_INDEX
 from viewfinder.processor.cost import vision_flops
-from viewfinder.train.batches import Batch, ContrastiveBatch, PreferenceBatch, next_labels
+from viewfinder.train.batches import Batch, ContrastiveBatch, PolicyBatch, PreferenceBatch, next_labels
 from viewfinder.train.config import TrainConfig
 
 
@@ -49,6 +49,8 @@ def passes_of(config: TrainConfig) -> Passes:
     text = 1 + int(sees or learns or config.lora is not None) + int(learns)
     if config.objective == "preference" and config.preference.reference == "copy":
         text += 1
+    if config.objective == "policy" and config.grpo.kl:
+        text += 1
     return Passes(vision, text)
 
 
@@ -59,7 +61,7 @@ def batch_flops(config: TrainConfig, batch: Batch) -> int:
         assert config.contrastive is not None
         caption = text_flops(config.contrastive.text, batch.seqlens, 0)
         return passes.vision * _vision(config.model, batch.grid_thw) + passes.text * caption
-    grid = batch.grid_thw if isinstance(batch, PreferenceBatch) else batch.inputs.grid_thw
+    grid = batch.grid_thw if isinstance(batch, PreferenceBatch | PolicyBatch) else batch.inputs.grid_thw
     logits = int((next_labels(batch.inputs) != IGNORE_INDEX).sum())
     text = text_flops(config.model.text, batch.inputs.seqlens, logits)
     return passes.vision * _vision(config.model, grid) + passes.text * text

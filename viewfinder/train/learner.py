@@ -7,7 +7,7 @@ the same modules, whether its batch holds pictures or not.
 import copy
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from viewfinder.train.batches import (
     AnswerBatch,
     Batch,
     ContrastiveBatch,
+    PolicyBatch,
     PreferenceBatch,
     batch_units,
     next_labels,
@@ -27,6 +28,7 @@ from viewfinder.train.batches import (
 from viewfinder.train.config import TrainConfig
 from viewfinder.train.extra_losses import ExtraLosses, ModelOutputs
 from viewfinder.train.losses import next_token_loss, preference_losses, token_log_probs
+from viewfinder.train.policy import check_agreement, choice_log_probs, policy_loss
 
 Metrics = dict[str, tuple[Tensor, float]]
 """By name a sum and the number that it is a sum over. Sums of several batches and ranks are added before dividing."""
@@ -34,10 +36,11 @@ Metrics = dict[str, tuple[Tensor, float]]
 
 @dataclass(frozen=True)
 class Loss:
-    """The loss summed over the units of a batch, and measurements."""
+    """The loss summed over the units of a batch, measurements, and those of which the largest value is told."""
 
     total: Tensor
     metrics: Metrics
+    peaks: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Reference(nn.Module):
@@ -52,7 +55,7 @@ class Learner(nn.Module):
     """Model, heads and reference.
 
     Args:
-        reference: for the objective "preference"; None when adapters are turned off instead.
+        reference: for the objectives "preference" and "policy"; None when adapters are turned off instead.
         contrast: the `ContrastHead` of the objective "contrastive".
         extra: losses beside the next-token loss, and their heads.
     """
@@ -74,12 +77,15 @@ class Learner(nn.Module):
         self.always_look = False  # True where several ranks run the vision tower in step
         freeze(self)
 
-    def forward(self, batch: Batch, *, reference_only: bool = False, per_sequence: bool = False) -> Loss:
+    def forward(
+        self, batch: Batch, *, reference_only: bool = False, per_sequence: bool = False, per_token: bool = False
+    ) -> Loss:
         """The loss of a batch.
 
         Args:
             reference_only: `total` is instead (B, 2), the log-probabilities under the reference.
             per_sequence: `total` is instead (S, 2), loss and number of labelled tokens of each conversation.
+            per_token: `total` is instead (N,), the log-probability of each token of a `PolicyBatch`.
         """
         if reference_only:
             assert isinstance(batch, PreferenceBatch)
@@ -88,6 +94,8 @@ class Learner(nn.Module):
             return self._contrast(batch)
         if isinstance(batch, PreferenceBatch):
             return self._prefer(batch)
+        if isinstance(batch, PolicyBatch):
+            return self._policy_log_probs(batch) if per_token else self._improve(batch)
         return self._by_sequence(batch) if per_sequence else self._next_token(batch)
 
     def features(self, pixels: Tensor | None, grid: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
@@ -160,18 +168,47 @@ class Learner(nn.Module):
             losses = losses - settings.chosen_weight * policy[:, 0] / answer_tokens(batch)[:, 0].clamp(min=1)
         return Loss(losses.sum() if zero is None else losses.sum() + zero, metrics)
 
-    def _pair_features(self, batch: PreferenceBatch) -> tuple[Tensor | None, Tensor | None]:
-        """One pass of the vision tower for chosen and rejected, policy and reference."""
+    def _policy_log_probs(self, batch: PolicyBatch) -> Loss:
+        features, _ = self._pair_features(batch)
+        return Loss(policy_log_probs(self.model, batch, features, self.config.grpo.temperature), {})
+
+    def _improve(self, batch: PolicyBatch) -> Loss:
+        features, zero = self._pair_features(batch)
+        settings, tokens = self.config.grpo.resolved(), float(len(batch.weights))
+        policy = policy_log_probs(self.model, batch, features, settings.temperature)
+        reference = None
+        if settings.kl:
+            with torch.no_grad(), self._as_reference() as model:
+                reference = policy_log_probs(model, batch, features, settings.temperature)
+        losses, clipped, divergence = policy_loss(policy, batch.old_log_probs, reference, batch.advantages, settings)
+        behind = (policy.detach() if batch.old_log_probs is None else batch.old_log_probs) - batch.rollout_log_probs
+        mean, largest = check_agreement(behind, settings)
+        metrics: Metrics = {name: (torch.tensor(value), weight) for name, (value, weight) in batch.figures.items()}
+        metrics |= {"log_ratio/mean": (torch.tensor(mean * tokens), tokens), "clipped": (clipped.sum(), tokens)}
+        metrics["surprise"] = (-batch.rollout_log_probs.sum(), tokens)
+        if reference is not None:
+            metrics["kl"] = (divergence.sum(), tokens)
+        total = (losses * batch.weights).sum()
+        return Loss(total if zero is None else total + zero, metrics, {"log_ratio/max": torch.tensor(largest)})
+
+    @contextmanager
+    def _as_reference(self) -> Iterator[Qwen2_5_VL]:
+        """The frozen copy, else the model without its adapters, else the model as it is."""
+        if self.reference is not None:
+            yield self.reference.model
+        else:
+            with adapters_disabled(self.model):
+                yield self.model
+
+    def _pair_features(self, batch: PreferenceBatch | PolicyBatch) -> tuple[Tensor | None, Tensor | None]:
+        """One pass of the vision tower for all answers, policy and reference."""
         features, zero = self.features(batch.pixel_values, batch.grid_thw)
         return (None if features is None else features[batch.feature_index.to(features.device)]), zero
 
     @torch.no_grad()
     def reference_log_probs(self, batch: PreferenceBatch, features: Tensor | None) -> Tensor:
-        """Under the reference: the frozen copy, else the model without its adapters, else the model as it is."""
-        if self.reference is not None:
-            return pair_log_probs(self.reference.model, batch, features)
-        with adapters_disabled(self.model):
-            return pair_log_probs(self.model, batch, features)
+        with self._as_reference() as model:
+            return pair_log_probs(model, batch, features)
 
 
 def pair_log_probs(model: Qwen2_5_VL, batch: PreferenceBatch, features: Tensor | None) -> Tensor:
@@ -179,6 +216,20 @@ def pair_log_probs(model: Qwen2_5_VL, batch: PreferenceBatch, features: Tensor |
     hidden = model.hidden_states(batch.inputs, features=features)
     values = token_log_probs(hidden, model.lm_head.weight, next_labels(batch.inputs))
     return sequence_sums(values, batch.inputs).view(-1, 2)
+
+
+def policy_log_probs(model: Qwen2_5_VL, batch: PolicyBatch, features: Tensor | None, temperature: float) -> Tensor:
+    """(N,) log-probabilities of the tokens of answers, under the distribution that they were drawn from."""
+    hidden, labels = model.hidden_states(batch.inputs, features=features), next_labels(batch.inputs)
+    at, never = (labels != IGNORE_INDEX).nonzero().flatten(), undrawable_ids(model).to(hidden.device)
+    return choice_log_probs(
+        hidden[at], model.lm_head.weight, labels[at], temperature=temperature, excluded=never, kept=batch.kept
+    )
+
+
+def undrawable_ids(model: Qwen2_5_VL) -> Tensor:
+    """Placeholders stand for pixels; `engine.sampler` never draws them."""
+    return torch.tensor([model.config.image_token_id, model.config.video_token_id])
 
 
 def answer_tokens(batch: PreferenceBatch) -> Tensor:

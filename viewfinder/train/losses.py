@@ -1,4 +1,4 @@
-"""The losses of the three objectives: next token, preference, contrast."""
+"""The losses of three objectives: next token, preference, contrast; `train.policy` has that of the fourth."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ def token_log_probs(
 
 
 def _log_probs(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
-    dtype = _product_dtype(hidden)
+    dtype = product_dtype(hidden)
     return -F.cross_entropy((hidden.to(dtype) @ weight.to(dtype).T).float(), labels, reduction="none")
 
 
@@ -95,7 +95,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, chunk: int) -> Tensor:
-        dtype = _product_dtype(hidden)
+        dtype = product_dtype(hidden)
         narrow = weight.to(dtype)
         total = torch.zeros((), device=hidden.device)
         grad_hidden = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
@@ -130,7 +130,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         )
 
 
-def _product_dtype(hidden: Tensor) -> torch.dtype:
+def product_dtype(hidden: Tensor) -> torch.dtype:
     """Type of matrix products: that of autocast where it is on."""
     device = hidden.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype

@@ -24,6 +24,11 @@ class Meter:
 
     def __init__(self) -> None:
         self._sums: dict[str, list[float]] = {}
+        self._peaks: dict[str, float] = {}
+
+    def peak(self, name: str, value: float) -> None:
+        """Keep the largest value."""
+        self._peaks[name] = max(value, self._peaks.get(name, value))
 
     def add(self, name: str, value: float, weight: float = 1.0) -> None:
         entry = self._sums.setdefault(name, [0.0, 0.0])
@@ -44,19 +49,21 @@ class Meter:
         return dict(zip(names, sums, strict=True))
 
     def means(self) -> dict[str, float]:
-        """Averages over all ranks, and an empty meter."""
-        parts = [self._sums]
+        """Averages (and largest values) over all ranks, and an empty meter."""
+        parts = [(self._sums, self._peaks)]
         if dist.is_initialized() and dist.get_world_size() > 1:
-            parts = [{} for _ in range(dist.get_world_size())]
-            dist.all_gather_object(parts, self._sums)
+            parts = [({}, {}) for _ in range(dist.get_world_size())]
+            dist.all_gather_object(parts, (self._sums, self._peaks))
         total: dict[str, list[float]] = {}
-        for part in parts:
-            for name, (value, weight) in part.items():
+        peaks: dict[str, float] = {}
+        for sums, largest in parts:
+            for name, (value, weight) in sums.items():
                 entry = total.setdefault(name, [0.0, 0.0])
                 entry[0] += value
                 entry[1] += weight
-        self._sums = {}
-        return {name: value / weight for name, (value, weight) in total.items() if weight}
+            peaks |= {name: max(value, peaks.get(name, value)) for name, value in largest.items()}
+        self._sums, self._peaks = {}, {}
+        return {name: value / weight for name, (value, weight) in total.items() if weight} | peaks
 
 
 class Journal:
@@ -83,7 +90,7 @@ class Journal:
     def write(self, row: Mapping[str, float]) -> None:
         if not self._writes:
             return
-        append_values(self.path, [{k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()}])
+        append_values(self.path, [{k: _short(v) if isinstance(v, float) else v for k, v in row.items()}])
         if self._board is not None:
             for name, value in row.items():
                 if name != "step":
@@ -110,6 +117,11 @@ class Journal:
     def close(self) -> None:
         if self._board is not None:
             self._board.close()
+
+
+def _short(value: float) -> float:
+    """Six places behind the point; numbers under a thousandth with four digits."""
+    return round(value, 6) if abs(value) >= 1e-3 else float(f"{value:.4g}")
 
 
 def _cut(path: Path, step: int) -> None:

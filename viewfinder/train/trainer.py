@@ -82,7 +82,7 @@ class Trainer:
         self.guard, self.meter = StepGuard(config.guard), Meter()
         self.export, self.validate, self.stamp = export, validate, stamp
         self.step: int = 0
-        self.position: Position | None = None
+        self.position: Position | Callable[[], Position] | None = None
         out.mkdir(parents=True, exist_ok=True)
         self._lock = OutputLock(out) if self.parallel.rank == 0 else None
         self._resume()
@@ -118,6 +118,7 @@ class Trainer:
         peak = config.peak_flops or measure_peak(torch.bfloat16 if config.bf16 else torch.float32, self.parallel.device)
         self.learner.train()
         since, steps = time.perf_counter(), 0
+        assert not callable(self.position), "a run begins once"
         source = self.dataloader(self.position)
         while self.step < config.steps and (step := next(source, None)) is not None:
             if not step.batches:  # only refused rows: reported, and nothing to learn from
@@ -159,13 +160,14 @@ class Trainer:
         for group in self._groups():
             group["lr"] = group["peak"] * factor
         units = all_reduce_sum([float(sum(batch_units(batch) for batch in batches))], self.parallel)[0]
-        totals, metrics = [], []
+        totals, metrics, peaks = [], [], []
         for batch in batches:
             with self._autocast():
                 loss = self.learner(batch.to(self.parallel.device))
             (loss.total * (self.parallel.data_world / max(units, 1.0))).backward()
             totals.append(loss.total.detach())  # read after the loop: reading waits for the device
             metrics.append(loss.metrics)
+            peaks.append(loss.peaks)
             self.meter.add("tokens", batch_tokens(batch), 0.0)
             self.meter.add("flops", batch_flops(self.config, batch), 0.0)
         loss = all_reduce_sum([sum(float(total) for total in totals)], self.parallel)[0] / max(units, 1.0)
@@ -178,8 +180,10 @@ class Trainer:
             optimizer.step()
         self._check_finite([p for group in self._groups() for p in group["params"]])
         self.average.update(self.learner, self.step)
-        for one in metrics:
+        for one, largest in zip(metrics, peaks, strict=True):
             self.meter.add_all(one)
+            for name, value in largest.items():
+                self.meter.peak(name, float(value))
         self.meter.add("loss", loss)
         self.meter.add("grad_norm", norm)
         self.meter.add("rate", factor)
@@ -205,7 +209,7 @@ class Trainer:
     def save(self) -> None:
         """Write the state to resume from, the (averaged) weights as a checkpoint directory `export`, and the report."""
         facts = {
-            "position": self.position,
+            "position": self.position() if callable(self.position) else self.position,
             "guard": self.guard.state(),
             "random": torch.get_rng_state().tolist(),
             "frozen": frozen_sum(self.learner),

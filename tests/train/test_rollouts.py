@@ -1,0 +1,137 @@
+"""Rollouts: the probabilities that the trainer computes, the tokens of `generate`, one pass for a group."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from tests.train.making import MADE, fresh_model, sample, train_config
+from viewfinder.engine import model_runner
+from viewfinder.engine.engine import generate
+from viewfinder.engine.grammar import GrammarCompiler
+from viewfinder.messages import Sampling
+from viewfinder.train.config import TrainConfig
+from viewfinder.train.learner import Learner
+from viewfinder.train.policy_batches import (
+    Generation,
+    Group,
+    generation_from_json,
+    generation_to_json,
+    pack_groups,
+    policy_batch,
+)
+from viewfinder.train.rollouts import Prompt, Writer
+
+END = MADE.tokenizer.token_id("<|im_end|>")
+CASES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "warm": {"temperature": 1.7},
+    "filtered": {"top_p": 0.8, "top_k": 12, "temperature": 0.7},
+    "min_p": {"min_p": 0.2},
+    "grammar": {"grammar": True},
+}
+
+
+def config_of(**changes: Any) -> TrainConfig:
+    grpo = {"group": 3, "max_new_tokens": 9, **changes}
+    return train_config(MADE, objective="policy", grpo=grpo, seq_len=512)
+
+
+def prompts(kinds: tuple[str, ...], grammar: bool = False) -> list[Prompt]:
+    made: list[Prompt] = []
+    constraint = None
+    if grammar:
+        compiler = GrammarCompiler(MADE.tokenizer.backend, [END])
+        constraint = compiler.lark('start: "one two " ("three" | "one")+').copy
+    for number, kind in enumerate(kinds):
+        one = sample(kind, number)
+        made.append(Prompt(number, kind, one, MADE.prepare(one.messages[:-1]), constraint=constraint))
+    return made
+
+
+def write(config: TrainConfig, asked: list[Prompt], seed: int = 0) -> tuple[Any, list[Group]]:
+    model = fresh_model(config)
+    rolled = Writer(config.grpo.resolved(), MADE.tokenizer, (END,), seed).write(model, asked)
+    return model, [Group(prompt, tuple(rollouts)) for prompt, rollouts in zip(asked, rolled, strict=True)]
+
+
+@pytest.mark.parametrize("settings", CASES.values(), ids=CASES)
+def test_the_trainer_gives_rollouts_the_probabilities_they_were_drawn_with(settings: dict[str, Any]) -> None:
+    """One picture, several, a clip, and text; packed together, each behind its own prompt."""
+    config = config_of(**settings)
+    model, groups = write(config, prompts(("text", "image", "images", "video"), settings.get("grammar", False)))
+    batch = policy_batch(groups, config.grpo.resolved())
+    with torch.no_grad():
+        found = Learner(config, model)(batch, per_token=True).total
+    assert len(found) == sum(len(one.tokens) for group in groups for one in group.rollouts) > 12
+    assert (found - batch.rollout_log_probs).abs().max() < 1e-4
+    if settings.get("grammar"):
+        assert all(one.text.startswith("one two ") for group in groups for one in group.rollouts)
+        assert (batch.rollout_log_probs == 0).any()  # tokens that the grammar forced
+
+
+def test_greedy_rollouts_are_what_generate_writes() -> None:
+    config, kinds = config_of(top_k=1), ("text", "image", "images", "video")
+    model, groups = write(config, prompts(kinds))
+    for group in groups:
+        inputs = group.prompt.prepared.inputs
+        expected = [t.id for t in generate(model, inputs, Sampling(max_new_tokens=9), eos_token_ids=(END,))]
+        assert [list(one.tokens) for one in group.rollouts] == [expected] * 3
+
+
+def test_chance_depends_on_run_row_and_answer_alone() -> None:
+    config = config_of()
+    together = write(config, prompts(("image", "text")))[1]
+    alone = write(config, prompts(("image",)))[1]
+    other = write(config, prompts(("image",)), seed=1)[1]
+    tokens = [[one.tokens for one in groups[0].rollouts] for groups in (together, alone, other)]
+    assert tokens[0] == tokens[1] != tokens[2]
+    assert len(set(tokens[0])) > 1
+
+
+def test_a_group_takes_one_pass_of_the_tower_and_one_of_its_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    towers: list[int] = []
+    read: list[int] = []
+    run_tower, forward = model_runner.ModelRunner._run_tower, model_runner.ModelRunner._forward
+    monkeypatch.setattr(
+        model_runner.ModelRunner,
+        "_run_tower",
+        lambda self, sequence, missing: (towers.append(len(missing)), run_tower(self, sequence, missing))[1],
+    )
+    monkeypatch.setattr(
+        model_runner.ModelRunner,
+        "_forward",
+        lambda self, ready: (read.append(sum(part.num_tokens for part in ready)), forward(self, ready))[1],
+    )
+    asked = prompts(("image",))
+    _, groups = write(config_of(group=6), asked)
+    prompt, answers = len(asked[0].prepared.inputs.input_ids), sum(len(one.tokens) for one in groups[0].rollouts)
+    assert sum(towers) == 1
+    assert sum(read) < prompt + answers + 5 * 16  # each of the others reads less than a block of the prompt again
+
+
+def test_packs_hold_whole_groups_where_they_fit() -> None:
+    config = config_of()
+    _, groups = write(config, prompts(("image", "text", "images")))
+    sizes = [sum(len(g.prompt.prepared.inputs.input_ids) + len(one.tokens) for one in g.rollouts) for g in groups]
+    packs = pack_groups(groups, max(sizes))
+    assert [len(pack) for pack in packs] == [1, 1, 1] or sum(map(len, packs)) == 3
+    small = pack_groups(groups, max(sizes) // 2 + 20)
+    assert [one.tokens for pack in small for g in pack for one in g.rollouts] == [
+        one.tokens for g in groups for one in g.rollouts
+    ]
+    for pack in small:
+        assert len(policy_batch(pack, config.grpo.resolved()).inputs.input_ids) <= max(sizes) // 2 + 20
+
+
+def test_answers_come_back_from_the_state_of_a_run_as_they_were() -> None:
+    asked = prompts(("image", "text"))
+    _, groups = write(config_of(top_k=5), asked)
+    scored = tuple(
+        Group(g.prompt, tuple(replace(one, reward=0.5, old_log_probs=one.log_probs) for one in g.rollouts))
+        for g in groups
+    )
+    generation = Generation(scored, 2.0, {"reward": (1.0, 2.0)}, (), 3)
+    again = generation_from_json(generation_to_json(generation), {prompt.number: prompt for prompt in asked})
+    assert again == generation

@@ -1,0 +1,1 @@
+"""Rewards of training with verifiable answers: what a sample's truth is, and what an answer is worth against it."""

@@ -1,0 +1,40 @@
+"""The process of a user's reward function. Run as a file; imports nothing of ours.
+
+    python user_worker.py FILE.py FUNCTION
+
+One line of JSON, {"answer": ..., "about": {...}}, is one call `function(answer, about)`; one line comes back,
+{"value": number} or {"error": text}. The first line says that the file is loaded. What the function prints goes to
+the error output.
+"""
+
+import json
+import os
+import runpy
+import sys
+from pathlib import Path
+
+
+def main(path: str, name: str) -> None:
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.path.insert(0, str(Path(path).resolve().parent))
+    function, problem = None, ""
+    try:
+        function = runpy.run_path(path).get(name)
+        problem = "" if callable(function) else f"{path} has no function {name}"
+    except BaseException as error:
+        problem = f"{path} cannot be loaded ({type(error).__name__}: {error})"
+    replies.write("{}\n")  # ready
+    replies.flush()
+    for line in sys.stdin:
+        call = json.loads(line)
+        try:
+            reply = {"error": problem} if problem else {"value": float(function(call["answer"], call["about"]))}
+        except BaseException as error:
+            reply = {"error": f"{name} raised {type(error).__name__}: {error}"}
+        replies.write(json.dumps(reply) + "\n")
+        replies.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

@@ -1,0 +1,187 @@
+"""Groups of scored rollouts to packed `PolicyBatch`es, and to JSON and back for the state of a run."""
+
+import base64
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from viewfinder.inputs import IGNORE_INDEX, ModelInputs, pack
+from viewfinder.processor.processor import Processor
+from viewfinder.train.batches import PolicyBatch, shared_media
+from viewfinder.train.collators import blank_inputs
+from viewfinder.train.grpo_config import GrpoConfig
+from viewfinder.train.policy import answer_units, token_weight
+from viewfinder.train.rollouts import Prompt, Rollout
+
+Figures = dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """A prompt and the answers to it that are learned from."""
+
+    prompt: Prompt
+    rollouts: tuple[Rollout, ...]
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What the rollouts of one step gave.
+
+    Attributes:
+        groups: those that are learned from.
+        units: what groups that are not learned from add to the divisor of the loss.
+        figures: for the report.
+        refused: rows and answers that were left out, with reasons.
+        answered: how many prompts.
+    """
+
+    groups: tuple[Group, ...]
+    units: float
+    figures: Figures
+    refused: tuple[dict[str, str], ...] = ()
+    answered: int = 0
+
+
+def learns_from(config: GrpoConfig, rollout: Rollout) -> bool:
+    """Whether an answer is in the loss: one that was cut off is not where `mask_truncated` says so."""
+    return not (config.mask_truncated and rollout.finish != "stop")
+
+
+def units_of(config: GrpoConfig, rollouts: Sequence[Rollout]) -> float:
+    """What answers add to the divisor of the loss. Cut-off answers that are masked count as answers, not as tokens."""
+    return sum(
+        answer_units(config, len(one.tokens))
+        for one in rollouts
+        if learns_from(config, one) or config.variant != "dapo"
+    )
+
+
+def pack_groups(groups: Sequence[Group], seq_len: int) -> list[list[Group]]:
+    """Groups in their order, in packs of at most `seq_len` tokens; one that does not fit in a pack is divided.
+
+    Two groups of 300 tokens in packs of 512 are two packs, so that each picture goes through the tower once.
+    """
+    packs: list[list[Group]] = []
+    room = 0
+    for group in groups:
+        sizes = [len(group.prompt.prepared.inputs.input_ids) + len(one.tokens) for one in group.rollouts]
+        if sum(sizes) > room:
+            packs, room = [*packs, []], seq_len
+        start = 0
+        for at, size in enumerate(sizes):
+            if size > room:
+                packs[-1].append(Group(group.prompt, group.rollouts[start:at]))
+                packs, room, start = [*packs, []], seq_len, at
+            room -= size
+        packs[-1].append(Group(group.prompt, group.rollouts[start:]))
+    return packs
+
+
+def policy_batch(groups: Sequence[Group], config: GrpoConfig, figures: Figures | None = None) -> PolicyBatch:
+    """One pack; `units` are those of its answers."""
+    sides = [[answered(group.prompt.prepared.inputs, one.tokens) for one in group.rollouts] for group in groups]
+    rollouts = [one for group in groups for one in group.rollouts]
+    pixels, grids, index = shared_media(sides)
+    weights = [token_weight(config, len(one.tokens)) * learns_from(config, one) for one in rollouts]
+    return PolicyBatch(
+        inputs=pack([replace(side, pixel_values=None) for group in sides for side in group]),
+        pixel_values=pixels,
+        grid_thw=grids,
+        feature_index=index,
+        advantages=_by_token(rollouts, [one.advantage for one in rollouts]),
+        weights=_by_token(rollouts, weights),
+        rollout_log_probs=torch.tensor([value for one in rollouts for value in one.log_probs]),
+        old_log_probs=_old(rollouts),
+        kept=_kept(rollouts),
+        units=units_of(config, rollouts),
+        figures=figures or {},
+    )
+
+
+def blank_batch(processor: Processor) -> PolicyBatch:
+    """A batch without answers, for a rank that has none."""
+    inputs, none = blank_inputs(processor), torch.zeros(0)
+    return PolicyBatch(inputs, None, None, torch.empty(0, dtype=torch.int64), none, none, none)
+
+
+def answered(prompt: ModelInputs, tokens: Sequence[int]) -> ModelInputs:
+    """The prompt with an answer behind it, whose tokens have labels. Positions go on as they do in decoding.
+
+    A prompt of 5 tokens with a rope delta of -2 and an answer of 2 gets positions 3 and 4 for the answer.
+    """
+    start, length = len(prompt.input_ids), len(prompt.input_ids) + len(tokens)
+    ids = torch.tensor(tokens, dtype=torch.int64)
+    positions = torch.arange(start, length).expand(3, -1) + prompt.rope_deltas[0]
+    return replace(
+        prompt,
+        input_ids=torch.cat([prompt.input_ids, ids]),
+        position_ids=torch.cat([prompt.position_ids, positions], dim=1),
+        cu_seqlens=torch.tensor([0, length], dtype=torch.int32),
+        labels=torch.cat([torch.full_like(prompt.input_ids, IGNORE_INDEX), ids]),
+    )
+
+
+def with_old_log_probs(groups: Sequence[Group], values: Tensor) -> list[Group]:
+    """The same rollouts with the log-probabilities (N,) of a training pass over `policy_batch(groups)`."""
+    parts = iter(values.split([len(one.tokens) for group in groups for one in group.rollouts]))
+    return [
+        replace(g, rollouts=tuple(replace(one, old_log_probs=tuple(next(parts).tolist())) for one in g.rollouts))
+        for g in groups
+    ]
+
+
+def _by_token(rollouts: Sequence[Rollout], values: Sequence[float]) -> Tensor:
+    counts = torch.tensor([len(one.tokens) for one in rollouts])
+    return torch.repeat_interleave(torch.tensor(values, dtype=torch.float32), counts)
+
+
+def _old(rollouts: Sequence[Rollout]) -> Tensor | None:
+    found = [value for one in rollouts for value in one.old_log_probs]
+    return torch.tensor(found) if found else None
+
+
+def _kept(rollouts: Sequence[Rollout]) -> Tensor | None:
+    """One row a token; a row of ones where nothing was left out."""
+    width = max((len(bits) for one in rollouts for bits in one.kept), default=0)
+    if not width:
+        return None
+    rows = [bits for one in rollouts for bits in (one.kept or [b"\xff" * width] * len(one.tokens))]
+    return torch.from_numpy(np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(-1, width).copy())
+
+
+def generation_to_json(generation: Generation) -> dict[str, Any]:
+    """For the state of a run. Prompts are known by their row numbers."""
+    groups = [
+        {"row": group.prompt.number, "rollouts": [_rollout_to_json(one) for one in group.rollouts]}
+        for group in generation.groups
+    ]
+    return {**asdict(replace(generation, groups=(), refused=())), "groups": groups}
+
+
+def _rollout_to_json(rollout: Rollout) -> dict[str, Any]:
+    packed = base64.b64encode(zlib.compress(b"".join(rollout.kept))).decode()
+    return {**asdict(replace(rollout, kept=())), "kept": packed}
+
+
+def generation_from_json(stored: dict[str, Any], prompts: dict[int, Prompt]) -> Generation:
+    """The inverse, with the prompts of its rows."""
+    groups = [
+        Group(prompts[group["row"]], tuple(_rollout_from_json(one) for one in group["rollouts"]))
+        for group in stored["groups"]
+    ]
+    figures = {name: (value, weight) for name, (value, weight) in stored["figures"].items()}
+    return Generation(tuple(groups), stored["units"], figures, (), stored["answered"])
+
+
+def _rollout_from_json(stored: dict[str, Any]) -> Rollout:
+    bits, count = zlib.decompress(base64.b64decode(stored["kept"])), len(stored["tokens"])
+    width = len(bits) // max(1, count)
+    kept = tuple(bits[i * width : (i + 1) * width] for i in range(count)) if bits else ()
+    lists = {name: tuple(stored[name]) for name in ("tokens", "log_probs", "old_log_probs")}
+    return Rollout(**{**stored, **lists, "kept": kept})
