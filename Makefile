@@ -11,7 +11,7 @@ EXTRAS ?= dev,eval,serve,train,agent
 PYTEST_ARGS ?=
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -q $(PYTEST_ARGS)
 
-.PHONY: setup demo check test test-agent test-playground test-clients test-slow parity bench docs real-files fresh clean
+.PHONY: setup demo check test test-agent test-playground test-tutorial test-clients test-slow parity bench docs real-files fresh clean
 
 setup: .venv/.ready .venv/.system
 
@@ -47,7 +47,11 @@ test-clients: setup
 
 # The page in a real browser; VIEWFINDER_SHOTS=FOLDER keeps pictures of each step.
 test-playground: setup
-	$(PYTEST) --no-skips tests/serve/test_playground.py
+	$(PYTEST) --no-skips -m 'slow or not slow' tests/serve/test_playground.py tests/serve/test_playground_work.py
+
+# The commands of docs/tutorials/own-data.md as they stand there, from drawn pictures to the answer of the server.
+test-tutorial: setup
+	$(PYTEST) --no-skips -m slow tests/cli/test_tutorial.py
 
 # The agent on real screens, all worlds: half an hour.
 test-agent: setup
