@@ -23,10 +23,10 @@ def draw(panels: Sequence[Panel], path: Path) -> bool:
     rows = -(-len(panels) // columns)
     with matplotlib.rc_context({"svg.hashsalt": "viewfinder", "font.size": 9, "font.family": "DejaVu Sans"}):
         figure = Figure(figsize=(4.6 * columns, 3.6 * rows), layout="constrained")
-        places = figure.subplots(rows, columns, squeeze=False).flat
+        places = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
         for panel, place in zip(panels, places, strict=False):
             _panel(panel, place)
-        for place in list(places)[len(panels) :]:
+        for place in places[len(panels) :]:
             place.set_axis_off()
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     return True
