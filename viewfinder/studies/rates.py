@@ -108,14 +108,14 @@ def find(records: Sequence[Record]) -> Findings:
         n: max((r for r in asked if r["seconds"] == n and "seen" in r), key=lambda r: r["score"][0]) for n in lengths
     }
     cut_up = {r["seconds"]: r for r in asked if r["schedule"] == WINDOWS}
-    windows = "; ".join(f"{r['score'][0]:.0f} % of {n} s in {r['windows']} windows" for n, r in cut_up.items())
+    windows = ", ".join(f"{r['score'][0]:.0f} % in clips of {n} s ({r['windows']})" for n, r in cut_up.items())
     answer = (
         f"In clips of {first} s more frames in the event help up to a point (overlap {_told(bands)} frames), and `"
         f"{best[first]['schedule']}` is best with {best[first]['score'][0]:.0f} %; in one request over {then} s the "
         f"same events "
         f"are lost at any rate and by any choice of frames ({best[then]['score'][0]:.0f} % at best). What helps is "
-        f"to cut the "
-        f"clip as short as those of training: {windows or 'not asked in this run'}."
+        f"to ask windows "
+        f"as short as the clips of training: {windows or 'not asked in this run'}."
     )
     panels = [
         Panel(
@@ -184,9 +184,9 @@ def find(records: Sequence[Record]) -> Findings:
                 "official size; none was run. Reading frames from a file is not in them."
             ),
         ],
-        "Cut a long clip by what the model was trained on, not by what its budget of frames holds: `viewfinder "
-        "moments` takes "
-        "windows as long as the budget allows (64 s at 2 fps for the built-in model).",
+        "Cut a long clip by what the model was taught, not by what its budget of frames holds (64 s at 2 fps for the "
+        "built-in "
+        "model): `viewfinder moments --window 12` now does so.",
     )
 
 

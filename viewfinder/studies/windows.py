@@ -184,7 +184,8 @@ def find(records: Sequence[Record]) -> Findings:
                 "scaled, on a machine that other programs use. Memory is by formula."
             ),
             (
-                "Pictures of the quality part are 112 to 280 pixels, one to six windows each; with sixteen of them most "
+                "Pictures of the quality part are 112 to 280 pixels, one to six windows each; with sixteen of them "
+                "most "
                 "variants are "
                 "within each other's intervals."
             ),
