@@ -33,6 +33,9 @@ def draw(panels: Sequence[Panel], path: Path) -> bool:
 
 
 def _panel(panel: Panel, place: Any) -> None:
+    assert len(panel.series) <= len(COLORS), (
+        f"{panel.title} has {len(panel.series)} series, and a reader can part eight"
+    )
     {"lines": _lines, "bars": _bars, "points": _points}[panel.kind](panel, place)
     place.set_title(panel.title, fontsize=10, loc="left")
     place.set_xlabel(panel.x_label)

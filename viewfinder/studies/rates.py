@@ -100,7 +100,6 @@ def _price(frames: int) -> dict[str, float]:
 
 def find(records: Sequence[Record]) -> Findings:
     asked = [r for r in records if "score" in r]
-    schedules = list(dict.fromkeys(r["schedule"] for r in records))
     lengths = list(dict.fromkeys(r["seconds"] for r in asked))
     bands = _bands([r for r in asked if r["seconds"] == lengths[0] and "seen" in r])
     first, then = lengths[0], lengths[min(1, len(lengths) - 1)]
@@ -122,15 +121,7 @@ def find(records: Sequence[Record]) -> Findings:
             "Moments by length and schedule",
             "seconds of the clip",
             "temporal IoU, %",
-            [
-                Series(
-                    s,
-                    [r["seconds"] for r in asked if r["schedule"] == s],
-                    [r["score"] for r in asked if r["schedule"] == s],
-                )
-                for s in schedules
-                if any(r["schedule"] == s for r in asked)
-            ],
+            _curves(asked, "score", ("1 fps", "2 fps", f"{BUDGET} even", f"{BUDGET} by change", WINDOWS)),
             logarithmic="x",
             top=100,
         ),
@@ -146,14 +137,7 @@ def find(records: Sequence[Record]) -> Findings:
             "Predicted: 7B on an H100",
             "seconds of the clip",
             "seconds to the first token",
-            [
-                Series(
-                    s,
-                    [r["seconds"] for r in records if r["schedule"] == s],
-                    [r["first token"] for r in records if r["schedule"] == s],
-                )
-                for s in schedules
-            ],
+            _curves(records, "first token", ("0.25 fps", "1 fps", "2 fps", "8 fps", f"{BUDGET} even", WINDOWS)),
             logarithmic="xy",
         ),
     ]
@@ -188,6 +172,11 @@ def find(records: Sequence[Record]) -> Findings:
         "built-in "
         "model): `viewfinder moments --window 12` now does so.",
     )
+
+
+def _curves(records: Sequence[Record], key: str, schedules: Sequence[str]) -> list[Series]:
+    of = {name: [r for r in records if r["schedule"] == name] for name in schedules}
+    return [Series(n, [r["seconds"] for r in rows], [r[key] for r in rows]) for n, rows in of.items() if rows]
 
 
 def _bands(asked: Sequence[Record]) -> dict[str, list[float]]:
