@@ -191,7 +191,7 @@ def find(records: Sequence[Record]) -> Findings:
         ],
         "Price a plan by its grid as well as by its hours: the choice of the grid moves carbon by more than all "
         "savings "
-        "in arithmetic together, so `viewfinder plan` should take kg of CO2 a kWh and print tonnes.",
+        "in arithmetic together, so `viewfinder plan` now takes kg of CO2 a kWh (`--carbon`) and prints tonnes.",
     )
 
 

@@ -107,7 +107,7 @@ def find(records: Sequence[Record]) -> Findings:
         n: max((r for r in asked if r["seconds"] == n and "seen" in r), key=lambda r: r["score"][0]) for n in lengths
     }
     cut_up = {r["seconds"]: r for r in asked if r["schedule"] == WINDOWS}
-    windows = ", ".join(f"{r['score'][0]:.0f} % in clips of {n} s ({r['windows']})" for n, r in cut_up.items())
+    windows = ", ".join(f"{r['score'][0]:.0f} % in clips of {n} s ({r['windows']} windows)" for n, r in cut_up.items())
     answer = (
         f"In clips of {first} s more frames in the event help up to a point (overlap {_told(bands)} frames), and `"
         f"{best[first]['schedule']}` is best with {best[first]['score'][0]:.0f} %; in one request over {then} s the "
