@@ -95,6 +95,19 @@ def test_an_event_is_found_across_windows_on_the_clock_of_the_original(clip: Pat
     assert all(span.start <= time <= span.end for time in span.evidence)
 
 
+def test_windows_may_be_shorter_than_the_budget_allows(clip: Path, tmp_path: Path) -> None:
+    """A model that was taught clips of some seconds loses what is short in longer ones."""
+    calls: list[tuple[float, float]] = []
+    (span,) = _watcher(calls).moments(str(clip), "white", window=6)
+    assert max(end - start for start, end in calls) <= 6
+    assert (span.start, span.end) == (pytest.approx(17, abs=0.6), pytest.approx(22, abs=0.6))
+    wide: list[tuple[float, float]] = []
+    _watcher(wide).moments(str(clip), "white", window=1000, resume=tmp_path / "w.jsonl")
+    assert all(end - start <= 10.1 for start, end in wide)
+    with pytest.raises(SettingsError, match="window"):
+        _watcher([]).moments(str(clip), "white", window=6, resume=tmp_path / "w.jsonl")
+
+
 def test_an_interrupted_run_goes_on_where_it_stopped(clip: Path, tmp_path: Path) -> None:
     calls: list[tuple[float, float]] = []
     resume = tmp_path / "windows.jsonl"

@@ -42,6 +42,8 @@ def test_the_report_has_the_reports_tokens_and_a_cost() -> None:
     assert round(total["tokens"] / 1e12, 1) == 4.1
     assert total["cost"] == pytest.approx(total["seconds"] / 3600 * 512 * 2.5)
     assert total["energy"] == pytest.approx(total["seconds"] * 512 * 1000)
+    assert total["carbon"] == pytest.approx(total["energy"] / 3.6e6 * plan.device.carbon)  # kg, of kWh
+    assert f"{total['carbon'] / 1e3:.1f} t of CO2 at 0.4 kg a kWh" in plan.table()
     assert "vision-align" in plan.table()
 
 

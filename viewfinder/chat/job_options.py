@@ -9,10 +9,11 @@ from viewfinder.messages import Sampling
 
 
 class SpanOptions(TypedDict, total=False):
-    """Of `moments` and `describe`: frames a second, sampling, a file that finished windows are kept in, and what is
-    called with windows done and all."""
+    """Of `moments` and `describe`: frames a second, seconds of a window, sampling, a file that finished windows are
+    kept in, and what is called with windows done and all."""
 
     fps: float | None
+    window: float | None
     options: dict[str, Any] | None
     sampling: Sampling | None
     resume: Path | None

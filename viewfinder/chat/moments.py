@@ -5,6 +5,7 @@ interrupted run goes on where it stopped.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,7 @@ def find_spans(
     question: Question,
     *,
     fps: float | None = None,
+    window: float | None = None,
     options: dict[str, Any] | None = None,
     sampling: Sampling | None = None,
     resume: Path | None = None,
@@ -58,6 +60,8 @@ def find_spans(
     Args:
         video: file, URL, bytes or `Clip`.
         fps: frames a second to look at; the processor's setting when None.
+        window: the longest stretch asked at once, seconds; as long as the budget allows when None. Short events are
+            found in stretches no longer than the clips that a model was taught (`docs/studies/02-rates.md`).
         options: further keys of `VideoPart`.
         resume: a JSONL file of finished windows; windows of another clip are not taken.
         progress: called with windows done and all.
@@ -72,24 +76,30 @@ def find_spans(
     else:
         info = probe_video(video)
         rate = info.fps
-        windows = cut(info.duration, window_seconds(info, processor.settings, fps))
+        windows = cut(info.duration, min(window or math.inf, window_seconds(info, processor.settings, fps)))
     further = options or {}
-    asked = {"prompt": question.prompt, "fps": fps, "options": {name: str(value) for name, value in further.items()}}
+    asked: dict[str, Any] = {
+        "prompt": question.prompt,
+        "fps": fps,
+        "options": {name: str(value) for name, value in further.items()},
+    }
+    if window is not None:
+        asked["window"] = window
     kept = AnswerCache(resume, answer_settings(model, processor, sampling, **asked))
     content = "" if resume is None else _content(video)
     spans: list[Span] = []
     reply = Reply(text="", stamp=processor.stamp.hash)
-    for i, window in enumerate(windows):
-        start = round(window.start, 3)
+    for i, stretch in enumerate(windows):
+        start = round(stretch.start, 3)
         line = kept.find(content, start=start) if resume is not None else None
         if line is not None:
             found = [Span(**{**span, "evidence": tuple(span["evidence"])}) for span in line["spans"]]
         else:
-            part = _part(video, window, len(windows) > 1, fps, further)
+            part = _part(video, stretch, len(windows) > 1, fps, further)
             reply = model.chat(
-                [user(part, question.prompt)], grammar=question.grammar(window.seconds), sampling=sampling
+                [user(part, question.prompt)], grammar=question.grammar(stretch.seconds), sampling=sampling
             )
-            found = read_spans(reply, window, question.label, rate)
+            found = read_spans(reply, stretch, question.label, rate)
             if resume is not None:
                 kept.add(content, {"start": start, "spans": [dataclasses.asdict(span) for span in found]})
         spans += found

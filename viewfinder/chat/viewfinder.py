@@ -164,7 +164,7 @@ class Viewfinder:
     def moments(self, video: "Media | Clip", query: str, **options: Unpack[SpanOptions]) -> "Found[Span]":
         """When `query` happens, in seconds of the original clip, however long it is.
 
-        Options as in `viewfinder.chat.moments.find_spans`: `fps`, `sampling`, `resume`, `progress`.
+        Options as in `viewfinder.chat.moments.find_spans`: `fps`, `window`, `sampling`, `resume`, `progress`.
         """
         from viewfinder.chat.moments import find_spans, moments_question
 

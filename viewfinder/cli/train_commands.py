@@ -89,11 +89,12 @@ def plan(
     watts: Annotated[float, typer.Option("--watts", help="Of one device with its share of the rest.")] = 1000.0,
     price: Annotated[float, typer.Option("--price", help="Of one device for an hour, in dollars.")] = 2.5,
     memory: Annotated[float, typer.Option("--memory", help="Bytes of one device.")] = 80e9,
+    carbon: Annotated[float, typer.Option("--carbon", min=0, help="Of the grid, in kg of CO2 a kWh.")] = 0.4,
     check: Annotated[bool, typer.Option("--check/--no-check", help="Shard the model on a fake process group.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
     from viewfinder.recipes.planning import Device, plan_recipe
 
-    device = Device(peak, utilisation, bandwidth, watts, price, memory)
+    device = Device(peak, utilisation, bandwidth, watts, price, memory, carbon)
     result = plan_recipe(recipe, size, world, settings or [], device, tokens=tokens, check=check, extra=_extra_losses)
     typer.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.table())

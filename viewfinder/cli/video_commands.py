@@ -18,6 +18,10 @@ Video = Annotated[str, typer.Argument(help="A video file or URL.")]
 Query = Annotated[str, typer.Argument(help="What happens.")]
 Vtt = Annotated[Path | None, typer.Option("--vtt", help="Write the times as WebVTT subtitles.")]
 Resume = Annotated[Path | None, typer.Option("--resume", help="Keep finished windows here, and go on from there.")]
+Longest = Annotated[
+    float | None,
+    typer.Option("--window", min=1, help="Seconds that are asked at once. [as many as the budget allows]"),
+]
 SheetPlot = Annotated[Path | None, typer.Option("--plot", help="Write a timeline with the evidence frames.")]
 
 
@@ -30,6 +34,7 @@ def moments(
     vtt: Vtt = None,
     resume: Resume = None,
     fps: options.Fps = None,
+    window: Longest = None,
     max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
@@ -40,7 +45,7 @@ def moments(
     viewfinder = options.open_model(model, dtype)
     with counting("windows") as progress, interruptible(_stopped(resume)):
         how = {"sampling": options.sampling_of(viewfinder.model, max_new_tokens), "progress": progress}
-        spans = viewfinder.moments(video, query, fps=fps, resume=resume, **how)
+        spans = viewfinder.moments(video, query, fps=fps, window=window, resume=resume, **how)
     _show(video, info.duration, spans, as_json, plot, vtt)
 
 
@@ -52,6 +57,7 @@ def describe(
     vtt: Vtt = None,
     resume: Resume = None,
     fps: options.Fps = None,
+    window: Longest = None,
     max_new_tokens: options.MaxTokens = None,
     dtype: options.Dtype = None,
 ) -> None:
@@ -62,7 +68,7 @@ def describe(
     viewfinder = options.open_model(model, dtype)
     with counting("windows") as progress, interruptible(_stopped(resume)):
         how = {"sampling": options.sampling_of(viewfinder.model, max_new_tokens), "progress": progress}
-        spans = viewfinder.describe(video, fps=fps, resume=resume, **how)
+        spans = viewfinder.describe(video, fps=fps, window=window, resume=resume, **how)
     _show(video, info.duration, spans, as_json, plot, vtt)
 
 

@@ -56,6 +56,7 @@ class Device:
         bandwidth: bytes/s that one device sends to others.
         watts: with its share of machine and cooling.
         price: of an hour, in dollars.
+        carbon: kg of CO2 a kWh of its grid: 0.03 of hydro or nuclear power, 0.4 about the world's mean, 0.7 of coal.
         memory: bytes.
     """
 
@@ -65,6 +66,7 @@ class Device:
     watts: float = 1000.0
     price: float = 2.5
     memory: float = 80e9
+    carbon: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,12 @@ class Plan:
     stages: tuple[StagePlan, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """For programs; sums under "total", memory with its own sum."""
+        """For programs; sums under "total", with kg of CO2; memory with its own sum."""
         content = asdict(self)
         for stage, told in zip(self.stages, content["stages"], strict=True):
             told["memory"]["total"] = stage.memory.total
-        names = ("tokens", "seconds", "energy", "cost")
-        return {**content, "total": {name: sum(getattr(s, name) for s in self.stages) for name in names}}
+        total = {n: sum(getattr(s, n) for s in self.stages) for n in ("tokens", "seconds", "energy", "cost")}
+        return {**content, "total": {**total, "carbon": total["energy"] / 3.6e6 * self.device.carbon}}
 
     def table(self) -> str:
         """For people."""
@@ -122,6 +124,7 @@ class Plan:
             f"{'total':20}{_short(total['tokens']):>9}{'':43}{total['seconds'] / 86400:>9.2f}"
             f"{total['energy'] / 3.6e9:>9.1f}{total['cost'] / 1e6:>9.3f}"
         )
+        lines.append(f"{total['carbon'] / 1e3:.1f} t of CO2 at {self.device.carbon:g} kg a kWh (the grid decides)")
         lines += [f"{s.recipe}: {s.advice}" for s in self.stages if s.advice]
         lines.append("assumed, share of pixels / tokens of a sample / share with loss: " + _assumed(self.stages))
         checked = all(s.checked for s in self.stages)

@@ -75,6 +75,10 @@ def _saved(saving: str, size: str) -> float:
     """Share of the device hours of the whole plan that a saving takes away."""
     from viewfinder.recipes.planning import DATA
 
+    if saving.startswith("bf16"):
+        return 1 - FLOAT32_PEAK / PEAK
+    if saving.startswith("fp8"):
+        return 1 - PEAK / (FP8_PEAK * FP8_REACHED)
     whole = _hours("report", size)
     if saving == "packing":
         words = sum(_hours(s.recipe, size) * _share(size, s.recipe, 0.0) for s in _stages("report", size))
@@ -88,11 +92,7 @@ def _saved(saving: str, size: str) -> float:
     if saving == "one vision pass":
         second = _hours("dpo", size) * (1 - _share(size, "dpo", 0.0))
         return second / (whole + second)
-    if saving == "half the frames":
-        return _hours("pretrain-long", size) * DATA["pretrain-long"].media * VIDEO_SHARE / 2 / whole
-    if saving.startswith("bf16"):
-        return 1 - FLOAT32_PEAK / PEAK
-    return 1 - PEAK / (FP8_PEAK * FP8_REACHED)
+    return _hours("pretrain-long", size) * DATA["pretrain-long"].media * VIDEO_SHARE / 2 / whole
 
 
 def _share(size: str, recipe: str, media: float) -> float:
@@ -191,7 +191,7 @@ def find(records: Sequence[Record]) -> Findings:
         ],
         "Price a plan by its grid as well as by its hours: the choice of the grid moves carbon by more than all "
         "savings "
-        "in arithmetic together, so `viewfinder plan` should take kg of CO2 a kWh and print tonnes.",
+        "in arithmetic together, so `viewfinder plan` now takes kg of CO2 a kWh (`--carbon`) and prints tonnes.",
     )
 
 

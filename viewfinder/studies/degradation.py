@@ -169,6 +169,8 @@ def find(records: Sequence[Record]) -> Findings:
                 "nothing was fitted."
             ),
         ],
+        "An empty answer should not pass without a confidence, as it does now: a blank page and an unreadable one "
+        "look alike. "
         "Answers should carry a warning when the picture is worse than what the confidence was seen to hold for: "
         "blur and "
         "resolution can be measured from the pixels alone.",

@@ -23,16 +23,19 @@ def draw(panels: Sequence[Panel], path: Path) -> bool:
     rows = -(-len(panels) // columns)
     with matplotlib.rc_context({"svg.hashsalt": "viewfinder", "font.size": 9, "font.family": "DejaVu Sans"}):
         figure = Figure(figsize=(4.6 * columns, 3.6 * rows), layout="constrained")
-        places = figure.subplots(rows, columns, squeeze=False).flat
+        places = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
         for panel, place in zip(panels, places, strict=False):
             _panel(panel, place)
-        for place in list(places)[len(panels) :]:
+        for place in places[len(panels) :]:
             place.set_axis_off()
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     return True
 
 
 def _panel(panel: Panel, place: Any) -> None:
+    assert len(panel.series) <= len(COLORS), (
+        f"{panel.title} has {len(panel.series)} series, and a reader can part eight"
+    )
     {"lines": _lines, "bars": _bars, "points": _points}[panel.kind](panel, place)
     place.set_title(panel.title, fontsize=10, loc="left")
     place.set_xlabel(panel.x_label)

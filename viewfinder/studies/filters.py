@@ -33,7 +33,7 @@ def measure(lab: Lab, setting: Setting) -> Mapping[str, Any]:
     every, kind, told = all_builtin(), setting["kind"], {}
     model = None
     if kind != "before":
-        taught, told = _taught(lab, kind, 3 if lab.smoke else ROWS)
+        taught, told = _taught(lab, kind, 1 if lab.smoke else ROWS)
         model = tuned(lab, kind, taught, STEPS)
     tasks = {"new pictures": (every["builtin_renderer_locate"], None), "boxes": (every["builtin_locate"], None)}
     return {**scores(lab, model, tasks, lab.count(COUNT, 1), kind), **told}

@@ -51,7 +51,7 @@ class Lab:
     train: bool = False
     _drawn: dict[tuple[str, int], list[Question]] = field(default_factory=dict)
 
-    def count(self, full: int, smoke: int = 2) -> int:
+    def count(self, full: int, smoke: int = 1) -> int:
         """How many questions a setting asks."""
         return smoke if self.smoke else full
 

@@ -141,7 +141,7 @@ def find(records: Sequence[Record]) -> Findings:
                 "Measured over the roof, here",
                 "",
                 "times",
-                [Series(s, list(PARTS), [r["ratio"] for r in here if r["size"] == s]) for s in sizes_here],
+                [Series(s, list(PARTS), [r["ratio"][0] for r in here if r["size"] == s]) for s in sizes_here],
                 "bars",
             )
         )

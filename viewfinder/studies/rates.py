@@ -100,7 +100,6 @@ def _price(frames: int) -> dict[str, float]:
 
 def find(records: Sequence[Record]) -> Findings:
     asked = [r for r in records if "score" in r]
-    schedules = list(dict.fromkeys(r["schedule"] for r in records))
     lengths = list(dict.fromkeys(r["seconds"] for r in asked))
     bands = _bands([r for r in asked if r["seconds"] == lengths[0] and "seen" in r])
     first, then = lengths[0], lengths[min(1, len(lengths) - 1)]
@@ -108,29 +107,21 @@ def find(records: Sequence[Record]) -> Findings:
         n: max((r for r in asked if r["seconds"] == n and "seen" in r), key=lambda r: r["score"][0]) for n in lengths
     }
     cut_up = {r["seconds"]: r for r in asked if r["schedule"] == WINDOWS}
-    windows = "; ".join(f"{r['score'][0]:.0f} % of {n} s in {r['windows']} windows" for n, r in cut_up.items())
+    windows = ", ".join(f"{r['score'][0]:.0f} % in clips of {n} s ({r['windows']} windows)" for n, r in cut_up.items())
     answer = (
         f"In clips of {first} s more frames in the event help up to a point (overlap {_told(bands)} frames), and `"
         f"{best[first]['schedule']}` is best with {best[first]['score'][0]:.0f} %; in one request over {then} s the "
         f"same events "
         f"are lost at any rate and by any choice of frames ({best[then]['score'][0]:.0f} % at best). What helps is "
-        f"to cut the "
-        f"clip as short as those of training: {windows or 'not asked in this run'}."
+        f"to ask windows "
+        f"as short as the clips of training: {windows or 'not asked in this run'}."
     )
     panels = [
         Panel(
             "Moments by length and schedule",
             "seconds of the clip",
             "temporal IoU, %",
-            [
-                Series(
-                    s,
-                    [r["seconds"] for r in asked if r["schedule"] == s],
-                    [r["score"] for r in asked if r["schedule"] == s],
-                )
-                for s in schedules
-                if any(r["schedule"] == s for r in asked)
-            ],
+            _curves(asked, "score", ("1 fps", "2 fps", f"{BUDGET} even", f"{BUDGET} by change", WINDOWS)),
             logarithmic="x",
             top=100,
         ),
@@ -146,14 +137,7 @@ def find(records: Sequence[Record]) -> Findings:
             "Predicted: 7B on an H100",
             "seconds of the clip",
             "seconds to the first token",
-            [
-                Series(
-                    s,
-                    [r["seconds"] for r in records if r["schedule"] == s],
-                    [r["first token"] for r in records if r["schedule"] == s],
-                )
-                for s in schedules
-            ],
+            _curves(records, "first token", ("0.25 fps", "1 fps", "2 fps", "8 fps", f"{BUDGET} even", WINDOWS)),
             logarithmic="xy",
         ),
     ]
@@ -184,10 +168,15 @@ def find(records: Sequence[Record]) -> Findings:
                 "official size; none was run. Reading frames from a file is not in them."
             ),
         ],
-        "Cut a long clip by what the model was trained on, not by what its budget of frames holds: `viewfinder "
-        "moments` takes "
-        "windows as long as the budget allows (64 s at 2 fps for the built-in model).",
+        "Cut a long clip by what the model was taught, not by what its budget of frames holds (64 s at 2 fps for the "
+        "built-in "
+        "model): `viewfinder moments --window 12` now does so.",
     )
+
+
+def _curves(records: Sequence[Record], key: str, schedules: Sequence[str]) -> list[Series]:
+    of = {name: [r for r in records if r["schedule"] == name] for name in schedules}
+    return [Series(n, [r["seconds"] for r in rows], [r[key] for r in rows]) for n, rows in of.items() if rows]
 
 
 def _bands(asked: Sequence[Record]) -> dict[str, list[float]]:

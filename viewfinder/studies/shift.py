@@ -112,7 +112,7 @@ def find(records: Sequence[Record]) -> Findings:
     plain = before[0]
     worst = max(before, key=lambda r: r["errors"][0])
     after = {r["shift"]: r for r in read if r["after"]}
-    other = next((r for r in placed if r["shift"] == "other renderers"), None)
+    there = "; ".join(f"{r['name']} {percent(r['place'])}" for r in placed if not r["after"])
     told = "Recovery was not trained in this run (give --train)."
     if "dark" in after:
         told = (
@@ -120,10 +120,9 @@ def find(records: Sequence[Record]) -> Findings:
             f"wrong "
             f"characters, and pages as trained {percent(after['as trained']['errors'])} %."
         )
-    boxes = f", boxes in pictures of other renderers {percent(other['place'])} % right" if other else ""
     answer = (
         f"Wrong characters go from {percent(plain['errors'])} % on pages as trained to {percent(worst['errors'])} % "
-        f"({worst['name']}){boxes}. {told}"
+        f"({worst['name']}), and right boxes are, in percent: {there or 'not asked'}. {told}"
     )
     rows_ = [
         [r["name"], percent(r["errors"]) if "errors" in r else "", percent(r["place"]) if "place" in r else ""]
