@@ -18,9 +18,9 @@ class Shown:
         return load_image(Image.new("RGB", (32, 32), image))
 
 
-def correct(folder: Path, question: str) -> dict[str, Any]:
+def correct(folder: Path, question: str, book: SampleBook | None = None) -> dict[str, Any]:
     request = SampleRequest(task="ask", images=["red"], question=question, text="yes")
-    return SampleBook(folder, ServeSettings()).add(request, Shown())  # type: ignore[arg-type]
+    return (book or SampleBook(folder, ServeSettings())).add(request, Shown())  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -21,8 +21,10 @@ from viewfinder.agent.worlds.solver import solver
 from viewfinder.chat.batch import run_many
 from viewfinder.cli.show import save_plot
 from viewfinder.data.shards import ShardReader
-from viewfinder.errors import ViewfinderError
+from viewfinder.errors import LimitError, ViewfinderError
 from viewfinder.eval.runner import RunOptions, Subject, run
+from viewfinder.serve.samples import SampleBook
+from viewfinder.serve.settings import ServeSettings
 from viewfinder.storage.lock import OutputInUse, locked
 from viewfinder.storage.system_errors import StorageError
 
@@ -188,3 +190,14 @@ def test_the_command_line_says_errors_of_the_system_in_one_sentence(
     said = capsys.readouterr().err
     assert said.startswith(f"viewfinder: {sentence}")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("limits", [{"max_samples": 2}, {"max_samples_bytes": 1}])
+def test_corrections_stop_at_their_caps_and_lose_none(tmp_path: Path, limits: dict[str, int]) -> None:
+    book = SampleBook(tmp_path, ServeSettings(**limits))
+    kept = limits.get("max_samples", 1)
+    for i in range(kept):
+        assert correct(tmp_path, f"q{i}", book)["samples"] == i + 1
+    with pytest.raises(LimitError, match=f"^{kept} corrections .* the most taken here"):
+        correct(tmp_path, "one more", book)
+    assert len(list(tmp_path.glob("shard-*.tar"))) == kept

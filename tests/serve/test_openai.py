@@ -10,6 +10,7 @@ import pytest
 
 from tests.serve.conftest import SANDBOX, Running
 from viewfinder.messages import ImagePart, Sampling, user
+from viewfinder.processor.processor import Processor
 from viewfinder.serve.openai_fields import UNUSED
 from viewfinder.serve.protocol import ChatMessage, ChatRequest, to_plain_messages
 from viewfinder.serve.settings import ServeSettings
@@ -356,6 +357,23 @@ def test_errors_name_what_is_wrong(small_server: Running) -> None:
     assert packed.status_code == 415
     other = httpx.post(url, json={"model": "other", "messages": [{"role": "user", "content": "x"}]})
     assert (other.status_code, other.json()["error"]["code"]) == (404, "model_not_found")
+
+
+def test_texts_that_cannot_fit_are_refused_before_they_become_tokens(
+    small_server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(*_: Any, **__: Any) -> None:
+        raise AssertionError("tokens were made of it")
+
+    monkeypatch.setattr(Processor, "prepare", made)
+    for path, body in (
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "a" * 10_000_000}]}),
+        ("/v1/responses", {"input": "a" * 10_000_000}),
+        ("/tokenize", {"messages": [{"role": "user", "content": "a" * 10_000_000}]}),
+    ):
+        answer = httpx.post(f"{small_server.url}{path}", json={"model": "small", **body}, timeout=60)
+        assert answer.status_code == 400
+        assert "the texts have 10,000,000 letters" in answer.json()["error"]["message"]
 
 
 def test_requests_have_names_and_latencies(client: openai.OpenAI, small_server: Running) -> None:

@@ -37,6 +37,8 @@ from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.serve.body import from_zero
 from viewfinder.serve.shares import Shares
 
+_LONGEST_TOKEN = 128
+"""Letters: 128 blanks are one token of the official vocabulary."""
 _AHEAD = 16_000_000
 """Pixels of pages that one job of a decoder draws for a task."""
 
@@ -129,8 +131,14 @@ class RequestMedia:
 
         Raises:
             MediaError: a medium cannot be read (`LimitError`: is over a cap).
-            ContextLengthError: the media alone are more than the model takes.
+            ContextLengthError: the media alone are more than the model takes, or the texts are, by their letters.
         """
+        letters = sum(len(part.text) for message in messages for part in message.parts if isinstance(part, TextPart))
+        if letters > self.context * _LONGEST_TOKEN:  # making tokens of them would take minutes and gigabytes
+            raise ContextLengthError(
+                f"the texts have {letters:,} letters, more than fit into the {self.context:,} tokens that the model "
+                "takes; send less"
+            )
         room = _Room(self.context, self.max_media)
         result: list[Message] = []
         for message in messages:
