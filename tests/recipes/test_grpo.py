@@ -99,11 +99,10 @@ def test_the_reference_holds_the_policy_back(tmp_path: Path) -> None:
 
 
 FAILING = """
-import time
 def reward(answer, about):
-    if answer.startswith(("a", "t")):
+    if len(answer) % 3 == 0:
         raise ValueError("no such answer")
-    return float("nan") if answer.startswith(("e", "s")) else float(len(answer))
+    return float("nan") if len(answer) % 3 == 1 else float(len(answer))
 """
 
 
