@@ -49,6 +49,7 @@ def figures(out: Path) -> list[dict[str, float]]:
     return [{name: value for name, value in row.items() if not name.startswith(timed)} for row in rows]
 
 
+@pytest.mark.slow
 def test_what_is_rewarded_becomes_more(tmp_path: Path) -> None:
     trainer(tmp_path / "run", [*prepare(tmp_path), "steps=8", "grpo.group=8"]).run()
     rows = figures(tmp_path / "run")
@@ -62,12 +63,12 @@ def test_what_is_rewarded_becomes_more(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        [],
         ["grpo.iterations=2", "grpo.variant=dapo", "grpo.top_k=20"],
-        ["grpo.delay=1", "grpo.iterations=2"],
-        ["lora.rank=2", "grpo.kl=0.1", "grpo.variant=dr_grpo"],
+        pytest.param([], marks=pytest.mark.slow),
+        pytest.param(["grpo.delay=1", "grpo.iterations=2"], marks=pytest.mark.slow),
+        pytest.param(["lora.rank=2", "grpo.kl=0.1", "grpo.variant=dr_grpo"], marks=pytest.mark.slow),
     ],
-    ids=["grpo", "dapo twice", "delayed", "lora with kl"],
+    ids=["dapo twice", "grpo", "delayed", "lora with kl"],
 )
 def test_a_stopped_run_goes_on_as_if_it_had_not(tmp_path: Path, settings: list[str]) -> None:
     """Stopped after step 3, in the midst of two updates from the same answers."""
@@ -80,6 +81,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(tmp_path: Path, settings: list[s
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_the_reference_holds_the_policy_back(tmp_path: Path) -> None:
     settings = prepare(tmp_path)
     moved = {}
@@ -97,11 +99,10 @@ def test_the_reference_holds_the_policy_back(tmp_path: Path) -> None:
 
 
 FAILING = """
-import time
 def reward(answer, about):
-    if answer.startswith(("a", "t")):
+    if len(answer) % 3 == 0:
         raise ValueError("no such answer")
-    return float("nan") if answer.startswith(("e", "s")) else float(len(answer))
+    return float("nan") if len(answer) % 3 == 1 else float(len(answer))
 """
 
 
@@ -115,6 +116,7 @@ def test_rewards_that_fail_lose_no_run(tmp_path: Path) -> None:
     assert any("nan" in reason for reason in reasons)
 
 
+@pytest.mark.slow
 def test_groups_without_differences_are_skipped_and_end_the_run_at_last(tmp_path: Path) -> None:
     made = trainer(tmp_path / "run", [*prepare(tmp_path, "def reward(a, b): return 1.0"), "steps=2"])
     before = made.learner.model.model.layers[0].mlp.up_proj.weight.detach().clone()

@@ -37,7 +37,7 @@ from viewfinder.recipes.stages import CHAINS, RECIPES
 from viewfinder.recipes.summary import run_summary
 from viewfinder.storage.atomic import replacing
 from viewfinder.storage.system_errors import system_errors
-from viewfinder.train.batches import PreferenceBatch
+from viewfinder.train.batches import Dataloader, PreferenceBatch
 from viewfinder.train.collators import AnswerCollator, Collator, ContrastiveCollator, PreferenceCollator
 from viewfinder.train.config import ConfigError, TrainConfig
 from viewfinder.train.contrast import ContrastHead
@@ -144,22 +144,10 @@ def build_trainer(
     if config.objective == "preference" and config.preference.reference == "precomputed":
         learner.to(parallel.device)
         collator = with_reference(collator, _reference_table(learner, collator, sources, config, out))
-    if config.objective == "policy":
-        dataloader = rollout_loader(config, learner, processor, sources.training, parallel)
-    else:
-        packed = PackedLoader(
-            sources.training,
-            collator,
-            config.seq_len,
-            config.global_batch_size,
-            parallel.data_rank,
-            parallel.data_world,
-        )
-        dataloader = in_worker(packed, config.workers, pin_memory=parallel.device == "cuda")
     trainer = Trainer(
         config,
         learner,
-        dataloader,
+        _dataloader(config, learner, collator, processor, sources, parallel),
         out,
         parallel=parallel,
         export=partial(export_processor, processor),
@@ -169,6 +157,22 @@ def build_trainer(
     if sources.refused and not trainer.step and not parallel.data_rank:
         trainer.journal.refuse([{"step": 0, **row} for row in sources.refused])
     return trainer
+
+
+def _dataloader(
+    config: TrainConfig,
+    learner: Learner,
+    collator: Collator,
+    processor: Processor,
+    sources: Sources,
+    parallel: ParallelDims,
+) -> Dataloader:
+    if config.objective == "policy":
+        return rollout_loader(config, learner, processor, sources.training, parallel)
+    packed = PackedLoader(
+        sources.training, collator, config.seq_len, config.global_batch_size, parallel.data_rank, parallel.data_world
+    )
+    return in_worker(packed, config.workers, pin_memory=parallel.device == "cuda")
 
 
 def with_budgets(processor: Processor, data: DataConfig) -> Processor:

@@ -26,7 +26,7 @@ def run_summary(start: Start, config: TrainConfig, step: int) -> list[str]:
     if config.objective == "policy":
         asked, rewards = config.grpo, " + ".join(f"{weight:g} x {name}" for name, weight in config.grpo.rewards.items())
         lines.append(
-            f"{left} steps of {asked.prompts} prompts with {asked.group} answers each, of at most {asked.max_new_tokens} "
+            f"{left} steps of {asked.prompts} prompts with {asked.group} answers of at most {asked.max_new_tokens} "
             f"tokens ({asked.variant}); reward: {rewards}"
         )
         return lines

@@ -70,7 +70,7 @@ class Trainer:
     ) -> None:
         self.config, self.learner, self.dataloader, self.out = config, learner, dataloader, out
         self.parallel = parallel or ParallelDims()
-        if config.global_batch_size % self.parallel.data_world:
+        if config.objective != "policy" and config.global_batch_size % self.parallel.data_world:
             raise ConfigError(
                 f"global_batch_size is {config.global_batch_size}, which {self.parallel.data_world} ranks cannot share "
                 "evenly; make it a multiple"

@@ -63,7 +63,7 @@ class Rewards:
             if reason:
                 return Score(None, {}, reason)
             if value is not None:
-                parts[f"reward/{name}"] = value
+                parts[f"reward/{name.rpartition('/')[2]}"] = value  # a file without its folder
                 total += self.weights[name] * value
         return Score(total, parts) if parts else Score(None, {}, f"no reward applies to an answer of {case.kind}")
 

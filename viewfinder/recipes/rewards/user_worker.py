@@ -12,13 +12,15 @@ import os
 import runpy
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def main(path: str, name: str) -> None:
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     sys.path.insert(0, str(Path(path).resolve().parent))
-    function, problem = None, ""
+    function: Any = None
+    problem = ""
     try:
         function = runpy.run_path(path).get(name)
         problem = "" if callable(function) else f"{path} has no function {name}"
