@@ -1,6 +1,6 @@
 """The kernels of our own: a matrix of few bits times one or a few vectors, where decoding spends its time, and attention.
 
-`narrow_matvec.c` (bfloat16), `quantized_rows.c` (8 and 4 bits), `flash_attention.c` and `fused.c` are built by the system's C compiler when first needed
+`narrow_matvec.c` (bfloat16), `quantized_rows.c` (8 and 4 bits), `flash_attention.c` and `activations.c` are built by the system's C compiler when first needed
 and kept, with their hash, in the user's cache; in a folder of this process where others could write there. A damaged one
 is built anew. Without a compiler, on a GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own product is used: slower, and
 with the vector rounded to 16 bits.
@@ -23,7 +23,8 @@ from jaxtyping import Float, Integer, UInt8
 from torch import Tensor, nn
 
 _SOURCES = tuple(
-    Path(__file__).with_name(name) for name in ("narrow_matvec.c", "quantized_rows.c", "flash_attention.c", "fused.c")
+    Path(__file__).with_name(name)
+    for name in ("narrow_matvec.c", "quantized_rows.c", "flash_attention.c", "activations.c")
 )
 _REORDER = ("-fassociative-math", "-ffinite-math-only", "-fno-signed-zeros", "-fno-trapping-math")
 """What sums and extremes in vectors need. `-ffast-math` would, on loading, turn off tiny numbers for the whole process."""

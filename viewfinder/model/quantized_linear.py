@@ -85,7 +85,7 @@ class PackedWeight:
         if not whole and not (power and group >= (GROUP if bits == 4 else _CHUNK)):
             raise ValueError(f"groups of {group} of {columns} numbers of {bits} bits are not kept packed")
         half = scales.to(torch.float16)
-        if bool(((half.float() - scales.float()).abs() > 1e-3 * scales.float().abs()).any()):
+        if not bool(((half.float() - scales.float()).abs() <= 1e-3 * scales.float().abs()).all()):
             raise ValueError("scales are too small or too large for half precision")
         numbers = F.pad(numbers.to(torch.uint8), (0, padded - columns), value=8 if bits == 4 else 0)
         if not whole:
