@@ -3,9 +3,9 @@
     python bench/cpu_speed.py [--clock cpu --threads 1] [--repeats 5] [--case decode]
 
 Every case runs its sides in turns within one process, the machine's ceilings among them: a matrix product of
-1,024 x 2,048 by 2,048 x 11,008 in bfloat16 (GFLOP/s) and a sum over 256 MiB (GB/s). `plain` is this program with PyTorch's
-kernels alone; `transformers` comes in where it is installed. Prints one JSON line a case: medians in seconds, the share of
-the ceiling, ratios (median over the turns of another side's time to ours, above 1: ours is quicker).
+1,024 x 2,048 by 2,048 x 11,008 in bfloat16 (GFLOP/s) and a sum over 256 MiB (GB/s). `plain` is this program with
+PyTorch's kernels alone; `transformers` comes in where it is installed. Prints one JSON line a case: medians in seconds,
+the share of the ceiling, ratios (median over the turns of another side's time to ours, above 1: ours is quicker).
 """
 
 import importlib.util
@@ -27,7 +27,7 @@ from viewfinder.model.qwen2_5_vl import TextModel
 from viewfinder.model.vision import VisionTower
 
 Side = Callable[[], Any]
-LAYERS, BLOCKS = 3, 4
+LAYERS, BLOCKS = 2, 4
 HAS_PEER = importlib.util.find_spec("transformers") is not None
 
 
@@ -49,7 +49,7 @@ def text_settings() -> Any:
     return OFFICIAL_SIZES["3B"].text.model_copy(update={"num_hidden_layers": LAYERS, "vocab_size": 1000})
 
 
-def weight_bytes(model: torch.nn.Module) -> int:
+def weight_bytes(model: TextModel) -> int:
     return sum(t.numel() * t.element_size() for t in (*model.layers.parameters(), *model.layers.buffers()))
 
 
@@ -85,7 +85,9 @@ def decode() -> tuple[dict[str, Side], dict[str, float]]:
         cache = KVCache(settings, num_blocks=33, dtype=torch.bfloat16)
         model(prompt, positions[:, :512], [512], cache.view([Chunk(range(33), 0, 512)]))
         sides[name] = partial(
-            lambda model, cache: model(token, positions[:, 512:], [1], cache.view([Chunk(range(33), 512, 1)])), model, cache
+            lambda model, cache: model(token, positions[:, 512:], [1], cache.view([Chunk(range(33), 512, 1)])),
+            model,
+            cache,
         )
         read[name] = weight_bytes(model)
         if name == "ours":

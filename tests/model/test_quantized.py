@@ -146,13 +146,19 @@ def test_numbers_stay_packed_in_any_order_of_groups(groups: int) -> None:
 
 def test_groups_of_other_sizes_and_other_bits_are_widened() -> None:
     for parts, method, settings in (
-        (gptq_layer(torch.randint(8, (8, 64)), torch.ones(8, 2).long(), torch.ones(8, 2).half(), 3), "gptq", {"bits": 3}),
+        (
+            gptq_layer(torch.randint(8, (8, 64)), torch.ones(8, 2).long(), torch.ones(8, 2).half(), 3),
+            "gptq",
+            {"bits": 3},
+        ),
         (awq_layer(torch.randint(16, (8, 48)), torch.ones(8, 3).long(), torch.ones(8, 3).half()), "awq", {}),
     ):
         group = parts["scales"].shape[0]
         settings = {**settings, "group_size": 64 // 2 if method == "gptq" else 48 // group}
         kept: dict[str, PackedWeight] = {}
-        plain = dequantize({f"layer.{n}": t for n, t in parts.items()}, Quantization(method, settings, torch.float32), kept)
+        plain = dequantize(
+            {f"layer.{n}": t for n, t in parts.items()}, Quantization(method, settings, torch.float32), kept
+        )
         assert not kept
         assert torch.equal(plain["layer.weight"], read(parts, method, **settings))
 

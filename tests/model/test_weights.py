@@ -155,7 +155,7 @@ def test_every_broken_number_is_found_and_large_ones_are_none(
     if value is None:
         load_model(tmp_path)
     else:
-        with pytest.raises(CheckpointError, match="lm_head.weight holds NaN or infinity"):
+        with pytest.raises(CheckpointError, match=r"lm_head.weight holds NaN or infinity"):
             load_model(tmp_path)
 
 
@@ -182,5 +182,5 @@ def test_rounding_weights_on_load(tmp_path: Path, tied: bool, dtype: torch.dtype
     error = (packed(inputs) - model(inputs)).norm() / model(inputs).norm()
     assert error < (0.06 if dtype == torch.int8 else 0.5)
     _spoil(tmp_path, "missing")
-    with pytest.raises(CheckpointError, match="missing visual.merger.ln_q.weight"):
+    with pytest.raises(CheckpointError, match=r"missing visual.merger.ln_q.weight"):
         load_model(tmp_path, dtype=dtype)

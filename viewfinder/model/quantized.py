@@ -106,7 +106,9 @@ def as_packed(integers: IntegerWeight) -> PackedWeight | None:
     if len(groups.unique_consecutive(return_counts=True)[1].unique()) != 1:
         return None  # groups of different sizes
     try:
-        return PackedWeight.pack(numbers.to(torch.int8).view(torch.uint8), integers.scales, zeros, bits=bits, order=order)
+        return PackedWeight.pack(
+            numbers.to(torch.int8).view(torch.uint8), integers.scales, zeros, bits=bits, order=order
+        )
     except ValueError:
         return None
 

@@ -24,7 +24,8 @@ from viewfinder.model.native import PackedMatrix, quantized_round, quantized_row
 
 GROUP = 32
 """Numbers of four bits that share a scale, where we choose: as llama.cpp's Q4_0."""
-ROUNDED = (torch.int8, torch.int4)
+_INT4: torch.dtype = torch.int4  # pyright: ignore[reportAttributeAccessIssue] - left out of torch's stubs
+ROUNDED = (torch.int8, _INT4)
 """What weights can be rounded to when they are loaded."""
 _CHUNK = 128
 _FEW_ROWS = 12
@@ -205,7 +206,7 @@ def packed_bits(model: nn.Module, dtype: torch.dtype) -> dict[str, int]:
     bits: dict[str, int] = {}
     for name, module in model.named_modules():
         if isinstance(module, Linear | nn.Embedding):
-            bits[f"{name}.weight"] = 4 if dtype == torch.int4 and name.startswith("model.layers.") else 8
+            bits[f"{name}.weight"] = 4 if dtype == _INT4 and name.startswith("model.layers.") else 8
     return bits
 
 
@@ -213,6 +214,6 @@ def put_packed(model: nn.Module, name: str, weight: PackedWeight) -> None:
     """Let the layer whose weight is called `name` be one with this weight; its bias stays."""
     path = name.removesuffix(".weight")
     layer = model.get_submodule(path)
-    bias = None if isinstance(layer, nn.Embedding) else layer.bias
+    bias = layer.bias if isinstance(layer, nn.Linear) else None
     made: nn.Module = QuantizedLinear(weight, bias)
     model.set_submodule(path, QuantizedEmbedding(made) if isinstance(layer, nn.Embedding) else made)
