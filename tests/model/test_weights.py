@@ -144,9 +144,9 @@ def test_position_scaling_that_harms_localisation_is_refused(config: ModelConfig
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf"), -float("inf")])
 def test_every_broken_number_is_found_and_large_ones_are_none(
-    tmp_path: Path, model: Qwen2_5_VL, dtype: torch.dtype, value: float | None
+    tmp_path: Path, dtype: torch.dtype, value: float | None
 ) -> None:
-    save_pretrained(model.to(dtype), tmp_path)
+    save_pretrained(random_model(small_config()).to(dtype), tmp_path)
     state = load_file(tmp_path / "model.safetensors")
     state["lm_head.weight"][0, :2] = torch.finfo(dtype).max  # their sum is infinite, they are not
     if value is not None:

@@ -83,7 +83,7 @@ def attention(
 ) -> Float[Tensor, "B N L H"]:
     """Scaled dot-product attention; N query heads share G key heads, and causal queries are the last L of S tokens.
 
-    In bfloat16 on a CPU our kernel takes 0.36 to 0.5 of the time of PyTorch's. Under autocast on a CPU it stays in float32:
+    In bfloat16 on a CPU our kernel takes 0.36 to 0.5 of PyTorch's time. Under autocast on a CPU it stays in float32:
     on cores with AVX512-bf16 and without AMX, PyTorch's kernel and its backward pass take up to 2.8 times as long in
     bfloat16 (windows of 64 patches)."""
     out = flash_attention(q, k, v, is_causal=is_causal)

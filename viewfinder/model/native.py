@@ -1,9 +1,9 @@
-"""The kernels of our own: a matrix of few bits times one or a few vectors, where decoding spends its time, and attention.
+"""The kernels of our own: a matrix of few bits times one or a few vectors, attention, and passes over activations.
 
-`narrow_matvec.c` (bfloat16), `quantized_rows.c` (8 and 4 bits), `flash_attention.c` and `activations.c` are built by the system's C compiler when first needed
-and kept, with their hash, in the user's cache; in a folder of this process where others could write there. A damaged one
-is built anew. Without a compiler, on a GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own product is used: slower, and
-with the vector rounded to 16 bits.
+`narrow_matvec.c` (bfloat16), `quantized_rows.c` (8 and 4 bits), `flash_attention.c` and `activations.c` are built by
+the system's C compiler when first needed and kept, with their hash, in the user's cache; in a folder of this process where
+others could write there. A damaged library is built anew. Without a compiler, on a GPU, or with `VIEWFINDER_NATIVE=0`,
+PyTorch's own kernels are used: slower, and with the vector rounded to 16 bits.
 """
 
 import atexit
@@ -27,7 +27,7 @@ _SOURCES = tuple(
     for name in ("narrow_matvec.c", "quantized_rows.c", "flash_attention.c", "activations.c")
 )
 _REORDER = ("-fassociative-math", "-ffinite-math-only", "-fno-signed-zeros", "-fno-trapping-math")
-"""What sums and extremes in vectors need. `-ffast-math` would, on loading, turn off tiny numbers for the whole process."""
+"""What sums and extremes in vectors need. `-ffast-math` would, on loading, flush tiny numbers in the whole process."""
 _FLAGS = ("-O3", "-march=native", *_REORDER, "-fopenmp", "-shared", "-fPIC")
 
 
@@ -87,8 +87,8 @@ class PackedMatrix(ctypes.Structure):
 
 
 def quantized_rows(matrix: PackedMatrix, x: Float[Tensor, "N I"]) -> Float[Tensor, "N O"] | None:
-    """`x @ matrix.T` in float32, with `x` in fixed point of 14 bits where the processor has products of bytes; None where
-    the kernel cannot serve."""
+    """`x @ matrix.T` in float32, with `x` in fixed point of 14 bits where the processor has products of bytes; None
+    where the kernel cannot serve."""
     library = _library() if _on_cpu(x, *matrix.tensors) else None
     if library is None:
         return None
@@ -138,8 +138,8 @@ def flash_attention(
 ) -> Float[Tensor, "B N L H"] | None:
     """Scaled dot-product attention in bfloat16, with sums in float32; None where the kernel cannot serve.
 
-    N query heads share G key heads, N / G in a row each. With `is_causal` the queries are the last L of S tokens. Needs a
-    processor with bfloat16 products and heads of 64, 80 or 128 numbers.
+    N query heads share G key heads, N / G in a row each. With `is_causal` the queries are the last L of S tokens. Needs
+    a processor with bfloat16 products and heads of 64, 80 or 128 numbers.
     """
     batch, heads, queries, dim = q.shape
     keys, fits = (
@@ -169,7 +169,7 @@ def swiglu(gate: Float[Tensor, "T D"], up: Float[Tensor, "T D"]) -> Float[Tensor
 
 
 def rotate_heads(x: Tensor, cos: Float[Tensor, "T ... half"], sin: Float[Tensor, "T ... half"]) -> Tensor | None:
-    """`layers.rotate` of x (T, ..., 2 half) in bfloat16, the heads of a token side by side, all turned by one angle a token;
+    """`layers.rotate` of x (T, ..., 2 half) in bfloat16, the heads of a token side by side, turned by one angle a token;
     None where the kernel cannot serve."""
     tokens, width, half = len(x), x[:1].numel(), cos.shape[-1]
     fits = x.dtype == torch.bfloat16 and cos.dtype == torch.float32 and cos.numel() == tokens * half

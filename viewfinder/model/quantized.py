@@ -88,8 +88,8 @@ def dequantize(
 
 
 def as_packed(integers: IntegerWeight) -> PackedWeight | None:
-    """The same numbers for the kernels; None where they have no such form. Numbers and zero points move together: 4 bits
-    to 0 and up, 8 bits to a zero point of 0."""
+    """The same numbers for the kernels; None where they have no such form. Numbers and zero points move together: 4
+    bits to 0 and up, 8 bits to a zero point of 0."""
     numbers, zeros, bits = integers.numbers, integers.zeros, integers.bits
     if bits == 4:
         lift = 8 if zeros is None or min(int(numbers.min()), int(zeros.min())) < 0 else 0

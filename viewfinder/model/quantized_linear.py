@@ -1,8 +1,8 @@
 """Linear layers and embedding tables whose weights stay in 8 or 4 bits.
 
-`PackedWeight` is the one form in memory, whatever file it came from: the numbers of a row, low half of a byte first; one
-scale (half precision) for each group of numbers, at times a zero point; value = (number - zero) * scale. Rows are padded
-to 128 numbers. Eight bits are signed around 0, four bits unsigned around 8. Numbers may stand in another order than the
+`PackedWeight` is the one form in memory, whatever file it came from: the numbers of a row, low half of a byte first;
+one scale (half precision) for each group of numbers, at times a zero point; value = (number - zero) * scale. Rows are
+padded to 128 numbers. Eight bits are signed around 0, four bits unsigned around 8. Numbers may stand in another order than the
 inputs (act-order of GPTQ), so that each group lies together: `order[i]` is the input that number i belongs to.
 
 A few tokens are multiplied by the kernel of `native`, which reads each weight once. For many, blocks of the weight are
@@ -36,8 +36,8 @@ _BLOCK = 1 << 23
 
 @dataclass(frozen=True)
 class PackedWeight:
-    """A matrix of `shape` (outputs, inputs). `scales` are the bits of half-precision numbers, so that changing the dtype of
-    a module leaves them alone. `zeros` None is 8 for four bits; eight bits have none."""
+    """A matrix of `shape` (outputs, inputs). `scales` are the bits of half-precision numbers, so that changing the dtype
+    of a module leaves them alone. `zeros` None is 8 for four bits; eight bits have none."""
 
     shape: tuple[int, int]
     bits: int
@@ -70,11 +70,11 @@ class PackedWeight:
         bits: int,
         order: Integer[Tensor, " I"] | None = None,
     ) -> "PackedWeight":
-        """Numbers of one group side by side; groups of 128, 256 and so on, for four bits also of 32 or 64, or whole rows.
+        """Numbers of one group side by side; groups of 128, 256 and so on, of 32 or 64 for four bits, or whole rows.
 
         Raises:
-            ValueError: groups of another size, zero points of eight bits, or scales that half precision does not hold to
-                a thousandth.
+            ValueError: groups of another size, zero points of eight bits, or scales that half precision does not hold
+                to a thousandth.
         """
         rows, columns = numbers.shape
         group = columns // scales.shape[1]
