@@ -1,9 +1,9 @@
 """The kernels of our own: a matrix of few bits times one or a few vectors, attention, and passes over activations.
 
 `narrow_matvec.c` (bfloat16), `quantized_rows.c` (8 and 4 bits), `flash_attention.c` and `activations.c` are built by
-the system's C compiler when first needed and kept, with their hash, in the user's cache; in a folder of this process where
-others could write there. A damaged library is built anew. Without a compiler, on a GPU, or with `VIEWFINDER_NATIVE=0`,
-PyTorch's own kernels are used: slower, and with the vector rounded to 16 bits.
+the system's C compiler when first needed and kept, with their hash, in the user's cache; in a folder of this process
+where others could write there. A damaged library is built anew. Without a compiler, on a GPU, or with
+`VIEWFINDER_NATIVE=0`, PyTorch's own kernels are used: slower, and with the vector rounded to 16 bits.
 """
 
 import atexit
@@ -169,7 +169,7 @@ def swiglu(gate: Float[Tensor, "T D"], up: Float[Tensor, "T D"]) -> Float[Tensor
 
 
 def rotate_heads(x: Tensor, cos: Float[Tensor, "T ... half"], sin: Float[Tensor, "T ... half"]) -> Tensor | None:
-    """`layers.rotate` of x (T, ..., 2 half) in bfloat16, the heads of a token side by side, turned by one angle a token;
+    """`layers.rotate` of x (T, ..., 2 half) in bfloat16, heads of a token side by side, turned by one angle a token;
     None where the kernel cannot serve."""
     tokens, width, half = len(x), x[:1].numel(), cos.shape[-1]
     fits = x.dtype == torch.bfloat16 and cos.dtype == torch.float32 and cos.numel() == tokens * half

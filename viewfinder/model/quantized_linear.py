@@ -2,8 +2,8 @@
 
 `PackedWeight` is the one form in memory, whatever file it came from: the numbers of a row, low half of a byte first;
 one scale (half precision) for each group of numbers, at times a zero point; value = (number - zero) * scale. Rows are
-padded to 128 numbers. Eight bits are signed around 0, four bits unsigned around 8. Numbers may stand in another order than the
-inputs (act-order of GPTQ), so that each group lies together: `order[i]` is the input that number i belongs to.
+padded to 128 numbers. Eight bits are signed around 0, four bits unsigned around 8. Numbers may stand in another order
+than the inputs (act-order of GPTQ), so that each group lies together: `order[i]` is the input that number i belongs to.
 
 A few tokens are multiplied by the kernel of `native`, which reads each weight once. For many, blocks of the weight are
 widened to the dtype of the input, and PyTorch multiplies; so too where no kernel can be built, and for gradients.
@@ -36,7 +36,7 @@ _BLOCK = 1 << 23
 
 @dataclass(frozen=True)
 class PackedWeight:
-    """A matrix of `shape` (outputs, inputs). `scales` are the bits of half-precision numbers, so that changing the dtype
+    """A matrix of `shape` (outputs, inputs). `scales` are the bits of half-precision numbers, so that a change of dtype
     of a module leaves them alone. `zeros` None is 8 for four bits; eight bits have none."""
 
     shape: tuple[int, int]
