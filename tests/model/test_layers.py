@@ -135,3 +135,22 @@ def test_causal_queries_are_the_last_tokens() -> None:
     q, k, v = torch.randn(1, 2, 5, 8), torch.randn(1, 2, 9, 8), torch.randn(1, 2, 9, 8)
     whole = layers.attention(torch.cat((torch.zeros(1, 2, 4, 8), q), dim=2), k, v, is_causal=True)
     torch.testing.assert_close(layers.attention(q, k, v, is_causal=True), whole[:, :, 4:])
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 8), (5, 2, 16, 80), (7, 1, 6)])
+def test_fused_rotation_and_gate_equal_the_plain_ones(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]) -> None:
+    x = (torch.randn(shape) * 20).bfloat16()
+    x = x if len(shape) == 3 else torch.cat((x, x), dim=1)[:, : shape[1]]  # tokens further apart than they are long
+    angles = torch.randn(shape[0], *(1,) * (len(shape) - 2), shape[-1] // 2)
+    gate = torch.cat((x.flatten(), torch.tensor([0.0, -100.0, 100.0, -3e38, 3e38]).bfloat16()))[None]
+    up = torch.randn_like(gate)
+    with torch.inference_mode():
+        turned = layers.rotate(x, angles.cos(), angles.sin())
+        gated = native.swiglu(gate.clone(), up)
+        assert (native.rotate_heads(x, angles.cos(), angles.sin()) is not None) == (gated is not None) == HAS_COMPILER
+        monkeypatch.setattr(layers, "rotate_heads", lambda *_: None)
+        wanted = layers.rotate(x, angles.cos(), angles.sin())
+    torch.testing.assert_close(turned, wanted, rtol=2**-7, atol=1e-6)
+    if gated is not None:
+        exact = torch.nn.functional.silu(gate.double()) * up.double()
+        torch.testing.assert_close(gated.double(), exact.bfloat16().double(), rtol=2**-7, atol=1e-30)

@@ -16,6 +16,7 @@ from viewfinder.errors import CheckpointError
 from viewfinder.model import load_model, save_pretrained
 from viewfinder.model.quantization import Quantization
 from viewfinder.model.quantized import dequantize, unpack
+from viewfinder.model.quantized_linear import PackedWeight, QuantizedLinear
 
 PackedLayer = dict[str, Tensor]
 
@@ -118,6 +119,48 @@ def test_a_whole_checkpoint(tmp_path: Path, method: str, layout: Layout, setting
     loaded = dict(load_model(tmp_path).named_parameters())
     assert loaded.keys() == expected.keys()
     assert all(torch.equal(loaded[name], tensor) for name, tensor in expected.items())
+    kept = load_model(tmp_path, dtype=torch.int8)  # what has four bits keeps them, the rest gets eight
+    for name, module in kept.named_modules():
+        if isinstance(module, QuantizedLinear) and "layers" in name:
+            assert module.bits == 4
+            found = module.packed.widen(slice(0, module.shape[0]), torch.float32)
+            assert torch.equal(found, expected[f"{name}.weight"]), name
+    assert isinstance(kept.visual.blocks[0].attn.qkv, QuantizedLinear)
+    assert kept.visual.blocks[0].attn.qkv.bits == 8
+
+
+@pytest.mark.parametrize("groups", [4, 1])
+def test_numbers_stay_packed_in_any_order_of_groups(groups: int) -> None:
+    generator = torch.Generator().manual_seed(groups)
+    q, zero = torch.randint(16, (8, 128), generator=generator), torch.randint(1, 16, (8, groups), generator=generator)
+    parts = gptq_layer(q, zero, torch.rand(8, groups, generator=generator).half() + 0.1)
+    parts["g_idx"] = parts["g_idx"][torch.randperm(128, generator=generator)]
+    quantization = Quantization("gptq", {"bits": 4, "group_size": 128 // groups}, torch.float32)
+    kept: dict[str, PackedWeight] = {}
+    assert dequantize({f"layer.{part}": t for part, t in parts.items()}, quantization, kept) == {}
+    found = kept["layer.weight"].widen(slice(0, 8), torch.float32)
+    assert torch.equal(found, read(parts, "gptq", bits=4, group_size=128 // groups))
+    x = torch.randn(2, 128, generator=generator)
+    torch.testing.assert_close(QuantizedLinear(kept["layer.weight"])(x), x @ found.T, atol=0.02, rtol=0.002)
+
+
+def test_groups_of_other_sizes_and_other_bits_are_widened() -> None:
+    for parts, method, settings in (
+        (
+            gptq_layer(torch.randint(8, (8, 64)), torch.ones(8, 2).long(), torch.ones(8, 2).half(), 3),
+            "gptq",
+            {"bits": 3},
+        ),
+        (awq_layer(torch.randint(16, (8, 48)), torch.ones(8, 3).long(), torch.ones(8, 3).half()), "awq", {}),
+    ):
+        group = parts["scales"].shape[0]
+        settings = {**settings, "group_size": 64 // 2 if method == "gptq" else 48 // group}
+        kept: dict[str, PackedWeight] = {}
+        plain = dequantize(
+            {f"layer.{n}": t for n, t in parts.items()}, Quantization(method, settings, torch.float32), kept
+        )
+        assert not kept
+        assert torch.equal(plain["layer.weight"], read(parts, method, **settings))
 
 
 def test_inputs_in_the_order_of_their_activations() -> None:

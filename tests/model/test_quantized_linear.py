@@ -1,4 +1,4 @@
-"""Weights that stay in few bits: every kernel equals the product with the widened weight, and that is what was packed."""
+"""Weights that stay in few bits: the product equals that with the widened weight, and that is what was packed."""
 
 import pytest
 import torch

@@ -144,9 +144,9 @@ def test_position_scaling_that_harms_localisation_is_refused(config: ModelConfig
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf"), -float("inf")])
 def test_every_broken_number_is_found_and_large_ones_are_none(
-    tmp_path: Path, model: Qwen2_5_VL, dtype: torch.dtype, value: float | None
+    tmp_path: Path, dtype: torch.dtype, value: float | None
 ) -> None:
-    save_pretrained(model.to(dtype), tmp_path)
+    save_pretrained(random_model(small_config()).to(dtype), tmp_path)
     state = load_file(tmp_path / "model.safetensors")
     state["lm_head.weight"][0, :2] = torch.finfo(dtype).max  # their sum is infinite, they are not
     if value is not None:
@@ -155,7 +155,7 @@ def test_every_broken_number_is_found_and_large_ones_are_none(
     if value is None:
         load_model(tmp_path)
     else:
-        with pytest.raises(CheckpointError, match="lm_head.weight holds NaN or infinity"):
+        with pytest.raises(CheckpointError, match=r"lm_head.weight holds NaN or infinity"):
             load_model(tmp_path)
 
 
@@ -182,5 +182,5 @@ def test_rounding_weights_on_load(tmp_path: Path, tied: bool, dtype: torch.dtype
     error = (packed(inputs) - model(inputs)).norm() / model(inputs).norm()
     assert error < (0.06 if dtype == torch.int8 else 0.5)
     _spoil(tmp_path, "missing")
-    with pytest.raises(CheckpointError, match="missing visual.merger.ln_q.weight"):
+    with pytest.raises(CheckpointError, match=r"missing visual.merger.ln_q.weight"):
         load_model(tmp_path, dtype=dtype)

@@ -48,7 +48,7 @@ def _attend_causal(
     the second 7.
     """
     length, num_heads, head_dim = q.shape
-    groups, seen = keys.shape[:2]
+    groups = keys.shape[0]
     if length == 1:  # the heads of a group stand as rows of one query matrix: keys are read once
         rows = q.reshape(1, groups, num_heads // groups, head_dim)
         return F.scaled_dot_product_attention(rows, keys[None], values[None]).reshape(1, -1)

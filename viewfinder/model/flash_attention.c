@@ -83,7 +83,7 @@ ALWAYS void make_scores(Memory *m, long at, long end, long dim) {
 /* Weights of row r for its first `seen` keys; later ones are zero. Gives what earlier sums are to be multiplied with. */
 ALWAYS float weigh(Memory *m, long at, long r, long seen, long end, float scale) {
     const float *scores = m->scores[r];
-    __m512 most = _mm512_set1_ps(-INFINITY), total = _mm512_setzero_ps();
+    __m512 most = _mm512_set1_ps(-1e30f), total = _mm512_setzero_ps();
     for (long j = 0; j < seen; j += 16) {
         __mmask16 valid = seen - j >= 16 ? 0xffff : (__mmask16)((1 << (seen - j)) - 1);
         most = _mm512_mask_max_ps(most, valid, most, _mm512_loadu_ps(scores + j));
@@ -140,7 +140,7 @@ ALWAYS void attend(const Attention *a, Memory *m, long sequence, long head, long
         if (i < count) memcpy(m->q[i], q + i * a->q.token, dim * 2);
         else memset(m->q[i], 0, dim * 2);
         memset(m->out[i], 0, dim * 4);
-        m->largest[i] = -INFINITY, m->sum[i] = 0;
+        m->largest[i] = -1e30f, m->sum[i] = 0;
     }
     float scale = 1.44269504f / sqrtf((float)dim); /* times log2(e) */
     long all = a->causal ? past + first + count : a->keys;

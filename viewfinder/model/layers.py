@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from viewfinder.model.native import flash_attention, narrow_matvec, narrow_rows
+from viewfinder.model.native import flash_attention, narrow_matvec, narrow_rows, rotate_heads, swiglu
 
 _BLOCK = 1 << 24
 """Weights widened at a time: 64 MiB of float32, small beside any model that needs this."""
@@ -83,7 +83,7 @@ def attention(
 ) -> Float[Tensor, "B N L H"]:
     """Scaled dot-product attention; N query heads share G key heads, and causal queries are the last L of S tokens.
 
-    In bfloat16 on a CPU our kernel takes 0.36 to 0.5 of the time of PyTorch's. Under autocast on a CPU it stays in float32:
+    In bfloat16 on a CPU our kernel takes 0.36 to 0.5 of PyTorch's time. Under autocast on a CPU it stays in float32:
     on cores with AVX512-bf16 and without AMX, PyTorch's kernel and its backward pass take up to 2.8 times as long in
     bfloat16 (windows of 64 patches)."""
     out = flash_attention(q, k, v, is_causal=is_causal)
@@ -124,7 +124,9 @@ class SwiGLU(nn.Module):
         self.down_proj = Linear(hidden, dim, bias=bias)
 
     def forward(self, x: Float[Tensor, "T D"]) -> Float[Tensor, "T D"]:
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        gate, up = self.gate_proj(x), self.up_proj(x)
+        hidden = swiglu(gate, up)
+        return self.down_proj(F.silu(gate) * up if hidden is None else hidden)
 
 
 def inverse_frequencies(dim: int, theta: float, device: torch.device | None = None) -> Float[Tensor, " half"]:
@@ -161,5 +163,7 @@ def multimodal_rope(
 
 def rotate(x: Float[Tensor, "... half2"], cos: Float[Tensor, "... half"], sin: Float[Tensor, "... half"]) -> Tensor:
     """Turn pairs (x[i], x[i + half]) by their angles, in float32, giving back the dtype of `x`."""
+    if (turned := rotate_heads(x, cos, sin)) is not None:
+        return turned
     first, second = x.float().chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)

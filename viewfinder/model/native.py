@@ -1,9 +1,9 @@
-"""The kernels of our own: a matrix of few bits times one or a few vectors, where decoding spends its time, and attention.
+"""The kernels of our own: a matrix of few bits times one or a few vectors, attention, and passes over activations.
 
-`narrow_matvec.c` (bfloat16), `quantized_rows.c` (8 and 4 bits) and `flash_attention.c` are built by the system's C compiler when first needed
-and kept, with their hash, in the user's cache; in a folder of this process where others could write there. A damaged one
-is built anew. Without a compiler, on a GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own product is used: slower, and
-with the vector rounded to 16 bits.
+`narrow_matvec.c` (bfloat16), `quantized_rows.c` (8 and 4 bits), `flash_attention.c` and `activations.c` are built by
+the system's C compiler when first needed and kept, with their hash, in the user's cache; in a folder of this process
+where others could write there. A damaged library is built anew. Without a compiler, on a GPU, or with
+`VIEWFINDER_NATIVE=0`, PyTorch's own kernels are used: slower, and with the vector rounded to 16 bits.
 """
 
 import atexit
@@ -23,10 +23,11 @@ from jaxtyping import Float, Integer, UInt8
 from torch import Tensor, nn
 
 _SOURCES = tuple(
-    Path(__file__).with_name(name) for name in ("narrow_matvec.c", "quantized_rows.c", "flash_attention.c")
+    Path(__file__).with_name(name)
+    for name in ("narrow_matvec.c", "quantized_rows.c", "flash_attention.c", "activations.c")
 )
 _REORDER = ("-fassociative-math", "-ffinite-math-only", "-fno-signed-zeros", "-fno-trapping-math")
-"""What sums and extremes in vectors need. `-ffast-math` would, on loading, turn off tiny numbers for the whole process."""
+"""What sums and extremes in vectors need. `-ffast-math` would, on loading, flush tiny numbers in the whole process."""
 _FLAGS = ("-O3", "-march=native", *_REORDER, "-fopenmp", "-shared", "-fPIC")
 
 
@@ -86,8 +87,8 @@ class PackedMatrix(ctypes.Structure):
 
 
 def quantized_rows(matrix: PackedMatrix, x: Float[Tensor, "N I"]) -> Float[Tensor, "N O"] | None:
-    """`x @ matrix.T` in float32, with `x` in fixed point of 14 bits where the processor has products of bytes; None where
-    the kernel cannot serve."""
+    """`x @ matrix.T` in float32, with `x` in fixed point of 14 bits where the processor has products of bytes; None
+    where the kernel cannot serve."""
     library = _library() if _on_cpu(x, *matrix.tensors) else None
     if library is None:
         return None
@@ -137,8 +138,8 @@ def flash_attention(
 ) -> Float[Tensor, "B N L H"] | None:
     """Scaled dot-product attention in bfloat16, with sums in float32; None where the kernel cannot serve.
 
-    N query heads share G key heads, N / G in a row each. With `is_causal` the queries are the last L of S tokens. Needs a
-    processor with bfloat16 products and heads of 64, 80 or 128 numbers.
+    N query heads share G key heads, N / G in a row each. With `is_causal` the queries are the last L of S tokens. Needs
+    a processor with bfloat16 products and heads of 64, 80 or 128 numbers.
     """
     batch, heads, queries, dim = q.shape
     keys, fits = (
@@ -155,6 +156,32 @@ def flash_attention(
     given = _Attention(*rows, out.data_ptr(), batch, queries, keys, heads, k.shape[1], is_causal)
     library.flash_attention(ctypes.byref(given), dim)
     return out.transpose(1, 2)
+
+
+def swiglu(gate: Float[Tensor, "T D"], up: Float[Tensor, "T D"]) -> Float[Tensor, "T D"] | None:
+    """`silu(gate) * up` in bfloat16, rounded once, in the memory of `gate`; None where the kernel cannot serve."""
+    fits = gate.dtype == up.dtype == torch.bfloat16 and gate.is_contiguous() and up.is_contiguous()
+    library = _library() if fits and not torch.is_grad_enabled() and _on_cpu(gate, up) else None
+    if library is None:
+        return None
+    library.swiglu(gate.data_ptr(), up.data_ptr(), gate.numel())
+    return gate
+
+
+def rotate_heads(x: Tensor, cos: Float[Tensor, "T ... half"], sin: Float[Tensor, "T ... half"]) -> Tensor | None:
+    """`layers.rotate` of x (T, ..., 2 half) in bfloat16, heads of a token side by side, turned by one angle a token;
+    None where the kernel cannot serve."""
+    tokens, width, half = len(x), x[:1].numel(), cos.shape[-1]
+    fits = x.dtype == torch.bfloat16 and cos.dtype == torch.float32 and cos.numel() == tokens * half
+    if not fits or torch.is_grad_enabled() or not _on_cpu(x, cos, sin) or not (tokens and x[0].is_contiguous()):
+        return None
+    library = _library()
+    if library is None:
+        return None
+    cos, sin, out = cos.contiguous(), sin.contiguous(), torch.empty(x.shape, dtype=x.dtype)
+    pointers = (t.data_ptr() for t in (x, cos, sin, out))
+    library.rotate_heads(*pointers, tokens, width // (2 * half), half, x.stride(0))
+    return out
 
 
 def drop_pages(tensor: Tensor) -> None:
@@ -192,6 +219,9 @@ def _library() -> Any | None:
     library.narrow_matvec.restype = None
     library.quantized_rows.argtypes = [pointer, pointer, pointer, ctypes.c_long]
     library.quantized_widen.argtypes = [pointer, pointer, ctypes.c_long, ctypes.c_long, ctypes.c_long]
+    library.swiglu.argtypes = [pointer, pointer, ctypes.c_long]
+    library.rotate_heads.argtypes = [pointer] * 4 + [ctypes.c_long] * 4
+    library.swiglu.restype = library.rotate_heads.restype = None
     library.quantized_round.argtypes = [pointer, pointer, ctypes.c_long, ctypes.c_long]
     library.quantized_round.restype = None
     library.quantized_rows.restype = library.quantized_widen.restype = None

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from viewfinder.errors import CheckpointError
 from viewfinder.model.quantization import Quantization
+from viewfinder.model.quantized_linear import PackedWeight
 
 _AWQ_ORDER = [0, 4, 1, 5, 2, 6, 3, 7]
 """Where output 0, 1, 2 ... of eight stands in its word: output 1 is in the fifth four bits."""
@@ -64,16 +65,52 @@ class IntegerWeight:
         return numbers * self.scales[:, self.groups]
 
 
-def dequantize(tensors: dict[str, Tensor], quantization: Quantization) -> dict[str, Tensor]:
+def dequantize(
+    tensors: dict[str, Tensor], quantization: Quantization, kept: dict[str, PackedWeight] | None = None
+) -> dict[str, Tensor]:
     """Plain tensors by name, all in the checkpoint's dtype. Empties `tensors`, so that each layer's parts can go.
+
+    Args:
+        kept: takes the layers that `quantized_linear` can hold as they are, by the name of their weight.
 
     Raises:
         CheckpointError: a layer lacks a part, or its shapes fit no layer of this method; names the layer.
     """
     plain, layers = split_layers(tensors, quantization)
-    for layer, found in layers.items():
-        plain[f"{layer}.weight"] = _weight(layer, found, quantization)
+    for layer in list(layers):
+        made = _weight(layer, layers.pop(layer), quantization, keep=kept is not None)
+        if isinstance(made, PackedWeight):
+            assert kept is not None
+            kept[f"{layer}.weight"] = made
+        else:
+            plain[f"{layer}.weight"] = made
     return {name: tensor.to(quantization.dtype) for name, tensor in plain.items()}
+
+
+def as_packed(integers: IntegerWeight) -> PackedWeight | None:
+    """The same numbers for the kernels; None where they have no such form. Numbers and zero points move together: 4
+    bits to 0 and up, 8 bits to a zero point of 0."""
+    numbers, zeros, bits = integers.numbers, integers.zeros, integers.bits
+    if bits == 4:
+        lift = 8 if zeros is None or min(int(numbers.min()), int(zeros.min())) < 0 else 0
+        numbers, zeros = numbers + lift, None if zeros is None else zeros + lift
+    elif bits == 8 and zeros is not None and bool((zeros == zeros[0, 0]).all()):
+        numbers, zeros = numbers - zeros[0, 0], None
+    low, high = (0, 15) if bits == 4 else (-128, 127)
+    if bits not in (4, 8) or int(numbers.min()) < low or int(numbers.max()) > high:
+        return None
+    groups, order = integers.groups, None
+    if bool((groups.diff() < 0).any()):
+        order = groups.argsort(stable=True)
+        numbers, groups = numbers[:, order], groups[order]
+    if len(groups.unique_consecutive(return_counts=True)[1].unique()) != 1:
+        return None  # groups of different sizes
+    try:
+        return PackedWeight.pack(
+            numbers.to(torch.int8).view(torch.uint8), integers.scales, zeros, bits=bits, order=order
+        )
+    except ValueError:
+        return None
 
 
 def split_layers(
@@ -119,12 +156,16 @@ def integer_weight(found: dict[str, Tensor], quantization: Quantization) -> Inte
     return IntegerWeight(8, weight.to(torch.int32), scale, None if zero is None else zero.to(torch.int32), one_group)
 
 
-def _weight(layer: str, found: dict[str, Tensor], quantization: Quantization) -> Tensor:
+def _weight(
+    layer: str, found: dict[str, Tensor], quantization: Quantization, *, keep: bool = False
+) -> Tensor | PackedWeight:
     weight = found.get("weight")
     if weight is not None and len(found) == 1 and weight.dtype in (torch.float32, torch.bfloat16, torch.float16):
         return weight  # a layer that was left as it is
     try:
         integers = integer_weight(found, quantization)
+        if keep and integers is not None and (packed := as_packed(integers)) is not None:
+            return packed
         if integers is not None:
             made = integers.widen()
         elif quantization.method == "bitsandbytes":

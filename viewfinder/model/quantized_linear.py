@@ -1,9 +1,9 @@
 """Linear layers and embedding tables whose weights stay in 8 or 4 bits.
 
-`PackedWeight` is the one form in memory, whatever file it came from: the numbers of a row, low half of a byte first; one
-scale (half precision) for each group of numbers, at times a zero point; value = (number - zero) * scale. Rows are padded
-to 128 numbers. Eight bits are signed around 0, four bits unsigned around 8. Numbers may stand in another order than the
-inputs (act-order of GPTQ), so that each group lies together: `order[i]` is the input that number i belongs to.
+`PackedWeight` is the one form in memory, whatever file it came from: the numbers of a row, low half of a byte first;
+one scale (half precision) for each group of numbers, at times a zero point; value = (number - zero) * scale. Rows are
+padded to 128 numbers. Eight bits are signed around 0, four bits unsigned around 8. Numbers may stand in another order
+than the inputs (act-order of GPTQ), so that each group lies together: `order[i]` is the input that number i belongs to.
 
 A few tokens are multiplied by the kernel of `native`, which reads each weight once. For many, blocks of the weight are
 widened to the dtype of the input, and PyTorch multiplies; so too where no kernel can be built, and for gradients.
@@ -24,7 +24,8 @@ from viewfinder.model.native import PackedMatrix, quantized_round, quantized_row
 
 GROUP = 32
 """Numbers of four bits that share a scale, where we choose: as llama.cpp's Q4_0."""
-ROUNDED = (torch.int8, torch.int4)
+_INT4: torch.dtype = torch.int4  # pyright: ignore[reportAttributeAccessIssue] - left out of torch's stubs
+ROUNDED = (torch.int8, _INT4)
 """What weights can be rounded to when they are loaded."""
 _CHUNK = 128
 _FEW_ROWS = 12
@@ -35,8 +36,8 @@ _BLOCK = 1 << 23
 
 @dataclass(frozen=True)
 class PackedWeight:
-    """A matrix of `shape` (outputs, inputs). `scales` are the bits of half-precision numbers, so that changing the dtype of
-    a module leaves them alone. `zeros` None is 8 for four bits; eight bits have none."""
+    """A matrix of `shape` (outputs, inputs). `scales` are the bits of half-precision numbers, so that a change of dtype
+    of a module leaves them alone. `zeros` None is 8 for four bits; eight bits have none."""
 
     shape: tuple[int, int]
     bits: int
@@ -69,11 +70,11 @@ class PackedWeight:
         bits: int,
         order: Integer[Tensor, " I"] | None = None,
     ) -> "PackedWeight":
-        """Numbers of one group side by side; groups of 128, 256 and so on, for four bits also of 32 or 64, or whole rows.
+        """Numbers of one group side by side; groups of 128, 256 and so on, of 32 or 64 for four bits, or whole rows.
 
         Raises:
-            ValueError: groups of another size, zero points of eight bits, or scales that half precision does not hold to
-                a thousandth.
+            ValueError: groups of another size, zero points of eight bits, or scales that half precision does not hold
+                to a thousandth.
         """
         rows, columns = numbers.shape
         group = columns // scales.shape[1]
@@ -85,7 +86,7 @@ class PackedWeight:
         if not whole and not (power and group >= (GROUP if bits == 4 else _CHUNK)):
             raise ValueError(f"groups of {group} of {columns} numbers of {bits} bits are not kept packed")
         half = scales.to(torch.float16)
-        if bool(((half.float() - scales.float()).abs() > 1e-3 * scales.float().abs()).any()):
+        if not bool(((half.float() - scales.float()).abs() <= 1e-3 * scales.float().abs()).all()):
             raise ValueError("scales are too small or too large for half precision")
         numbers = F.pad(numbers.to(torch.uint8), (0, padded - columns), value=8 if bits == 4 else 0)
         if not whole:
@@ -205,7 +206,7 @@ def packed_bits(model: nn.Module, dtype: torch.dtype) -> dict[str, int]:
     bits: dict[str, int] = {}
     for name, module in model.named_modules():
         if isinstance(module, Linear | nn.Embedding):
-            bits[f"{name}.weight"] = 4 if dtype == torch.int4 and name.startswith("model.layers.") else 8
+            bits[f"{name}.weight"] = 4 if dtype == _INT4 and name.startswith("model.layers.") else 8
     return bits
 
 
@@ -213,6 +214,6 @@ def put_packed(model: nn.Module, name: str, weight: PackedWeight) -> None:
     """Let the layer whose weight is called `name` be one with this weight; its bias stays."""
     path = name.removesuffix(".weight")
     layer = model.get_submodule(path)
-    bias = None if isinstance(layer, nn.Embedding) else layer.bias
+    bias = layer.bias if isinstance(layer, nn.Linear) else None
     made: nn.Module = QuantizedLinear(weight, bias)
     model.set_submodule(path, QuantizedEmbedding(made) if isinstance(layer, nn.Embedding) else made)

@@ -93,7 +93,10 @@ class Qwen2_5_VL(nn.Module):
         return embeddings.masked_scatter(places[:, None].to(self.device), features.to(embeddings.dtype))
 
     def join_projections(self) -> None:
-        """Prepare inference on a GPU, see `viewfinder.model.fused`. Replaces parameters: not while they are trained."""
+        """Prepare inference on a GPU, see `viewfinder.model.fused`. Replaces parameters: not while they are trained.
+        Layers of few bits stay as they are."""
+        if any(isinstance(module, QuantizedLinear) for module in self.modules()):
+            return
         self.model.fused = [
             FusedLayer(
                 layer.self_attn,

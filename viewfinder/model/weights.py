@@ -41,8 +41,9 @@ def load_model(
 
     Args:
         directory: holds `config.json` and `*.safetensors`.
-        dtype: convert floating-point weights to it; None keeps what the files have. `torch.int8` and `torch.int4` round
-            the weights of linear layers and the embedding table (`model.quantized_linear`), the rest stays.
+        dtype: convert floating-point weights to it; None keeps what the files have. `torch.int8` and `torch.int4` keep
+            what the files have in 8 or 4 bits, round the other weights of linear layers and the embedding table
+            (`model.quantized_linear`), and leave the rest.
         device: where the weights go.
         check_finite: refuse weights with NaN or infinity (reads each weight once).
 
@@ -59,11 +60,13 @@ def load_model(
     if quantization is not None:  # rounded once, to what is asked for
         dtype = dtype or quantization.dtype
         quantization = replace(quantization, dtype=dtype)
+    kept: dict[str, PackedWeight] = {}
     if quantization is not None and quantization.method == "gguf":
         tensors = {name: tensor.to(dtype) for name, tensor in pair_tensors(open_pair(directory))}
     else:
         tensors = dict(read_tensors(directory, plain=quantization is None))
-        tensors = tensors if quantization is None else dequantize(tensors, quantization)
+        if quantization is not None:
+            tensors = dequantize(tensors, quantization, None if rounded is None else kept)
     config = _resolve_tie(config, tensors, directory)
     with torch.device("meta"), _NothingDrawn():
         model = Qwen2_5_VL(config)
@@ -71,6 +74,10 @@ def load_model(
     bits = {} if rounded is None else packed_bits(model, rounded)
     state: dict[str, Tensor] = {}
     wrong: list[str] = []
+    for name in [name for name, weight in kept.items() if weight.shape == expected.get(name)]:
+        put_packed(model, name, kept.pop(name))
+        del expected[name]
+    wrong += [f"{name} has shape {list(weight.shape)}, which is not expected" for name, weight in kept.items()]
     for name in list(tensors):
         tensor = tensors.pop(name)
         if name not in expected:

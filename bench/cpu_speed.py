@@ -1,0 +1,220 @@
+"""What the processor can do, and what of it decoding, prefill and the tower reach at the widths of the 3B model.
+
+    python bench/cpu_speed.py [--clock cpu --threads 1] [--repeats 5] [--case decode]
+
+Every case runs its sides in turns within one process, the machine's ceilings among them: a matrix product of
+1,024 x 2,048 by 2,048 x 11,008 in bfloat16 (GFLOP/s) and a sum over 256 MiB (GB/s). `plain` is this program with
+PyTorch's kernels alone; `transformers` comes in where it is installed. Prints one JSON line a case: medians in seconds,
+the share of the ceiling, ratios (median over the turns of another side's time to ours, above 1: ours is quicker).
+"""
+
+import importlib.util
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from beside import arguments, report, seconds
+from torch.nn import functional as F
+
+from viewfinder.config import OFFICIAL_SIZES
+from viewfinder.model import Chunk, KVCache, native
+from viewfinder.model.layers import Linear, attention
+from viewfinder.model.quantized_linear import PackedWeight, put_packed
+from viewfinder.model.qwen2_5_vl import TextModel
+from viewfinder.model.vision import VisionTower
+
+Side = Callable[[], Any]
+LAYERS, BLOCKS = 2, 4
+HAS_PEER = importlib.util.find_spec("transformers") is not None
+
+
+def build(module: type[torch.nn.Module], settings: Any, bits: int = 16) -> Any:
+    """Random weights in bfloat16, or those of linear layers rounded."""
+    with torch.device("meta"):
+        made = module(settings)
+    made = made.to(torch.bfloat16).to_empty(device="cpu").eval().requires_grad_(False)
+    generator = torch.Generator().manual_seed(0)
+    for parameter in made.parameters():
+        parameter.fill_(1.0) if parameter.dim() == 1 else parameter.uniform_(-0.02, 0.02, generator=generator)
+    for name, layer in list(made.named_modules()) if bits < 16 else []:
+        if isinstance(layer, Linear):
+            put_packed(made, f"{name}.weight", PackedWeight.of(layer.weight, bits))
+    return made
+
+
+def text_settings() -> Any:
+    return OFFICIAL_SIZES["3B"].text.model_copy(update={"num_hidden_layers": LAYERS, "vocab_size": 1000})
+
+
+def weight_bytes(model: TextModel) -> int:
+    return sum(t.numel() * t.element_size() for t in (*model.layers.parameters(), *model.layers.buffers()))
+
+
+@contextmanager
+def plain() -> Iterator[None]:
+    """PyTorch's kernels alone."""
+    saved = native._library
+    native._library = lambda: None
+    try:
+        yield
+    finally:
+        native._library = saved
+
+
+def without_kernels(side: Side) -> Any:
+    with plain():
+        return side()
+
+
+def ceilings() -> dict[str, Side]:
+    x, weight, block = torch.randn(1024, 2048).bfloat16(), torch.randn(11008, 2048).bfloat16(), torch.ones(2**26)
+    return {"product": lambda: F.linear(x, weight), "stream": lambda: block.sum()}
+
+
+def decode() -> tuple[dict[str, Side], dict[str, float]]:
+    """One token after 512."""
+    settings, positions = text_settings(), torch.arange(513).expand(3, -1)
+    prompt, token = torch.randn(512, 2048).bfloat16(), torch.randn(1, 2048).bfloat16()
+    sides: dict[str, Side] = {}
+    read: dict[str, float] = {}
+    for name, bits in (("ours", 16), ("int8", 8), ("int4", 4)):
+        model = build(TextModel, settings, bits)
+        cache = KVCache(settings, num_blocks=33, dtype=torch.bfloat16)
+        model(prompt, positions[:, :512], [512], cache.view([Chunk(range(33), 0, 512)]))
+        sides[name] = partial(
+            lambda model, cache: model(token, positions[:, 512:], [1], cache.view([Chunk(range(33), 512, 1)])),
+            model,
+            cache,
+        )
+        read[name] = weight_bytes(model)
+        if name == "ours":
+            sides["plain"] = partial(without_kernels, sides[name])
+            if HAS_PEER:
+                sides["transformers"] = peer_decode(model, prompt, token)
+    return sides, read
+
+
+def peer_text(ours: torch.nn.Module) -> Any:
+    from transformers import Qwen2_5_VLConfig
+    from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl as peers
+
+    whole = OFFICIAL_SIZES["3B"].model_copy(update={"text": text_settings()})
+    config = Qwen2_5_VLConfig(**whole.to_dict()).text_config
+    config._attn_implementation = "sdpa"
+    with torch.device("meta"):
+        peer = peers.Qwen2_5_VLTextModel(config)
+    peer.rotary_emb = peers.Qwen2_5_VLRotaryEmbedding(config)
+    peer.load_state_dict(ours.state_dict(), assign=True)
+    return peer.eval()
+
+
+def peer_decode(ours: torch.nn.Module, prompt: torch.Tensor, token: torch.Tensor) -> Side:
+    peer, positions = peer_text(ours), torch.arange(513).expand(3, 1, -1)
+    cache = peer(inputs_embeds=prompt[None], position_ids=positions[..., :512], use_cache=True).past_key_values
+
+    def step() -> None:
+        if cache.get_seq_length() > 512:
+            cache.crop(-1)
+        peer(inputs_embeds=token[None], position_ids=positions[..., 512:], past_key_values=cache, use_cache=True)
+
+    return step
+
+
+def prefill() -> tuple[dict[str, Side], dict[str, float]]:
+    """1,024 tokens."""
+    settings, positions = text_settings(), torch.arange(1024).expand(3, -1)
+    hidden = torch.randn(1024, 2048).bfloat16()
+    models = {name: build(TextModel, settings, bits) for name, bits in (("ours", 16), ("int8", 8), ("int4", 4))}
+    sides: dict[str, Side] = {
+        name: partial(lambda model: model(hidden, positions, [1024]), model) for name, model in models.items()
+    }
+    sides["plain"] = partial(without_kernels, sides["ours"])
+    if HAS_PEER:
+        peer = peer_text(models["ours"])
+        sides["transformers"] = lambda: peer(
+            inputs_embeds=hidden[None], position_ids=positions[:, None], use_cache=False
+        )
+    products = 2 * 1024 * sum(p.numel() for p in models["ours"].layers.parameters())
+    return sides, {"ours": products + LAYERS * 2 * 1024 * 1024 * 2048}
+
+
+def tower(side: int) -> tuple[dict[str, Side], dict[str, float]]:
+    settings = OFFICIAL_SIZES["3B"].vision.model_copy(update={"depth": BLOCKS, "fullatt_block_indexes": (BLOCKS - 1,)})
+    ours = build(VisionTower, settings)
+    grid = torch.tensor([[1, side // 14, side // 14]])
+    patches = torch.randn(int(grid.prod()), 1176)
+    sides: dict[str, Side] = {"ours": lambda: ours(patches, grid)}
+    sides["plain"] = partial(without_kernels, sides["ours"])
+    if HAS_PEER:
+        from transformers import Qwen2_5_VLConfig
+        from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl as peers
+
+        whole = OFFICIAL_SIZES["3B"].model_copy(update={"vision": settings})
+        config = Qwen2_5_VLConfig(**whole.to_dict()).vision_config
+        config._attn_implementation = "sdpa"
+        peer = peers.Qwen2_5_VisionTransformerPretrainedModel(config).to(torch.bfloat16).eval()
+        peer.load_state_dict(ours.state_dict(), assign=True)
+        sides["transformers"] = lambda: peer(patches.bfloat16(), grid_thw=grid)
+    return sides, {}
+
+
+def full_attention() -> tuple[dict[str, Side], dict[str, float]]:
+    """Of the tower, 5,184 patches, four of its sixteen heads."""
+    q, k, v = (torch.randn(1, 5184, 4, 80).bfloat16().transpose(1, 2) for _ in range(3))
+    side = partial(attention, q, k, v)
+    return {"ours": side, "plain": partial(without_kernels, side)}, {"ours": 4 * 4 * 80 * 5184**2}
+
+
+CASES: dict[str, Callable[[], tuple[dict[str, Side], dict[str, float]]]] = {
+    "decode": decode,
+    "prefill-1024": prefill,
+    "attention-5184": full_attention,
+    **{f"tower-{side}": partial(tower, side) for side in (504, 1036)},
+}
+
+
+def growth(times: dict[int, list[float]]) -> None:
+    ratio = [large / small for small, large in zip(times[1008], times[2016], strict=True)]
+    report("tower 2016 / tower 1008", {"ratio": statistics.median(ratio), "pairs": len(ratio)}, unit="")
+
+
+def measure(case: str, options: Any) -> None:
+    sides, amounts = CASES[case]()
+    sides |= ceilings()
+    for side in sides.values():
+        side()
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(options.repeats * (5 if case == "decode" else 1)):
+        for name, side in sides.items():
+            times[name].append(seconds(side, options.clock))
+    medians = {name: statistics.median(found) for name, found in times.items()}
+    product, stream = 2 * 1024 * 2048 * 11008 / min(times["product"]) / 1e9, 2**28 / min(times["stream"]) / 1e9
+    figures: dict[str, Any] = {"GFLOP/s": product, "GB/s": stream}
+    for name, amount in amounts.items():
+        rate = amount / min(times[name]) / 1e9
+        figures[f"{name} of the ceiling"] = rate / (stream if case == "decode" else product)
+    for name in sides.keys() - {"ours", "product", "stream"}:
+        figures[f"{name} / ours"] = statistics.median(o / m for o, m in zip(times[name], times["ours"], strict=True))
+    report(case, {**medians, **figures}, threads=options.threads, clock=options.clock)
+
+
+@torch.inference_mode()
+def main() -> None:
+    options = arguments(__doc__)
+    torch.set_num_threads(options.threads)
+    for case in [options.case] if options.case in CASES else [] if options.case else CASES:
+        measure(case, options)
+    if options.case in ("", "growth"):
+        steps = {side: tower(side)[0]["ours"] for side in (1008, 2016)}
+        times: dict[int, list[float]] = {side: [] for side in steps}
+        for _ in range(max(2, options.repeats // 2)):
+            for side, step in steps.items():
+                times[side].append(seconds(step, options.clock))
+        growth(times)
+
+
+if __name__ == "__main__":
+    main()
