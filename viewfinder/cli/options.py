@@ -112,15 +112,10 @@ def open_model(name: str, dtype: str | None = None, **settings: Any) -> "Viewfin
 
 def load_here(name: str, dtype: str | None = None, **settings: Any) -> "Viewfinder":
     """Load a model, showing that it takes a while."""
-<<<<<<< HEAD
     if dtype not in (None, "float32", "bfloat16", "float16", "int8", "int4"):
         known = "float32, bfloat16, float16, int8 or int4"
         raise typer.BadParameter(f"unknown dtype {dtype!r}; give {known}", param_hint="--dtype")
-=======
-    if dtype not in (None, "float32", "bfloat16", "float16"):
-        raise typer.BadParameter(f"unknown dtype {dtype!r}; give float32, bfloat16 or float16", param_hint="--dtype")
     settings["profile"] = PROFILE.get()
->>>>>>> 6aa1ea7 (families: read and point ask in the family's way; load takes the profile from the checkpoint's names)
     given = {key: value for key, value in settings.items() if value is not None}
     with working(f"loading {name}"), _collector_paused():
         from viewfinder.chat import load  # torch
