@@ -9,7 +9,7 @@ import torch
 
 from tests.conftest import random_model, small_config
 from tests.doubles import small_processor
-from viewfinder.engine.checkpoints import eos_token_ids, generation_defaults
+from viewfinder.engine.checkpoints import eos_token_ids, find_checkpoint, generation_defaults
 from viewfinder.engine.engine import Engine
 from viewfinder.errors import CheckpointError
 from viewfinder.messages import Sampling

@@ -54,7 +54,7 @@ def rough_similarity(
     query: Float[Tensor, "Q 128"], pages: Int8[Tensor, "N 128"], starts: Sequence[int]
 ) -> Float[Tensor, " P"]:
     """As `max_similarity` to about a hundredth, of pages as bytes: a quarter of the reading, half of the arithmetic."""
-    products = torch._int_mm(to_bytes(query), pages.T)  # pyright: ignore[reportPrivateUsage]
+    products = torch._int_mm(to_bytes(query), pages.T)  # pyright: ignore[reportPrivateImportUsage]
     return _sum_of_largest(products, starts) / 127**2
 
 
