@@ -1,7 +1,7 @@
 """What each kind of `viewfinder quantize` costs in accuracy, on the built-in model: `python bench/quantized.py`.
 
-Errors are relative (norm of the difference over the norm), on generated pictures and a fixed text; greedy tokens are the
-share that comes before the first that differs, of 24 tokens after each of 16 prompts. Questions are of three tasks of
+Errors are relative (norm of the difference over the norm), on generated pictures and a fixed text. Greedy is the share
+of tokens before the first that differs, of 24 tokens after each of 16 prompts. Questions are of three tasks of
 `viewfinder eval`, `--count` each, the same for all.
 """
 

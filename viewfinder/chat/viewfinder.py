@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from viewfinder.chat.in_threads import in_thread
-from viewfinder.chat.job_options import Budgets, ChartOptions, ExtractOptions, ParseJobOptions, SpanOptions
+from viewfinder.chat.job_options import ChartOptions, ExtractOptions, ParseJobOptions, SpanOptions
 from viewfinder.chat.media_parts import Media, to_parts
 from viewfinder.errors import check_names
 from viewfinder.media.image import Picture, load_image
@@ -27,13 +27,12 @@ from viewfinder.messages import (
 from viewfinder.outputs import grammars, prompts
 from viewfinder.outputs.boxes import Box, parse_boxes
 from viewfinder.outputs.counts import Count, parse_count
+from viewfinder.outputs.families import Profile
 from viewfinder.outputs.points import Point, parse_points
 from viewfinder.outputs.results import Answer, Found, confidence, transform_of
 from viewfinder.processor.processor import Processor
 
 if TYPE_CHECKING:  # the jobs on documents and clips are imported when they are asked for
-    from pathlib import Path
-
     from pydantic import BaseModel
 
     from viewfinder.chat.documents import ChartReading, Extraction
@@ -54,10 +53,13 @@ class Viewfinder:
         model: anything that answers messages.
         processor: brings pictures to the model's size before it is asked, so that grammars can be bounded; the
             official settings when None, as other engines use.
+        profile: how a fine-tune is asked and answers (`viewfinder.outputs.families`), used by `read` and `point`; the
+            official conventions when None.
     """
 
-    def __init__(self, model: ChatModel, processor: Processor | None = None) -> None:
+    def __init__(self, model: ChatModel, processor: Processor | None = None, profile: Profile | None = None) -> None:
         self.model = model
+        self.profile = profile or Profile()
         self.processor = processor or Processor.official()
 
     def __repr__(self) -> str:
@@ -133,9 +135,12 @@ class Viewfinder:
         """Points on everything that fits `query`, in pixels of the original picture."""
         picture = load_image(image)
         part = self.processor.fit(picture)
-        grammar = grammars.points_grammar(*part.image.size, max_items=max_items)
-        reply = self._look(part, prompts.point_prompt(query), grammar, sampling)
-        points = parse_points(reply.text, transform_of(reply, part))
+        own = self.profile.answer in ("actions", "tool calls")
+        grammar = None if own else grammars.points_grammar(*part.image.size, max_items=max_items)
+        prompt = self.profile.prompt("point", prompts.point_prompt(query), query)
+        reply = self._look(part, prompt, grammar, sampling)
+        parse = self.profile.points if own else parse_points
+        points = parse(reply.text, transform_of(reply, part))
         return Found((_with_confidence(point, reply) for point in points), reply, picture)
 
     def count(self, image: Media, query: str, *, max_items: int = 100, sampling: Sampling | None = None) -> Count:
@@ -149,8 +154,9 @@ class Viewfinder:
 
     def read(self, image: Media, *, sampling: Sampling | None = None) -> Answer:
         """All text in a picture, in lines."""
-        reply = self._look(ImagePart(image=image), prompts.read_prompt(), None, sampling)
-        return Answer(reply.text, reply, confidence(reply))
+        reply = self._look(ImagePart(image=image), self.profile.prompt("read", prompts.read_prompt()), None, sampling)
+        text, about = self.profile.text(reply.text)
+        return Answer(text, reply, confidence(reply), about)
 
     def spot(self, image: Media, *, max_items: int = 100, sampling: Sampling | None = None) -> Found[Box]:
         """Each line of text (`Box.text`) with its box in pixels of the original picture."""
@@ -243,46 +249,6 @@ class Viewfinder:
         around = (box.x1 - margin_x, box.y1 - margin_y, box.x2 + margin_x, box.y2 + margin_y)
         closer = picture.crop(picture.transform.clamp_box_original(around))
         return any(box.overlap(other) >= 0.5 for other in self.locate(closer, query, sampling=sampling))
-
-
-def load(
-    name: str = "tiny",
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    mmproj: "str | Path | None" = None,
-    **settings: Unpack[Budgets],
-) -> Viewfinder:
-    """A ready `Viewfinder`.
-
-    Args:
-        name: `tiny` (built in), a checkpoint directory, a hub id such as `Qwen/Qwen2.5-VL-7B-Instruct`, or a language
-            model's GGUF file.
-        dtype: a torch dtype or its name ("bfloat16"; "int8" and "int4" round weights); None keeps what the checkpoint
-            has.
-        device: where to run; None takes a GPU when there is one.
-        mmproj: the GGUF file of the tower, where it is not the only one beside the language model.
-        settings: the processor's budgets, e.g. `max_pixels=1280 * 28 * 28`.
-
-    Raises:
-        CheckpointError: the model cannot be found or loaded.
-        SettingsError: a budget that is not known, or no dtype.
-    """
-    from viewfinder.engine.engine import Engine
-
-    check_names(settings, Budgets.__annotations__, "budget")
-    name = str(name) if mmproj is None else f"{name},{mmproj}"
-    engine = Engine.from_pretrained(name, dtype=_dtype(dtype), device=device, **settings)
-    return Viewfinder(engine, engine.processor)
-
-
-def _dtype(value: Any) -> Any:
-    import torch
-
-    if not isinstance(value, str):
-        return value
-    check_names([value], ("float32", "bfloat16", "float16", "int8", "int4"), "dtype of a model")
-    return getattr(torch, value)
 
 
 def _with_confidence(place: _Place, reply: Reply) -> _Place:

@@ -88,8 +88,9 @@ Version = Annotated[
 
 
 @app.callback()
-def root(server: options.Server = None, version: Version = False) -> None:
+def root(server: options.Server = None, profile: options.Profile = None, version: Version = False) -> None:
     options.SERVER.set(server)
+    options.PROFILE.set(profile)
 
 
 def main() -> None:

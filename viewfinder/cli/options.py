@@ -85,8 +85,19 @@ Server = Annotated[
     ),
 ]
 
+PROFILE: ContextVar[str | None] = ContextVar("profile", default=None)
+"""What `--profile` before the command says."""
+
 SERVER: ContextVar[str | None] = ContextVar("server", default=None)
 """What `--server` before the command says."""
+
+
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile", help="Ask and read as this family of fine-tunes: olmocr, nanonets-ocr, ui-tars, gui-owl, or none."
+    ),
+]
 
 
 def open_model(name: str, dtype: str | None = None, **settings: Any) -> "Viewfinder":
@@ -104,6 +115,7 @@ def load_here(name: str, dtype: str | None = None, **settings: Any) -> "Viewfind
     if dtype not in (None, "float32", "bfloat16", "float16", "int8", "int4"):
         known = "float32, bfloat16, float16, int8 or int4"
         raise typer.BadParameter(f"unknown dtype {dtype!r}; give {known}", param_hint="--dtype")
+    settings["profile"] = PROFILE.get()
     given = {key: value for key, value in settings.items() if value is not None}
     with working(f"loading {name}"), _collector_paused():
         from viewfinder.chat import load  # torch

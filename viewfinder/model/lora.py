@@ -35,7 +35,12 @@ _SETTINGS = """
     eva_config corda_config loftq_config megatron_core runtime_config qalora_group_size
 """
 _KNOWN_SETTINGS = frozenset(_SETTINGS.split())
-_NAMES = (("model.language_model.", "model."), ("language_model.model.", "model."), ("model.visual.", "visual."))
+_NAMES = (
+    ("model.language_model.", "model."),
+    ("language_model.model.", "model."),
+    ("model.visual.", "visual."),
+    ("language_model.", "model."),
+)
 
 
 class LoraLinear(Linear):

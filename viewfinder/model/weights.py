@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from viewfinder.config import ModelConfig
 from viewfinder.errors import CheckpointError
 from viewfinder.model.gguf_model import open_pair, pair_tensors
+from viewfinder.model.late_interaction import PROJECTION, LateInteraction
 from viewfinder.model.native import drop_pages
 from viewfinder.model.quantization import read_quantization
 from viewfinder.model.quantized import dequantize
@@ -69,7 +70,7 @@ def load_model(
             tensors = dequantize(tensors, quantization, None if rounded is None else kept)
     config = _resolve_tie(config, tensors, directory)
     with torch.device("meta"), _NothingDrawn():
-        model = Qwen2_5_VL(config)
+        model = (LateInteraction if f"{PROJECTION}.weight" in tensors else Qwen2_5_VL)(config)
     expected = {name: tuple(p.shape) for name, p in model.named_parameters()}
     bits = {} if rounded is None else packed_bits(model, rounded)
     state: dict[str, Tensor] = {}

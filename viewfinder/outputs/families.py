@@ -1,13 +1,13 @@
-"""Fine-tunes of this model that ask and answer in their own way: profiles (data, `families.toml`), and their replies read.
+"""Fine-tunes that are asked and answer in their own way: profiles (data, `families.toml`), and their replies read.
 
 A profile is found by the name of a checkpoint. What it says replaces the official prompt of a job; what the model then
 writes becomes the same typed results: text, points in pixels of the original, actions.
 
-    answer             a reply                                                     becomes
-    front matter       ---\\nprimary_language: en\\n...\\n---\\nText of the page    the text, and the head as a dict
-    tagged markdown    Text ... <page_number>4</page_number>                       the text without tags, and their content
-    actions            Thought: ...\\nAction: click(start_box='(412,88)')          actions (`outputs.actions`), points
-    tool calls         <tool_call>{"name": "computer_use", ...}</tool_call>        the same, by the official parser
+    answer             a reply                                                  becomes
+    front matter       --- primary_language: en ... --- Text of the page        the text, and the head as a dict
+    tagged markdown    Text ... <page_number>4</page_number>                    the text, and the tags' content
+    actions            Thought: ... Action: click(start_box='(412,88)')         actions (`outputs.actions`), points
+    tool calls         <tool_call>{"name": "computer_use", ...}</tool_call>     the same, by the official parser
 """
 
 import re
@@ -21,6 +21,7 @@ from typing import Any
 from viewfinder.errors import ViewfinderError
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.actions import Action, parse_action
+from viewfinder.outputs.points import Point
 
 _TAG = re.compile(r"<(watermark|page_number|signature)>(.*?)</\1>\n?", re.DOTALL)
 _CALL = re.compile(r"(\w+)\((.*)\)\s*$", re.DOTALL)
@@ -81,6 +82,14 @@ class Profile:
         """
         return parse_action_text(reply, transform) if self.answer == "actions" else [parse_action(reply, transform)]
 
+    def points(self, reply: str, transform: Transform) -> list[Point]:
+        """The places that the actions of a reply are at; none where it holds no action that is possible."""
+        try:
+            found = self.actions(reply, transform)
+        except ViewfinderError:
+            return []
+        return [Point(*action.coordinate, transform=transform) for action in found if action.coordinate is not None]
+
 
 @cache
 def profiles() -> dict[str, Profile]:
@@ -134,8 +143,8 @@ def _yaml_value(text: str) -> Any:
 
 
 def parse_action_text(reply: str, transform: Transform) -> list[Action]:
-    """The actions after `Action:`; several calls stand apart by empty lines. Places, in pixels of the resized screen, are
-    written `(412,88)`, `<point>412 88</point>` or as a box, whose middle counts.
+    """The actions after `Action:`; several calls stand apart by empty lines. Places, in pixels of the resized screen,
+    are written `(412,88)`, `<point>412 88</point>` or as a box, whose middle counts.
 
     Raises:
         ViewfinderError: no call is there, or one that is unknown.

@@ -104,13 +104,18 @@ def labels_export() -> Any:
 
 
 class Answer(str):
-    """Text, with the `reply` it is from and a `confidence` (0..1, None when unknown)."""
+    """Text, with the `reply` it is from, a `confidence` (0..1, None when unknown), and in `about` what a fine-tune says
+    of a page beside its text (`outputs.families`)."""
 
     reply: Reply
     confidence: float | None
+    about: dict[str, Any]
 
-    def __new__(cls, text: str, reply: Reply, confidence: float | None = None) -> "Answer":
+    def __new__(
+        cls, text: str, reply: Reply, confidence: float | None = None, about: dict[str, Any] | None = None
+    ) -> "Answer":
         answer = super().__new__(cls, text)
+        answer.about = about or {}
         answer.reply = reply
         answer.confidence = confidence
         return answer

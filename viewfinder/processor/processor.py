@@ -156,6 +156,10 @@ class Processor:
             loaded = [load_part(part, self.settings, limits, pixels=pixels) for part in rendered.media]
         return self._assemble(rendered, loaded, train)
 
+    def prepare_rendered(self, rendered: chat_template.Rendered, limits: Limits = DEFAULT_LIMITS) -> Prepared:
+        """The inputs of a prompt that is no conversation: segments and media as they are. Errors as in `prepare`."""
+        return self._assemble(rendered, [load_part(part, self.settings, limits) for part in rendered.media], False)
+
     def load_media(
         self, messages: Sequence[Message], *, limits: Limits = DEFAULT_LIMITS, pixels: bool = True
     ) -> list[Loaded]:

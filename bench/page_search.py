@@ -1,0 +1,57 @@
+"""How long late interaction searches 2,000 pages: `OMP_NUM_THREADS=2 python bench/page_search.py`.
+
+Random vectors, 779 a page as a picture of 768 tokens has, and a query of 20 tokens; the time depends on sizes alone.
+Beside it the formula of colpali-engine (`einsum`, then the largest, then the sum), in the same run.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch.nn import functional as F
+
+from viewfinder.chat.library.page_vectors import PageVectors
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return (time.perf_counter() - began) * 1e3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pages", type=int, default=2000)
+    parser.add_argument("--tokens", type=int, default=779)
+    parser.add_argument("--repeats", type=int, default=15)
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    count = options.pages * options.tokens
+    pages = torch.cat([F.normalize(part, dim=-1).bfloat16() for part in torch.randn(count, 128).split(1 << 16)])
+    query = F.normalize(torch.randn(20, 128), dim=-1)
+    library = PageVectors("no file")
+    library.vectors, library.starts = pages, [*range(0, count + 1, options.tokens)]
+    page = {"file": "", "first": 5, "grid": [32, 24], "size": [672, 896]}
+    library.pages = [page | {"page": i} for i in range(options.pages)]
+    library.looks(query)
+    padded = pages.view(options.pages, options.tokens, 128)
+
+    def theirs() -> torch.Tensor:
+        return torch.einsum("bnd,csd->bcns", query[None].bfloat16(), padded).amax(dim=3).sum(dim=2)
+
+    exact = theirs()[0].float().topk(10)
+    others = milliseconds(theirs)
+    ours = [milliseconds(lambda: library.looks(query, limit=10)) for _ in range(options.repeats)]
+    began = time.process_time()
+    found = library.looks(query, limit=10)
+    busy = (time.process_time() - began) * 1e3
+    same = len({look.page for look in found} & set(exact.indices.tolist()))
+    print(f"{torch.get_num_threads()} threads, {options.pages} pages of {options.tokens} vectors")
+    print(f"median {statistics.median(ours):.1f} ms, best {min(ours):.1f} ms ({busy:.1f} ms of processor time)")
+    print(f"the formula over all pages {others:.1f} ms; of its ten best pages {same} are found")
+
+
+if __name__ == "__main__":
+    main()
