@@ -1,6 +1,7 @@
 """Many requests at once give the tokens of the oracle, whatever comes between: the contract of the engine."""
 
 import dataclasses
+import gc
 import random
 import threading
 import time
@@ -434,3 +435,13 @@ def test_other_budgets_for_one_tenant() -> None:
     settings = batching.engine.processor.settings.with_(max_pixels=28 * 28)
     chat = batching.chat_for("a", Processor(batching.engine.processor.tokenizer, settings))
     assert chat.processor.stamp != batching.engine.processor.stamp
+
+
+def test_a_chat_that_is_kept_holds_nothing_of_requests_that_ended() -> None:
+    batching = engine_of()
+    batching.start()
+    chat = batching.chat_for()
+    replies = [chat.chat([user("one")], sampling=Sampling(max_new_tokens=2)) for _ in range(3)]
+    inputs = [one for one in gc.get_objects() if isinstance(one, Ticket) and one.output.reply() in replies]
+    batching.stop()
+    assert inputs == []
