@@ -288,11 +288,10 @@ class TenantChat(ChatModel):
             ticket.cancel()
         try:
             for event in ticket.events():
-                if isinstance(event, Delta):
-                    if event.text:
-                        yield event.text
-                else:
+                if not isinstance(event, Delta):
                     yield event
+                elif event.text:
+                    yield event.text
         finally:
             ticket.cancel()
             self._tickets.remove(ticket)  # it holds all pixels of the request
