@@ -72,7 +72,7 @@ class TrueAnswers(ChatModel):
 
 
 def serving(engine: Engine, *, keeps: bool) -> AsyncEngine:
-    batching = AsyncEngine(engine, EngineConfig(cache_bytes=2**28, enable_prefix_caching=keeps))
+    batching = AsyncEngine(engine, EngineConfig(cache_bytes=2**25, enable_prefix_caching=keeps))
     batching.start()
     return batching
 
