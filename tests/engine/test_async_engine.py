@@ -1,9 +1,11 @@
 """Many requests at once give the tokens of the oracle, whatever comes between: the contract of the engine."""
 
 import dataclasses
+import gc
 import random
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -434,3 +436,22 @@ def test_other_budgets_for_one_tenant() -> None:
     settings = batching.engine.processor.settings.with_(max_pixels=28 * 28)
     chat = batching.chat_for("a", Processor(batching.engine.processor.tokenizer, settings))
     assert chat.processor.stamp != batching.engine.processor.stamp
+
+
+def test_a_chat_that_is_kept_holds_nothing_of_requests_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live session asks through one chat for hours: the pixels of each question were kept to the end."""
+    batching = engine_of()
+    submit, tickets = batching.submit, list[weakref.ref[Ticket]]()
+
+    def noted(request: EngineRequest, listener: object = None) -> Ticket:
+        tickets.append(weakref.ref(ticket := submit(request)))
+        return ticket
+
+    monkeypatch.setattr(batching, "submit", noted)
+    batching.start()
+    chat = batching.chat_for()
+    for _ in range(3):
+        chat.chat([user("one")], sampling=Sampling(max_new_tokens=2))
+    batching.stop()
+    gc.collect()
+    assert [ticket() for ticket in tickets] == [None] * 3

@@ -384,7 +384,12 @@ def test_requests_have_names_and_latencies(client: openai.OpenAI, small_server: 
     other = httpx.get(f"{small_server.url}/health", headers={"X-Request-Id": "a b"})
     assert other.headers["x-request-id"].startswith("req_")
     text = httpx.get(f"{small_server.url}/metrics").text
-    for name in ("time_to_first_token_seconds", "time_per_output_token_seconds", "e2e_request_latency_seconds"):
+    for name in (
+        "request_queue_time_seconds",
+        "time_to_first_token_seconds",
+        "time_per_output_token_seconds",
+        "e2e_request_latency_seconds",
+    ):
         assert f"viewfinder_{name}_count" in text
     assert "viewfinder_kv_cache_usage_perc" in text
 

@@ -1,12 +1,18 @@
 """No field of the official clients is unknown: each is honored, neutral or refused, as bodies show."""
 
+from typing import get_type_hints
+
 import httpx
 import pytest
 from fastapi.exceptions import RequestValidationError
+from openai.types import chat
+from openai.types.chat import completion_create_params
 from pydantic import ValidationError
 
 from tests.serve.conftest import Running
 from tests.serve.request_fields import DOCS, HEADER, NEUTRAL, REFUSED, Shown, tables, written
+from viewfinder.serve.openai_fields import UNUSED
+from viewfinder.serve.protocol import ChatMessage, ChatRequest, StreamOptions, Tool
 
 TABLES = {path: (shown, fields, body, least) for path, shown, fields, body, least in tables()}
 CASES = [(path, name, one) for path, (shown, *_) in TABLES.items() for name, one in shown.items()]
@@ -49,3 +55,23 @@ def test_an_unknown_field_names_itself() -> None:
     for *_, body, least in TABLES.values():
         with pytest.raises(ValidationError, match="frobnicate"):
             body(**least, frobnicate=1)
+
+
+def test_every_field_of_openais_chat_is_known() -> None:
+    """The table of them is in `docs/serving.md` between the marks of `fields`."""
+    params = (
+        completion_create_params.CompletionCreateParamsNonStreaming,
+        completion_create_params.CompletionCreateParamsStreaming,
+    )
+    assert {name for one in params for name in get_type_hints(one)} <= {*ChatRequest.model_fields, *UNUSED}
+    said = (
+        chat.ChatCompletionSystemMessageParam,
+        chat.ChatCompletionDeveloperMessageParam,
+        chat.ChatCompletionUserMessageParam,
+        chat.ChatCompletionAssistantMessageParam,
+        chat.ChatCompletionToolMessageParam,
+        chat.ChatCompletionFunctionMessageParam,
+    )
+    assert {name for one in said for name in get_type_hints(one)} <= {*ChatMessage.model_fields}
+    assert {*get_type_hints(chat.ChatCompletionStreamOptionsParam)} <= {*StreamOptions.model_fields}
+    assert {*get_type_hints(chat.ChatCompletionFunctionToolParam)} <= {*Tool.model_fields}

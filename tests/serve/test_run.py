@@ -1,7 +1,11 @@
-"""`serve.run.run`: a server whose engine is lost ends, and says so."""
+"""`serve.run.run`: ready once it is bound, told to be ended before it ends; a server whose engine is lost ends too."""
 
+import socket
+import threading
+import time
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
@@ -26,3 +30,36 @@ def test_a_server_whose_engine_failed_is_not_ready_and_ends_with_an_error(monkey
     with pytest.raises(ServeError, match="could not be restarted"):
         run(engine, ServeSettings(model_name="small", sandbox=SANDBOX))
     assert seen == [200, 503, True]
+
+
+def test_ready_is_said_once_requests_are_taken_and_a_server_that_ends_says_so_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    servers: list[uvicorn.Server] = []
+    begin = uvicorn.Server.__init__
+
+    def noted(server: uvicorn.Server, config: uvicorn.Config) -> None:
+        begin(server, config)
+        servers.append(server)
+
+    monkeypatch.setattr(uvicorn.Server, "__init__", noted)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    ready = threading.Event()
+    settings = ServeSettings(model_name="small", sandbox=SANDBOX, port=port, notice_seconds=60, drain_seconds=1)
+    thread = threading.Thread(target=run, args=(small_engine().engine, settings), kwargs={"on_ready": ready.set})
+    thread.start()
+    assert ready.wait(60)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        assert client.get("/ready").status_code == 200, "bound when it was said"
+        servers[0].should_exit = True
+        deadline = time.monotonic() + 30
+        while (said := client.get("/ready")).status_code == 200:
+            assert time.monotonic() < deadline
+        assert (said.status_code, said.json()["state"]) == (503, "draining")
+        body = {"model": "small", "prompt": "x", "max_tokens": 1}
+        assert client.post("/v1/completions", json=body).status_code == 200, "still served"
+    servers[0].force_exit = True
+    thread.join(30)
+    assert not thread.is_alive()

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from viewfinder.chat.live_window import FramePair, LiveWindow, WindowSettings
-from viewfinder.chat.moments import Question, describe_question, moments_question, read_spans
+from viewfinder.chat.moments import describe_question, moments_question, read_spans
 from viewfinder.chat.windows import Window
 from viewfinder.errors import ViewfinderError
 from viewfinder.media.image import load_image
@@ -31,6 +31,8 @@ from viewfinder.outputs.spans import Span
 from viewfinder.processor.processor import Processor
 
 MOST_QUERIES = 16
+_MOST_SPANS = 3
+"""Of one answer to a standing query, so that a frame costs no more when the model finds much."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,10 @@ class LiveSession:
         """When `query` happened (None: all events) in what is kept, in seconds of the stream; errors as in `ask`."""
         return self._spans(query, self.window.pairs(seconds), sampling)
 
-    def _spans(self, query: str | None, pairs: list[FramePair], sampling: Sampling | None = None) -> Found[Span]:
-        question: Question = describe_question() if query is None else moments_question(query)
+    def _spans(
+        self, query: str | None, pairs: list[FramePair], sampling: Sampling | None = None, most: int = 20
+    ) -> Found[Span]:
+        question = describe_question() if query is None else moments_question(query, most)
         interval = 1 / self.window.settings.fps
         start, end = (pairs[0].times[0], pairs[-1].times[1] + interval) if pairs else (0.0, 0.0)
         reply = self._look(pairs, question.prompt, question.grammar(end - start), sampling)
@@ -144,7 +148,7 @@ class LiveSession:
         """Ask each standing query about the window once, if it has grown."""
         events: list[LiveEvent] = []
         for query in list(self._queries.values()) if pairs else ():
-            found = self._spans(query.text, self.window.window)
+            found = self._spans(query.text, self.window.window, most=_MOST_SPANS)
             for kind, span in query.update(found, self.window.window):
                 time = self.window.last_time
                 assert time is not None

@@ -8,6 +8,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,8 @@ class Question:
     label: str | None = None
 
 
-def moments_question(query: str) -> Question:
-    return Question(prompts.moments_prompt(query), grammars.moments_grammar, query)
+def moments_question(query: str, most: int = 20) -> Question:
+    return Question(prompts.moments_prompt(query), partial(grammars.moments_grammar, max_items=most), query)
 
 
 def describe_question() -> Question:

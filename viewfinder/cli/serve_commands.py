@@ -37,8 +37,11 @@ Prices = Annotated[
     tuple[float, float] | None,
     typer.Option("--prices", help="Dollars for a million tokens read and answered, shown in the playground."),
 ]
-Lenient = Annotated[bool, typer.Option("--lenient", help="List unknown fields of chat requests in the answer.")]
+Lenient = Annotated[bool, typer.Option("--lenient", help="List unknown fields in a header of the answer.")]
 AccessLog = Annotated[bool, typer.Option("--access-log", help="A line for each request, with its id.")]
+Notice = Annotated[
+    float, typer.Option("--notice", min=0, help="Seconds for which /ready says 503 before requests are refused.")
+]
 MaxRunning = Annotated[int, typer.Option("--max-running", min=1, help="Requests answered at once.")]
 MaxWaiting = Annotated[int, typer.Option("--max-waiting", min=1, help="Requests of one key that may wait.")]
 CacheGb = Annotated[float, typer.Option("--cache-gb", min=0.01, help="Memory for keys and values, GiB.")]
@@ -66,6 +69,7 @@ def serve(
     prices: Prices = None,
     lenient: Lenient = False,
     access_log: AccessLog = False,
+    notice: Notice = 0.0,
     max_running: MaxRunning = 16,
     max_waiting: MaxWaiting = 64,
     cache_gb: CacheGb = 1.0,
@@ -94,18 +98,20 @@ def serve(
         prices=prices,
         lenient=lenient,
         access_log=access_log,
+        notice_seconds=notice,
         sandbox=SandboxLimits(workers=decode_workers),
     )
     settings = dataclasses.replace(settings, limits=dataclasses.replace(settings.limits, url_policy=policy))
     viewfinder = options.load_here(model, dtype, max_pixels=max_pixels)
     scheme = "https" if tls_certificate else "http"
-    typer.echo(f"{settings.model_name} at {scheme}://{host}:{port}/  (playground; API under /v1)", err=True)
+    ready = f"{settings.model_name} at {scheme}://{host}:{port}/  (playground; API under /v1)"
     run(
         viewfinder.model,  # type: ignore[arg-type]
         settings,
         config=EngineConfig(max_num_seqs=max_running, max_waiting=max_waiting, cache_bytes=int(cache_gb * 2**30)),
         certificate=tls_certificate,
         key=tls_key,
+        on_ready=lambda: typer.echo(ready, err=True),
     )
 
 

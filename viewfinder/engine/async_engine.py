@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple, Unpack
+from typing import Unpack
 
 from viewfinder.engine.compile_queue import CompileQueue
 from viewfinder.engine.engine import Engine, EngineCore
 from viewfinder.engine.model_runner import StepOutput, is_device_lost
 from viewfinder.engine.request import Delta, EngineRequest, RequestOutput
 from viewfinder.engine.scheduler import Counters, EngineConfig
+from viewfinder.engine.sequence import Latency
 from viewfinder.engine.sequence import Sequence as TokenSequence
 from viewfinder.errors import ViewfinderError
 from viewfinder.messages import ChatModel, ChatOptions, Message, Reply, Sampling
@@ -32,14 +33,6 @@ Event = Delta | Reply | Exception
 
 class EngineStoppedError(ViewfinderError):
     """The engine lost this request through no fault of it: it was restarted, or it is shutting down."""
-
-
-class Latency(NamedTuple):
-    """Seconds of one finished request: to its first token, for each token after it, in all."""
-
-    first_token: float
-    each_token: float
-    whole: float
 
 
 class Ticket:
@@ -192,10 +185,9 @@ class AsyncEngine:
         self.counters.finished += 1
         self.counters.prompt_tokens += reply.usage.prompt_tokens
         self.counters.completion_tokens += reply.usage.completion_tokens
-        now, tokens = time.monotonic(), reply.usage.completion_tokens
-        self._seconds_each = 0.9 * self._seconds_each + 0.1 * (now - sequence.arrived)
-        first = now if sequence.first_token is None else sequence.first_token
-        self.on_finish(Latency(first - sequence.arrived, (now - first) / max(1, tokens - 1), now - sequence.arrived))
+        latency = sequence.latency(reply.usage.completion_tokens)
+        self._seconds_each = 0.9 * self._seconds_each + 0.1 * latency.whole
+        self.on_finish(latency)
         ticket.emit(reply)
 
     def _fail(self, sequence: TokenSequence, error: Exception) -> None:
@@ -296,16 +288,16 @@ class TenantChat(ChatModel):
             ticket.cancel()
         try:
             for event in ticket.events():
-                if isinstance(event, Delta):
-                    if event.text:
-                        yield event.text
-                else:
+                if not isinstance(event, Delta):
                     yield event
+                elif event.text:
+                    yield event.text
         finally:
             ticket.cancel()
+            self._tickets.remove(ticket)  # it holds all pixels of the request
 
     def cancel(self) -> None:
         """Call off all that was asked through this object and all that will be."""
         self._cancelled = True
-        for ticket in self._tickets:
+        for ticket in list(self._tickets):
             ticket.cancel()

@@ -7,6 +7,7 @@ least lately. Where none is free, a tenant with two more running than one that w
 the youngest of the tenant with most running wait until others are done. Knows numbers of tokens and blocks, no tensors.
 """
 
+import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
@@ -173,6 +174,7 @@ class Scheduler:
         line = self.waiting[tenant]
         sequence = line.popleft()
         self._queue(tenant, line)
+        sequence.admitted = sequence.admitted or time.monotonic()
         self.running.append(sequence)
         self.running.sort(key=lambda s: s.order)
         return sequence

@@ -15,6 +15,7 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -49,6 +50,15 @@ class Piece:
         return self.patches.stop - self.patches.start
 
 
+class Latency(NamedTuple):
+    """Seconds of one finished request: in the queue, to its first token, for each token after it, in all."""
+
+    queue: float
+    first_token: float
+    each_token: float
+    whole: float
+
+
 @dataclass(eq=False)
 class Sequence:
     """Prompt and answer, owned by the engine's thread.
@@ -61,7 +71,7 @@ class Sequence:
         num_published_blocks: how many of its blocks others may find.
         pieces: work for the tower; `features` what it gave so far, by piece.
         media_rows: for each token of the prompt, how many media tokens stand before it (one more entry than tokens).
-        arrived, first_token: seconds of the monotonic clock.
+        arrived, admitted, first_token: seconds of the monotonic clock; `admitted` when its place was free.
         cancelled: the scheduler drops the sequence before the next step. Any thread may set it.
     """
 
@@ -73,6 +83,7 @@ class Sequence:
     token_ids: list[int]
     order: int = field(default_factory=lambda: next(_ORDER))
     arrived: float = field(default_factory=time.monotonic)
+    admitted: float | None = None
     first_token: float | None = None
     num_computed_tokens: int = 0
     num_forced_tokens: int = 0
@@ -99,6 +110,14 @@ class Sequence:
     @property
     def is_decoding(self) -> bool:
         return self.num_prompt_tokens <= self.num_computed_tokens == self.num_chosen_tokens - 1
+
+    def latency(self, num_tokens: int) -> Latency:
+        """Of this sequence, which ends now after `num_tokens` of an answer."""
+        now = time.monotonic()
+        admitted = now if self.admitted is None else self.admitted
+        first = now if self.first_token is None else self.first_token
+        each = (now - first) / max(1, num_tokens - 1)
+        return Latency(admitted - self.arrived, first - self.arrived, each, now - self.arrived)
 
     def look_ahead(self) -> None:
         """Append the tokens that the grammar forces now; no more where some of them are yet to be chosen."""

@@ -56,6 +56,7 @@ class Server:
         self.streams = Streams(self)
         self.metrics = Metrics(engine, self.sandbox, self.streams)
         self.held: dict[str, Any] = {}
+        self._is_draining = False
         self.created = int(time.time())
         self.book = SampleBook(Path(settings.samples), settings) if settings.samples else None
 
@@ -90,6 +91,15 @@ class Server:
             return
         self.sandbox.close()
         raise ServeError(f"{said} this machine; use a newer kernel, or --allow-weak-sandbox if all senders are trusted")
+
+    def drain(self) -> None:
+        """Say from now on that no more is taken soon, and take it still."""
+        self._is_draining = True
+
+    @property
+    def state(self) -> str:
+        """open, draining or stopped; see `/ready`."""
+        return "draining" if self._is_draining and self.engine.state == "open" else self.engine.state
 
     async def in_thread(self, work: Callable[..., Any], *args: Any) -> Any:
         """Blocking work off the event loop."""
@@ -183,8 +193,8 @@ def _add_service_routes(app: FastAPI, server: Server) -> None:
     @app.get("/ready", tags=["service"])
     async def ready() -> Response:
         """200 when requests are taken, 503 while starting or draining."""
-        good = server.engine.is_alive and server.engine.state == "open"
-        return JSONResponse({"ready": good, "state": server.engine.state}, 200 if good else 503)
+        good = server.engine.is_alive and server.state == "open"
+        return JSONResponse({"ready": good, "state": server.state}, 200 if good else 503)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

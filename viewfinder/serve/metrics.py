@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from viewfinder.engine.async_engine import AsyncEngine, Latency
+from viewfinder.engine.async_engine import AsyncEngine
+from viewfinder.engine.sequence import Latency
 from viewfinder.media.sandbox import Sandbox
 
 _LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -34,6 +35,7 @@ class Metrics:
         self._latencies = {
             field: Histogram(f"viewfinder_{name}_seconds", text, buckets=_LATENCIES, registry=self.registry)
             for field, name, text in (
+                ("queue", "request_queue_time", "From the queue to a place among those that run"),
                 ("first_token", "time_to_first_token", "From the queue to the first token"),
                 ("each_token", "time_per_output_token", "Of each token after the first"),
                 ("whole", "e2e_request_latency", "From the queue to the last token"),

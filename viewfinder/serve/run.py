@@ -1,8 +1,12 @@
 """Start a server and stop it gently."""
 
+import asyncio
 import logging
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.engine.engine import Engine
@@ -17,8 +21,15 @@ def run(
     config: EngineConfig | None = None,
     certificate: Path | None = None,
     key: Path | None = None,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until interrupted (SIGINT or SIGTERM): requests under way are finished, new ones refused.
+
+    Before that `/ready` says 503 for `settings.notice_seconds` while everything is still served, so that a load
+    balancer looks elsewhere first; a second signal ends the wait.
+
+    Args:
+        on_ready: called once the socket is bound and requests are taken.
 
     Raises:
         ServeError: the certificate cannot be used, decoders are not confined fully and other machines are let in, or
@@ -50,8 +61,29 @@ def run(
         h11_max_incomplete_event_size=64 * 1024,
         server_header=False,
     )
-    server = uvicorn.Server(options)
+    server = _server(options, settings.notice_seconds, app.state.server.drain, on_ready)
     serving.on_failure = partial(setattr, server, "should_exit", True)
     server.run()
     if serving.has_failed:
         raise ServeError("the engine failed and could not be restarted, so serving has ended; the log says why")
+
+
+def _server(options: Any, notice_seconds: float, drain: Callable[[], None], on_ready: Callable[[], None]) -> Any:
+    import uvicorn
+
+    class NoticedServer(uvicorn.Server):
+        """Says when it is ready, and for a while that it soon will not be."""
+
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                on_ready()
+
+        async def shutdown(self, sockets: Any = None) -> None:
+            drain()
+            deadline = time.monotonic() + notice_seconds
+            while time.monotonic() < deadline and not self.force_exit:
+                await asyncio.sleep(0.05)
+            await super().shutdown(sockets)
+
+    return NoticedServer(options)

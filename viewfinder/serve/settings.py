@@ -32,6 +32,8 @@ class ServeSettings:
     samples: folder that corrected answers are kept in; None refuses them. max_samples, max_samples_bytes: of it.
     allow_weak_sandbox: listen beyond loopback although the kernel does not confine decoders fully.
     max_connections: open at once; beyond, the longest idle one is closed. header_seconds: for a request's headers.
+    notice_seconds: for which `/ready` says 503 before a server that is ended stops taking requests.
+    drain_seconds: for requests that are under way then.
     max_streams: live sessions open at once, of all tenants; max_stream_bytes: of the frames that one keeps.
     stream_idle_seconds: after which a session that nobody uses is closed.
     prices: of a million tokens read and of a million answered, in dollars, for the playground to tell costs; None
@@ -52,6 +54,7 @@ class ServeSettings:
     max_choices: int = 8
     max_media: int = 64
     max_request_pixels: int = 256_000_000
+    notice_seconds: float = 0.0
     drain_seconds: float = 20.0
     limits: Limits = field(
         default_factory=lambda: Limits(
