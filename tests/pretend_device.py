@@ -107,11 +107,8 @@ class _Dispatch(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = _run(func, args, kwargs or {}, self.syncs)
         parts = made if isinstance(made, tuple | list) else [made]
-        if (
-            any(isinstance(part, PretendTensor) for part in parts)
-            and not func.is_view
-            and func._schema.name not in _NO_KERNEL
-        ):
+        is_kernel = not func.is_view and func._schema.name not in _NO_KERNEL
+        if is_kernel and any(isinstance(part, PretendTensor) for part in parts):
             self.launches[func._schema.name] += 1
         return made
 

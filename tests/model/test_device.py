@@ -1,6 +1,7 @@
 """Tower, prefill and decoding on a GPU that is pretended (`tests.pretend_device`); kernels refuse its memory."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.conftest import random_model, small_config
 from tests.packed import random_inputs
 from tests.pretend_device import PretendDevice, PretendTensor
 from viewfinder.engine.engine import EngineCore, generate
+from viewfinder.engine.model_runner import free_bytes
 from viewfinder.engine.sampler import Sampler
 from viewfinder.engine.scheduler import EngineConfig
 from viewfinder.messages import Sampling
@@ -120,3 +122,19 @@ def test_joined_projections_change_no_token_no_name_and_no_weight() -> None:
     merge_adapters(joined)
     assert all(layer.is_current for layer in joined.model.fused or [])
     assert tokens(joined) == tokens(plain)
+
+
+def test_the_cache_takes_what_the_largest_step_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 2 MB free, 90 % less 300 kB of the step and 100 kB for features."""
+    numbers = {"memory_allocated": 50_000, "max_memory_allocated": 350_000, "mem_get_info": (2_000_000, 4_000_000)}
+    for name in ("synchronize", "empty_cache", "reset_peak_memory_stats", *numbers):
+        monkeypatch.setattr(torch.cuda, name, partial(lambda value, *_: value, numbers.get(name)))
+    limits = {"max_num_seqs": 4, "max_num_patches": 64, "max_num_batched_tokens": 32, "encoder_cache_bytes": 100_000}
+    wanted = EngineConfig.for_device("cuda", **limits, max_waiting=None)
+    assert (wanted.cache_bytes, wanted.block_size, wanted.max_waiting) == (None, 256, 1024)
+    config = small_config(vocab_size=300)
+    with PretendDevice() as device:
+        model = random_model(config).to("cuda")
+        assert free_bytes(model, wanted) == 1_400_000
+        assert device.launches["scaled_dot_product_attention"] >= config.vision.depth + config.text.num_hidden_layers
+    assert EngineConfig.for_device("cpu") == EngineConfig()

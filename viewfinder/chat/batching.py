@@ -42,7 +42,9 @@ def batched(viewfinder: "Viewfinder", size: int, exact: bool = True) -> Iterator
             sampling=engine.sampling,
             eos_token_ids=engine.eos_token_ids,
         )
-    shared = AsyncEngine(engine, EngineConfig(max_num_seqs=size, max_waiting=4 * size))
+    shared = AsyncEngine(
+        engine, EngineConfig.for_device(engine.model.device.type, max_num_seqs=size, max_waiting=4 * size)
+    )
     shared.start()
     try:
         yield Viewfinder(shared.chat_for(processor=viewfinder.processor), viewfinder.processor)

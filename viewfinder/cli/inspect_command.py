@@ -1,5 +1,6 @@
 """`viewfinder inspect`: what a request will become and cost, before any of it is run. Needs no weights."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,9 @@ ModelOrSize = Annotated[
         "--model", help="As elsewhere; the official sizes (3B, 7B, 32B, 72B) need no weights here.", show_default=True
     ),
 ]
+Device = Annotated[
+    str | None, typer.Option("--device", help="Also the least times on a device such as H100, 4090 or phone.")
+]
 
 
 def inspect(
@@ -30,6 +34,7 @@ def inspect(
     prompt: Prompt = "",
     model: ModelOrSize = "tiny",
     positions: Positions = False,
+    device: Device = None,
     as_json: options.AsJson = False,
     min_pixels: options.MinPixels = None,
     max_pixels: options.MaxPixels = None,
@@ -38,6 +43,10 @@ def inspect(
     total_pixels: options.TotalPixels = None,
 ) -> None:
     options.check_files(media)
+    from viewfinder.processor.devices import DEVICES, told
+
+    if device is not None and device not in DEVICES:
+        raise typer.BadParameter(f"{device} is not known; devices are {', '.join(DEVICES)}", param_hint="--device")
     from viewfinder.chat.media_parts import to_parts
     from viewfinder.messages import user
     from viewfinder.processor.cost import predict
@@ -49,11 +58,14 @@ def inspect(
     prepared = processor.plan([user(*parts, prompt)])
     settings = processor.settings
     allowed = (total_pixels or settings.total_pixels) // settings.factor**2
-    cost = predict(config, [info.grid_thw for info in prepared.media], len(prepared.inputs.input_ids))
+    request = (config, [info.grid_thw for info in prepared.media], len(prepared.inputs.input_ids))
+    cost = predict(*request)
+    line, bound = told(*request, device) if device else ("", None)
     if as_json:
-        print_json(describe(prepared, cost, media, positions, allowed))
+        document = describe(prepared, cost, media, positions, allowed)
+        print_json(document | ({"device": {"name": device, **asdict(bound)}} if bound else {}))
     else:
-        typer.echo("\n".join(_lines(prepared, cost, media, allowed)))
+        typer.echo("\n".join([*_lines(prepared, cost, media, allowed), *([line] if line else [])]))
 
 
 def open_processor(name: str) -> "tuple[ModelConfig, Processor]":

@@ -42,9 +42,18 @@ AccessLog = Annotated[bool, typer.Option("--access-log", help="A line for each r
 Notice = Annotated[
     float, typer.Option("--notice", min=0, help="Seconds for which /ready says 503 before requests are refused.")
 ]
-MaxRunning = Annotated[int, typer.Option("--max-running", min=1, help="Requests answered at once.")]
-MaxWaiting = Annotated[int, typer.Option("--max-waiting", min=1, help="Requests of one key that may wait.")]
-CacheGb = Annotated[float, typer.Option("--cache-gb", min=0.01, help="Memory for keys and values, GiB.")]
+MaxRunning = Annotated[
+    int | None, typer.Option("--max-running", min=1, help="Requests answered at once: 16, on a GPU 256.")
+]
+MaxWaiting = Annotated[
+    int | None, typer.Option("--max-waiting", min=1, help="Requests of one key that may wait: 64, on a GPU 1024.")
+]
+CacheGb = Annotated[
+    float | None,
+    typer.Option(
+        "--cache-gb", min=0.01, help="Memory for keys and values, GiB: 1, on a GPU what is free.", show_default=False
+    ),
+]
 Workers = Annotated[int, typer.Option("--decode-workers", min=1, help="Processes that decode media.")]
 Name = Annotated[str | None, typer.Option("--name", help="What clients call the model.")]
 Into = Annotated[Path, typer.Argument(help="Folder to write.")]
@@ -70,9 +79,9 @@ def serve(
     lenient: Lenient = False,
     access_log: AccessLog = False,
     notice: Notice = 0.0,
-    max_running: MaxRunning = 16,
-    max_waiting: MaxWaiting = 64,
-    cache_gb: CacheGb = 1.0,
+    max_running: MaxRunning = None,
+    max_waiting: MaxWaiting = None,
+    cache_gb: CacheGb = None,
     decode_workers: Workers = 2,
     max_pixels: options.MaxPixels = None,
     dtype: options.Dtype = None,
@@ -108,7 +117,12 @@ def serve(
     run(
         viewfinder.model,  # type: ignore[arg-type]
         settings,
-        config=EngineConfig(max_num_seqs=max_running, max_waiting=max_waiting, cache_bytes=int(cache_gb * 2**30)),
+        config=EngineConfig.for_device(
+            viewfinder.model.model.device.type,  # type: ignore[attr-defined]
+            max_num_seqs=max_running,
+            max_waiting=max_waiting,
+            cache_bytes=None if cache_gb is None else int(cache_gb * 2**30),
+        ),
         certificate=tls_certificate,
         key=tls_key,
         on_ready=lambda: typer.echo(ready, err=True),

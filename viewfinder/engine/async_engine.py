@@ -72,7 +72,7 @@ class AsyncEngine:
 
     def __init__(self, engine: Engine, config: EngineConfig | None = None) -> None:
         self.engine = engine
-        self.config = config or EngineConfig()
+        self.config = config or EngineConfig.for_device(engine.model.device.type)
         self.counters = Counters()
         self.compile_queue = CompileQueue()
         self.core = self._new_core()

@@ -130,6 +130,8 @@ class Engine(ChatModel):
         model = load_model(directory, dtype=dtype, device=device)
         if dtype is None and model.num_parameters() < 2**28:
             model = model.to(compute_dtype(model.dtype, model.device))
+        if model.device.type == "cuda":
+            model.join_projections()
         return cls(
             model,
             Processor.from_pretrained(directory, **settings),

@@ -37,7 +37,8 @@ class ModelRunner:
     def __init__(self, model: Qwen2_5_VL, config: EngineConfig) -> None:
         text, size = model.config.text, config.block_size
         useful = config.max_num_seqs * -(-text.max_position_embeddings // size)
-        affordable = config.cache_bytes // KVCache.block_bytes(text, size, model.compute_dtype)
+        num_bytes = free_bytes(model, config) if config.cache_bytes is None else config.cache_bytes
+        affordable = num_bytes // KVCache.block_bytes(text, size, model.compute_dtype)
         num_blocks = max(1, min(affordable, useful))
         self.model, self.config = model, config
         self.kv_cache = KVCache(text, num_blocks, size, dtype=model.compute_dtype, device=model.device)
@@ -216,6 +217,35 @@ def is_device_lost(error: BaseException) -> bool:
 def _raise_if_lost(error: Exception) -> None:
     if is_device_lost(error):
         raise error
+
+
+@torch.inference_mode()
+def free_bytes(model: Qwen2_5_VL, config: EngineConfig) -> int:
+    """Memory of the GPU that is left for keys and values: 90 % of what is free, less what the largest step takes above
+    the weights (the tower on `max_num_patches`, a prompt of `max_num_batched_tokens` with logits of `max_num_seqs`),
+    which is run and measured, and less the cache of features."""
+    device, vision = model.device, model.config.vision
+    if device.type != "cuda":
+        return EngineConfig.cache_bytes or 0
+    torch.cuda.synchronize(device)
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    side = int(config.max_num_patches**0.5) // 2 * 2
+    pixels = torch.zeros(side * side, vision.patch_dim, dtype=model.compute_dtype, device=device)
+    model.visual(pixels, torch.tensor([[1, side, side]]))
+    length = min(config.max_num_batched_tokens, model.config.text.max_position_embeddings)
+    ids = torch.zeros(length, dtype=torch.int64)
+    inputs = ModelInputs(
+        ids, ids.expand(3, -1).to(device), torch.tensor([0, length], dtype=torch.int32), (0,), None, None, (), (0,)
+    )
+    rows = torch.arange(min(length, config.max_num_seqs), device=device)
+    model(inputs, logits_at=rows).float().log_softmax(-1)
+    torch.cuda.synchronize(device)
+    peak = torch.cuda.max_memory_allocated(device) - before
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(0, int(0.9 * free) - peak - config.encoder_cache_bytes)
 
 
 class EncoderCache:

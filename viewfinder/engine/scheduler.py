@@ -10,6 +10,7 @@ the youngest of the tenant with most running wait until others are done. Knows n
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from viewfinder.engine.block_manager import BlockManager
 from viewfinder.engine.sequence import Sequence
@@ -40,7 +41,8 @@ class EngineConfig:
         min_chunk_tokens: no prompt is read in smaller pieces than this.
         max_num_patches: patches the tower takes at once (a single frame may have more).
         block_size: tokens in a block of the cache.
-        cache_bytes: memory for keys and values; encoder_cache_bytes: for features of media seen before.
+        cache_bytes: memory for keys and values, None for what the GPU has left after one worst step;
+            encoder_cache_bytes: for features of media seen before.
         enable_prefix_caching: whether sequences and media are looked up among earlier ones.
     """
 
@@ -50,9 +52,29 @@ class EngineConfig:
     min_chunk_tokens: int = 64
     max_num_patches: int = 4096
     block_size: int = 16
-    cache_bytes: int = 2**30
+    cache_bytes: int | None = 2**30
     encoder_cache_bytes: int = 2**28
     enable_prefix_caching: bool = True
+
+    @classmethod
+    def for_device(cls, device: str, **settings: Any) -> "EngineConfig":
+        """Bounds that suit a kind of device, "cpu" or "cuda"; `settings` that are not None have the last word.
+
+        A GPU reads its weights once for all rows of a step, so hundreds of sequences cost little more than one; its
+        kernels read blocks of 256 tokens.
+        """
+        given = {name: value for name, value in settings.items() if value is not None}
+        wide = {
+            "max_num_seqs": 256,
+            "max_waiting": 1024,
+            "max_num_batched_tokens": 8192,
+            "min_chunk_tokens": 512,
+            "max_num_patches": 32768,
+            "block_size": 256,
+            "cache_bytes": None,
+            "encoder_cache_bytes": 2**30,
+        }
+        return cls(**{**(wide if device == "cuda" else {}), **given})
 
 
 @dataclass
