@@ -236,9 +236,8 @@ def free_bytes(model: Qwen2_5_VL, config: EngineConfig) -> int:
     model.visual(pixels, torch.tensor([[1, side, side]]))
     length = min(config.max_num_batched_tokens, model.config.text.max_position_embeddings)
     ids = torch.zeros(length, dtype=torch.int64)
-    inputs = ModelInputs(
-        ids, ids.expand(3, -1).to(device), torch.tensor([0, length], dtype=torch.int32), (0,), None, None, (), (0,)
-    )
+    bounds = torch.tensor([0, length], dtype=torch.int32)
+    inputs = ModelInputs(ids, ids.expand(3, -1).to(device), bounds, (0,), media_per_sequence=(0,))
     rows = torch.arange(min(length, config.max_num_seqs), device=device)
     model(inputs, logits_at=rows).float().log_softmax(-1)
     torch.cuda.synchronize(device)
