@@ -103,7 +103,7 @@ def devices_table() -> str:
         "Written by `python -m viewfinder.processor.devices`; `viewfinder inspect MEDIA --model 7B --device H100` says",
         "the same for a request of yours. These are **bounds from the makers' figures, not measurements**: the longer",
         "of FLOPs at the device's peak and bytes at the speed of its memory, with 16-bit weights on one device. Kernels",
-        "reach 40 to 80 % of them. What was measured is in [Results](results.md); nothing here was run on a GPU.",
+        "reach 40 to 80 % of them. Measurements are in [Results](results.md); nothing here was run on a GPU.",
         "",
         f"The request: one picture of 1036 x 1036 and a short question, {tokens:,} tokens. First: to the first token.",
         "One: tokens a second of one answer. Many: of as many answers at once as fit the memory (256 at most).",
