@@ -1,6 +1,7 @@
 """What appending the tokens that a grammar forces saves: model passes an answer, and the wall time of a job.
 
     python bench/forced_tokens.py [--repeats 5]
+    python bench/forced_tokens.py --case 3B             `locate` at the widths of the 3B model, 2 of 36 layers
 
 Each job runs with forced tokens appended (`ours`) and, in turns in the same process, with a pass for each token
 (`peer`); tokens, texts and finish reasons must be equal. `passes` and `before` count calls of the model. The models are
@@ -20,6 +21,7 @@ import torch
 from beside import arguments, beside, report
 
 from viewfinder.chat.viewfinder import Viewfinder
+from viewfinder.config import OFFICIAL_SIZES
 from viewfinder.data.synth.scene import make_scene
 from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.engine.engine import Engine
@@ -32,6 +34,7 @@ from viewfinder.outputs.boxes import Box, format_boxes
 from viewfinder.outputs.counts import format_count
 from viewfinder.outputs.grammars import boxes_grammar, count_grammar, points_grammar
 from viewfinder.outputs.points import Point, format_points
+from viewfinder.processor.processor import Processor
 from viewfinder.processor.tokenizer import official_backend
 
 RECEIPT = {
@@ -61,6 +64,38 @@ def random_engine(engine: Engine) -> Engine:
     torch.manual_seed(0)
     model = Qwen2_5_VL(engine.model.config).to(engine.model.dtype).eval()
     return Engine(model, engine.processor, sampling=engine.sampling, eos_token_ids=engine.eos_token_ids)
+
+
+def wide_engine(layers: int) -> Engine:
+    """Random weights at the widths of the 3B model in bfloat16, with few layers, and the official vocabulary."""
+    config = OFFICIAL_SIZES["3B"]
+    vision = config.vision.model_copy(update={"depth": layers, "fullatt_block_indexes": (layers - 1,)})
+    text = config.text.model_copy(update={"num_hidden_layers": layers})
+    with torch.device("meta"):
+        model = Qwen2_5_VL(config.model_copy(update={"vision": vision, "text": text}))
+    model = model.to_empty(device="cpu").bfloat16().eval()
+    model.tie_weights()
+    torch.manual_seed(0)
+    for parameter in model.parameters():
+        torch.nn.init.ones_(parameter) if parameter.ndim == 1 else torch.nn.init.normal_(parameter, 0, 0.02)
+    return Engine(model, Processor.official("3B", max_pixels=56 * 56))
+
+
+def wide_locate(layers: int, repeats: int, clock: str) -> None:
+    engine = wide_engine(layers)
+    scene = make_scene(np.random.default_rng(3), (196, 196), SceneStyle())
+    reader, sampling = Viewfinder(engine, engine.processor), Sampling(max_new_tokens=60)
+
+    def locate() -> Reply | None:
+        return reader.locate(scene.image, "circle", max_items=1, sampling=sampling).reply
+
+    def before() -> Reply | None:
+        with one_by_one():
+            return locate()
+
+    (passes, reply), (old_passes, old) = counted(engine, locate), counted(engine, before)
+    counts = {"passes": passes, "before": old_passes, "equal": reply.tokens == old.tokens, "layers": layers}
+    report("locate, 3B widths, bfloat16", {**beside(locate, before, repeats, clock), **counts})
 
 
 def jobs(engine: Engine) -> dict[str, Callable[[], Reply | None]]:
@@ -120,6 +155,8 @@ def official_answers() -> Iterator[tuple[str, int, int]]:
 def main() -> None:
     options = arguments(__doc__)
     torch.set_num_threads(options.threads)
+    if options.case == "3B":
+        return wide_locate(2, options.repeats, options.clock)
     for name, passes, tokens in official_answers():
         report(f"{name}, official vocabulary", {"passes": passes, "before": tokens, "share": passes / tokens}, "passes")
     built_in = Engine.from_pretrained("tiny", dtype=torch.float32)

@@ -1,6 +1,8 @@
 """All commands by name, and errors meant for users as one line and exit code 2."""
 
+import os
 import sys
+import time
 from typing import Annotated
 
 import typer
@@ -98,6 +100,8 @@ def main() -> None:
     try:
         app()
     except ViewfinderError as error:
+        if int(os.environ.get("RANK", "0")):
+            time.sleep(3)  # rank 0 says the same, and torchrun ends this process; it speaks where it fails alone
         print(f"viewfinder: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as error:

@@ -1,6 +1,7 @@
 """`train` and `plan`: every stage of training, and what it costs before it is run."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,6 +44,7 @@ def train(
         bool, typer.Option("--lora", help="Train low-rank adapters and merge them into the exported weights.")
     ] = False,
 ) -> None:
+    is_first = not int(os.environ.get("RANK", "0"))  # under torchrun, one process speaks
     given = [*(settings or []), *([f"data.source={data}"] if data else [])]
     if lora and recipe == "sft":
         recipe = "lora"
@@ -53,8 +55,12 @@ def train(
     else:
         from viewfinder.recipes.run import train as run  # torch and all of training: only when asked for
 
-        run(recipe, out, given, init=init, size=size, language=language, extra=_extra_losses, tell=print_warning)
-    typer.echo(f"weights in {out / 'export'}, figures in {out / 'report.html'}" if (out / "export").is_dir() else out)
+        tell = print_warning if is_first else lambda _: None
+        run(recipe, out, given, init=init, size=size, language=language, extra=_extra_losses, tell=tell)
+    if is_first:
+        typer.echo(
+            f"weights in {out / 'export'}, figures in {out / 'report.html'}" if (out / "export").is_dir() else out
+        )
 
 
 def _train_built_in(recipe: str, settings: list[str], out: Path, init: str | None) -> None:

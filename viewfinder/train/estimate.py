@@ -79,7 +79,7 @@ def memory(config: TrainConfig, learner: Learner, world: int, data: Data) -> Mem
     learns, sizes = 0, {"weights": 0, "optimizer": 0, "average": 0}
     for name, parameter in learner.named_parameters():
         count = _share(name, parameter, ranks, tensor)
-        sizes["weights"] += FULL * count
+        sizes["weights"] += parameter.element_size() * count  # a frozen base may be narrower
         if parameter.requires_grad:
             learns += FULL * count
             states = 1 if is_muon(name, parameter, config.optimizer) else 2

@@ -125,8 +125,7 @@ def build_optimizers(
     if made[True]:
         optimizers.append(Muon(made[True], narrow=narrow))
     if made[False]:
-        sharded = any(isinstance(p, DTensor) for members in groups.values() for p in members)
-        optimizers.append(torch.optim.AdamW(made[False], betas=config.betas, fused=not sharded))
+        optimizers.append(torch.optim.AdamW(made[False], betas=config.betas, fused=True))  # of shards too
     return optimizers
 
 
