@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from tests.conftest import random_model, small_config
 from tests.packed import random_inputs
@@ -138,3 +139,12 @@ def test_the_cache_takes_what_the_largest_step_leaves(monkeypatch: pytest.Monkey
         assert free_bytes(model, wanted) == 1_400_000
         assert device.launches["scaled_dot_product_attention"] >= config.vision.depth + config.text.num_hidden_layers
     assert EngineConfig.for_device("cpu") == EngineConfig()
+
+
+def test_a_model_with_other_layers_stays_as_it_is() -> None:
+    model = random_model(small_config(vocab_size=300))
+    model.model.layers[1].mlp.up_proj = nn.Identity()  # as a layer of quantized weights is
+    before = [id(p) for p in model.parameters()]
+    model.join_projections()
+    assert model.model.fused is None
+    assert [id(p) for p in model.parameters()] == before

@@ -94,8 +94,9 @@ class Qwen2_5_VL(nn.Module):
 
     def join_projections(self) -> None:
         """Prepare inference on a GPU, see `viewfinder.model.fused`. Replaces parameters: not while they are trained.
-        Layers of few bits stay as they are."""
-        if any(isinstance(module, QuantizedLinear) for module in self.modules()):
+        Nothing is done where a layer has an adapter or quantized weights."""
+        leaves = [module for module in self.model.layers.modules() if not [*module.children()]]
+        if not all(type(leaf) in (Linear, RMSNorm) for leaf in leaves):
             return
         self.model.fused = [
             FusedLayer(
