@@ -34,8 +34,11 @@ from viewfinder.processor.cost import predict
 from viewfinder.processor.mrope import rope_index
 from viewfinder.train.flops import measure_peak
 
-WHEELS = ("jaxtyping", "wadler-lindig", "safetensors", "pydantic", "pydantic-core", "annotated-types",
-          "typing-inspection", "llguidance", "tokenizers", "huggingface-hub", "transformers", "regex")  # fmt: skip
+WHEELS = (
+    *("jaxtyping", "wadler-lindig", "pydantic", "pydantic-core", "annotated-types", "typing-inspection"),
+    *("typing-extensions", "llguidance", "safetensors", "tokenizers", "huggingface-hub", "pillow", "numpy", "tqdm"),
+    *("transformers", "regex", "packaging", "pyyaml", "filelock"),  # for the phase `peer`
+)
 PHASES = ("probe", "correct", "speed", "peer", "train")
 
 

@@ -42,6 +42,9 @@ class Every:
     def forced(self, most: int) -> list[int]:
         return []
 
+    def copy(self) -> "Every":
+        return self
+
 
 def sampler_of(sampling: Sampling, *, step: int = 0, top: int = 0) -> Sampler:
     inputs = random_inputs(CONFIG, [], num_text=5)

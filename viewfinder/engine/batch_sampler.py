@@ -84,9 +84,9 @@ def _rows(turn: Turn, at: int) -> Iterator[_Row]:
         draw = sampler.draw()
         if i == len(turn.forced):
             bits = sampler.bits()
-            allowed = None if bits is None else np.unpackbits(bits, bitorder="little").view(np.bool_)
-            few = allowed is not None and np.count_nonzero(allowed) <= _FEW
-            yield _Row(at + i, sampler, draw, bits, np.flatnonzero(allowed) if few else None)
+            allowed = None if bits is None else np.unpackbits(bits, bitorder="little")
+            is_few = allowed is not None and np.count_nonzero(allowed) <= _FEW
+            yield _Row(at + i, sampler, draw, bits, np.flatnonzero(allowed) if is_few and allowed is not None else None)
             return
         token_id = turn.forced[i]
         reason = sampler.accept(token_id)
