@@ -30,4 +30,4 @@ def test_two_processes_train_at_the_first_try_and_speak_once(tmp_path: Path) -> 
 @pytest.mark.slow
 def test_an_error_is_told_once(tmp_path: Path) -> None:
     told = run(tmp_path, "--data", "nothing.json", "steps=2")
-    assert told.count("nothing.json") == 1, told
+    assert told.count("viewfinder: nothing.json is no file") == 1, told
