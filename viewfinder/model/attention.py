@@ -145,11 +145,11 @@ class LayerView:
         metadata = self._metadata
         if metadata.pages is not None:
             return paged_attention(q, self._memory, metadata.pages).flatten(1)
+        if metadata.together is not None:
+            return self._decode(q, metadata.together)
         k, v = k.transpose(0, 1), v.transpose(0, 1)
         if metadata.alone is not None:  # one sequence: nothing to gather and scatter among the rows
             return self._attend(metadata.alone, q, k, v)
-        if metadata.together is not None:
-            return self._decode(q, metadata.together)
         out = q.new_empty(q.shape[0], q.shape[1] * q.shape[2])
         for group in metadata.groups:
             out[group.rows] = self._decode(q[group.rows], group)
@@ -258,9 +258,8 @@ def _slots(chunks: Sequence[Chunk], cache: KVCache) -> slice | Tensor:
         for at in range(chunk.num_computed_tokens, chunk.length)
     ]
     first, end = slots[0], slots[-1] + 1
-    if slots == list(range(first, end)):
-        return slice(first, end)
-    return torch.tensor(slots, device=cache.layers[0].device)
+    in_row = slots == list(range(first, end))
+    return slice(first, end) if in_row else torch.tensor(slots, device=cache.layers[0].device)
 
 
 def _pages(chunks: Sequence[Chunk], cache: KVCache) -> Pages:
@@ -286,10 +285,9 @@ def _tables(chunks: Sequence[Chunk], cache: KVCache) -> Tensor:
 def _single(start: int, chunk: Chunk, cache: KVCache) -> _Single:
     size = cache.block_size
     table = list(chunk.block_table[: -(-chunk.length // size)])
-    if table == list(range(table[0], table[0] + len(table))):
-        blocks: slice | Tensor = slice(table[0] * size, table[0] * size + chunk.length)
-    else:
-        blocks = torch.tensor(table, device=cache.layers[0].device)
+    in_row, start_slot = table == list(range(table[0], table[0] + len(table))), table[0] * size
+    places = slice(start_slot, start_slot + chunk.length)
+    blocks = places if in_row else torch.tensor(table, device=cache.layers[0].device)
     return _Single(start, chunk.num_new_tokens, chunk.length, blocks)
 
 
