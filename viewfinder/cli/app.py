@@ -101,7 +101,7 @@ def main() -> None:
         app()
     except ViewfinderError as error:
         if int(os.environ.get("RANK", "0")):
-            time.sleep(3)  # rank 0 says the same, and torchrun ends this process; it speaks where it fails alone
+            time.sleep(30)  # rank 0 says the same, and torchrun ends this process; it speaks where it fails alone
         print(f"viewfinder: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as error:
