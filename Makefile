@@ -11,7 +11,7 @@ EXTRAS ?= dev,eval,serve,train,agent
 PYTEST_ARGS ?=
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -q $(PYTEST_ARGS)
 
-.PHONY: setup demo check test test-agent test-playground test-tutorial test-clients test-slow parity bench docs real-files fresh clean
+.PHONY: setup demo check test test-agent test-playground test-tutorial test-clients test-slow parity bench gpu-check docs real-files fresh clean
 
 setup: .venv/.ready .venv/.system
 
@@ -64,6 +64,10 @@ parity: setup
 	$(PIP) -e '.[parity]'
 	$(PIP) --no-deps lmms-eval==0.7.3
 	$(PYTEST) -m parity
+
+# On a GPU: what it is, whether all paths are right, how fast; out/gpu/gpu.md.
+gpu-check: setup
+	$(PY) bench/gpu.py
 
 bench: setup
 	$(PIP) -e '.[parity]'
