@@ -9,7 +9,8 @@ from PIL import Image
 
 from tests.doubles import small_processor
 from viewfinder.errors import MediaError, MessageError
-from viewfinder.messages import ImagePart, VideoPart, parse_messages
+from viewfinder.message_parsing import parse_messages
+from viewfinder.messages import ImagePart, VideoPart
 from viewfinder.serve.protocol import MediaDefaults
 
 

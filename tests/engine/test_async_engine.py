@@ -16,10 +16,11 @@ from tests.doubles import small_processor
 from tests.packed import random_inputs
 from viewfinder.config import ModelConfig
 from viewfinder.engine import reference
-from viewfinder.engine.async_engine import AsyncEngine, EngineStoppedError, Ticket
+from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.engine.engine import Engine, EngineCore
 from viewfinder.engine.request import Delta, EngineRequest
 from viewfinder.engine.scheduler import BusyError, EngineConfig
+from viewfinder.engine.ticket import EngineStoppedError, Ticket
 from viewfinder.errors import CheckpointError, ContextLengthError
 from viewfinder.inputs import ModelInputs
 from viewfinder.messages import Reply, Sampling, user

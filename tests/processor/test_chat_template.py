@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viewfinder.errors import MessageError
-from viewfinder.messages import Message, TextPart, ToolCall, parse_messages
+from viewfinder.message_parsing import parse_messages
+from viewfinder.messages import Message, TextPart, ToolCall
 from viewfinder.processor.chat_template import render
 from viewfinder.processor.official_template import OFFICIAL_TEMPLATE
 from viewfinder.processor.tokenizer import Tokenizer

@@ -16,7 +16,8 @@ from viewfinder.errors import CheckpointError, LimitError, MediaError
 from viewfinder.inputs import IGNORE_INDEX, pack, unpack
 from viewfinder.media.source import Limits
 from viewfinder.media.video import load_video
-from viewfinder.messages import ImagePart, parse_messages
+from viewfinder.message_parsing import parse_messages
+from viewfinder.messages import ImagePart
 from viewfinder.processor.loading import fit_image, load_part
 from viewfinder.processor.patchify import patchify, patchify_video
 from viewfinder.processor.processor import Prepared, Processor

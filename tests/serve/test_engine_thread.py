@@ -3,7 +3,8 @@
 import pytest
 
 from tests.serve.conftest import small_engine
-from viewfinder.engine.async_engine import AsyncEngine, EngineStoppedError
+from viewfinder.engine.async_engine import AsyncEngine
+from viewfinder.engine.ticket import EngineStoppedError
 from viewfinder.messages import Sampling, user
 
 

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 from viewfinder.chat.job_options import Budgets
 from viewfinder.chat.viewfinder import Viewfinder
-from viewfinder.config import read_json
+from viewfinder.config_file import read_json
 from viewfinder.errors import check_names
 from viewfinder.outputs.families import Profile, named_profile, profile_of
 

@@ -14,16 +14,8 @@ from viewfinder.chat.job_options import ChartOptions, ExtractOptions, ParseJobOp
 from viewfinder.chat.media_parts import Media, to_parts
 from viewfinder.errors import check_names
 from viewfinder.media.image import Picture, load_image
-from viewfinder.messages import (
-    ChatModel,
-    ChatOptions,
-    ImagePart,
-    Message,
-    Reply,
-    Sampling,
-    parse_messages,
-    user,
-)
+from viewfinder.message_parsing import parse_messages
+from viewfinder.messages import ChatModel, ChatOptions, ImagePart, Message, Reply, Sampling, user
 from viewfinder.outputs import grammars, prompts
 from viewfinder.outputs.boxes import Box, parse_boxes
 from viewfinder.outputs.counts import Count, parse_count

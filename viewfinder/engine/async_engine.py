@@ -7,7 +7,6 @@ the device itself, which stays until the process ends, the engine ends too: `has
 """
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,49 +21,11 @@ from viewfinder.engine.request import Delta, EngineRequest, RequestOutput
 from viewfinder.engine.scheduler import Counters, EngineConfig
 from viewfinder.engine.sequence import Latency
 from viewfinder.engine.sequence import Sequence as TokenSequence
-from viewfinder.errors import ViewfinderError
+from viewfinder.engine.ticket import EngineStoppedError, Event, Ticket
 from viewfinder.messages import ChatModel, ChatOptions, Message, Reply, Sampling
 from viewfinder.processor.processor import Processor
 
 _LOG = logging.getLogger(__name__)
-
-Event = Delta | Reply | Exception
-
-
-class EngineStoppedError(ViewfinderError):
-    """The engine lost this request through no fault of it: it was restarted, or it is shutting down."""
-
-
-class Ticket:
-    """The asker's end of a request: events as they come, and a way to call it off.
-
-    Events are `Delta`s and, last, a `Reply` or an exception. `listener`, when given, gets each in the engine's
-    thread instead of the queue.
-    """
-
-    def __init__(
-        self, sequence: TokenSequence, output: RequestOutput, listener: Callable[[Event], None] | None = None
-    ) -> None:
-        self.sequence, self.output = sequence, output
-        self._queue: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._emit = listener or self._queue.put
-
-    def emit(self, event: Event) -> None:
-        self._emit(event)
-
-    def cancel(self) -> None:
-        """The engine drops the request before its next step; its last event is a `Reply` with what there is."""
-        self.sequence.cancelled = True
-
-    def events(self) -> Iterator[Delta | Reply]:
-        """Until the `Reply`; raises what ended the request otherwise."""
-        while True:
-            event = self._queue.get()
-            if isinstance(event, Exception):
-                raise event
-            yield event
-            if isinstance(event, Reply):
-                return
 
 
 class AsyncEngine:

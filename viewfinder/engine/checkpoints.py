@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from viewfinder.config import OFFICIAL_SIZES, read_json, section, token_ids
+from viewfinder.config import OFFICIAL_SIZES
+from viewfinder.config_file import read_json, section, token_ids
 from viewfinder.errors import CheckpointError
 from viewfinder.messages import Sampling
 

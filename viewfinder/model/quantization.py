@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from viewfinder.config import read_json, section
+from viewfinder.config_file import read_json, section
 from viewfinder.errors import CheckpointError
 
 _METHODS = ("awq", "gptq", "fp8", "compressed-tensors", "bitsandbytes")

@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from viewfinder.config import read_json, section
+from viewfinder.config_file import read_json, section
 from viewfinder.errors import CheckpointError
 
 INDEX = "model.safetensors.index.json"

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from viewfinder.config import read_json
+from viewfinder.config_file import read_json
 from viewfinder.errors import CheckpointError
-from viewfinder.messages import parse_messages
+from viewfinder.message_parsing import parse_messages
 from viewfinder.processor.chat_template import DEFAULT_SYSTEM, render
 from viewfinder.processor.official_template import BEFORE_DEFAULT, BEHIND_DEFAULT, official_template
 

@@ -11,7 +11,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from viewfinder.config import Count, Positive, not_text, read_json, section
+from viewfinder.config import Count, Positive, not_text
+from viewfinder.config_file import read_json, section
 from viewfinder.errors import CheckpointError
 from viewfinder.processor.patchify import IMAGE_MEAN, IMAGE_STD
 

@@ -20,7 +20,8 @@ from viewfinder.errors import CheckpointError
 from viewfinder.inputs import IGNORE_INDEX, ModelInputs
 from viewfinder.media.source import DEFAULT_LIMITS, Limits
 from viewfinder.media.transform import Transform
-from viewfinder.messages import ImagePart, MediaInfo, Message, VideoPart, parse_messages
+from viewfinder.message_parsing import parse_messages
+from viewfinder.messages import ImagePart, MediaInfo, Message, VideoPart
 from viewfinder.processor import chat_template
 from viewfinder.processor.loading import Loaded, expand_documents, fit_image, load_part
 from viewfinder.processor.mrope import rope_index

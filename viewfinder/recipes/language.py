@@ -16,7 +16,8 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, pre_tokenizers
 from torch import Tensor
 
-from viewfinder.config import TextConfig, read_json
+from viewfinder.config import TextConfig
+from viewfinder.config_file import read_json
 from viewfinder.errors import CheckpointError
 from viewfinder.model.gguf_files import GgufFile, unpack
 from viewfinder.model.gguf_model import name_here

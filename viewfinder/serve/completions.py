@@ -3,24 +3,23 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from viewfinder.engine.async_engine import AsyncEngine, Event, Ticket
+from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.engine.request import Delta, EngineRequest
 from viewfinder.engine.sampler import Constraint, Token
+from viewfinder.engine.ticket import Event, Ticket
 from viewfinder.errors import LimitError
-from viewfinder.media.transform import Transform
-from viewfinder.messages import MediaInfo, Reply, Sampling, parse_messages
-from viewfinder.outputs.boxes import parse_boxes
-from viewfinder.outputs.points import parse_points
-from viewfinder.outputs.spans import parse_spans
+from viewfinder.message_parsing import parse_messages
+from viewfinder.messages import Reply, Sampling
 from viewfinder.outputs.tool_calls import split_tool_calls, tool_call_grammar
 from viewfinder.processor.processor import Prepared, Processor
 from viewfinder.serve.protocol import ChatRequest, NamedTool, to_plain_messages
 from viewfinder.serve.request_media import RequestMedia
+from viewfinder.serve.seen import described, places
 from viewfinder.serve.tool_stream import CallStart, Piece, ToolReader
 
 _FINISH = {"stop": "stop", "length": "length", "loop": "length", "cancelled": "stop"}
@@ -280,25 +279,3 @@ def _finish(reply: Reply, reader: ToolReader) -> str:
     if reader.num_calls and not (reader.is_open and _is_cut(reply)):
         return "tool_calls"
     return _FINISH[reply.finish_reason]
-
-
-def described(media: Sequence[MediaInfo], stamp: str) -> dict[str, Any]:
-    """What every answer of this server says about what the model saw."""
-    return {"stamp": stamp, "media": [info.model_dump(exclude_none=True, mode="json") for info in media]}
-
-
-def places(reply: Reply) -> dict[str, Any]:
-    """Boxes and points of an answer in pixels of the original picture, spans in seconds of the original clip.
-
-    An answer does not say which picture it means: of several, the first is taken.
-    """
-    result: dict[str, Any] = {"boxes": [], "points": [], "spans": []}
-    clip = next((info for info in reply.media if info.kind == "video"), None)
-    picture = next((info for info in reply.media if info.kind == "image"), None)
-    if picture is not None:
-        transform = Transform.from_dict(picture.transform)
-        result["boxes"] = [box.to_dict() for box in parse_boxes(reply.text, transform)]
-        result["points"] = [point.to_dict() for point in parse_points(reply.text, transform)]
-    elif clip is not None and clip.duration is not None:
-        result["spans"] = [span.to_dict() for span in parse_spans(reply.text, clip.duration)]
-    return result

@@ -3,8 +3,8 @@
 import logging
 from typing import Any
 
-from viewfinder.engine.async_engine import EngineStoppedError
 from viewfinder.engine.scheduler import BusyError
+from viewfinder.engine.ticket import EngineStoppedError
 from viewfinder.errors import CheckpointError, ContextLengthError, LimitError, MediaError, ViewfinderError
 from viewfinder.media.sandbox import CalledOffError, DecoderBusyError, WorkerLostError
 

@@ -9,13 +9,11 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Unpack
 
-import numpy as np
 from PIL import Image
 
-from viewfinder.engine.async_engine import TenantChat
+from viewfinder.engine.tenant_chat import TenantChat
 from viewfinder.errors import ContextLengthError, LimitError, MediaError
-from viewfinder.media.document import DEFAULT_DPI, Word
-from viewfinder.media.frames import VideoInfo
+from viewfinder.media.document import DEFAULT_DPI
 from viewfinder.media.image import Picture
 from viewfinder.media.sandbox import SafePage, Sandbox
 from viewfinder.media.source import Limits, read_source, scheme_of
@@ -35,12 +33,11 @@ from viewfinder.messages import (
 from viewfinder.processor.loading import fitted, image_budget, video_options
 from viewfinder.processor.settings import ProcessorSettings
 from viewfinder.serve.body import from_zero
+from viewfinder.serve.safe_media import SafePages, SafeVideo
 from viewfinder.serve.shares import Shares
 
 _LONGEST_TOKEN = 128
 """Letters: 128 blanks are one token of the official vocabulary."""
-_AHEAD = 16_000_000
-"""Pixels of pages that one job of a decoder draws for a task."""
 
 
 class RequestMedia:
@@ -97,14 +94,15 @@ class RequestMedia:
         """One picture at its own size."""
         return self.sandbox.image(self.fetch(source), self.limits)
 
-    def pages(self, source: Any, pages: Sequence[int] | None = None, *, at_once: bool = False) -> "SafePages":
+    def pages(self, source: Any, pages: Sequence[int] | None = None, *, at_once: bool = False) -> SafePages:
         """A picture or PDF with its text layer, whose pages are drawn when they are asked for.
 
         Args:
             at_once: all pages will be held together, so fewer are allowed.
         """
         most = self.max_pixels // 2 if at_once else 4 * self.max_pixels
-        return SafePages(self, self.fetch(source), None if pages is None else tuple(pages), most)
+        chosen = None if pages is None else tuple(pages)
+        return SafePages(self.sandbox, self.limits, self.fetch(source), chosen, most, self.page_options)
 
     @property
     def page_options(self) -> dict[str, Any]:
@@ -121,7 +119,7 @@ class RequestMedia:
         drawn = (self.sandbox.pages(data, self.limits, pages=(number,), **self.page_options)[0] for number in sizes)
         return drawn, count
 
-    def video(self, source: Any) -> "SafeVideo":
+    def video(self, source: Any) -> SafeVideo:
         """A clip, probed; its frames are decoded when a window of it is asked about."""
         data = self.fetch(source)
         return SafeVideo(data, self.sandbox.probe(data, self.limits))
@@ -241,77 +239,6 @@ def _bounded(part: Any, most: int) -> Any:
             "lower them"
         )
     return part.model_copy(update={"max_pixels": most}) if part.max_pixels and part.max_pixels > most else part
-
-
-class SafePages:
-    """Pages as `chat.documents` wants an open document, a few drawn ahead of time.
-
-    Raises:
-        LimitError: over `most` pixels in all, or a page is named twice; nothing was drawn then.
-    """
-
-    name = "the document"
-    digest = ""
-
-    def __init__(self, request_media: RequestMedia, data: bytes, pages: tuple[int, ...] | None, most: int) -> None:
-        self._media, self._data = request_media, data
-        self.count, self._sizes = request_media.sandbox.measure_pages(
-            data, request_media.limits, pages=pages, total_pixels=most, **request_media.page_options
-        )
-        self._drawn: dict[int, SafePage] = {}
-
-    def __len__(self) -> int:
-        return self.count
-
-    @property
-    def numbers(self) -> list[int]:
-        return sorted(self._sizes)
-
-    def picture(self, index: int) -> Picture:
-        return self._page(index).picture
-
-    def words(self, index: int, picture: Picture) -> tuple[Word, ...]:
-        return self._page(index).words
-
-    def _page(self, index: int) -> SafePage:
-        if index not in self._drawn:
-            ahead = self._ahead(index)
-            try:
-                drawn = self._draw(ahead)
-            except MediaError:  # one of them: the others are not to suffer
-                if len(ahead) == 1:
-                    raise
-                drawn = self._draw((index,))
-            self._drawn = {page.number: page for page in drawn}
-        return self._drawn[index]
-
-    def _ahead(self, index: int) -> tuple[int, ...]:
-        """The page and those after it that come to `_AHEAD` pixels with it."""
-        chosen, left = [index], _AHEAD - self._sizes[index]
-        for number in self.numbers[self.numbers.index(index) + 1 :]:
-            left -= self._sizes[number]
-            if left < 0:
-                break
-            chosen.append(number)
-        return tuple(chosen)
-
-    def _draw(self, numbers: tuple[int, ...]) -> list[SafePage]:
-        media = self._media
-        return media.sandbox.pages(self._data, media.limits, pages=numbers, words=True, **media.page_options)
-
-
-class SafeVideo:
-    """A clip that only the sandbox decodes, in the form of a `media.frames.FrameSource` that can be probed."""
-
-    is_list = False
-    name = "the clip"
-
-    def __init__(self, data: bytes, info: VideoInfo) -> None:
-        self.data, self.info = data, info
-        self.times = np.zeros(0)
-
-    def read(self, *_: Any) -> tuple[str, ...]:
-        raise MediaError("the frames of this clip are decoded elsewhere")
 
 
 class ContainedChat(ChatModel):

@@ -14,9 +14,9 @@ from viewfinder.media.transform import Transform
 from viewfinder.messages import Reply, Sampling, Usage
 from viewfinder.processor.processor import Processor
 from viewfinder.serve.body import PageNumber, from_zero
-from viewfinder.serve.completions import described
 from viewfinder.serve.protocol import Body, Coordinates, Finite, check_json
 from viewfinder.serve.request_media import ContainedChat, RequestMedia
+from viewfinder.serve.seen import described
 
 Query = Field(min_length=1, max_length=2000)
 

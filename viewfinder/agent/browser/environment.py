@@ -7,22 +7,19 @@ The way between them is one `Transform`. Dialogs, open lists and the bar are dra
 """
 
 import asyncio
-import base64
 import contextlib
-import io
-import time
 from collections.abc import Coroutine, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from viewfinder.agent.browser import overlays
 from viewfinder.agent.browser.chromium import Chromium
-from viewfinder.agent.browser.cover import secret_boxes
 from viewfinder.agent.browser.executor import ActionExecutor, with_scheme
 from viewfinder.agent.browser.inspect import Found, inspect
 from viewfinder.agent.browser.network_filter import Confirmation, NetworkFilter, Site
+from viewfinder.agent.browser.page_camera import PageCamera
 from viewfinder.agent.browser.tabs import Tabs
 from viewfinder.agent.environment import Observation, StepResult, Target
 from viewfinder.agent.policy import Policy
@@ -33,8 +30,6 @@ from viewfinder.media.transform import Box, Transform
 from viewfinder.outputs.actions import Action, Device
 
 Place = tuple[float, float]
-_SLOWEST = 60.0
-"""Seconds to wait for a page to draw itself."""
 
 
 class BrowserEnvironment:
@@ -82,7 +77,6 @@ class BrowserEnvironment:
         self.chromium = chromium or self._own
         self._context: Any = None
         self._parts: list[overlays.Part] = []
-        self._last: Image.Image | None = None
         try:
             self.reset()
         except BaseException:
@@ -121,7 +115,6 @@ class BrowserEnvironment:
 
     async def _open(self) -> None:
         await self._leave()
-        self._last = None
         assert self.chromium is not None
         self._gate = await self.chromium.open_gate()
         self._context = await self.chromium.context(
@@ -135,6 +128,7 @@ class BrowserEnvironment:
             **self._options,
         )
         self.tabs = Tabs(self._context, self.policy.downloads)
+        self.camera = PageCamera(self.tabs, self.to_page, self.scale, self.vault)
         self.guard = NetworkFilter(
             self.policy, self._sites, offline=self._offline, mine=self.tabs.is_mine, gate=self._gate
         )
@@ -153,7 +147,7 @@ class BrowserEnvironment:
         return str(self.tabs.current.url)
 
     async def _picture(self) -> Image.Image:
-        page = await self._page_picture()
+        page = await self.camera.picture()
         if not self._bar_height:
             image = page
         else:
@@ -177,49 +171,6 @@ class BrowserEnvironment:
         if self.tabs.dialog is not None:  # the page cannot answer
             return ""
         return self.vault.scrub(await tab.title())
-
-    async def _page_picture(self) -> Image.Image:
-        """The page; as it was last seen while a dialog, or a script without end, keeps it from drawing."""
-        if self.tabs.dialog is not None and self._last is not None:
-            return self._last.copy()
-        image = await self._capture()
-        if image is None:
-            self.tabs.notes.append("the page does not answer; it is shown as it was last seen")
-            return (self._last or Image.new("RGB", self.to_page.resized_size, "white")).copy()
-        if values := self.vault.revealed_values:
-            pen = ImageDraw.Draw(image)
-            for box in await secret_boxes(await self.tabs.session(), values):
-                pen.rectangle(self.to_page.box_to_model(box), fill="black")
-        self._last = image.copy()
-        return image
-
-    async def _capture(self) -> Image.Image | None:
-        """What the page shows, in device pixels; None when it does not answer for `_SLOWEST` seconds."""
-        from playwright.async_api import Error
-
-        options: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
-        until = time.monotonic() + _SLOWEST
-        while (left := until - time.monotonic()) > 0:
-            try:
-                session = await self.tabs.session()
-                shot = await asyncio.wait_for(session.send("Page.captureScreenshot", options), left)
-            except (Error, TimeoutError):  # also while one page makes room for the next
-                await asyncio.sleep(0.3)
-                continue
-            image = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
-            size = self.to_page.resized_size
-            if "clip" not in options and any(abs(a - b) > 2 for a, b in zip(image.size, size, strict=True)):
-                options["clip"] = await self._magnified(session)
-                continue
-            # Chromium rounds broken scales its own way, by a pixel at most
-            return image if image.size == size else image.crop((0, 0, *size))
-        return None
-
-    async def _magnified(self, session: Any) -> dict[str, float]:
-        """What is shown, at the scale that was asked: some builds of Chromium take their pictures in CSS pixels."""
-        shown = (await session.send("Page.getLayoutMetrics"))["cssVisualViewport"]
-        width, height = self.size
-        return {"x": shown["pageX"], "y": shown["pageY"], "width": width, "height": height, "scale": self.scale}
 
     def target(self, xy: Place | None) -> Target:
         if xy is not None and (part := overlays.part_at(self._parts, xy)):

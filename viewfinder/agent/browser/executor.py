@@ -14,6 +14,7 @@ from viewfinder.agent.browser.inspect import Found, choose_option, inspect, opti
 from viewfinder.agent.browser.keys import key_name, shortcut
 from viewfinder.agent.browser.network_filter import NetworkFilter
 from viewfinder.agent.browser.tabs import Tabs
+from viewfinder.agent.browser.touch import touch
 from viewfinder.agent.environment import StepResult, Target
 from viewfinder.agent.secrets import Vault
 from viewfinder.errors import ViewfinderError
@@ -184,8 +185,9 @@ class ActionExecutor:
     ) -> StepResult:
         page, name = self.tabs.current, action.name
         if name in ("long_press", "swipe"):
-            return await self._touch(action, place, end)
-        if name == "wait":
+            assert place is not None
+            await touch(self.tabs, action, place, end)
+        elif name == "wait":
             await asyncio.sleep(min(action.time or 0.0, _LONGEST_WAIT))
         elif name == "mouse_move" and place:
             await self._try(page.mouse.move(*place))
@@ -280,25 +282,6 @@ class ActionExecutor:
             await self._history("back", self.tabs.current)
         else:
             return StepResult(False, f"a page has no {button} button")
-        return StepResult()
-
-    async def _touch(self, action: Action, place: Place | None, end: Place | None) -> StepResult:
-        session = await self.tabs.session()
-        assert place is not None
-
-        async def touch(kind: str, *points: Place) -> None:
-            await session.send(
-                "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]}
-            )
-
-        await self._try(touch("touchStart", place))
-        if action.name == "long_press":
-            await asyncio.sleep(min(action.time or 1.0, 10.0))
-        elif end is not None:
-            for i in range(1, 11):
-                x, y = (place[k] + (end[k] - place[k]) * i / 10 for k in (0, 1))
-                await self._try(touch("touchMove", (x, y)))
-        await self._try(touch("touchEnd"))
         return StepResult()
 
 

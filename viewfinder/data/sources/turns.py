@@ -11,7 +11,8 @@ from typing import Any
 from viewfinder.data.sources.keys import Keys, absent, read_json, show
 from viewfinder.data.sources.row_media import RowMedia, has_marks
 from viewfinder.errors import DataError, MessageError
-from viewfinder.messages import Message, Part, TextPart, parse_messages
+from viewfinder.message_parsing import parse_messages
+from viewfinder.messages import Message, Part, TextPart
 
 ROLES = {
     **dict.fromkeys(("human", "user"), "user"),
