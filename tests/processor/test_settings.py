@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from viewfinder.errors import CheckpointError
+from viewfinder.errors import CheckpointError, SettingsError
 from viewfinder.processor.settings import ProcessorSettings
 
 OFFICIAL = {
@@ -53,7 +53,7 @@ def test_written_and_read_back(tmp_path: Path):
 def test_changes_leave_out_none():
     settings = ProcessorSettings().with_(max_pixels=784, fps=None)
     assert (settings.max_pixels, settings.fps) == (784, 2.0)
-    with pytest.raises(AssertionError, match="unknown settings"):
+    with pytest.raises(SettingsError, match="did you mean max_pixels"):
         settings.with_(max_pixel=784)
 
 

@@ -31,6 +31,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "serve": ("viewfinder serve --port 8000", "viewfinder serve --model run/"),
     "mcp": ("viewfinder mcp --root pictures/",),
     "export": ("viewfinder export served/ --model run/",),
+    "quantize": ("viewfinder quantize run/ --to int4 --out small/ --check",),
     "schema": ("viewfinder schema box",),
     "data build": ("viewfinder data build locate --out set --count 1000",),
     "data import": ("viewfinder data import conversations rows.json --out set",),

@@ -58,6 +58,10 @@ def _opened(data: bytes, password: str | None, name: str) -> pypdfium2.PdfDocume
     return pdf
 
 
+def _no_page(name: str, count: int, index: int) -> str:
+    return f"{name} has pages 1 to {count}, and page {index + 1} was asked for; name others (from 0 in Python)"
+
+
 def chosen_pages(count: int, wanted: Sequence[int] | None, name: str, limits: Limits) -> list[int]:
     """Pages from 0 of a document of `count`: those wanted, or all.
 
@@ -68,9 +72,7 @@ def chosen_pages(count: int, wanted: Sequence[int] | None, name: str, limits: Li
     numbers = list(range(count) if wanted is None else wanted)
     for number in numbers:
         if not 0 <= number < count:
-            raise MediaError(
-                f"{name} has pages 1 to {count}, and page {number + 1} was asked for; name others (from 0 in Python)"
-            )
+            raise MediaError(_no_page(name, count, number))
     if len(numbers) > limits.max_pages:
         raise LimitError(
             f"{len(numbers):,} pages of {name} are asked for, over the {limits.max_pages:,} allowed at once; name "
@@ -179,7 +181,7 @@ class Document:
 
     def _page(self, index: int) -> pypdfium2.PdfPage:
         if not 0 <= index < len(self._pdf):
-            raise MediaError(f"{self.name} has pages 0 to {len(self._pdf) - 1}, and page {index} was asked for")
+            raise MediaError(_no_page(self.name, len(self._pdf), index))
         try:
             return self._pdf[index]
         except pypdfium2.PdfiumError as error:
