@@ -54,6 +54,7 @@ class WebWorld(Staged):
             touch=self.touch,
             sites={self._host: self._serve},
             offline=True,
+            settle=20.0,  # answers come from this process: late ones mean a busy machine, not a page that never rests
         )
 
     @property
