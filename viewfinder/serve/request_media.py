@@ -11,7 +11,7 @@ from typing import Any, Unpack
 
 from PIL import Image
 
-from viewfinder.engine.tenant_chat import TenantChat
+from viewfinder.engine.async_engine import TenantChat
 from viewfinder.errors import ContextLengthError, LimitError, MediaError
 from viewfinder.media.document import DEFAULT_DPI
 from viewfinder.media.image import Picture
