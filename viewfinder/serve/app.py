@@ -29,7 +29,7 @@ from viewfinder.serve.errors import error_body
 from viewfinder.serve.metrics import Metrics
 from viewfinder.serve.observe import ObserveMiddleware
 from viewfinder.serve.paths import HeadAsGet, add_fallback, allowed_methods
-from viewfinder.serve.playground import POLICY, TAKEN, add_playground_routes
+from viewfinder.serve.playground import PERMISSIONS, POLICY, TAKEN, add_playground_routes
 from viewfinder.serve.request_media import RequestMedia
 from viewfinder.serve.samples import SampleBook
 from viewfinder.serve.settings import LOOPBACK, ServeError, ServeSettings
@@ -198,7 +198,8 @@ def _add_service_routes(app: FastAPI, server: Server) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
-        return HTMLResponse(docs_html(app.openapi()), headers={"Content-Security-Policy": POLICY})
+        headers = {"Content-Security-Policy": POLICY, "Permissions-Policy": PERMISSIONS.format("")}
+        return HTMLResponse(docs_html(app.openapi()), headers=headers)
 
     @app.get("/metrics", tags=["service"])
     async def metrics() -> Response:

@@ -39,6 +39,8 @@ POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: data:; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+PERMISSIONS = "camera=({0}), display-capture=({0}), microphone=(), geolocation=()"
+"""Of browsers' devices, with who may use the camera and the screen: `self` on the playground page, nobody elsewhere."""
 TAKEN = {"image": sorted(IMAGE_SUFFIXES), "document": [".pdf"], "video": sorted({*VIDEO_SUFFIXES} - IMAGE_SUFFIXES)}
 """Kinds of files by their names, for the page to tell people."""
 MOST_SHOWN = 1600 * 1600
@@ -123,6 +125,7 @@ class Page(StaticFiles):
     async def get_response(self, path: str, scope: MutableMapping[str, Any]) -> Response:
         response = await super().get_response(path, scope)
         response.headers["Content-Security-Policy"] = POLICY
+        response.headers["Permissions-Policy"] = PERMISSIONS.format("self" if path in (".", "index.html") else "")
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["Cache-Control"] = "no-cache"

@@ -13,10 +13,10 @@ export class Refused extends Error {
   }
 }
 
-async function send(path, body, signal) {
+async function send(path, body, signal, more = {}) {
   const headers = { "Content-Type": "application/json" };
   if (key.get()) headers.Authorization = `Bearer ${key.get()}`;
-  const options = body === undefined ? { headers, signal } : { method: "POST", headers, body: JSON.stringify(body), signal };
+  const options = { headers, signal, ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }), ...more };
   let answer;
   try {
     answer = await fetch(path, options);
@@ -34,6 +34,8 @@ async function send(path, body, signal) {
 export const get = async (path) => (await send(path)).json();
 export const fetched = send;
 export const post = async (path, body, signal) => (await send(path, body, signal)).json();
+// Also while the page is left. Where it does not arrive, the server ends what is not used.
+export const remove = (path) => send(path, undefined, undefined, { method: "DELETE", keepalive: true }).catch(() => {});
 
 // Chunks of a streamed chat answer.
 export async function* stream(path, body, signal) {

@@ -4,6 +4,7 @@ import { get, key } from "./api.js";
 import { buildComposer, busy, choose, estimate, fit } from "./composer.js";
 import { find, number } from "./dom.js";
 import { buildGallery } from "./gallery.js";
+import { buildLive } from "./live.js";
 import { measure, readKept } from "./media.js";
 import { drawQueue } from "./queue.js";
 import { openSettings, options } from "./settings.js";
@@ -74,6 +75,7 @@ function listen() {
 
 buildComposer();
 buildGallery(choose);
+buildLive();
 listen();
 connect();
 restore();
