@@ -2,14 +2,16 @@
 
     python tools/test_clients.py [--cache FOLDER] [--only NAME] [--docs]
 
-Prints a table of client and feature, fails when a cell fails; `--docs` writes the table into `docs/serving.md`.
-Each script in `tests/clients` is run as `script.py URL FEATURE` and says by its exit status whether the feature works.
+Prints a table of client and feature, fails when a cell fails; `--docs` writes its rows into `docs/serving.md`.
+Each script in `tests/clients` is run as `script URL FEATURE` and says by its exit status whether the feature works.
+Clients in JavaScript are installed by `npm`, with a Node of their own.
 """
 
 import argparse
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,44 +20,60 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FEATURES = ("text", "stream", "picture", "tools", "stream_tools", "schema")
+FEATURES = ("text", "stream", "picture", "tools", "stream_tools", "schema", "responses")
 CLIENTS = {
-    "openai": "openai==3.57.0",
-    "litellm": "litellm==1.110.2",
-    "langchain": "langchain-openai==1.7.4",
-    "llama_index": "llama-index-llms-openai-like==0.8.1",
-    "llm": "llm==0.36",
-    "instructor": "instructor==1.17.0",
-    "pydantic_ai": "pydantic-ai-slim[openai]==2.68.0",
+    "openai": ("openai==3.57.0",),
+    "litellm": ("litellm==1.110.2",),
+    "langchain": ("langchain-openai==1.7.4",),
+    "llama_index": ("llama-index-llms-openai-like==0.8.1",),
+    "llm": ("llm==0.36",),
+    "instructor": ("instructor==1.17.0",),
+    "pydantic_ai": ("pydantic-ai-slim[openai]==2.68.0",),
+    "openai_node": ("openai@7.59.0", "zod@4.6.7", "node@22.23.3"),
+    "ai_sdk": ("ai@7.0.173", "@ai-sdk/openai@4.0.118", "node@22.23.3"),
 }
-MARK = re.compile(r"(<!-- clients -->\n).*?(<!-- /clients -->)", re.DOTALL)
+"""What is installed; the first is the client."""
+MARK = re.compile(r"(<!-- clients -->\n)(.*?)(<!-- /clients -->)", re.DOTALL)
 
 
-def python_of(name: str, cache: Path) -> Path:
-    """The interpreter of a client's environment, made where there is none."""
-    folder = cache / name
-    python = folder / "bin" / "python"
-    if not (folder / ".ready").is_file():
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", CLIENTS[name]], check=True)
-        (folder / ".ready").touch()
-    return python
+def label_of(name: str) -> str:
+    """`openai 3.57.0`, or `openai 7.59.0, zod 4.6.7, node 22.23.3`."""
+    return ", ".join(" ".join(re.split(r"(?:\[\w+\])?==|(?<=\w)@", one)) for one in CLIENTS[name])
 
 
-def version_of(python: Path, name: str) -> str:
-    package = re.split(r"[\[=]", CLIENTS[name])[0]
-    code = f"from importlib.metadata import version; print(version({package!r}))"
-    return (
-        f"{package} {subprocess.run([python, '-c', code], capture_output=True, text=True, check=True).stdout.strip()}"
-    )
+def script_of(name: str) -> Path:
+    return next((ROOT / "tests" / "clients").glob(f"run_{name}.*"))
 
 
-def works(python: Path, name: str, url: str, feature: str) -> str:
-    """`yes`, `no such` where the client has no such feature, or the last line of what it said."""
-    script = ROOT / "tests" / "clients" / f"run_{name}.py"
-    env = {**os.environ, "OPENAI_API_KEY": "none", "PYTHONPATH": str(script.parent)}
+def command_of(name: str, cache: Path) -> list[str]:
+    """The script in the client's environment, which is made where there is none."""
+    folder, script = cache / name, script_of(name)
+    in_node = script.suffix == ".mjs"
+    program = folder / ("node_modules/.bin/node" if in_node else "bin/python")
+    ready, wanted = folder / ".ready", " ".join(CLIENTS[name])
+    if not ready.is_file() or ready.read_text() != wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        if in_node:
+            folder.mkdir(parents=True)
+            options = ["--no-audit", "--no-fund", "--save-exact", "--loglevel=error"]
+            subprocess.run(["npm", "install", "--prefix", folder, *options, *CLIENTS[name]], check=True)
+        else:
+            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+            pip = [program, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+            subprocess.run([*pip, *CLIENTS[name]], check=True)
+        ready.write_text(wanted)
+    if in_node:  # modules are looked for beside the script
+        for file in (script, script.with_name("asked.mjs")):
+            shutil.copy(file, folder)
+        script = folder / script.name
+    return [str(program), str(script)]
+
+
+def works(command: list[str], url: str, feature: str) -> str:
+    """`yes`, `-` where the client has no such feature, or the last line of what it said."""
+    env = {**os.environ, "OPENAI_API_KEY": "none", "PYTHONPATH": str(ROOT / "tests" / "clients")}
     try:
-        run = subprocess.run([python, script, url, feature], capture_output=True, text=True, timeout=240, env=env)
+        run = subprocess.run([*command, url, feature], capture_output=True, text=True, timeout=240, env=env)
     except subprocess.TimeoutExpired:
         return "FAILED: no end within 240 s"
     lines = (run.stderr.strip() or run.stdout.strip()).splitlines()
@@ -76,6 +94,17 @@ def serving(port: int) -> subprocess.Popen[bytes]:
     raise SystemExit("the server was not ready within two minutes")
 
 
+def write_rows(rows: list[str]) -> None:
+    """Into the table of `docs/serving.md`, in the order of `CLIENTS`; rows of clients that did not run stay."""
+    page = ROOT / "docs" / "serving.md"
+    found = MARK.search(page.read_text())
+    assert found, f"{page} has no place for the table"
+    by_label = {row.split(" | ")[0]: row for row in [*found[2].splitlines()[2:], *rows[2:]]}
+    kept = [by_label[label] for name in CLIENTS if (label := f"| {label_of(name)}") in by_label]
+    table = "\n".join([*rows[:2], *kept])
+    page.write_text(MARK.sub(lambda match: f"{match[1]}{table}\n{match[3]}", page.read_text()))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--cache", type=Path, default=ROOT / "out" / "clients")
@@ -89,20 +118,16 @@ def main() -> None:
     rows, failed = [f"| client | {' | '.join(FEATURES)} |", f"|---{'|---' * len(FEATURES)}|"], []
     try:
         for name in args.only or CLIENTS:
-            python = python_of(name, args.cache.resolve())
-            cells = {feature: works(python, name, f"http://127.0.0.1:{port}/v1", feature) for feature in FEATURES}
+            command = command_of(name, args.cache.resolve())
+            cells = {feature: works(command, f"http://127.0.0.1:{port}/v1", feature) for feature in FEATURES}
             failed += [(name, feature, cell) for feature, cell in cells.items() if cell.startswith("FAILED")]
-            rows.append(f"| {version_of(python, name)} | {' | '.join(cell.split(':')[0] for cell in cells.values())} |")
+            rows.append(f"| {label_of(name)} | {' | '.join(cell.split(':')[0] for cell in cells.values())} |")
             print(rows[-1], flush=True)
     finally:
         server.terminate()
         server.wait(60)
-    print("\n".join(rows))
-    if args.docs and not args.only:
-        page = ROOT / "docs" / "serving.md"
-        table = "\n".join(rows)
-        assert MARK.search(page.read_text()), f"{page} has no place for the table"
-        page.write_text(MARK.sub(lambda match: f"{match[1]}{table}\n{match[2]}", page.read_text()))
+    if args.docs:
+        write_rows(rows)
     for one in failed:
         print(json.dumps(one))
     sys.exit(bool(failed))

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from asked import FEATURE, QUESTION, URL, picture
+from asked import FEATURE, QUESTION, URL, no_such, picture
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
@@ -42,3 +42,9 @@ elif FEATURE in ("tools", "stream_tools"):
     model.bind_tools([weather]).invoke(said)
 elif FEATURE == "schema":
     assert model.with_structured_output(Weather).invoke(QUESTION).city in ("Rome", "Oslo")
+elif FEATURE == "responses":
+    model = model.model_copy(update={"use_responses_api": True})
+    assert model.invoke(QUESTION).text
+    assert "".join(chunk.text for chunk in model.stream(QUESTION))
+else:
+    no_such()

@@ -3,7 +3,7 @@
 import json
 
 import litellm
-from asked import FEATURE, QUESTION, TOOL, URL, WEATHER, picture
+from asked import FEATURE, QUESTION, TOOL, URL, WEATHER, no_such, picture
 
 says = [{"role": "user", "content": QUESTION}]
 base = {"model": "openai/tiny", "api_base": URL, "api_key": "none", "max_tokens": 64}
@@ -30,3 +30,10 @@ elif FEATURE == "schema":
     form = {"type": "json_schema", "json_schema": {"name": "weather", "schema": WEATHER, "strict": True}}
     answer = litellm.completion(messages=says, response_format=form, **base)
     assert json.loads(answer.choices[0].message.content)["city"] in ("Rome", "Oslo")
+elif FEATURE == "responses":
+    route = {"model": "openai/tiny", "api_base": URL, "api_key": "none", "max_output_tokens": 64}
+    whole = litellm.responses(input=QUESTION, **route).output[0].content[0].text
+    events = litellm.responses(input=QUESTION, stream=True, **route)
+    assert whole == "".join(e.delta for e in events if e.type == "response.output_text.delta") != ""
+else:
+    no_such()

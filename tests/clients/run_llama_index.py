@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from asked import FEATURE, QUESTION, URL, picture
+from asked import FEATURE, QUESTION, URL, no_such, picture
 from llama_index.core.llms import ChatMessage, ImageBlock, TextBlock
 from llama_index.core.tools import FunctionTool
 from llama_index.llms.openai_like import OpenAILike
@@ -47,3 +47,5 @@ elif FEATURE in ("tools", "stream_tools"):
     assert call.tool_kwargs["city"] in ("Rome", "Oslo")
 elif FEATURE == "schema":
     assert model.as_structured_llm(Weather).chat(says).raw.city in ("Rome", "Oslo")
+else:
+    no_such()

@@ -3,7 +3,7 @@
 import json
 
 import openai
-from asked import FEATURE, QUESTION, TOOL, URL, picture
+from asked import FEATURE, QUESTION, TOOL, URL, no_such, picture
 from pydantic import BaseModel
 
 client = openai.OpenAI(base_url=URL, api_key="none", max_retries=0)
@@ -38,6 +38,19 @@ elif FEATURE == "stream_tools":
         (call,) = stream.get_final_completion().choices[0].message.tool_calls
     assert kinds.count("tool_calls.function.arguments.delta") > 2, kinds
     assert json.loads(call.function.arguments)["city"] in ("Rome", "Oslo")
+elif FEATURE == "responses":
+    content = [
+        {"type": "input_image", "image_url": picture(), "detail": "auto"},
+        {"type": "input_text", "text": QUESTION},
+    ]
+    asked = {"model": "tiny", "input": [{"role": "user", "content": content}], "max_output_tokens": 64}
+    whole = client.responses.create(store=False, **asked)
+    assert whole.output_text
+    with client.responses.stream(store=False, **asked) as stream:
+        heard = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
+        assert stream.get_final_response().output_text == heard == whole.output_text
 elif FEATURE == "schema":
     answer = client.chat.completions.parse(messages=says, response_format=Weather, **{**base, "max_tokens": 200})
     assert answer.choices[0].message.parsed.city is not None
+else:
+    no_such()

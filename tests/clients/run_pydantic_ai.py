@@ -6,10 +6,11 @@ from typing import Literal
 from asked import FEATURE, QUESTION, URL, no_such, picture
 from pydantic import BaseModel
 from pydantic_ai import Agent, BinaryContent, NativeOutput, ToolOutput
-from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
-model = OpenAIChatModel("tiny", provider=OpenAIProvider(base_url=URL, api_key="none"))
+provider = OpenAIProvider(base_url=URL, api_key="none")
+model = OpenAIChatModel("tiny", provider=provider)
 limits = {"max_tokens": 64}
 
 
@@ -32,5 +33,9 @@ elif FEATURE == "stream_tools":
     assert result.get_output().city
 elif FEATURE == "schema":
     assert Agent(model, output_type=NativeOutput(Weather), model_settings=limits).run_sync(QUESTION).output.city
+elif FEATURE == "responses":
+    agent = Agent(OpenAIResponsesModel("tiny", provider=provider), model_settings=limits)
+    whole = agent.run_sync(QUESTION).output
+    assert whole == "".join(agent.run_stream_sync(QUESTION).stream_text(delta=True)) != ""
 else:
     no_such()
