@@ -119,7 +119,7 @@ def test_rewards_that_fail_lose_no_run(tmp_path: Path) -> None:
 
 def test_a_reward_that_fails_for_every_answer_stops_the_run_at_once(tmp_path: Path) -> None:
     made = trainer(tmp_path / "run", [*prepare(tmp_path, "def reward(a, b): raise KeyError('mistyped')"), "steps=4"])
-    with pytest.raises(DataError, match="no answer of the first step has a reward .*KeyError: 'mistyped'"):
+    with pytest.raises(DataError, match=r"no answer of the first step has a reward .*KeyError: 'mistyped'"):
         made.run()
     assert made.step == 0
 
