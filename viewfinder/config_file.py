@@ -21,7 +21,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
     try:
         content = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=unique)
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error.strerror}); give the directory of a checkpoint"
+        ) from error
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not valid JSON ({error}); fetch the file again") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds {type(content).__name__}, expected an object; fetch the file again")

@@ -82,12 +82,42 @@ def _commands() -> list[str]:
 
 def test_every_command_has_examples_whose_options_exist(run_here) -> None:
     assert set(COMMANDS) <= {name.split()[0] for name in EXAMPLES}
+    assert any("train grpo" in line for line in EXAMPLES["train"])
     for name in _commands():
         said = run_here(*name.split(), "--help").out
         assert "Examples:" in said, name
         options = {word for line in EXAMPLES[name] for word in line.split() if word.startswith("-")}
         missing = {option for option in options if option not in said}
         assert not missing, (name, missing)
+
+
+def test_ctrl_c_says_how_a_command_goes_on(run_here, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("viewfinder.recipes.run.train", stopped)
+    done = run_here("train", "sft", "--out", tmp_path / "run")
+    assert (done.code, "the same command goes on from its last saved step" in done.err) == (130, True)
+    monkeypatch.setattr("viewfinder.studies.runner.run", stopped)
+    done = run_here("study", "cost", "--out", tmp_path / "studies")
+    assert (done.code, "the same command goes on" in done.err) == (130, True)
+
+
+def test_study_pages_without_results_write_nothing(run_here, tmp_path: Path) -> None:
+    done = run_here("study", "pages", "--out", tmp_path / "nowhere", "--to", tmp_path / "pages")
+    assert done.code == 2
+    assert "nowhere holds no results of studies" in done.err
+    assert not (tmp_path / "pages").exists()
+
+
+def test_quantize_for_programs(run_here, checkpoint: Path, tmp_path: Path) -> None:
+    command = ("quantize", checkpoint, "--to", "int8", "--out", tmp_path / "q8", "--check", "--max-loss", 10, "--json")
+    done = run_here(*command)
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert set(report) == {"out", "to", "bytes", "loss"}
+    assert set(report["loss"]) == {"divergence", "likelihood", "agreement", "tokens"}
+    assert report["bytes"] == sum(file.stat().st_size for file in (tmp_path / "q8").iterdir())
 
 
 def test_doctor_says_what_is_there_and_what_serves(run_here) -> None:

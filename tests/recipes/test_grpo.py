@@ -16,6 +16,7 @@ import torch
 from tests.recipes.making import QUICK, bare, checkpoint, start
 from tests.train.making import sample
 from viewfinder.data.shards import write_shards
+from viewfinder.errors import DataError
 from viewfinder.model.weights import load_model
 from viewfinder.recipes.run import build_trainer, resolve
 from viewfinder.train.config import ConfigError
@@ -114,6 +115,13 @@ def test_rewards_that_fail_lose_no_run(tmp_path: Path) -> None:
     reasons = [json.loads(line)["reason"] for line in (tmp_path / "run/quarantine.jsonl").read_text().splitlines()]
     assert any("ValueError: no such answer" in reason for reason in reasons)
     assert any("nan" in reason for reason in reasons)
+
+
+def test_a_reward_that_fails_for_every_answer_stops_the_run_at_once(tmp_path: Path) -> None:
+    made = trainer(tmp_path / "run", [*prepare(tmp_path, "def reward(a, b): raise KeyError('mistyped')"), "steps=4"])
+    with pytest.raises(DataError, match=r"no answer of the first step has a reward .*KeyError: 'mistyped'"):
+        made.run()
+    assert made.step == 0
 
 
 @pytest.mark.slow

@@ -214,6 +214,22 @@ def test_what_is_not_computed_is_refused(tmp_path: Path, change: dict[str, objec
         open_language(folder)
 
 
+def test_files_that_are_no_language_model_are_refused_by_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"nowhere is no directory; give .* one \.gguf file"):
+        open_language(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CheckpointError, match=r"config\.json cannot be read \(No such file or directory\)"):
+        open_language(tmp_path / "empty")
+    writer = GGUFWriter(tmp_path / "mmproj.gguf", "clip")
+    writer.add_tensor("v.patch_embd.weight", np.zeros((4, 3), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(CheckpointError, match="is a 'clip' model; a run can start from"):
+        open_language(tmp_path / "mmproj.gguf")
+
+
 def test_a_lost_tensor_is_named(tmp_path: Path) -> None:
     folder = as_directory(tmp_path / "text", "llama")
     kept = {name: tensor for name, tensor in weights("llama").items() if name != "model.norm.weight"}

@@ -206,8 +206,15 @@ def test_a_users_function_runs_beside_and_may_fail(tmp_path: Path) -> None:
     assert "nan" in found[2].reason
     assert all("within 3 s" in found[i].reason for i in (3, 4))
     assert time.monotonic() - begun < 50
-    missing = Rewards({f"{tmp_path / 'mine.py'}:other": 1.0}, 5.0)
-    assert "no function other" in scored(missing, "ok").reason
+
+
+def test_a_function_that_cannot_be_called_is_said_before_the_first_step(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def reward(answer, about): return 1.0")
+    (tmp_path / "broken.py").write_text("import no_such_module_anywhere")
+    with pytest.raises(ConfigError, match="no function other"):
+        Rewards({f"{tmp_path / 'mine.py'}:other": 1.0}, 5.0)
+    with pytest.raises(ConfigError, match="ModuleNotFoundError: No module named 'no_such_module_anywhere'"):
+        Rewards({f"{tmp_path / 'broken.py'}:reward": 1.0}, 5.0)
 
 
 class _Judge(ChatModel):

@@ -92,6 +92,17 @@ def test_a_gap_between_rollouts_and_training_stops_the_run(differences: list[flo
     assert check_agreement(torch.tensor([0.5] + [0.0] * 20), GrpoConfig(mean_log_ratio=0.05))[1] == 0.5
 
 
+def test_bfloat16_rollouts_may_differ_by_what_the_dtype_costs() -> None:
+    short = torch.tensor([0.088, 0.004, 0.001, 0.023])  # an answer of four tokens, as the default command drew it
+    assert check_agreement(short, GrpoConfig().resolved(bf16=True))[0] == pytest.approx(0.029)
+    with pytest.raises(AgreementError, match=r"mean_log_ratio=0\.02 "):
+        check_agreement(short, GrpoConfig().resolved(bf16=False))
+    with pytest.raises(AgreementError, match=r"mean_log_ratio=0\.1 "):
+        check_agreement(short + 0.1, GrpoConfig().resolved(bf16=True))
+    with pytest.raises(AgreementError, match=r"mean_log_ratio=0\.01 "):
+        check_agreement(short, GrpoConfig(mean_log_ratio=0.01).resolved(bf16=True))
+
+
 def test_the_score_of_filtered_draws_has_a_mean_of_zero() -> None:
     """The worked example of docs/grpo.md: 0.5, 0.3, 0.2 under top_p=0.7 are drawn as 0.625, 0.375, 0."""
     logits = torch.log(torch.tensor([[0.5, 0.3, 0.2]]))

@@ -31,7 +31,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "serve": ("viewfinder serve --port 8000", "viewfinder serve --model run/"),
     "mcp": ("viewfinder mcp --root pictures/",),
     "export": ("viewfinder export served/ --model run/",),
-    "quantize": ("viewfinder quantize run/ --to int4 --out small/ --check",),
+    "quantize": (
+        "viewfinder quantize tiny --to int4 --out tiny-int4 --check",
+        "viewfinder quantize run/ --to gguf --out run-gguf",
+    ),
     "schema": ("viewfinder schema box",),
     "data build": ("viewfinder data build locate --out set --count 1000",),
     "data import": ("viewfinder data import conversations rows.json --out set",),
@@ -48,6 +51,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "train": (
         "viewfinder train sft --init tiny --data rows.json --out run steps=200",
         "viewfinder train lora --init tiny --data rows.json --out run steps=200",
+        "viewfinder train grpo --init tiny --data rows.json --out run steps=200",
     ),
     "plan": ("viewfinder plan sft --size 7B --world 8",),
     "eval run": (

@@ -1,11 +1,13 @@
 """`quantize`: a checkpoint in fewer bits."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from viewfinder.cli.show import working
+from viewfinder.cli import options
+from viewfinder.cli.show import print_json, working
 
 Origin = Annotated[str, typer.Argument(help="'tiny', a checkpoint directory, a GGUF file, or a hub id.")]
 To = Annotated[str, typer.Option("--to", help="int8, int4, awq, fp8, gguf (Q8_0), gguf-q4_0 or gguf-bf16.")]
@@ -19,7 +21,13 @@ Samples = Annotated[int, typer.Option("--samples", min=1, help="Generated sample
 
 
 def quantize(
-    source: Origin, to: To, out: Into, check: Check = False, max_loss: MaxLoss = None, samples: Samples = 32
+    source: Origin,
+    to: To,
+    out: Into,
+    check: Check = False,
+    max_loss: MaxLoss = None,
+    samples: Samples = 32,
+    as_json: options.AsJson = False,
 ) -> None:
     if out.exists() and any(out.iterdir()):
         raise typer.BadParameter(f"{out} is not empty; name a new folder", param_hint="--out")
@@ -31,4 +39,8 @@ def quantize(
     limit = max_loss if max_loss is not None else recipe.max_loss_of(to) if check else None
     with working(f"{to} of {source}"):
         loss = recipe.quantize(source, out, to, max_loss=limit, samples=samples)
-    typer.echo(str(out) if loss is None else f"{out}: {loss}")
+    if as_json:
+        size = sum(file.stat().st_size for file in out.iterdir())
+        print_json({"out": str(out), "to": to, "bytes": size, "loss": None if loss is None else asdict(loss)})
+    else:
+        typer.echo(str(out) if loss is None else f"{out}: {loss}")

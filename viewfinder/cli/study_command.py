@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from viewfinder.cli import options
-from viewfinder.cli.show import print_json, print_warning
+from viewfinder.cli.show import interruptible, print_json, print_warning
 
 Name = Annotated[str, typer.Argument(help="A study by name or number; `list`; `pages` (of what --out holds).")]
 Out = Annotated[Path, typer.Option("--out", help="Folder with a folder a study; a stopped study goes on.")]
@@ -59,7 +59,8 @@ def _run(study: Any, model: str, server: str | None, train: bool, smoke: bool, o
             alone, name, fingerprint = open_viewfinder(model, server, None, until)
         fields = {"name": name, "fingerprint": fingerprint, "source": model, "smoke": smoke, "train": train}
         folder = out / (f"{study.page}-smoke" if smoke else study.page)
-        with opened(alone, out=folder, **fields) as lab:
+        kept = f"stopped; the same command goes on with what {folder} holds"
+        with interruptible(kept), opened(alone, out=folder, **fields) as lab:
             results = run(study, lab, _command(study.name, model, server, train, smoke), print_warning)
     if as_json:
         print_json(results)
@@ -82,6 +83,8 @@ def _pages(out: Path, to: Path) -> None:
 
     found: dict[str, Any] = {}
     kept = to / "results"
+    if not [*out.glob("*/results.json"), *kept.glob("*.json")]:
+        raise typer.BadParameter(f"{out} holds no results of studies; run one", param_hint="--out")
     kept.mkdir(parents=True, exist_ok=True)
     for study in map(find_study, NAMES):
         new, file = out / study.page / "results.json", kept / f"{study.page}.json"

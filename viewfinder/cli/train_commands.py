@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from viewfinder.cli.show import print_warning
+from viewfinder.cli.show import interruptible, print_warning
 
 Recipe = Annotated[
     str,
@@ -50,13 +50,16 @@ def train(
         recipe = "lora"
     elif lora:
         given = ["lora.rank=16", *given]
-    if recipe.startswith("tiny-"):
-        _train_built_in(recipe, given, out, init)
-    else:
-        from viewfinder.recipes.run import train as run  # torch and all of training: only when asked for
+    with interruptible(
+        "stopped; the same command goes on from its last saved step, or begins again where there is none"
+    ):
+        if recipe.startswith("tiny-"):
+            _train_built_in(recipe, given, out, init)
+        else:
+            from viewfinder.recipes.run import train as run  # torch and all of training: only when asked for
 
-        tell = print_warning if is_first else lambda _: None
-        run(recipe, out, given, init=init, size=size, language=language, extra=_extra_losses, tell=tell)
+            tell = print_warning if is_first else lambda _: None
+            run(recipe, out, given, init=init, size=size, language=language, extra=_extra_losses, tell=tell)
     if is_first:
         typer.echo(
             f"weights in {out / 'export'}, figures in {out / 'report.html'}" if (out / "export").is_dir() else out

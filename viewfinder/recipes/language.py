@@ -77,6 +77,8 @@ def open_language(source: str | Path) -> LanguageModel:
     if source.suffix == ".gguf":
         raw, backend = _gguf_config(source), _gguf_tokenizer(source)
     else:
+        if not source.is_dir():
+            raise CheckpointError(f"{source} is no directory; give a model's directory, or one .gguf file")
         raw = read_json(source / "config.json")
         if not (source / "tokenizer.json").is_file():
             raise CheckpointError(f"{source} has no tokenizer.json, without which its token ids mean nothing; fetch it")
@@ -113,8 +115,7 @@ def read_into(model: torch.nn.Module, language: LanguageModel) -> None:
 
 def _text_config(raw: Mapping[str, Any], source: Path, vocab_size: int) -> TextConfig:
     kind = raw.get("model_type")
-    if kind not in ("qwen2", "llama"):
-        raise CheckpointError(f"{source} is a {kind!r} model; a run can start from the layouts 'qwen2' and 'llama'")
+    _check_layout(kind, source)
     odd = {name: raw[name] for name, plain in _BLANK.items() if raw.get(name, plain) != plain}
     if kind == "llama" and raw.get("attention_bias"):
         odd["attention_bias"] = True
@@ -124,6 +125,11 @@ def _text_config(raw: Mapping[str, Any], source: Path, vocab_size: int) -> TextC
     known = {name: raw[name] for name in TextConfig.model_fields if raw.get(name) is not None}
     known.setdefault("num_key_value_heads", raw["num_attention_heads"])
     return TextConfig(**{**known, "vocab_size": vocab_size, "mrope_section": _sections(half)})
+
+
+def _check_layout(kind: object, source: Path) -> None:
+    if kind not in ("qwen2", "llama"):
+        raise CheckpointError(f"{source} is a {kind!r} model; a run can start from the layouts 'qwen2' and 'llama'")
 
 
 def _sections(half: int) -> tuple[int, int, int]:
@@ -159,7 +165,8 @@ def _gguf_config(path: Path) -> dict[str, Any]:
     """The file's keys under the names of config.json."""
     file = GgufFile(path)
     values = file.fields
-    arch = values["general.architecture"]
+    arch = values.get("general.architecture")
+    _check_layout(arch, path)
     names = {
         "hidden_size": "embedding_length",
         "intermediate_size": "feed_forward_length",

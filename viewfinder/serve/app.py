@@ -160,7 +160,8 @@ def _add_errors(app: FastAPI) -> None:
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"] if part != "body")
-        message = f"{where}: {problem['msg']}" if where else str(problem["msg"])
+        said = str(problem["msg"]).removeprefix("Value error, ")  # pydantic's, before a sentence of our own
+        message = f"{where}: {said}" if where else said
         if problem["type"] == "unknown_field":
             where = ".".join(filter(None, (where, problem["ctx"]["name"])))
             message = f"{where} is not a field of this endpoint; {problem['ctx']['hint']}"

@@ -174,7 +174,7 @@ class Learner(nn.Module):
 
     def _improve(self, batch: PolicyBatch) -> Loss:
         features, zero = self._pair_features(batch)
-        settings, tokens = self.config.grpo.resolved(), float(len(batch.weights))
+        settings, tokens = self.config.grpo.resolved(self.config.bf16), float(len(batch.weights))
         policy = policy_log_probs(self.model, batch, features, settings.temperature)
         reference = None
         if settings.kl:

@@ -137,12 +137,13 @@ def check_agreement(differences: Float[Tensor, " N"], config: GrpoConfig) -> tup
     """
     if not len(differences):
         return 0.0, 0.0
-    sizes = differences.abs()
+    sizes, bound = differences.abs(), config.mean_log_ratio
+    assert bound is not None, "a resolved config has one"
     mean, largest = float(sizes.mean()), float(sizes.max())
-    if not (mean <= config.mean_log_ratio and largest <= config.max_log_ratio):
+    if not (mean <= bound and largest <= config.max_log_ratio):
         raise AgreementError(
             f"log-probabilities of rollouts and of training differ by {mean:.2g} on average and {largest:.2g} at most, "
-            f"more than grpo.mean_log_ratio={config.mean_log_ratio:g} or grpo.max_log_ratio={config.max_log_ratio:g} "
+            f"more than grpo.mean_log_ratio={bound:g} or grpo.max_log_ratio={config.max_log_ratio:g} "
             "allow, so gradients would be those of another policy and nothing of this step was learned; use "
             "bf16=false, or raise the bounds if this is what the dtype costs"
         )

@@ -90,11 +90,11 @@ class RolloutLoader:
         """Steps from `position` on, to the end of the source.
 
         Raises:
-            DataError: no answer was better than another of its group in 50 steps.
+            DataError: no answer of the first step has a reward, or none was better than another of its group in 50.
             ConfigError: the position is of another number of ranks.
         """
         self._restore(position)
-        barren = 0
+        barren, is_first = 0, True
         while True:
             fresh = not self._left
             if fresh:
@@ -104,6 +104,9 @@ class RolloutLoader:
                 if self._now.refused:
                     yield Step((), self.position, self._now.refused)
                 return
+            if is_first and fresh:
+                self._check_scored(self._now)
+            is_first = False
             self._left -= 1
             barren = 0 if any(self._gathered(len(self._now.groups))) else barren + 1
             if barren > BARREN:
@@ -112,6 +115,13 @@ class RolloutLoader:
                     "to learn from; look at the rewards, take easier or harder rows, or a higher grpo.temperature"
                 )
             yield Step(self._batches(self._now, fresh), self.position, self._now.refused if fresh else ())
+
+    def _check_scored(self, generation: Generation) -> None:
+        """A reward that fails for every answer is mistyped; one that fails for some, or at times, costs these alone."""
+        unscored, answers = generation.figures.get("unscored", (0.0, 0.0))
+        if all(self._gathered(unscored == answers)):
+            reason = generation.refused[-1]["reason"] if generation.refused else "on this rank there was none"
+            raise DataError(f"no answer of the first step has a reward ({reason}); correct grpo.rewards")
 
     def position(self) -> Position:
         """Where to go on; called by all ranks."""

@@ -21,7 +21,7 @@ class UserFunction:
     """`function(answer, about) -> number` of a file; `about` has kind, truth, question and the true answer.
 
     Raises:
-        ConfigError: no such file.
+        ConfigError: no such file, one that cannot be loaded, or no such function in it.
     """
 
     def __init__(self, place: str, seconds: float) -> None:
@@ -30,6 +30,11 @@ class UserFunction:
         self.path, self.seconds = Path(path), seconds
         if not self.path.is_file():
             raise ConfigError(f"{place!r} names no file; give FILE.py:FUNCTION")
+        first = self._start()
+        if first is None or "error" in (told := json.loads(first)):
+            self.close()
+            why = f"{path} was not loaded within {_LOADING:g} s" if first is None else told["error"]
+            raise ConfigError(f"grpo.rewards names {place!r}, and {why}; correct it")
 
     def __call__(self, answer: str, about: dict[str, Any]) -> tuple[float | None, str]:
         """The value and "", or None and the reason; a process that is late is ended, the next call has a new one."""
@@ -51,11 +56,16 @@ class UserFunction:
             self._process.communicate()
             self._process = None
 
+    def _start(self) -> bytes | None:
+        """The first line of a new process."""
+        command = [sys.executable, str(_WORKER), str(self.path), self.name]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        return _line_within(_pipe(self._process.stdout), _LOADING)
+
     def _ask(self, line: bytes) -> bytes | None:
         if self._process is None:
-            command = [sys.executable, str(_WORKER), str(self.path), self.name]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
-            _line_within(_pipe(self._process.stdout), _LOADING)
+            self._start()
+        assert self._process is not None
         stdin, stdout = _pipe(self._process.stdin), _pipe(self._process.stdout)
         try:
             stdin.write(line)

@@ -3,8 +3,8 @@
     python user_worker.py FILE.py FUNCTION
 
 One line of JSON, {"answer": ..., "about": {...}}, is one call `function(answer, about)`; one line comes back,
-{"value": number} or {"error": text}. The first line says that the file is loaded. What the function prints goes to
-the error output.
+{"value": number} or {"error": text}. The first line is {} once the file is loaded, or {"error": text} as the last one.
+What the function prints goes to the error output.
 """
 
 import json
@@ -26,12 +26,14 @@ def main(path: str, name: str) -> None:
         problem = "" if callable(function) else f"{path} has no function {name}"
     except BaseException as error:
         problem = f"{path} cannot be loaded ({type(error).__name__}: {error})"
-    replies.write("{}\n")  # ready
+    replies.write(json.dumps({"error": problem} if problem else {}) + "\n")
     replies.flush()
+    if problem:
+        return
     for line in sys.stdin:
         call = json.loads(line)
         try:
-            reply = {"error": problem} if problem else {"value": float(function(call["answer"], call["about"]))}
+            reply = {"value": float(function(call["answer"], call["about"]))}
         except BaseException as error:
             reply = {"error": f"{name} raised {type(error).__name__}: {error}"}
         replies.write(json.dumps(reply) + "\n")
