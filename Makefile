@@ -47,7 +47,7 @@ test-clients: setup
 
 # The page in a real browser; VIEWFINDER_SHOTS=FOLDER keeps pictures of each step.
 test-playground: setup
-	$(PYTEST) --no-skips -m 'slow or not slow' tests/serve/test_playground.py tests/serve/test_playground_work.py
+	$(PYTEST) --no-skips -m 'slow or not slow' tests/serve/test_playground.py tests/serve/test_playground_work.py tests/serve/test_playground_live.py
 
 # The commands of docs/tutorials/own-data.md as they stand there, from drawn pictures to the answer of the server.
 test-tutorial: setup
