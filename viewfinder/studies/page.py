@@ -69,5 +69,5 @@ INTRODUCTION = (
     "one in "
     "processor time, 2.6 by the clock (`python bench/study_sharing.py`, two pairs on two shared cores). The figures "
     "were made "
-    "on a machine that about twenty other programs used at the same time: scores do not depend on that, seconds do."
+    "on a shared machine: scores do not depend on that, seconds do."
 )
