@@ -8,6 +8,7 @@ import torch
 
 from viewfinder.config import ModelConfig
 from viewfinder.processor.cost import Cost, predict
+from viewfinder.processor.devices import DEVICES as KNOWN
 
 REACHED_COMPUTE, REACHED_READING = 0.4, 0.7
 """Shares of the two roofs that are thought to be reached; on a processor measured here the roofs are measured ones."""
@@ -22,14 +23,13 @@ class Roofs:
     memory: float
 
 
+_SHARED = {"H200": "H200", "H100 SXM": "H100", "A100 80GB": "A100", "RTX 4090": "4090"}
 DEVICES = {
-    "H200": Roofs(989e12, 4.8e12, 141e9),
-    "H100 SXM": Roofs(989e12, 3.35e12, 80e9),
-    "A100 80GB": Roofs(312e12, 2.04e12, 80e9),
-    "RTX 4090": Roofs(165e12, 1.01e12, 24e9),
+    **{name: Roofs(d.flops, d.bandwidth, d.memory) for name, d in ((n, KNOWN[k]) for n, k in _SHARED.items())},
     "L4": Roofs(121e12, 0.3e12, 24e9),
     "Jetson AGX Orin": Roofs(42e12, 0.205e12, 64e9),
 }
+"""Those of `processor.devices` under the names of the pages, and two that stand at the edge (data sheets)."""
 
 
 @dataclass(frozen=True)
