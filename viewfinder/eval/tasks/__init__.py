@@ -1,7 +1,6 @@
-"""Benchmarks, one family a file; `all_tasks` lists them, with the report's numbers."""
+"""Benchmarks: `table` has the report's, one row each; `all_tasks` lists them and our own."""
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from viewfinder.eval.errors import EvaluationError
@@ -9,27 +8,16 @@ from viewfinder.eval.errors import EvaluationError
 if TYPE_CHECKING:  # `listing` needs none of what a task is made of
     from viewfinder.eval.task import Task
 
-_FAMILIES = (
-    *("mmmu", "maths", "mmbench", "perception", "hallusion"),
-    *("documents", "charxiv", "ocrbench", "ocrbench_v2", "cc_ocr", "vcr", "omnidocbench"),
-    *("refcoco", "odinw", "pointing", "counting"),
-    *("video_choice", "tempcompass", "charades"),
-    *("screenspot", "android_control"),
-    *("text_choice", "text_maths", "humaneval", "ifeval"),
-)
-
 
 def all_tasks() -> "dict[str, Task]":
     """Every task by name: the report's benchmarks, then the generated suites, then the built-in model's table."""
     from viewfinder.eval.builtin import all_builtin
     from viewfinder.eval.suites import all_suites
+    from viewfinder.eval.tasks import image_table, other_table
 
-    tasks: dict[str, Task] = {}
-    for family in _FAMILIES:
-        for task in import_module(f"{__name__}.{family}").TASKS:
-            assert task.name not in tasks, f"two tasks are called {task.name}"
-            tasks[task.name] = task
-    return tasks | all_suites() | all_builtin()
+    report = (*image_table.PICTURES, *image_table.READING, *image_table.PLACES)
+    report += (*other_table.CLIPS, *other_table.SCREENS, *other_table.WORDS)
+    return {task.name: task for task in report} | all_suites() | all_builtin()
 
 
 GROUPS = ("suites", "builtin", "report")

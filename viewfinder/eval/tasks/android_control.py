@@ -7,15 +7,13 @@ tree that holds the true one.
 
 import json
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
 from viewfinder.errors import ViewfinderError
 from viewfinder.eval.answer_format import AnswerFormat
 from viewfinder.eval.metrics import point_in_box
 from viewfinder.eval.question import ModelAnswer, Question, Sight, expected_transform
-from viewfinder.eval.source import Data, Files
-from viewfinder.eval.task import Task
+from viewfinder.eval.source import Files
 from viewfinder.eval.tasks.screenspot import SETTINGS
 from viewfinder.eval.tfrecord import Fields, read_example, read_message, read_records, signed
 from viewfinder.messages import ImagePart, user
@@ -170,27 +168,4 @@ def _guess(question: Question, sight: Sight, rng: Any) -> str:
     return format_action(Action("mobile", "click", coordinate=place), sight.transforms[0])
 
 
-_FORM = AnswerFormat("mobile-action/1", _read, _write, _guess)
-_DATA = Data("google-research/android_control", ("android_control*", "splits.json"), "Apache-2.0")
-
-TASKS = tuple(
-    Task(
-        name=f"android_control_{level}",
-        title=f"AndroidControl, {level} level (exact match)",
-        data=_DATA,
-        questions=partial(questions, level=level),
-        form=_FORM,
-        score=score,
-        cluster="episode",
-        settings=SETTINGS,
-        reported=reported,
-        note="the official files lie in a public bucket, not on the hub: download them and name the folder with --data",
-        max_new_tokens=256,
-        family="screen",
-    )
-    for level, reported in (
-        ("high", {"72B": 67.36, "7B": 60.1, "3B": 63.7}),
-        ("low", {"72B": 93.7, "7B": 91.4, "3B": 90.8}),
-    )
-)
-"""Both levels."""
+FORM = AnswerFormat("mobile-action/1", _read, _write, _guess)

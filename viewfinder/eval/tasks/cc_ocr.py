@@ -9,12 +9,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from viewfinder.eval.answer_format import text
 from viewfinder.eval.metrics import bag_of_tokens_f1, field_f1, teds, text_distance
 from viewfinder.eval.metrics.regions import F1
 from viewfinder.eval.question import Question
-from viewfinder.eval.source import Data, Files, picture, require
-from viewfinder.eval.task import Scored, Task
+from viewfinder.eval.source import Files, picture, require
+from viewfinder.eval.task import Scored
 from viewfinder.messages import ImagePart, user
 from viewfinder.outputs.loose_json import find_value
 
@@ -72,19 +71,3 @@ def total(scored: Sequence[Scored]) -> dict[str, float]:
         means.setdefault(track, []).append(100 * value)
     tracks = {track: sum(values) / len(values) for track, values in means.items()}
     return {"score": sum(tracks.values()) / len(tracks) if tracks else 0.0, **tracks}
-
-
-TASKS = (
-    Task(
-        name="cc_ocr",
-        title="CC-OCR (mean of four tracks)",
-        data=Data("wulipc/CC-OCR", tuple(f"{track}/**/*.tsv" for track in TRACKS), "MIT"),
-        questions=questions,
-        form=text,
-        score=score,
-        total=total,
-        reported={"72B": 79.8, "7B": 77.8, "3B": 74.5},
-        max_new_tokens=4096,
-    ),
-)
-"""One benchmark."""

@@ -6,12 +6,11 @@ second, at most 24,576 tokens, seconds asked for: the settings that the report s
 
 from collections.abc import Iterator, Sequence
 
-from viewfinder.eval.answer_format import span
 from viewfinder.eval.errors import EvaluationError
 from viewfinder.eval.metrics import temporal_iou
 from viewfinder.eval.question import Question
-from viewfinder.eval.source import Data, Files
-from viewfinder.eval.task import Scored, Task
+from viewfinder.eval.source import Files
+from viewfinder.eval.task import Scored
 from viewfinder.media.video import probe_video
 from viewfinder.messages import VideoPart, user
 from viewfinder.outputs import prompts
@@ -46,19 +45,5 @@ def total(scored: Sequence[Scored]) -> dict[str, float]:
     return {"score": 100 * sum(s.value for s in scored) / len(scored), **recall}
 
 
-TASKS = (
-    Task(
-        name="charades_sta",
-        title="Charades-STA (mean IoU)",
-        data=Data("lmms-lab/charades_sta", ("charades_sta_test.txt", "*.zip")),
-        questions=questions,
-        form=span,
-        score=lambda found, q: temporal_iou((found[0], found[1]), tuple(q.truth["span"])) if found else 0.0,
-        total=total,
-        cluster="video",
-        reported={"72B": 50.9, "7B": 43.6, "3B": 38.8},
-        family="video",
-        max_new_tokens=64,
-    ),
-)
-"""One benchmark."""
+def score(prediction: Sequence[float] | None, question: Question) -> float:
+    return temporal_iou((prediction[0], prediction[1]), tuple(question.truth["span"])) if prediction else 0.0

@@ -8,17 +8,21 @@ shortened here, so descriptive scores are not to the point comparable (`note`).
 from collections.abc import Iterator
 from typing import Any
 
-from viewfinder.eval.answer_format import text
 from viewfinder.eval.judging import judge_right
 from viewfinder.eval.metrics.maths import maths_equal
 from viewfinder.eval.question import Question
-from viewfinder.eval.source import Data, Files, picture, require
-from viewfinder.eval.task import Task
+from viewfinder.eval.source import Files, picture, require
 from viewfinder.messages import ChatModel, ImagePart, user
 
 _WRITTEN = "Answer with what is explicitly written; if there is none, answer 'Not Applicable'."
 _TICK = "Answer with the tick value that is explicitly written, at the bottom or left axis, without units."
 _COUNT = "Answer with the number; if it does not apply, answer 'Not Applicable'."
+REASONING = (
+    "{reasoning_q}\nGive the final answer, grounded in what is written in the chart, in as few words as the question "
+    "allows."
+)
+"""As a format of the columns."""
+NOTE = "the authors grade with GPT-4o and give longer answer instructions; without --judge equality is required"
 DESCRIPTIVE = {
     1: f"what is its title? {_WRITTEN}",
     2: f"what is the label of the x-axis? {_WRITTEN}",
@@ -55,16 +59,6 @@ def _subplot(row: dict[str, Any], number: int) -> str:
     return f"For the subplot at row {row['subplot_row']} and column {row['subplot_col']}, "
 
 
-def reasoning(files: Files) -> Iterator[Question]:
-    for row in files.rows("val*.parquet", "**/val*.parquet"):
-        require(row, "image", "reasoning_q", "reasoning_a", "original_id")
-        ask = f"{row['reasoning_q']}\nGive the final answer, grounded in what is written in the chart, in as few "
-        ask += "words as the question allows."
-        messages = (user(ImagePart(image=picture(row["image"])), ask),)
-        tags = {"type": str(row.get("reasoning_a_type") or "")}
-        yield Question(str(row["original_id"]), messages, str(row["reasoning_a"]), tags)
-
-
 def descriptive(files: Files) -> Iterator[Question]:
     for row in files.rows("val*.parquet", "**/val*.parquet"):
         require(row, "image", "original_id", "descriptive_q1", "descriptive_a1", "subplot_row")
@@ -82,37 +76,6 @@ def score(prediction: str | None, question: Question) -> float:
     return float(said.lower() == truth.lower() or maths_equal(said, truth))
 
 
-def _judge(judge: ChatModel, question: Question, said: str) -> str:
+def judged(judge: ChatModel, question: Question, said: str) -> str:
     """The truth itself where the judge finds the answer right, so that one score serves both ways."""
     return str(question.truth) if judge_right(judge, question, said) == "1" else "\x00"
-
-
-_DATA = Data("princeton-nlp/CharXiv", ("val*.parquet", "**/val*.parquet"), "CC-BY-SA-4.0")
-_NOTE = "the authors grade with GPT-4o and give longer answer instructions; without --judge equality is required"
-
-TASKS = (
-    Task(
-        name="charxiv_rq",
-        title="CharXiv reasoning questions",
-        data=_DATA,
-        questions=reasoning,
-        form=text,
-        score=score,
-        reported={"72B": 49.7, "7B": 42.5, "3B": 31.3},
-        judge=_judge,
-        note=_NOTE,
-    ),
-    Task(
-        name="charxiv_dq",
-        title="CharXiv descriptive questions",
-        data=_DATA,
-        questions=descriptive,
-        form=text,
-        score=score,
-        cluster="figure",
-        reported={"72B": 87.4, "7B": 73.9, "3B": 58.6},
-        judge=_judge,
-        note=_NOTE,
-    ),
-)
-"""The two halves."""

@@ -5,25 +5,22 @@ fenced block, a whole program, or the function's body.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from viewfinder.eval.answer_format import AnswerFormat, text
 from viewfinder.eval.question import ModelAnswer, Question, Sight
+from viewfinder.eval.rows import Row
 from viewfinder.eval.sandbox import run_tests
-from viewfinder.eval.source import Data, Files, require
-from viewfinder.eval.task import MediaSettings, Task
-from viewfinder.messages import user
 
-ASK = "Complete the following Python function. Answer with the whole function in one code block.\n"
+ASK = (
+    "Complete the following Python function. Answer with the whole function in one code block.\n```python\n{prompt}```"
+)
+"""As a format of the columns."""
 _FENCE = re.compile(r"```(?:python|py)?\s*\n(.*?)(?:```|\Z)", re.DOTALL)
 
 
-def questions(files: Files) -> Iterator[Question]:
-    for row in files.rows("openai_humaneval/test-*.parquet", "HumanEval.jsonl"):
-        require(row, "task_id", "prompt", "test", "entry_point", "canonical_solution")
-        truth = {k: row[k] for k in ("prompt", "test", "entry_point", "canonical_solution")}
-        yield Question(row["task_id"], (user(f"{ASK}```python\n{row['prompt']}```"),), truth)
+def truth_of(row: Row) -> dict[str, Any]:
+    return {k: row[k] for k in ("prompt", "test", "entry_point", "canonical_solution")}
 
 
 def _read(answer: ModelAnswer, question: Question) -> str:
@@ -51,19 +48,4 @@ def _write(question: Question, sight: Sight) -> str:
     return f"```python\n{question.truth['prompt']}{question.truth['canonical_solution']}```"
 
 
-TASKS = (
-    Task(
-        name="humaneval",
-        title="HumanEval (pass@1)",
-        data=Data("openai/openai_humaneval", ("openai_humaneval/test-*.parquet",), "MIT"),
-        questions=questions,
-        form=AnswerFormat("function/1", _read, _write, text.guess),
-        score=score,
-        settings=MediaSettings(),
-        reported={"72B": 87.8},
-        note="code runs in a limited process of its own",
-        max_new_tokens=1024,
-        family="text",
-    ),
-)
-"""One benchmark."""
+FORM = AnswerFormat("function/1", _read, _write, text.guess)

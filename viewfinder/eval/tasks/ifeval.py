@@ -3,27 +3,24 @@
 The report's number is prompt-level strict. The checks are in `metrics.instructions`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from viewfinder.eval.answer_format import AnswerFormat, text
 from viewfinder.eval.metrics.instructions import follows
 from viewfinder.eval.question import Question, Sight
-from viewfinder.eval.source import Data, Files, require
-from viewfinder.eval.task import MediaSettings, Scored, Task
-from viewfinder.messages import user
+from viewfinder.eval.rows import Row
+from viewfinder.eval.task import Scored
 
 
-def questions(files: Files) -> Iterator[Question]:
-    for row in files.rows("ifeval_input_data.jsonl"):
-        require(row, "key", "prompt", "instruction_id_list", "kwargs")
-        arguments = [{k: v for k, v in (kwargs or {}).items() if v is not None} for kwargs in row["kwargs"]]
-        truth = {
-            "prompt": row["prompt"],
-            "instructions": list(map(list, zip(row["instruction_id_list"], arguments, strict=True))),
-        }
-        truth |= {"response": row["response"]} if "response" in row else {}
-        yield Question(str(row["key"]), (user(row["prompt"]),), truth)
+def truth_of(row: Row) -> dict[str, Any]:
+    """The prompt, its instructions with their arguments, and a response that follows them where the data have one."""
+    arguments = [{k: v for k, v in (kwargs or {}).items() if v is not None} for kwargs in row["kwargs"]]
+    truth = {
+        "prompt": row["prompt"],
+        "instructions": list(map(list, zip(row["instruction_id_list"], arguments, strict=True))),
+    }
+    return truth | ({"response": row["response"]} if "response" in row else {})
 
 
 def followed(prediction: str | None, truth: dict[str, Any]) -> list[bool]:
@@ -46,21 +43,8 @@ def _write(question: Question, sight: Sight) -> str:
     return str(question.truth.get("response", ""))
 
 
-TASKS = (
-    Task(
-        name="ifeval",
-        title="IFEval (strict, prompts)",
-        data=Data("google/IFEval", ("ifeval_input_data.jsonl",), "Apache-2.0"),
-        questions=questions,
-        form=AnswerFormat("text/1", text.read, _write, text.guess),
-        score=lambda said, q: float(all(followed(said, q.truth))),
-        total=total,
-        settings=MediaSettings(),
-        reported={"72B": 86.3},
-        note="sentences are split by punctuation (the authors use NLTK), languages told by script and common words "
-        "(the authors use langdetect)",
-        max_new_tokens=1280,
-        family="text",
-    ),
-)
-"""One benchmark."""
+def score(prediction: str | None, question: Question) -> float:
+    return float(all(followed(prediction, question.truth)))
+
+
+FORM = AnswerFormat("text/1", text.read, _write, text.guess)

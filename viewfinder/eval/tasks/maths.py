@@ -1,4 +1,4 @@
-"""MathVista (testmini) and MATH-Vision (full test): maths on pictures.
+"""MathVista (testmini) and MATH-Vision (full test), maths on pictures; GSM8K and MATH, in words.
 
 MathVista's `query` column is the official prompt, hint included; integer and float answers are compared after
 rounding to the question's precision, as its `normalize_extracted_answer` does. With a judge the value is extracted by
@@ -8,33 +8,21 @@ without its unit and its thousands separators.
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from viewfinder.eval.answer_format import LETTERS, AnswerFormat, letter, text
-from viewfinder.eval.judging import judge_value
 from viewfinder.eval.metrics.choices import choice_letter
-from viewfinder.eval.metrics.maths import final_value, maths_equal, read_number
+from viewfinder.eval.metrics.maths import boxed, final_value, maths_equal, read_number
 from viewfinder.eval.question import ModelAnswer, Question
-from viewfinder.eval.source import Data, Files, picture, require
-from viewfinder.eval.task import Task
-from viewfinder.messages import ImagePart, user
+from viewfinder.eval.rows import Row
+
+ASK = "Please reason step by step, and put your final answer within \\boxed{{}}."
+"""As a format. The report gives no prompt for text; this is the one of Qwen2.5's mathematics evaluation."""
 
 
-def mathvista_questions(files: Files) -> Iterator[Question]:
-    for row in files.rows("data/testmini-*.parquet"):
-        require(row, "pid", "query", "decoded_image", "choices", "answer", "question_type", "answer_type", "precision")
-        options = tuple(row["choices"] or ())
-        metadata = row.get("metadata") or {}
-        precision = row["precision"]
-        yield Question(
-            id=str(row["pid"]),
-            messages=(user(ImagePart(image=picture(row["decoded_image"])), row["query"]),),
-            truth={"answers": row["answer"], "type": row["answer_type"], "precision": precision},
-            tags={"type": row["question_type"], "task": str(metadata.get("task", ""))},
-            choices=tuple(LETTERS[: len(options)]),
-            options=options,
-        )
+def mathvista_truth(row: Row) -> dict[str, Any]:
+    return {"answers": row["answer"], "type": row["answer_type"], "precision": row["precision"]}
 
 
 def mathvista_value(said: str, question: Question) -> Any:
@@ -72,25 +60,12 @@ def mathvista_score(prediction: Any, question: Question) -> float:
     return float(prediction is not None and str(prediction) == str(gold))
 
 
-def mathvision_questions(files: Files) -> Iterator[Question]:
-    for row in files.rows("data/test-*.parquet"):
-        require(row, "id", "question", "options", "decoded_image", "answer", "level", "subject")
-        options = tuple(row["options"] or ())
-        text_ = re.sub(r"<image\d+>", "", row["question"]).strip()
-        if options:
-            text_ += "\n" + "\n".join(f"({c}) {o}" for c, o in zip(LETTERS, options, strict=False))
-        ask = (
-            'Please solve the problem step by step and put your answer in one "\\boxed{}". If it is a multiple choice '
-        )
-        ask += 'question, only one letter is allowed in the "\\boxed{}".\n'
-        yield Question(
-            id=str(row["id"]),
-            messages=(user(ImagePart(image=picture(row["decoded_image"])), ask + text_),),
-            truth=str(row["answer"]),
-            tags={"subject": row["subject"], "level": str(row["level"])},
-            choices=tuple(LETTERS[: len(options)]),
-            options=options,
-        )
+def mathvision_text(row: Row, options: Sequence[str]) -> str:
+    text_ = re.sub(r"<image\d+>", "", row["question"]).strip()
+    if options:
+        text_ += "\n" + "\n".join(f"({c}) {o}" for c, o in zip(LETTERS, options, strict=False))
+    ask = 'Please solve the problem step by step and put your answer in one "\\boxed{}". If it is a multiple choice '
+    return f'{ask}question, only one letter is allowed in the "\\boxed{{}}".\n{text_}'
 
 
 def _mathvision_read(answer: ModelAnswer, question: Question) -> str | None:
@@ -112,29 +87,24 @@ def _guess(question: Question, sight: Any, rng: Any) -> str:
     return rng.choice(question.choices) if question.choices else str(rng.randint(0, 100))
 
 
-TASKS = (
-    Task(
-        name="mathvista",
-        title="MathVista (testmini)",
-        data=Data("AI4Math/MathVista", ("data/testmini-*.parquet",), "CC-BY-SA-4.0"),
-        questions=mathvista_questions,
-        form=AnswerFormat("mathvista/2", lambda a, q: mathvista_value(a.text, q), _mathvista_write, _guess),
-        score=mathvista_score,
-        reported={"72B": 74.8, "7B": 68.2, "3B": 62.3},
-        judge=lambda judge, q, said: mathvista_value(judge_value(judge, q, said), q),
-        note="the authors extract the value with a judge; without --judge it is extracted by rule",
-        max_new_tokens=1024,
-    ),
-    Task(
-        name="mathvision",
-        title="MATH-Vision (full test)",
-        data=Data("MathLLMs/MathVision", ("data/test-*.parquet",), "MIT"),
-        questions=mathvision_questions,
-        form=AnswerFormat("mathvision/2", _mathvision_read, lambda q, s: f"\\boxed{{{text.write(q, s)}}}", _guess),
-        score=mathvision_score,
-        reported={"72B": 38.1, "7B": 25.1, "3B": 21.2},
-        judge=judge_value,
-        max_new_tokens=2048,
-    ),
+def gsm8k_truth(row: Row) -> str:
+    return row["answer"].split("####")[-1].strip().replace(",", "")
+
+
+def math_truth(row: Row) -> str:
+    return str(row.get("answer") or boxed(row["solution"]) or "")
+
+
+def value_score(prediction: str | None, question: Question) -> float:
+    """Hendrycks' equality."""
+    return float(prediction is not None and maths_equal(prediction, question.truth))
+
+
+MATHVISTA = AnswerFormat("mathvista/2", lambda a, q: mathvista_value(a.text, q), _mathvista_write, _guess)
+MATHVISION = AnswerFormat("mathvision/2", _mathvision_read, lambda q, s: f"\\boxed{{{text.write(q, s)}}}", _guess)
+VALUE = AnswerFormat(
+    "final-value/1",
+    lambda answer, q: final_value(answer.text),
+    lambda q, s: f"So the result is \\boxed{{{q.truth}}}.",
+    lambda q, s, rng: f"\\boxed{{{rng.randint(0, 1000)}}}",
 )
-"""The two benchmarks. MathVerse and MegaBench are not among them."""

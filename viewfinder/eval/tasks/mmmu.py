@@ -8,16 +8,15 @@ mean of its ten-option and its vision-only sets.
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from viewfinder.eval.answer_format import AnswerFormat, letter, text
-from viewfinder.eval.judging import judge_letter
 from viewfinder.eval.metrics.maths import boxed, one_form, read_number
 from viewfinder.eval.multiple_choice import choice_text, from_parts, splice
 from viewfinder.eval.question import ModelAnswer, Question
-from viewfinder.eval.source import Data, Files, picture, require
-from viewfinder.eval.task import MediaSettings, Scored, Task
+from viewfinder.eval.source import Files, picture, require
+from viewfinder.eval.task import MediaSettings
 from viewfinder.messages import ImagePart, TextPart, user
 
 SETTINGS = MediaSettings(min_pixels=1280 * 28**2, max_pixels=5120 * 28**2)
@@ -121,44 +120,3 @@ def _open_equal(said: str, accepted: str) -> bool:
 def _number(text_: str) -> float | None:
     value = read_number(text_)
     return value if value is not None and re.fullmatch(r"[-\d.,eE+%$\s]*", one_form(text_)) else None
-
-
-def pro_total(scored: Sequence[Scored]) -> dict[str, float]:
-    """Each set's accuracy and their mean."""
-    sets = {s.tags["set"] for s in scored}
-    values = {name: 100 * _mean([s.value for s in scored if s.tags["set"] == name]) for name in sorted(sets)}
-    return {"score": _mean(list(values.values())), **values}
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
-
-
-TASKS = (
-    Task(
-        name="mmmu",
-        title="MMMU (validation)",
-        data=Data("MMMU/MMMU", ("*/validation-*.parquet",), "Apache-2.0"),
-        questions=mmmu_questions,
-        form=FORM,
-        score=score,
-        settings=SETTINGS,
-        reported={"72B": 70.2, "7B": 58.6, "3B": 53.1},
-        judge=lambda judge, q, said: judge_letter(judge, q, said) if q.choices else said.strip(),
-        max_new_tokens=2048,
-    ),
-    Task(
-        name="mmmu_pro",
-        title="MMMU-Pro (overall)",
-        data=Data("MMMU/MMMU_Pro", ("standard (10 options)/*.parquet", "vision/*.parquet"), "Apache-2.0"),
-        questions=pro_questions,
-        form=FORM,
-        score=score,
-        total=pro_total,
-        settings=SETTINGS,
-        reported={"72B": 51.1, "7B": 38.3, "3B": 31.56},
-        judge=judge_letter,
-        max_new_tokens=2048,
-    ),
-)
-"""The two benchmarks."""

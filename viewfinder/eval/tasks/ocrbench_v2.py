@@ -6,7 +6,7 @@ first (the authors' advice on lower scores than reported). Differences from the 
 
 import ast
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from viewfinder.eval.answer_format import AnswerFormat, text
@@ -23,9 +23,8 @@ from viewfinder.eval.metrics.ocr_kinds import (
 from viewfinder.eval.metrics.regions import iou
 from viewfinder.eval.metrics.teds import teds
 from viewfinder.eval.question import ModelAnswer, Question, Sight
-from viewfinder.eval.source import Data, Files, picture, require
-from viewfinder.eval.task import Scored, Task
-from viewfinder.messages import ImagePart, user
+from viewfinder.eval.rows import Row
+from viewfinder.eval.task import Scored
 from viewfinder.outputs.boxes import parse_boxes
 from viewfinder.outputs.loose_json import find_objects
 
@@ -47,14 +46,14 @@ ABILITIES: dict[str, tuple[str, ...]] = {
 _PAGES = {"fine-grained text recognition en", "full-page OCR en", "full-page OCR cn", "text translation cn"}
 
 
-def questions(files: Files) -> Iterator[Question]:
-    for row in files.rows("data/test-*.parquet"):
-        require(row, "id", "type", "question", "answers", "image")
-        answers = row["answers"] if isinstance(row["answers"], list) else [row["answers"]]
-        truth = {"answers": [str(a) for a in answers], "eval": str(row.get("eval") or ""), "box": _box(row.get("bbox"))}
-        truth["content"] = _list(row.get("content"))
-        messages = (user(ImagePart(image=picture(row["image"])), row["question"]),)
-        yield Question(str(row["id"]), messages, truth, {"type": row["type"], "question": row["question"][:200]})
+def truth_of(row: Row) -> dict[str, Any]:
+    answers = row["answers"] if isinstance(row["answers"], list) else [row["answers"]]
+    return {
+        "answers": [str(a) for a in answers],
+        "eval": str(row.get("eval") or ""),
+        "box": _list(row.get("bbox")),
+        "content": _list(row.get("content")),
+    }
 
 
 def _list(value: Any) -> list[Any]:
@@ -64,10 +63,6 @@ def _list(value: Any) -> list[Any]:
         except (ValueError, SyntaxError):
             return []
     return list(value or [])
-
-
-def _box(value: Any) -> list[Any]:
-    return _list(value)
 
 
 def _read(answer: ModelAnswer, question: Question) -> dict[str, Any]:
@@ -167,20 +162,4 @@ def total(scored: Sequence[Scored]) -> dict[str, float]:
     return {"score": 0.0, **result, **means}
 
 
-TASKS = (
-    Task(
-        name="ocrbench_v2",
-        title="OCRBench v2 (English; `cn` in the scores)",
-        data=Data("ling99/OCRBench_v2", ("data/test-*.parquet",)),
-        questions=questions,
-        form=AnswerFormat("ocrbench-v2/1", _read, _write, lambda q, s, rng: "unknown"),
-        score=score,
-        total=total,
-        reported={"72B": 61.5, "7B": 56.3, "3B": 54.3},
-        note="METEOR without WordNet, Chinese by characters instead of jieba words, documents and charts by edit "
-        "similarity instead of a tree of Markdown: these kinds differ by a few points from the authors' code; the "
-        "report's Chinese numbers are 63.7 / 57.2 / 52.1",
-        max_new_tokens=2048,
-    ),
-)
-"""One benchmark."""
+FORM = AnswerFormat("ocrbench-v2/1", _read, _write, lambda q, s, rng: "unknown")

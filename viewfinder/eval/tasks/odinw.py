@@ -7,12 +7,11 @@ have the same. Folders and annotation files are those of mmdetection's `odinw13`
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from viewfinder.eval.answer_format import boxes
 from viewfinder.eval.metrics import box_f1
 from viewfinder.eval.metrics.detection import coco_map
 from viewfinder.eval.question import Question
-from viewfinder.eval.source import Data, Files, require
-from viewfinder.eval.task import Scored, Task
+from viewfinder.eval.source import Files, require
+from viewfinder.eval.task import Scored
 from viewfinder.messages import ImagePart, user
 
 _WITHOUT = "annotations_without_background.json"
@@ -73,21 +72,3 @@ def total(scored: Sequence[Scored]) -> dict[str, float]:
         said = [(s.tags["image"], s.tags["category"], tuple(b["box"])) for s in items for b in s.prediction or ()]
         result[name] = 100 * coco_map(truth, said)["mAP"]
     return {"score": sum(result.values()) / len(result) if result else 0.0, **result}
-
-
-TASKS = (
-    Task(
-        name="odinw13",
-        title="ODinW-13 (mAP)",
-        data=Data("GLIPModel/GLIP", ("odinw/**",)),
-        questions=questions,
-        form=boxes,
-        score=score,
-        total=total,
-        cluster="image",
-        reported={"72B": 43.1, "7B": 37.3, "3B": 37.5},
-        note="sets that are not in the folder are left out of the mean",
-        max_new_tokens=2048,
-    ),
-)
-"""One benchmark."""

@@ -13,8 +13,8 @@ from viewfinder.eval.metrics import formula_distance, page_edit_distance, readin
 from viewfinder.eval.metrics.page_text import page_elements
 from viewfinder.eval.metrics.pages import match_elements
 from viewfinder.eval.question import Question, Sight
-from viewfinder.eval.source import Data, Files, require
-from viewfinder.eval.task import Scored, Task
+from viewfinder.eval.source import Files, require
+from viewfinder.eval.task import Scored
 from viewfinder.messages import ImagePart, user
 from viewfinder.outputs import prompts
 
@@ -103,20 +103,4 @@ def _write(question: Question, sight: Sight) -> str:
     return f"<html><body>{''.join(parts)}</body></html>"
 
 
-TASKS = (
-    Task(
-        name="omnidocbench",
-        title="OmniDocBench (edit distance, English; `zh overall` in the scores)",
-        data=Data("opendatalab/OmniDocBench", ("OmniDocBench.json", "images/*")),
-        questions=questions,
-        form=AnswerFormat("page/1", _read, _write, lambda q, s, rng: "<html><body><p>nothing</p></body></html>"),
-        score=score,
-        total=total,
-        reported={"72B": 0.226, "7B": 0.308, "3B": 0.409},
-        note="elements are matched one to one, without the authors' splitting and joining of paragraphs; the report's "
-        "Chinese numbers are 0.324 / 0.398 / 0.543",
-        max_new_tokens=8192,
-        better="lower",
-    ),
-)
-"""One benchmark."""
+FORM = AnswerFormat("page/1", _read, _write, lambda q, s, rng: "<html><body><p>nothing</p></body></html>")

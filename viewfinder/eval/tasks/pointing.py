@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from viewfinder.eval.answer_format import points
 from viewfinder.eval.metrics.assignment import assign
 from viewfinder.eval.question import Question
-from viewfinder.eval.source import Data, Files, require
-from viewfinder.eval.task import Task
+from viewfinder.eval.source import Files, require
 from viewfinder.messages import ImagePart, user
 from viewfinder.outputs import prompts
 
@@ -66,17 +64,3 @@ def score(prediction: Any, question: Question) -> float:
             hits[i, j] = mask[min(int(y), height - 1), min(int(x), width - 1)]
     matched = sum(hits[i, j] for i, j in assign(-hits))
     return float(2 * matched / (len(said) + len(truth["runs"])))
-
-
-TASKS = (
-    Task(
-        name="pixmo_points",
-        title="Pointing (PixMo-Points, F1 inside masks)",
-        data=Data("allenai/pixmo-points-eval", ("data/test-*.parquet",), "ODC-BY-1.0"),
-        questions=questions,
-        form=points,
-        score=score,
-        note="the report's PointGrounding set (67.5 / 67.3 / 58.3) is not published; this is another set of its kind",
-    ),
-)
-"""One benchmark."""

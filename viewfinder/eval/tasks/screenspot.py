@@ -7,11 +7,10 @@ answer's coordinates are in the pixels that the model sees (complaints of very l
 from collections.abc import Iterator
 from typing import Any
 
-from viewfinder.eval.answer_format import click
 from viewfinder.eval.metrics import point_in_box
 from viewfinder.eval.question import Question, expected_transform
-from viewfinder.eval.source import Data, Files, picture, require
-from viewfinder.eval.task import MediaSettings, Task
+from viewfinder.eval.source import Files, picture, require
+from viewfinder.eval.task import MediaSettings
 from viewfinder.media.image import load_image
 from viewfinder.messages import ImagePart, user
 from viewfinder.outputs.actions import tool_schema
@@ -51,34 +50,3 @@ def _question(id: str, image: Any, instruction: str, box: list[float], tags: dic
 
 def score(prediction: Any, question: Question) -> float:
     return point_in_box(tuple(prediction) if prediction else None, tuple(question.truth["boxes"][0]))
-
-
-TASKS = (
-    Task(
-        name="screenspot",
-        title="ScreenSpot",
-        data=Data("rootsautomation/ScreenSpot", ("data/test-*.parquet",), "Apache-2.0"),
-        questions=screenspot,
-        form=click,
-        score=score,
-        settings=SETTINGS,
-        reported={"72B": 87.1, "7B": 84.7, "3B": 55.5},
-        note="the 7B and 3B numbers are the model repository's, not the report's",
-        max_new_tokens=256,
-        family="screen",
-    ),
-    Task(
-        name="screenspot_pro",
-        title="ScreenSpot-Pro",
-        data=Data("likaixin/ScreenSpot-Pro", ("annotations/*.json", "images/**"), "MIT"),
-        questions=screenspot_pro,
-        form=click,
-        score=score,
-        settings=SETTINGS,
-        reported={"72B": 43.6, "7B": 29.0, "3B": 23.9},
-        note="the 7B and 3B numbers are the model repository's, not the report's",
-        max_new_tokens=256,
-        family="screen",
-    ),
-)
-"""Two benchmarks."""

@@ -12,8 +12,8 @@ from viewfinder.eval.answer_format import AnswerFormat, yes_no
 from viewfinder.eval.judging import ask_judge
 from viewfinder.eval.metrics.choices import choice_letter
 from viewfinder.eval.question import ModelAnswer, Question, Sight
-from viewfinder.eval.source import Data, Files, require
-from viewfinder.eval.task import Scored, Task
+from viewfinder.eval.source import Files, require
+from viewfinder.eval.task import Scored
 from viewfinder.messages import ChatModel, VideoPart, user
 
 _ENDINGS = {
@@ -58,7 +58,7 @@ def _read(answer: ModelAnswer, question: Question) -> str | None:
     return question.choices[letters.index(found)] if found else None
 
 
-def _judge(judge: ChatModel, question: Question, said: str) -> str | None:
+def judged(judge: ChatModel, question: Question, said: str) -> str | None:
     """Captions are read as answers to the multiple-choice question by the judge; the rest by rule."""
     if question.tags["form"] != "captioning":
         from viewfinder.messages import Reply
@@ -94,21 +94,4 @@ def _write(question: Question, sight: Sight) -> str:
     return str(question.truth)
 
 
-TASKS = (
-    Task(
-        name="tempcompass",
-        title="TempCompass (mean of four forms)",
-        data=Data("lmms-lab/TempCompass", ("*/test-*.parquet", "*.zip")),
-        questions=questions,
-        form=AnswerFormat("tempcompass/1", _read, _write, lambda q, s, rng: rng.choice(q.choices)),
-        score=score,
-        total=total,
-        cluster="video",
-        reported={"72B": 74.8, "7B": 71.7, "3B": 64.4},
-        judge=_judge,
-        note="captions need --judge, and are left out of the mean without one",
-        family="video",
-        max_new_tokens=128,
-    ),
-)
-"""One benchmark."""
+FORM = AnswerFormat("tempcompass/1", _read, _write, lambda q, s, rng: rng.choice(q.choices))

@@ -6,15 +6,14 @@ for loose in the folder or in its zip archives.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 from viewfinder.eval.answer_format import LETTERS
 from viewfinder.eval.metrics.subtitles import read_srt
-from viewfinder.eval.multiple_choice import LETTER_ONLY, ChoiceRows, Row, choice_question, choice_task
+from viewfinder.eval.multiple_choice import LETTER_ONLY, choice_question
 from viewfinder.eval.question import Question
-from viewfinder.eval.source import Data, Files, require
-from viewfinder.eval.task import Scored
+from viewfinder.eval.rows import Row
+from viewfinder.eval.source import Files, require
 from viewfinder.messages import VideoPart
 
 _WATCH = (
@@ -88,13 +87,6 @@ def mvbench(files: Files) -> Iterator[Question]:
             yield choice_question(f"{path.stem}/{i}", [clip], text, row["candidates"], answer, {"task": path.stem})
 
 
-def by_task(scored: Sequence[Scored]) -> dict[str, float]:
-    """The mean of the tasks' accuracies, percent."""
-    tasks = dict.fromkeys(s.tags["task"] for s in scored)
-    means = [[s.value for s in scored if s.tags["task"] == task] for task in tasks]
-    return {"score": 100 * sum(sum(m) / len(m) for m in means) / len(means) if means else 0.0}
-
-
 def lvbench(files: Files) -> Iterator[Question]:
     """One row a clip with several questions, whose options stand in the question."""
     for row in files.rows("video_info.meta.jsonl", "**/video_info.meta.jsonl"):
@@ -124,96 +116,16 @@ def mlvu(files: Files) -> Iterator[Question]:
             yield choice_question(f"{path.stem}/{i}", [clip], text, row["candidates"], answer, tags)
 
 
-def _clip(name: str) -> Callable[[Files, Row], list[VideoPart]]:
+def clip(name: str) -> Callable[[Files, Row], list[VideoPart]]:
     """The clip of a row, whose file's name is a format of the columns."""
     return lambda files, row: [VideoPart(video=files.media(name.format(**row), "videos", "**"))]
 
 
-def _watched(row: Row, options: Sequence[str]) -> str:
+def watched(row: Row, options: Sequence[str]) -> str:
+    """The words of a question whose options may be marked with letters (column `option`) or not."""
     return _text(row["question"], row.get("option") or options, _WATCH)
 
 
-longvideobench = ChoiceRows(
-    *("lvb_val.json", "id video_path question candidates duration_group", "{id}", "candidates"),
-    *(_watched, _clip("{video_path}"), "correct_choice"),
-    tags={"duration": "duration_group", "category": "question_category"},
-)
-egoschema = ChoiceRows(
-    *("Subset/test-*.parquet", "question_idx question video_idx option", "{question_idx}"),
-    *(lambda row: _bare(row["option"]), _watched, _clip("{video_idx}.mp4")),
-)
-perceptiontest = ChoiceRows(
-    *("mc_question_val/validation-*.parquet", "video_name question_id question options area"),
-    *("{video_name}/{question_id}", "options", _watched, _clip("{video_name}.mp4"), "answer_id"),
-    tags={"area": "area", "reasoning": "reasoning"},
-)
-_task = partial(choice_task, family="video", max_new_tokens=64)
-_VIDEOMME = Data("lmms-lab/Video-MME", ("videomme/*.parquet", "*.zip"))
-_ON_SERVER = "the report is on all of it, whose answers are on the organisers' server"
-
-TASKS = (
-    _task(
-        "videomme",
-        "Video-MME without subtitles",
-        _VIDEOMME,
-        partial(videomme, subtitles=False),
-        (73.3, 65.1, 61.5),
-        cluster="video",
-    ),
-    _task(
-        "videomme_subtitles",
-        "Video-MME with subtitles",
-        _VIDEOMME,
-        partial(videomme, subtitles=True),
-        (79.1, 71.6, 67.6),
-        cluster="video",
-    ),
-    _task(
-        "mvbench",
-        "MVBench",
-        Data("OpenGVLab/MVBench", ("json/*.json", "video/*.zip"), "MIT"),
-        mvbench,
-        (70.4, 69.6, 67.0),
-        total=by_task,
-    ),
-    _task(
-        "longvideobench",
-        "LongVideoBench (val)",
-        Data("longvideobench/LongVideoBench", ("lvb_val.json", "videos*"), "CC-BY-NC-SA-4.0"),
-        longvideobench,
-        (60.7, 56.0, 54.2),
-    ),
-    _task(
-        "lvbench",
-        "LVBench",
-        Data("zai-org/LVBench", ("**/video_info.meta.jsonl", "video_info.meta.jsonl")),
-        lvbench,
-        (47.3, 45.3, 43.3),
-        cluster="video",
-        note="the clips are fetched by the user (the data name them by their video site's ids)",
-    ),
-    _task(
-        "mlvu",
-        "MLVU (M-Avg, dev)",
-        Data("MLVU/MVLU", ("MLVU/json/*.json", "MLVU/video/**"), "CC-BY-NC-SA-4.0"),
-        mlvu,
-        (74.6, 70.2, 68.2),
-        total=by_task,
-    ),
-    _task(
-        "egoschema",
-        "EgoSchema (the public subset of 500)",
-        Data("lmms-lab/egoschema", ("Subset/*.parquet", "*.zip")),
-        egoschema,
-        (76.2, 65.0, 64.8),
-        note=_ON_SERVER,
-    ),
-    _task(
-        "perceptiontest",
-        "PerceptionTest (multiple choice, validation)",
-        Data("lmms-lab/PerceptionTest_Val", ("mc_question_val/*.parquet", "*.zip"), "CC-BY-4.0"),
-        perceptiontest,
-        (73.2, 70.5, 66.9),
-        note="the report is on the test split, whose answers are on the organisers' server",
-    ),
-)
+def bare_options(row: Row) -> list[str]:
+    """The options of the column `option` without their letters."""
+    return _bare(row["option"])
