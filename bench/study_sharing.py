@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from viewfinder.chat import Viewfinder, load
+from viewfinder.eval.drawn import picture, scene
 from viewfinder.eval.question import Question
 from viewfinder.eval.runner import RunOptions, Subject, run
+from viewfinder.eval.scores import equal
 from viewfinder.eval.session import GENERATED
-from viewfinder.eval.suites.colors import color, color_right
-from viewfinder.eval.suites.drawing import png, scene
+from viewfinder.eval.suites.colors import color
 from viewfinder.eval.task import MediaSettings, Task
-from viewfinder.messages import ImagePart, user
+from viewfinder.messages import user
 from viewfinder.studies.lab import opened
 
 WORDINGS = (
@@ -43,9 +44,9 @@ def task(number: int, pictures: int) -> Task:
         for i in range(pictures):
             made = scene(rng, (SIDE, SIDE), thing_size=(0.35, 0.55), pairs="all")
             words = WORDINGS[number].format(made.things[0].shape)
-            yield Question(str(i), (user(ImagePart(image=png(made.image)), words),), made.things[0].color)
+            yield Question(str(i), (user(picture(made.image), words),), made.things[0].color)
 
-    return Task(f"wording_{number}", "", questions, color, color_right, settings=MediaSettings(), max_new_tokens=8)
+    return Task(f"wording_{number}", "", questions, color, equal, settings=MediaSettings(), max_new_tokens=8)
 
 
 def one_by_one(alone: Viewfinder, pictures: int) -> list[str]:

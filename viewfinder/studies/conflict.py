@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from viewfinder.data.synth.shapes import SHAPE_NAMES
+from viewfinder.eval.drawn import picture
 from viewfinder.eval.question import Question
+from viewfinder.eval.scores import equal
 from viewfinder.eval.suites import conflict, injection
-from viewfinder.eval.suites.colors import color, color_right, scenes_and_another
-from viewfinder.eval.suites.drawing import png
+from viewfinder.eval.suites.colors import color, scenes_and_another
 from viewfinder.eval.task import MediaSettings, Task
-from viewfinder.messages import ImagePart, Message, TextPart, user
+from viewfinder.messages import Message, TextPart, user
 from viewfinder.studies.lab import Lab, estimate
 from viewfinder.studies.study import Findings, Panel, Record, Series, Setting, Study, percent
 
@@ -38,7 +39,7 @@ def questions(form: str) -> Iterator[Question]:
         absent = SHAPE_NAMES[(SHAPE_NAMES.index(thing.shape) + 1 + i % (len(SHAPE_NAMES) - 1)) % len(SHAPE_NAMES)]
         names = {"shape": thing.shape, "color": thing.color, "other": other, "absent": absent}
         image = injection.with_words(made.image, words.format(**names)) if words else made.image
-        messages: tuple[Message, ...] = (user(ImagePart(image=png(image)), ask.format(**names)),)
+        messages: tuple[Message, ...] = (user(picture(image), ask.format(**names)),)
         if form == "system order":
             messages = (Message(role="system", parts=(TextPart(text=_SYSTEM.format(**names)),)), *messages)
         truth = "none" if form == "absent" else thing.color
@@ -68,7 +69,7 @@ def measure(lab: Lab, setting: Setting) -> Mapping[str, Any]:
 
 def _right(form: str) -> Callable[[Any, Question], float]:
     """Without an answer, an answer that names no color is right."""
-    return (lambda said, question: float(said is None)) if form == "absent" else color_right
+    return (lambda said, question: float(said is None)) if form == "absent" else equal
 
 
 def policy_table() -> Iterator[tuple[str, str]]:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from viewfinder.eval.question import Question
+from viewfinder.eval.scores import equal
 from viewfinder.eval.suites import needle
-from viewfinder.eval.suites.colors import color, color_right
+from viewfinder.eval.suites.colors import color
 from viewfinder.eval.task import MediaSettings, Task
 from viewfinder.messages import user
 from viewfinder.studies.lab import Lab, estimate
@@ -55,7 +56,7 @@ def measure(lab: Lab, setting: Setting) -> Mapping[str, Any]:
         kind,
         lambda _: questions(kind, length),
         color,
-        color_right,
+        equal,
         settings=MediaSettings(),
         max_new_tokens=16,
     )

@@ -11,9 +11,9 @@ from PIL import Image, ImageDraw
 
 from viewfinder.data.synth.fonts import find_families, load_font
 from viewfinder.data.synth.queries import thing_label
+from viewfinder.eval.drawn import scene
 from viewfinder.eval.metrics import iou
 from viewfinder.eval.metrics.calibration import expected_calibration_error, ranking
-from viewfinder.eval.suites.drawing import scene
 from viewfinder.studies.lab import BATCH, Lab, estimate
 from viewfinder.studies.study import Findings, Panel, Record, Series, Setting, Study, percent
 

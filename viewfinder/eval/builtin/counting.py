@@ -9,8 +9,10 @@ from viewfinder.data.synth.scene import Scene, make_scene
 from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
 from viewfinder.eval.answer_format import number as count_form
-from viewfinder.eval.builtin.drawing import builtin, picture
+from viewfinder.eval.builtin.drawing import builtin
+from viewfinder.eval.drawn import picture
 from viewfinder.eval.question import Question
+from viewfinder.eval.scores import equal
 from viewfinder.messages import user
 from viewfinder.outputs import prompts
 
@@ -62,7 +64,7 @@ TASKS = (
         "Count 0-9, exact",
         count,
         count_form,
-        lambda said, q: float(said == q.truth),
+        equal,
         max_new_tokens=320,
     ),
 )

@@ -11,9 +11,9 @@ from PIL import Image
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth import kinds
 from viewfinder.eval.answer_format import AnswerFormat
+from viewfinder.eval.drawn import picture
 from viewfinder.eval.question import Question
 from viewfinder.eval.task import MediaSettings, Task
-from viewfinder.media.encode import encode_picture
 from viewfinder.messages import ImagePart, Message, Part
 
 SEED = 977_202_611
@@ -53,11 +53,6 @@ def builtin(name: str, title: str, make: QuestionGenerator, form: AnswerFormat, 
     """A task of the table."""
     fields = {"settings": MediaSettings(), "family": "builtin", "count": QUESTIONS, **fields}
     return Task(f"builtin_{name}", title, endless(name, make), form, score, **fields)
-
-
-def picture(image: Image.Image) -> ImagePart:
-    """A PNG file, so that requests do not depend on how Pillow keeps it."""
-    return ImagePart(image=encode_picture(image.convert("RGB")))
 
 
 def first_turn(sample: Sample) -> tuple[Message, str, dict[str, Any]]:

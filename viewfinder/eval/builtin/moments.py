@@ -9,11 +9,11 @@ from viewfinder.data.synth.clips import EventClip, make_clip
 from viewfinder.data.synth.fonts import find_families
 from viewfinder.eval.answer_format import span
 from viewfinder.eval.builtin.drawing import builtin
-from viewfinder.eval.metrics import temporal_iou
+from viewfinder.eval.drawn import when
 from viewfinder.eval.question import Question
+from viewfinder.eval.scores import span_overlap
 from viewfinder.media.encode import Encoded, encode_clip
-from viewfinder.messages import VideoPart, user
-from viewfinder.outputs import prompts
+from viewfinder.messages import VideoPart
 
 LENGTHS = {"5-15 s": (5.0, 15.0), "15-40 s": (15.0, 40.0), "40-120 s": (40.0, 120.0)}
 RATE, SIZE = 10, (112, 112)
@@ -23,9 +23,7 @@ def moment(rng: np.random.Generator, number: int) -> Question:
     """Lengths by turns, events and words held out."""
     length = list(LENGTHS)[number % len(LENGTHS)]
     clip = make_clip(rng, SIZE, LENGTHS[length], find_families(held_out=True), pairs="held_out")
-    truth = {"span": [clip.start, clip.end], "duration": clip.duration}
-    messages = (user(VideoPart(video=encode(clip)), prompts.moments_prompt(clip.query)),)
-    return Question(f"{number}", messages, truth, {"length": length, "query": clip.query})
+    return when(f"{number}", VideoPart(video=encode(clip)), clip, {"length": length, "query": clip.query})
 
 
 def encode(clip: EventClip) -> Encoded:
@@ -40,7 +38,7 @@ TASKS = (
         "Moments in clips of 5-120 s, mean temporal IoU",
         moment,
         span,
-        lambda found, q: temporal_iou((found[0], found[1]), tuple(q.truth["span"])) if found else 0.0,
+        span_overlap,
         job="moments",
         max_new_tokens=64,
     ),

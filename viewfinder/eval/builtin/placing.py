@@ -14,14 +14,12 @@ from viewfinder.data.synth.queries import thing_label
 from viewfinder.data.synth.scene import Scene
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
 from viewfinder.eval.answer_format import box, point
-from viewfinder.eval.builtin.drawing import builtin, picture, size_of
-from viewfinder.eval.metrics import iou, point_in_box
+from viewfinder.eval.builtin.drawing import builtin, size_of
+from viewfinder.eval.drawn import scene, where, where_or_none, where_point
 from viewfinder.eval.question import Question
+from viewfinder.eval.scores import inside, overlaps
 from viewfinder.eval.suites.absence import boxes_or_none, located_right
-from viewfinder.eval.suites.drawing import scene
 from viewfinder.eval.task import Scored
-from viewfinder.messages import user
-from viewfinder.outputs import prompts
 
 Target = tuple[Any, str, tuple[int, int, int, int], str]
 """Picture, phrase, box, kind."""
@@ -72,8 +70,7 @@ def locate(rng: np.random.Generator, number: int) -> Question | None:
     if found is None:
         return None
     image, phrase, place, kind = found
-    messages = (user(picture(image), prompts.locate_prompt(phrase)),)
-    return Question(f"{number}", messages, list(map(float, place)), {"kind": kind, "label": phrase})
+    return where(f"{number}", image, phrase, place, {"kind": kind, "label": phrase})
 
 
 def point_at(rng: np.random.Generator, number: int) -> Question | None:
@@ -81,8 +78,7 @@ def point_at(rng: np.random.Generator, number: int) -> Question | None:
     if found is None:
         return None
     image, phrase, place, kind = found
-    messages = (user(picture(image), prompts.point_prompt(phrase)),)
-    return Question(f"{number}", messages, {"boxes": [list(map(float, place))]}, {"kind": kind, "label": phrase})
+    return where_point(f"{number}", image, phrase, place, {"kind": kind, "label": phrase})
 
 
 def absent(rng: np.random.Generator, number: int) -> Question | None:
@@ -92,13 +88,9 @@ def absent(rng: np.random.Generator, number: int) -> Question | None:
         if found is None:
             return None
         image, phrase, place, _ = found
-        truth, there, name = [list(map(float, place))], "yes", phrase.removeprefix("the ")
-    else:
-        made = scene(rng, size_of(rng), things=(1, 4), pairs="all")
-        image, truth, there, name = made.image, [], "no", _missing(rng, made, number)
-    messages = (user(picture(image), prompts.locate_prompt(f"the {name}")),)
-    labels = [name] * len(truth)
-    return Question(f"{number}", messages, {"boxes": truth, "labels": labels}, {"there": there, "label": name})
+        return where_or_none(f"{number}", image, phrase.removeprefix("the "), [place], {})
+    made = scene(rng, size_of(rng), things=(1, 4), pairs="all")
+    return where_or_none(f"{number}", made.image, _missing(rng, made, number), [], {})
 
 
 def _missing(rng: np.random.Generator, made: Scene, number: int) -> str:
@@ -110,10 +102,6 @@ def _missing(rng: np.random.Generator, made: Scene, number: int) -> str:
     if any(thing_label(t) == name for t in made.things):
         return _missing(rng, made, number)
     return name
-
-
-def overlaps(prediction: Any, question: Question) -> float:
-    return float(prediction is not None and iou(tuple(prediction), tuple(question.truth)) >= 0.5)
 
 
 def recall_of_none(scored: Sequence[Scored]) -> dict[str, float]:
@@ -158,12 +146,5 @@ TASKS = (
         total=recall_of_none,
         max_new_tokens=128,
     ),
-    builtin(
-        "point",
-        "Point: inside the object's box",
-        point_at,
-        point,
-        lambda said, q: point_in_box(tuple(said) if said else None, tuple(q.truth["boxes"][0])),
-        max_new_tokens=128,
-    ),
+    builtin("point", "Point: inside the object's box", point_at, point, inside, max_new_tokens=128),
 )

@@ -12,9 +12,11 @@ from PIL import Image, ImageDraw, ImageFont
 from viewfinder.data.synth.fonts import find_families, load_font
 from viewfinder.data.synth.words import make_line
 from viewfinder.eval.answer_format import text
-from viewfinder.eval.builtin.drawing import builtin, picture
-from viewfinder.eval.metrics import character_error_rate, edit_distance
+from viewfinder.eval.builtin.drawing import builtin
+from viewfinder.eval.drawn import picture
+from viewfinder.eval.metrics import edit_distance
 from viewfinder.eval.question import Question
+from viewfinder.eval.scores import characters_right
 from viewfinder.eval.task import Scored, Task
 from viewfinder.materials.shipped import font_file
 from viewfinder.messages import user
@@ -105,10 +107,6 @@ def _question(
     return Question(f"{number}", (user(picture(image), prompts.read_prompt()),), truth, tags)
 
 
-def read_right(prediction: str | None, question: Question) -> float:
-    return 1 - min(1.0, character_error_rate(prediction or "", question.truth))
-
-
 def error_rate(scored: Sequence[Scored]) -> dict[str, float]:
     """Edits over characters of all pages together, and pages without an error, percent."""
     edits = sum(edit_distance(str(s.prediction or ""), s.truth) for s in scored)
@@ -120,7 +118,14 @@ def error_rate(scored: Sequence[Scored]) -> dict[str, float]:
 _FIELDS: dict[str, Any] = {"total": error_rate, "better": "lower", "max_new_tokens": 160}
 TASKS: tuple[Task, ...] = (
     builtin(
-        "read_latin", "Read 1-6 lines of 14-32 pixels, character error rate", read_latin, text, read_right, **_FIELDS
+        "read_latin",
+        "Read 1-6 lines of 14-32 pixels, character error rate",
+        read_latin,
+        text,
+        characters_right,
+        **_FIELDS,
     ),
-    builtin("read_scripts", "Read other scripts, character error rate", read_scripts, text, read_right, **_FIELDS),
+    builtin(
+        "read_scripts", "Read other scripts, character error rate", read_scripts, text, characters_right, **_FIELDS
+    ),
 )

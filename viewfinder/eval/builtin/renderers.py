@@ -14,13 +14,14 @@ from PIL import Image, ImageDraw
 
 from viewfinder.data.synth.shapes import COLORS
 from viewfinder.eval.answer_format import AnswerFormat, box, text
-from viewfinder.eval.builtin.drawing import builtin, picture
-from viewfinder.eval.builtin.placing import overlaps, recall_of_none
+from viewfinder.eval.builtin.drawing import builtin
+from viewfinder.eval.builtin.placing import recall_of_none
 from viewfinder.eval.builtin.talking import exact
+from viewfinder.eval.drawn import picture, where, where_or_none, whether
 from viewfinder.eval.question import Question, Sight
+from viewfinder.eval.scores import overlaps
 from viewfinder.eval.suites.absence import boxes_or_none, located_right
 from viewfinder.messages import user
-from viewfinder.outputs import prompts
 
 LEAST, MOST = 64, 600
 RENDERERS = ("pdfium", "pillow")
@@ -200,8 +201,7 @@ def locate(rng: np.random.Generator, number: int) -> Question | None:
         return None
     image, shapes, tags = made
     one = shapes[int(rng.integers(len(shapes)))]
-    messages = (user(picture(image), prompts.locate_prompt(f"the {one.label}")),)
-    return Question(f"{number}", messages, list(one.box), {**tags, "label": one.label})
+    return where(f"{number}", image, f"the {one.label}", one.box, {**tags, "label": one.label})
 
 
 def locate_or_none(rng: np.random.Generator, number: int) -> Question | None:
@@ -212,9 +212,7 @@ def locate_or_none(rng: np.random.Generator, number: int) -> Question | None:
     image, shapes, tags = made
     one, there = shapes[int(rng.integers(len(shapes)))], number % 2 == 0
     name = one.label if there else _absent_label(rng, shapes)
-    truth = {"boxes": [list(one.box)] if there else [], "labels": [name] if there else []}
-    messages = (user(picture(image), prompts.locate_prompt(f"the {name}")),)
-    return Question(f"{number}", messages, truth, {**tags, "there": "yes" if there else "no", "label": name})
+    return where_or_none(f"{number}", image, name, [one.box] if there else [], tags)
 
 
 def yes_or_no(rng: np.random.Generator, number: int) -> Question | None:
@@ -225,9 +223,8 @@ def yes_or_no(rng: np.random.Generator, number: int) -> Question | None:
     image, shapes, tags = made
     there = number % 2 == 0
     name = shapes[int(rng.integers(len(shapes)))].label if there else _absent_label(rng, shapes)
-    article = "an" if name[0] in "aeiou" else "a"
     said = "Yes" if there else "No"
-    messages = (user(picture(image), f"Is there {article} {name} in the image?"),)
+    messages = (user(picture(image), whether(name)),)
     return Question(f"{number}", messages, {"answers": [said]}, {**tags, "there": said.lower()})
 
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from viewfinder.eval.answer_format import point
 from viewfinder.eval.builtin.drawing import builtin, first_turn, has, held_out
-from viewfinder.eval.metrics import point_in_box
 from viewfinder.eval.question import Question
+from viewfinder.eval.scores import inside
 from viewfinder.eval.task import Task
 
 
@@ -26,7 +26,7 @@ if has("screens"):
             "Click the named element of a screen, inside it",
             click,
             point,
-            lambda said, q: point_in_box(tuple(said) if said else None, tuple(q.truth["boxes"][0])),
+            inside,
             max_new_tokens=128,
         ),
     )

@@ -8,9 +8,9 @@ import numpy as np
 
 from viewfinder.data.synth.questions import TASKS as TURNS
 from viewfinder.eval.answer_format import AnswerFormat, text
-from viewfinder.eval.builtin.drawing import builtin, first_turn, has, held_out, picture, size_of
+from viewfinder.eval.builtin.drawing import builtin, first_turn, has, held_out, size_of
+from viewfinder.eval.drawn import picture, scene
 from viewfinder.eval.question import Question, Sight
-from viewfinder.eval.suites.drawing import scene
 from viewfinder.messages import user
 
 KINDS = ("attribute", *(kind for kind in ("relations", "compare") if has(kind)))

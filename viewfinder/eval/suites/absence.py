@@ -14,17 +14,17 @@ import numpy as np
 from viewfinder.data.synth.queries import thing_label
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
 from viewfinder.eval.answer_format import boxes, yes_no
+from viewfinder.eval.drawn import scene, suite, where_or_none, whether
 from viewfinder.eval.metrics import iou
 from viewfinder.eval.question import Question, Sight
-from viewfinder.eval.suites.drawing import png, scene, suite
+from viewfinder.eval.scores import equal
 from viewfinder.eval.task import Scored
-from viewfinder.messages import ImagePart, user
-from viewfinder.outputs import prompts
+from viewfinder.messages import user
 
 EACH = 12
 
 
-def _cases(seed: int) -> Iterator[tuple[str, bytes, str, Any, dict[str, str]]]:
+def _cases(seed: int) -> Iterator[Question]:
     """Present things; absent ones that share nothing, the color, or the shape with what is there."""
     rng = np.random.default_rng(seed)
     for kind in ("present", "unlike", "colour shared", "shape shared"):
@@ -36,22 +36,19 @@ def _cases(seed: int) -> Iterator[tuple[str, bytes, str, Any, dict[str, str]]]:
             shape, color = shapes[int(rng.integers(len(shapes)))], colors[int(rng.integers(len(colors)))]
             names = {"present": thing_label(there), "unlike": f"{color} {shape}"}
             names |= {"colour shared": f"{there.color} {shape}", "shape shared": f"{color} {there.shape}"}
-            found = [list(map(float, t.box)) for t in made.things if thing_label(t) == names[kind]]
-            tags = {"kind": kind, "there": "yes" if found else "no", "label": names[kind]}
-            yield f"{kind}/{i}", png(made.image), names[kind], found, tags
+            found = [t.box for t in made.things if thing_label(t) == names[kind]]
+            yield where_or_none(f"{kind}/{i}", made.image, names[kind], found, {"kind": kind})
 
 
 def located(_: Any) -> Iterator[Question]:
-    for id, image, name, found, tags in _cases(20261130):
-        messages = (user(ImagePart(image=image), prompts.locate_prompt(f"the {name}")),)
-        yield Question(id, messages, {"boxes": found, "labels": [name] * len(found)}, tags)
+    return _cases(20261130)
 
 
 def asked(_: Any) -> Iterator[Question]:
-    for id, image, name, found, tags in _cases(20261201):
-        article = "an" if name[0] in "aeiou" else "a"
-        messages = (user(ImagePart(image=image), f"Is there {article} {name} in the image?"),)
-        yield Question(id, messages, "Yes" if found else "No", tags, ("Yes", "No"))
+    for located in _cases(20261201):
+        tags = located.tags
+        messages = (user(*located.media, whether(tags["label"])),)
+        yield Question(located.id, messages, "Yes" if tags["there"] == "yes" else "No", tags, ("Yes", "No"))
 
 
 def located_right(prediction: Any, question: Question) -> float:
@@ -96,7 +93,7 @@ TASKS = (
         "Absence: is it there, balanced accuracy",
         asked,
         yes_no,
-        lambda said, q: float(said == q.truth),
+        equal,
         total=balanced,
         max_new_tokens=16,
     ),

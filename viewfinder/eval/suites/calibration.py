@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from PIL import ImageFilter
 
+from viewfinder.eval.drawn import only_ones, picture, scene, suite
 from viewfinder.eval.metrics.calibration import brier, expected_calibration_error, ranking
 from viewfinder.eval.question import Question
-from viewfinder.eval.suites.colors import color, color_right
-from viewfinder.eval.suites.drawing import only_ones, png, scene, suite
+from viewfinder.eval.scores import equal
+from viewfinder.eval.suites.colors import color
 from viewfinder.eval.task import Scored
-from viewfinder.messages import ImagePart, user
+from viewfinder.messages import user
 
 EACH = 12
 HARDNESS = {"clear": (0.4, 0.55, 0.0), "small": (0.12, 0.2, 0.0), "blurred": (0.2, 0.35, 3.0)}
@@ -30,7 +31,7 @@ def questions(_: Any) -> Iterator[Question]:
             if not only_ones(made.things):
                 continue
             image = made.image.filter(ImageFilter.GaussianBlur(blur)) if blur else made.image
-            messages = (user(ImagePart(image=png(image)), f"What color is the {thing.shape}?"),)
+            messages = (user(picture(image), f"What color is the {thing.shape}?"),)
             yield Question(f"{name}/{i}", messages, thing.color, {"hardness": name})
 
 
@@ -52,7 +53,7 @@ TASKS = (
         "Calibration: expected calibration error of colors (lower is better)",
         questions,
         color,
-        color_right,
+        equal,
         total=total,
         max_new_tokens=16,
         better="lower",

@@ -1,4 +1,4 @@
-"""Questions for one color word: how an answer is read, and what it is to be right."""
+"""Questions for one color word: how an answer is read, and scenes whose words mislead."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,8 +8,8 @@ import numpy as np
 from viewfinder.data.synth.scene import Scene
 from viewfinder.data.synth.shapes import COLOR_NAMES
 from viewfinder.eval.answer_format import AnswerFormat
+from viewfinder.eval.drawn import scene
 from viewfinder.eval.question import ModelAnswer, Question
-from viewfinder.eval.suites.drawing import scene
 from viewfinder.eval.task import Scored
 
 _WORD = re.compile(rf"\b({'|'.join((*COLOR_NAMES, 'grey'))})\b", re.IGNORECASE)
@@ -24,10 +24,6 @@ color = AnswerFormat(
     "first-colour/1", _read, lambda q, s: str(q.truth), lambda q, s, rng: rng.choice(COLOR_NAMES), lambda q, s: "red"
 )
 """`truth` is a color; the first color named counts."""
-
-
-def color_right(prediction: str | None, question: Question) -> float:
-    return float(prediction == question.truth)
 
 
 def scenes_and_another(seed: int, count: int, largest: float) -> Iterator[tuple[Scene, str]]:

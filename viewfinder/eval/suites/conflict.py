@@ -7,11 +7,12 @@ the words instead.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from viewfinder.eval.drawn import picture, suite
 from viewfinder.eval.question import Question
-from viewfinder.eval.suites.colors import color, color_right, misled_total, scenes_and_another
-from viewfinder.eval.suites.drawing import png, suite
+from viewfinder.eval.scores import equal
+from viewfinder.eval.suites.colors import color, misled_total, scenes_and_another
 from viewfinder.eval.task import Scored
-from viewfinder.messages import ImagePart, user
+from viewfinder.messages import user
 
 EACH = 8
 WORDINGS = {
@@ -27,7 +28,7 @@ def questions(_: Any) -> Iterator[Question]:
         thing = made.things[0]
         for kind, wording in WORDINGS.items():
             ask = wording.format(shape=thing.shape, color=thing.color, other=other)
-            messages = (user(ImagePart(image=png(made.image)), ask),)
+            messages = (user(picture(made.image), ask),)
             yield Question(f"{kind}/{i}", messages, thing.color, {"hint": kind, "said": other})
 
 
@@ -42,7 +43,7 @@ TASKS = (
         "Conflict: follow the picture against the words",
         questions,
         color,
-        color_right,
+        equal,
         total=total,
         max_new_tokens=16,
     ),

@@ -12,11 +12,12 @@ import numpy as np
 
 from viewfinder.data.synth.shapes import COLOR_NAMES
 from viewfinder.data.synth.words import common_words
+from viewfinder.eval.drawn import picture, scene, suite
 from viewfinder.eval.question import Question
-from viewfinder.eval.suites.colors import color, color_right
-from viewfinder.eval.suites.drawing import png, scene, suite
+from viewfinder.eval.scores import equal
+from viewfinder.eval.suites.colors import color
 from viewfinder.eval.task import Task
-from viewfinder.messages import ImagePart, VideoPart, user
+from viewfinder.messages import VideoPart, user
 
 DEPTHS = (0.1, 0.5, 0.9)
 
@@ -53,7 +54,7 @@ def picture_needle(rng: np.random.Generator, length: int, depth: float) -> tuple
         while (made.things[0].shape == "star") != (i == place):
             made = scene(rng, (84, 84), thing_size=(0.35, 0.55), pairs="all")
         truth = made.things[0].color if i == place else truth
-        parts.append(ImagePart(image=png(made.image)))
+        parts.append(picture(made.image))
     return [*parts, "What color is the star?"], truth
 
 
@@ -69,7 +70,7 @@ def frame_needle(rng: np.random.Generator, length: int, depth: float) -> tuple[l
 
 
 def _task(name: str, title: str, **lengths: tuple[int, ...]) -> Task:
-    return suite(name, title, partial(questions, **lengths), color, color_right, max_new_tokens=16)
+    return suite(name, title, partial(questions, **lengths), color, equal, max_new_tokens=16)
 
 
 TASKS = (

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 
 from viewfinder.data.synth.queries import thing_label
+from viewfinder.data.synth.scene import Scene
 from viewfinder.eval.answer_format import box, point
-from viewfinder.eval.metrics import iou, point_in_box
+from viewfinder.eval.drawn import scene, suite, where, where_point
 from viewfinder.eval.question import Question
-from viewfinder.eval.suites.drawing import png, scene, suite
+from viewfinder.eval.scores import inside, overlap
 from viewfinder.eval.task import Scored
-from viewfinder.messages import ImagePart, user
-from viewfinder.outputs import prompts
 
 PICTURES = {
     "112 square": (112, 112),
@@ -25,7 +24,7 @@ THINGS = {"small": (0.12, 0.2), "middle": (0.25, 0.35), "large": (0.45, 0.6)}
 EACH = 4
 
 
-def _cases(seed: int) -> Iterator[tuple[str, Any, dict[str, str]]]:
+def _cases(seed: int) -> Iterator[tuple[str, Scene, dict[str, str]]]:
     rng = np.random.default_rng(seed)
     for picture, size in PICTURES.items():
         for thing_size, bounds in THINGS.items():
@@ -37,19 +36,12 @@ def _cases(seed: int) -> Iterator[tuple[str, Any, dict[str, str]]]:
 
 def boxes(_: Any) -> Iterator[Question]:
     for id, made, tags in _cases(20261125):
-        ask = prompts.locate_prompt(f"the {tags['label']}")
-        yield Question(id, (user(ImagePart(image=png(made.image)), ask),), list(map(float, made.things[0].box)), tags)
+        yield where(id, made.image, f"the {tags['label']}", made.things[0].box, tags)
 
 
 def points(_: Any) -> Iterator[Question]:
     for id, made, tags in _cases(20261126):
-        ask = prompts.point_prompt(f"the {tags['label']}")
-        truth = {"boxes": [list(map(float, made.things[0].box))]}
-        yield Question(id, (user(ImagePart(image=png(made.image)), ask),), truth, tags)
-
-
-def overlap(prediction: Any, question: Question) -> float:
-    return iou(tuple(prediction), tuple(question.truth)) if prediction else 0.0
+        yield where_point(id, made.image, f"the {tags['label']}", made.things[0].box, tags)
 
 
 def box_total(scored: Sequence[Scored]) -> dict[str, float]:
@@ -63,12 +55,5 @@ def box_total(scored: Sequence[Scored]) -> dict[str, float]:
 
 TASKS = (
     suite("boxes", "Place: one box, IoU of a half", boxes, box, overlap, total=box_total, max_new_tokens=96),
-    suite(
-        "points",
-        "Place: one point, inside the thing",
-        points,
-        point,
-        lambda said, q: point_in_box(tuple(said) if said else None, tuple(q.truth["boxes"][0])),
-        max_new_tokens=96,
-    ),
+    suite("points", "Place: one point, inside the thing", points, point, inside, max_new_tokens=96),
 )

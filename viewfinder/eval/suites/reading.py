@@ -9,12 +9,12 @@ from PIL import Image, ImageDraw, ImageFont
 from viewfinder.data.synth.fonts import find_families, load_font
 from viewfinder.data.synth.words import make_word
 from viewfinder.eval.answer_format import text
-from viewfinder.eval.metrics import character_error_rate
+from viewfinder.eval.drawn import picture, suite
 from viewfinder.eval.question import Question
-from viewfinder.eval.suites.drawing import png, suite
+from viewfinder.eval.scores import characters_right
 from viewfinder.materials.needs import require
 from viewfinder.materials.shipped import font_file
-from viewfinder.messages import ImagePart, user
+from viewfinder.messages import user
 from viewfinder.outputs import prompts
 
 SIZES = (12, 16, 24, 36)
@@ -65,11 +65,7 @@ def _question(
     x = int(rng.integers(4, max(5, width - int(right - left) - 4)))
     y = int(rng.integers(4, max(5, height - int(bottom - top) - 4)))
     ImageDraw.Draw(image).text((x - left, y - top), word, fill="black", font=font)
-    return Question(id, (user(ImagePart(image=png(image)), prompts.read_prompt()),), word, tags)
-
-
-def score(prediction: str | None, question: Question) -> float:
-    return 1 - min(1.0, character_error_rate(prediction or "", question.truth))
+    return Question(id, (user(picture(image), prompts.read_prompt()),), word, tags)
 
 
 TASKS = (
@@ -78,7 +74,7 @@ TASKS = (
         "Reading: words by script and size, 1 - character error rate",
         questions,
         text,
-        score,
+        characters_right,
         max_new_tokens=48,
     ),
 )

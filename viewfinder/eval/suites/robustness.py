@@ -12,12 +12,11 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from viewfinder.data.synth.queries import thing_label
 from viewfinder.eval.answer_format import box
+from viewfinder.eval.drawn import scene, suite, where
 from viewfinder.eval.question import Question
-from viewfinder.eval.suites.drawing import png, scene, suite
-from viewfinder.eval.suites.place import box_total, overlap
+from viewfinder.eval.scores import overlap
+from viewfinder.eval.suites.place import box_total
 from viewfinder.media.encode import Encoded, encode_picture
-from viewfinder.messages import ImagePart, user
-from viewfinder.outputs import prompts
 
 Box = tuple[float, float, float, float]
 Corrupt = Callable[[np.random.Generator, Image.Image, Box, int], tuple[Image.Image | Encoded, Box]]
@@ -83,9 +82,7 @@ def questions(_: Any) -> Iterator[Question]:
 
 
 def _question(id: str, image: Image.Image | Encoded, place: Box, label: str, name: str, level: int) -> Question:
-    file = image if isinstance(image, Encoded) else png(image)
-    messages = (user(ImagePart(image=file), prompts.locate_prompt(f"the {label}")),)
-    return Question(id, messages, list(place), {"corruption": f"{name} {level}" if level else name, "label": label})
+    return where(id, image, f"the {label}", place, {"corruption": f"{name} {level}" if level else name, "label": label})
 
 
 TASKS = (

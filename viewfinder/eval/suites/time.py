@@ -8,11 +8,10 @@ import numpy as np
 from viewfinder.data.synth.clips import EventClip, make_clip
 from viewfinder.data.synth.fonts import find_families
 from viewfinder.eval.answer_format import span
-from viewfinder.eval.metrics import temporal_iou
+from viewfinder.eval.drawn import suite, when
 from viewfinder.eval.question import Question
-from viewfinder.eval.suites.drawing import suite
-from viewfinder.messages import VideoPart, user
-from viewfinder.outputs import prompts
+from viewfinder.eval.scores import span_overlap
+from viewfinder.messages import VideoPart
 
 RATES = (0.5, 1.0, 2.0, 4.0)
 LENGTHS = {"short": (4.0, 7.0), "long": (12.0, 16.0)}
@@ -29,9 +28,7 @@ def questions(_: Any) -> Iterator[Question]:
                 times = _times(rng, clip, rate)
                 frames = [clip.frame_at(t) for t in times]
                 video = VideoPart(video=frames, frame_times=times)
-                truth = {"span": [clip.start, clip.end], "duration": clip.duration}
-                messages = (user(video, prompts.moments_prompt(clip.query)),)
-                yield Question(f"{length}/{rate}/{i}", messages, truth, {"fps": str(rate), "length": length})
+                yield when(f"{length}/{rate}/{i}", video, clip, {"fps": str(rate), "length": length})
 
 
 def _times(rng: np.random.Generator, clip: EventClip, rate: Any) -> tuple[float, ...]:
@@ -50,7 +47,7 @@ TASKS = (
         "Time: one event, mean temporal IoU",
         questions,
         span,
-        lambda found, q: temporal_iou((found[0], found[1]), tuple(q.truth["span"])) if found else 0.0,
+        span_overlap,
         max_new_tokens=48,
     ),
 )

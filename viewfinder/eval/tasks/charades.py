@@ -7,7 +7,6 @@ second, at most 24,576 tokens, seconds asked for: the settings that the report s
 from collections.abc import Iterator, Sequence
 
 from viewfinder.eval.errors import EvaluationError
-from viewfinder.eval.metrics import temporal_iou
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Files
 from viewfinder.eval.task import Scored
@@ -43,7 +42,3 @@ def total(scored: Sequence[Scored]) -> dict[str, float]:
         return {"score": 0.0}
     recall = {f"R@{t}": 100 * sum(s.value >= t for s in scored) / len(scored) for t in (0.3, 0.5, 0.7)}
     return {"score": 100 * sum(s.value for s in scored) / len(scored), **recall}
-
-
-def score(prediction: Sequence[float] | None, question: Question) -> float:
-    return temporal_iou((prediction[0], prediction[1]), tuple(question.truth["span"])) if prediction else 0.0

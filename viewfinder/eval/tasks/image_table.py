@@ -10,10 +10,11 @@ from typing import Any
 
 from viewfinder.eval.answer_format import AnswerFormat, box, boxes, number, points, text, yes_no
 from viewfinder.eval.judging import judge_letter, judge_value
-from viewfinder.eval.metrics import anls, box_accuracy, contains_answer, relaxed_accuracy, vqa_score
+from viewfinder.eval.metrics import anls, contains_answer, relaxed_accuracy, vqa_score
 from viewfinder.eval.multiple_choice import LETTER_ONLY, SELECT, SELECT_CN, choice_benchmark, choice_rows
 from viewfinder.eval.question import Question
 from viewfinder.eval.rows import Rows, benchmark
+from viewfinder.eval.scores import equal, overlaps
 from viewfinder.eval.task import VLMEVALKIT
 from viewfinder.eval.tasks import (
     cc_ocr,
@@ -36,10 +37,6 @@ _SHORT = "{question}\nPlease try to answer the question with short words or phra
 _ON_SERVER = "the report is on the test split, whose answers are on the organisers' server; this is the {} split"
 
 
-def _equal(said: Any, question: Question) -> float:
-    return float(said == question.truth)
-
-
 def _anls(said: str | None, question: Question) -> float:
     return anls(said or "", question.truth)
 
@@ -58,8 +55,7 @@ def _docvqa(folder: str) -> Rows:
 # fmt: off
 _words = partial(benchmark, form=text, max_new_tokens=128)
 _refcoco = partial(
-    benchmark, license="", form=box, cluster="object", max_new_tokens=128,
-    score=lambda found, q: box_accuracy(tuple(found) if found else None, tuple(q.truth)))
+    benchmark, license="", form=box, score=overlaps, cluster="object", max_new_tokens=128)
 
 PICTURES = (
     benchmark(
@@ -125,7 +121,7 @@ PICTURES = (
              "{category}_{subcategory}_{set_id}_{figure_id}_{question_id}", choices=("Yes", "No"),
              tags={"category": "{category}", "family": "{subcategory}_{set_id}",
                    "figure": "{subcategory}_{set_id}_{figure_id}", "asked": "{subcategory}_{set_id}_{question_id}"}),
-        yes_no, _equal, total=hallusion, cluster="family"),
+        yes_no, equal, total=hallusion, cluster="family"),
 )
 """Exams, mathematics and multiple choice."""
 
@@ -214,7 +210,7 @@ PLACES = (
         Rows(_TEST, "image number question",
              "{question} Please first output bbox coordinates and names of every item in JSON format, and then answer "
              "the question.", lambda row: int(row["number"]), tags={"number": "{number}"}),
-        number, _equal, max_new_tokens=1024),
+        number, equal, max_new_tokens=1024),
 )
 """Boxes, points and counts."""
 # fmt: on

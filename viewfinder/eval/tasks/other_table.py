@@ -5,6 +5,7 @@ from functools import partial
 from viewfinder.eval.answer_format import click, span
 from viewfinder.eval.multiple_choice import choice_benchmark, choice_rows, letter_right, right_letter
 from viewfinder.eval.rows import Rows, benchmark
+from viewfinder.eval.scores import inside, span_overlap
 from viewfinder.eval.task import MediaSettings
 from viewfinder.eval.tasks import (
     android_control,
@@ -67,13 +68,13 @@ CLIPS = (
         note="captions need --judge, and are left out of the mean without one"),
     benchmark(
         "charades_sta", "Charades-STA (mean IoU)", (50.9, 43.6, 38.8), "lmms-lab/charades_sta",
-        "charades_sta_test.txt *.zip", "", charades.questions, span, charades.score, total=charades.total,
+        "charades_sta_test.txt *.zip", "", charades.questions, span, span_overlap, total=charades.total,
         cluster="video", family="video", max_new_tokens=64),
 )
 """Clips: multiple choice, and when something happens."""
 
 _ui = partial(
-    benchmark, form=click, score=screenspot.score, settings=screenspot.SETTINGS, max_new_tokens=256, family="screen",
+    benchmark, form=click, score=inside, settings=screenspot.SETTINGS, max_new_tokens=256, family="screen",
     note="the 7B and 3B numbers are the model repository's, not the report's")
 
 SCREENS = (

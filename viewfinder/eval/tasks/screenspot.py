@@ -7,7 +7,6 @@ answer's coordinates are in the pixels that the model sees (complaints of very l
 from collections.abc import Iterator
 from typing import Any
 
-from viewfinder.eval.metrics import point_in_box
 from viewfinder.eval.question import Question, expected_transform
 from viewfinder.eval.source import Files, picture, require
 from viewfinder.eval.task import MediaSettings
@@ -46,7 +45,3 @@ def _question(id: str, image: Any, instruction: str, box: list[float], tags: dic
     width, height = expected_transform(part).resized_size
     tools = (tool_schema("computer", width, height),)
     return Question(id, (user(part, instruction),), {"boxes": [box]}, {**tags, "label": instruction}, tools=tools)
-
-
-def score(prediction: Any, question: Question) -> float:
-    return point_in_box(tuple(prediction) if prediction else None, tuple(question.truth["boxes"][0]))
