@@ -1,27 +1,27 @@
 """Short clips with one event each, and when it happens in true seconds.
 
-A few still shapes, and one thing that appears and goes, moves, changes its color, or a word that is shown.
-The event lasts from `start` to `end`; frames are taken at whatever rate is asked, so the same clip can be
-seen at 0.5 and at 8 frames per second.
+One thing that appears and goes, moves or changes its color, or a word that is shown, on a ground of one color. The
+event lasts from `start` to `end`; frames are taken at any rate (`videos.film`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.fonts import FontFamily, advances, find_families, load_font
-from viewfinder.data.synth.scene import Scene, Thing
-from viewfinder.data.synth.shapes import COLOR_NAMES, COLORS, SHAPE_NAMES, draw_mask, held_out_pair, paint
+from viewfinder.data.synth.scene import Scene
+from viewfinder.data.synth.shapes import COLOR_NAMES, COLORS, SHAPE_NAMES, draw_mask, paint
 from viewfinder.data.synth.text_lines import TextLine
+from viewfinder.data.synth.videos.film import Draw, Event, Film, animate, fitting_colors, show_word
 from viewfinder.data.synth.words import make_word
 from viewfinder.messages import Message, TextPart, VideoPart, user
 from viewfinder.outputs.prompts import moments_prompt
 from viewfinder.outputs.spans import Span, format_moments
 
-EVENTS = ("shown", "moves", "changes color", "text")
+KINDS = ("shown", "moves", "color", "text")
 
 
 @dataclass(frozen=True)
@@ -65,67 +65,33 @@ def make_clip(
     end = round(start + length, 1)
     background = "white" if rng.random() < 0.5 else COLOR_NAMES[int(rng.integers(len(COLOR_NAMES)))]
     canvas = Image.new("RGB", size, paint(rng, background, 8))
-    event = EVENTS[int(rng.integers(len(EVENTS)))]
-    if event == "text":
+    kind = KINDS[int(rng.integers(len(KINDS)))]
+    if kind == "text":
         query, draw = _text(rng, size, background, families or find_families())
     else:
-        query, draw = _thing(rng, size, background, event, pairs)
-
-    def scene_at(time: float) -> Scene:
-        image = canvas.copy()
-        seen = draw(image, start <= time < end, min(max((time - start) / length, 0.0), 1.0))
-        things = tuple(item for item in seen if isinstance(item, Thing))
-        lines = tuple(item for item in seen if isinstance(item, TextLine))
-        return Scene(image, things, lines, background)
-
-    return EventClip(query, start, end, duration, scene_at)
+        query, draw = _thing(rng, size, background, kind, pairs)
+    film = Film(duration, (Event(query, start, end, length, draw),), canvas, background=background)
+    return EventClip(query, start, end, duration, film.scene_at)
 
 
-_Draw = Callable[[Image.Image, bool, float], Sequence[Thing | TextLine]]
-
-
-def _thing(
-    rng: np.random.Generator, size: tuple[int, int], background: str, event: str, pairs: str
-) -> tuple[str, _Draw]:
-    """The name of the event and what draws it, given whether it is on and how far it is."""
+def _thing(rng: np.random.Generator, size: tuple[int, int], background: str, kind: str, pairs: str) -> tuple[str, Draw]:
     shape = SHAPE_NAMES[int(rng.integers(len(SHAPE_NAMES)))]
-    color, other = _two_colors(rng, shape, background, pairs)
+    colors = _two_colors(rng, shape, background, pairs)
     side = int(rng.integers(min(size) // 5, min(size) // 2))
     mask = draw_mask(shape, side, side, 0.0)
     here, there = (
         (int(rng.integers(size[0] - mask.width + 1)), int(rng.integers(size[1] - mask.height + 1))) for _ in range(2)
     )
-    first, second = paint(rng, color), paint(rng, other)
 
-    def draw(image: Image.Image, on: bool, progress: float) -> Sequence[Thing | TextLine]:
-        if event == "shown" and not on:
-            return ()
-        place = here
-        if event == "moves":
-            place = (
-                round(here[0] + (there[0] - here[0]) * progress),
-                round(here[1] + (there[1] - here[1]) * progress),
-            )
-        changed = event == "changes color" and on
-        image.paste(second if changed else first, place, mask)
-        box = (*place, place[0] + mask.width, place[1] + mask.height)
-        return (Thing(shape, other if changed else color, box, mask),)
+    def corner(_: tuple[int, int], t: float) -> tuple[int, int]:
+        return round(here[0] + (there[0] - here[0]) * t), round(here[1] + (there[1] - here[1]) * t)
 
-    names = {
-        "shown": f"the {color} {shape} is shown",
-        "moves": f"the {color} {shape} moves",
-        "changes color": f"the {shape} is {other}",
-    }
-    return names[event], draw
+    return animate(rng, kind, shape, colors, side, lambda: corner)
 
 
 def _two_colors(rng: np.random.Generator, shape: str, background: str, pairs: str) -> tuple[str, str]:
-    base = np.array(COLORS[background])
-    fit = [
-        c
-        for c in COLOR_NAMES
-        if np.abs(np.array(COLORS[c]) - base).sum() > 150 and held_out_pair(shape, c) == (pairs == "held_out")
-    ] or [c for c in COLOR_NAMES if c != background]
+    fit = fitting_colors(shape, np.array(COLORS[background]), pairs == "held_out")
+    fit = fit or [c for c in COLOR_NAMES if c != background]
     first = fit[int(rng.integers(len(fit)))]
     rest = [c for c in fit if c != first] or [c for c in COLOR_NAMES if c not in (first, background)]
     return first, rest[int(rng.integers(len(rest)))]
@@ -133,7 +99,7 @@ def _two_colors(rng: np.random.Generator, shape: str, background: str, pairs: st
 
 def _text(
     rng: np.random.Generator, size: tuple[int, int], background: str, families: tuple[FontFamily, ...]
-) -> tuple[str, _Draw]:
+) -> tuple[str, Draw]:
     _, files = families[int(rng.integers(len(families)))]
     word, path, pixels = make_word(rng, 7), files[int(rng.integers(len(files)))], int(rng.integers(18, 26))
     font = load_font(path, pixels)
@@ -145,15 +111,7 @@ def _text(
     left, top, right, bottom = (int(v) for v in font.getbbox(word))
     box = (place[0] + left, place[1] + top, min(place[0] + right, size[0]), min(place[1] + bottom, size[1]))
     ink, middle = "black" if fill[0] < 99 else "white", place[1] + font.getmetrics()[0] - pixels / 4
-    line = TextLine(word, ink, box, centers, middle)
-
-    def draw(image: Image.Image, on: bool, progress: float) -> Sequence[Thing | TextLine]:
-        if not on:
-            return ()
-        ImageDraw.Draw(image).text(place, word, fill=fill, font=font)
-        return (line,)
-
-    return f'the text "{word}" is shown', draw
+    return show_word(word, place, font, fill, (TextLine(word, ink, box, centers, middle),))
 
 
 def clip_sample(clip: EventClip, fps: float, seed: tuple[int, ...] = ()) -> Sample:

@@ -1,55 +1,21 @@
 """Clips with one to several events on a still scene: things that come, move, turn, change color; words that show.
 
-The clip is a function of time, so the same one can be seen at 0.5 or at 8 frames a second; every event's start and end
-are whole tenths of a second of the clip, and lie apart, so that none hides another.
+Every event's start and end are whole tenths of a second of the clip, and lie apart, so that none hides another.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from viewfinder.data.synth.choose import chance, number, pick
-from viewfinder.data.synth.documents.sheet import Color
 from viewfinder.data.synth.fonts import FontFamily, find_families, load_font
 from viewfinder.data.synth.grounds import ground
 from viewfinder.data.synth.kinds import Options, Split
-from viewfinder.data.synth.shapes import COLOR_NAMES, COLORS, SHAPE_NAMES, draw_mask, held_out_pair, paint
+from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
+from viewfinder.data.synth.videos.film import Corner, Draw, Event, Film, animate, fitting_colors, show_word
 from viewfinder.data.synth.words import make_word
 
 KINDS = ("shown", "moves", "grows", "color", "text")
 HELD_OUT_KINDS = ("shown", "blinks", "turns")
-
-Draw = Callable[[Image.Image, float], None]
-"""Draws onto a frame, given how far the event is: below 0 before it, above 1 after it."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """What happens, when (seconds of the clip), and how it is drawn."""
-
-    label: str
-    start: float
-    end: float
-    draw: Draw
-
-
-@dataclass(frozen=True)
-class Film:
-    """A clip: its length in seconds, its events in order, and labels of what does not happen."""
-
-    duration: float
-    events: tuple[Event, ...]
-    canvas: Image.Image
-    absent: tuple[str, ...]
-
-    def frame_at(self, time: float) -> Image.Image:
-        """The picture at a time in seconds."""
-        image = self.canvas.copy()
-        for event in self.events:
-            event.draw(image, (time - event.start) / (event.end - event.start))
-        return image
 
 
 def make_film(rng: np.random.Generator, size: tuple[int, int], duration: float, count: int, options: Options) -> Film:
@@ -62,12 +28,12 @@ def make_film(rng: np.random.Generator, size: tuple[int, int], duration: float, 
     events: list[Event] = []
     for i, (start, end) in enumerate(spans):
         area = _area(size, i, count)
-        for _ in range(20):
-            label, draw = _event(rng, canvas, area, split, families)
-            if label not in used:
-                break
+        label, draw = _event(rng, canvas, area, split, families)
+        for _ in range(19):
+            if label in used:
+                label, draw = _event(rng, canvas, area, split, families)
         used.add(label)
-        events.append(Event(label, start, end, draw))
+        events.append(Event(label, start, end, end - start, draw))
     absent = [_event(rng, canvas, _area(size, 0, 1), split, families)[0] for _ in range(4)]
     return Film(duration, tuple(events), canvas, tuple(a for a in absent if a not in used))
 
@@ -108,66 +74,22 @@ def _event(
     if kind == "text":
         return _words(rng, area, float(mean.mean()), families)
     shape = pick(rng, SHAPE_NAMES)
-    fit = [
-        c
-        for c in COLOR_NAMES
-        if np.abs(np.array(COLORS[c]) - mean).sum() > 150 and held_out_pair(shape, c) == (split == "held_out")
-    ] or list(COLOR_NAMES)
+    fit = fitting_colors(shape, mean, split == "held_out") or list(COLOR_NAMES)
     color = pick(rng, fit)
     room = min(area[2] - area[0], area[3] - area[1])
     side = number(rng, max(12, room // 4), max(14, room // 2))
-    return _thing(rng, kind, shape, color, pick(rng, [c for c in fit if c != color] or fit), side, area)
+    colors = color, pick(rng, [c for c in fit if c != color] or fit)
 
+    def corners() -> Corner:
+        here, there = _place(rng, area, side), _place(rng, area, side)
 
-def _thing(
-    rng: np.random.Generator,
-    kind: str,
-    shape: str,
-    color: str,
-    other: str,
-    side: int,
-    area: tuple[int, int, int, int],
-) -> tuple[str, Draw]:
-    first, second = paint(rng, color), paint(rng, other)
-    here, there = _place(rng, area, side), _place(rng, area, side)
-    masks = {0: draw_mask(shape, side, side, 0.0)}
+        def corner(size: tuple[int, int], t: float) -> tuple[int, int]:
+            x, y = (a + (b - a) * t - n / 2 for a, b, n in zip(here, there, size, strict=True))
+            return round(x), round(y)
 
-    def put(image: Image.Image, fill: Color, place: tuple[float, float], mask: Image.Image) -> None:
-        image.paste(fill, (round(place[0] - mask.width / 2), round(place[1] - mask.height / 2)), mask)
+        return corner
 
-    def shown(image: Image.Image, t: float) -> None:
-        if 0 <= t < 1:
-            put(image, first, here, masks[0])
-
-    def blinks(image: Image.Image, t: float) -> None:
-        if not 0 <= t < 1 or int(t * 6) % 2 == 0:
-            put(image, first, here, masks[0])
-
-    def moves(image: Image.Image, t: float) -> None:
-        t = min(max(t, 0.0), 1.0)
-        put(image, first, (here[0] + (there[0] - here[0]) * t, here[1] + (there[1] - here[1]) * t), masks[0])
-
-    def grows(image: Image.Image, t: float) -> None:
-        scale = 0.45 + 0.55 * min(max(t, 0.0), 1.0)
-        mask = masks[0].resize((max(4, round(masks[0].width * scale)), max(4, round(masks[0].height * scale))))
-        put(image, first, here, mask)
-
-    def turns(image: Image.Image, t: float) -> None:
-        put(image, first, here, masks[0].rotate(120 * min(max(t, 0.0), 1.0), Image.Resampling.BICUBIC, expand=True))
-
-    def recolor(image: Image.Image, t: float) -> None:
-        put(image, second if 0 <= t < 1 else first, here, masks[0])
-
-    generators = {
-        "shown": shown,
-        "blinks": blinks,
-        "moves": moves,
-        "grows": grows,
-        "turns": turns,
-        "color": recolor,
-    }
-    says = {"shown": "is shown", "color": f"is {other}"}.get(kind, kind)
-    return f"the {shape if kind == 'color' else f'{color} {shape}'} {says}", generators[kind]
+    return animate(rng, kind, shape, colors, side, corners)
 
 
 def _place(rng: np.random.Generator, area: tuple[int, int, int, int], side: int) -> tuple[float, float]:
@@ -185,12 +107,7 @@ def _words(
     x = area[0] + number(rng, 2, max(2, int(area[2] - area[0] - font.getlength(word)) - 3))
     y = area[1] + number(rng, 2, max(2, area[3] - area[1] - 28))
     fill = (10, 10, 10) if light > 125 else (250, 250, 250)
-
-    def draw(image: Image.Image, t: float) -> None:
-        if 0 <= t < 1:
-            ImageDraw.Draw(image).text((x, y), word, fill=fill, font=font)
-
-    return f'the text "{word}" is shown', draw
+    return show_word(word, (x, y), font, fill)
 
 
 def draw_rate(rng: np.random.Generator) -> float:

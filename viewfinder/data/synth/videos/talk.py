@@ -6,7 +6,8 @@ from viewfinder.data.sample import Sample, say
 from viewfinder.data.synth.choose import chance, number, pick, weighted
 from viewfinder.data.synth.exchange import Exchange, one_or_two
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.videos.events import Event, Film, draw_rate, make_film
+from viewfinder.data.synth.videos.events import draw_rate, make_film
+from viewfinder.data.synth.videos.film import Event, Film
 from viewfinder.messages import VideoPart
 from viewfinder.outputs import prompts
 from viewfinder.outputs.spans import Span, format_moments, format_spans
