@@ -1,6 +1,6 @@
 """No two files of the package import each other in a circle, but for the circles stated here.
 
-Imports at the top of a file count; those inside functions and under TYPE_CHECKING do not, nor those of an
+Imports inside functions count as those at the top of a file do; those under TYPE_CHECKING do not, nor those of an
 `__init__.py`, which only list what their package offers.
 """
 
@@ -14,9 +14,14 @@ EXCEPTIONS: set[frozenset[str]] = set()
 
 
 def imported(path: Path) -> set[str]:
-    """Modules of the package that a file imports when it is imported itself."""
+    """Modules of the package that a file imports, at its top or in a function."""
     found: set[str] = set()
-    for node in ast.parse(path.read_text()).body:
+    waiting: list[ast.AST] = [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        waiting += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -29,7 +29,6 @@ def batched(viewfinder: "Viewfinder", size: int, exact: bool = True) -> Iterator
         return
     import torch
 
-    from viewfinder.chat.viewfinder import Viewfinder
     from viewfinder.engine.async_engine import AsyncEngine
     from viewfinder.engine.scheduler import EngineConfig
 
@@ -47,6 +46,6 @@ def batched(viewfinder: "Viewfinder", size: int, exact: bool = True) -> Iterator
     )
     shared.start()
     try:
-        yield Viewfinder(shared.chat_for(processor=viewfinder.processor), viewfinder.processor)
+        yield type(viewfinder)(shared.chat_for(processor=viewfinder.processor), viewfinder.processor)
     finally:
         shared.stop()

@@ -104,7 +104,7 @@ def open_model(name: str, dtype: str | None = None, **settings: Any) -> "Viewfin
     """The model that a command asks: that of `--server`, or one loaded here."""
     server = SERVER.get()
     if server is not None:
-        from viewfinder.cli.serve_commands import open_server
+        from viewfinder.cli.remote import open_server
 
         return open_server(server, name, **{k: v for k, v in settings.items() if v is not None})
     return load_here(name, dtype, **settings)

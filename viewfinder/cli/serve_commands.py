@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from viewfinder.cli import options
+from viewfinder.cli.remote import need_serving
 from viewfinder.cli.show import working
-from viewfinder.errors import ViewfinderError
 from viewfinder.outputs.json_lines import read_lines
 
 Host = Annotated[str, typer.Option("--host", help="Address to listen on; others than loopback need a key.")]
@@ -86,7 +86,7 @@ def serve(
     max_pixels: options.MaxPixels = None,
     dtype: options.Dtype = None,
 ) -> None:
-    _need_extra()
+    need_serving()
     from viewfinder.engine.scheduler import EngineConfig
     from viewfinder.media.sandbox import SandboxLimits
     from viewfinder.media.source import UrlPolicy
@@ -154,23 +154,6 @@ def _write_generation(engine: Any, path: Path) -> None:
     path.write_text(json.dumps(fields, indent=2) + "\n")
 
 
-def open_server(url: str, name: str, **settings: Any) -> Any:
-    """A `Viewfinder` over a server; `name` is the model's there, unless it is the built-in default."""
-    _need_extra()
-    from viewfinder.chat import Viewfinder
-    from viewfinder.serve.client import OpenAIChat
-
-    key = os.environ.get("VIEWFINDER_API_KEY") or os.environ.get("OPENAI_API_KEY")
-    chat = OpenAIChat(url, None if name == "tiny" else name, api_key=key)
-    processor = chat.processor
-    if settings:
-        from viewfinder.processor.processor import Processor
-
-        processor = Processor(processor.tokenizer, processor.settings.with_(**settings))
-        chat = OpenAIChat(url, None if name == "tiny" else name, api_key=key, processor=processor)
-    return Viewfinder(chat, processor)
-
-
 def _keys(file: Path | None) -> tuple[str, ...]:
     """Never from the command line, which every user of the machine can read."""
     keys = os.environ.pop("VIEWFINDER_API_KEYS", "").split()
@@ -179,18 +162,3 @@ def _keys(file: Path | None) -> tuple[str, ...]:
             raise typer.BadParameter(f"there is no file {file}", param_hint="--api-keys")
         keys += [key for line in read_lines(file) if (key := line.strip())]
     return tuple(dict.fromkeys(keys))
-
-
-def _need_extra() -> None:
-    try:
-        import fastapi  # noqa: F401
-        import httpx  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{error.name} is not installed, which serving needs; install it with: pip install 'viewfinder[serve]'"
-        ) from error
-
-
-class MissingExtraError(ViewfinderError):
-    """Something optional is not installed."""

@@ -6,4 +6,4 @@ real toolkit (`window`); each of them is a `World`, and the solver's steps are t
 
 from viewfinder.agent.worlds.registry import APPS as APPS
 from viewfinder.agent.worlds.registry import make_app as make_app
-from viewfinder.agent.worlds.registry import make_world as make_world
+from viewfinder.agent.worlds.renderers import make_world as make_world

@@ -1,6 +1,4 @@
-"""Applications by name, and the worlds made of them."""
-
-from typing import Any, Literal
+"""Applications by name."""
 
 import numpy as np
 
@@ -20,8 +18,6 @@ from viewfinder.errors import ViewfinderError
 APPS: dict[str, type[App]] = {
     app.name: app for app in (Mail, Shop, Calendar, Settings, Files, Forms, Tables, Map, Phone)
 }
-RENDERERS = ("drawn", "web", "window")
-Renderer = Literal["drawn", "web", "window"]
 
 
 def make_app(name: str, seed: int, split: Split = "train") -> App:
@@ -38,20 +34,3 @@ def make_app(name: str, seed: int, split: Split = "train") -> App:
 def generator(name: str, seed: int, split: Split, purpose: int = 0) -> np.random.Generator:
     """The source of chance of one instance; `purpose` 1 is its look."""
     return np.random.default_rng((("train", "test").index(split), list(APPS).index(name), purpose, seed))
-
-
-def make_world(name: str, renderer: Renderer = "drawn", seed: int = 0, split: Split = "train", **options: Any) -> Any:
-    """An application on a screen; `options` are those of the renderer (`size`, `scale`, `chromium` ...).
-
-    Raises:
-        ViewfinderError: no such world or renderer, or a program that is missing.
-    """
-    if renderer == "drawn":
-        from viewfinder.agent.worlds.drawn import DrawnWorld as World
-    elif renderer == "web":
-        from viewfinder.agent.worlds.web import WebWorld as World
-    elif renderer == "window":
-        from viewfinder.agent.worlds.window import WindowWorld as World
-    else:
-        raise ViewfinderError(f"there is no renderer {renderer!r}; choose from {', '.join(RENDERERS)}")
-    return World(name, seed=seed, split=split, **options)

@@ -1,7 +1,5 @@
-"""Documents as plain data: JSON-ready dictionaries and pandas tables."""
+"""Documents as plain data: JSON-ready dictionaries."""
 
-import re
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from viewfinder.outputs.document.elements import (
@@ -19,11 +17,6 @@ from viewfinder.outputs.written import ElementJson, PageJson
 
 if TYPE_CHECKING:
     from viewfinder.outputs.document.document import Page
-
-_NUMBER = re.compile(
-    r"[-−+(]?\s*[$€£¥]?\s*(?:(?:0|[1-9]\d{0,14})|[1-9]\d{0,2}(?:,\d{3}){1,4}|[1-9]\d{0,2}(?:\s\d{3}){1,4})(?:\.\d{1,15})?\s*\)?\s*%?"
-)
-"""An amount; not `007` or `01234`, which are names, nor digits beyond what a float holds."""
 
 
 def page_to_dict(page: "Page") -> PageJson:
@@ -75,29 +68,3 @@ def _item(item: ListItem) -> dict[str, Any]:
     own = ListItem(item.content).text
     number = {} if item.number is None else {"number": item.number}
     return {"text": own, **number, **({"items": below} if below else {})}
-
-
-def table_to_pandas(table: Table) -> Any:
-    """A DataFrame: marked head rows become columns (several are joined), and a column in which every filled
-    cell is a number becomes numbers (`1,234`, `$5`, `12 %` as 12, `(3)` as -3); with leading zeros it stays text."""
-    pandas: Any = import_module("pandas")
-    grid, heads = table.grid(), table.num_header_rows
-    names: list[Any] = list(range(table.num_columns))
-    if heads:
-        columns = zip(*grid[:heads], strict=True)
-        names = [" ".join(dict.fromkeys(part for part in column if part)) for column in columns]
-    frame: Any = pandas.DataFrame(grid[heads:], columns=names)
-    for i in range(len(names)):
-        values = [row[i].strip() for row in grid[heads:]]
-        filled = [value for value in values if value]
-        if filled and all(_NUMBER.fullmatch(value) for value in filled):
-            frame.isetitem(i, [_number(value) for value in values])
-    return frame
-
-
-def _number(text: str) -> float | None:
-    if not text:
-        return None
-    negative = text.startswith(("-", "−", "("))
-    value = float(re.sub(r"[^\d.]", "", text))
-    return -value if negative else value

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from viewfinder.outputs.document.data_frame import make_frame
 from viewfinder.outputs.document.html_inline import plain_text, verbatim_text, without_delimiters
 from viewfinder.outputs.place import Corners
 
@@ -204,9 +205,7 @@ class Table(Element):
 
     def to_pandas(self) -> Any:
         """A pandas DataFrame (needs pandas): marked heads become columns, numeric columns numbers."""
-        from viewfinder.outputs.document.convert import table_to_pandas
-
-        return table_to_pandas(self)
+        return make_frame(self.grid(), self.num_header_rows)
 
 
 @dataclass(frozen=True)
