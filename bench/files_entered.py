@@ -27,6 +27,7 @@ from typing import Any
 
 import viewfinder
 
+_COMPREHENSIONS = {"<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>"}
 PACKAGE = str(Path(viewfinder.__file__).parent) + "/"
 
 
@@ -57,8 +58,13 @@ def two_way(edges: set[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _file_of(frame: FrameType) -> str | None:
-    """The package's file that a frame runs; None for other code and for the body of a module or class."""
+    """The package's file that a frame runs; None for other code, and for the body of a module or class with its
+    comprehensions."""
     code = frame.f_code
+    while code.co_name in _COMPREHENSIONS and (outer := frame.f_back) is not None:
+        if outer.f_code.co_filename != code.co_filename:
+            break
+        frame, code = outer, outer.f_code
     if not code.co_filename.startswith(PACKAGE) or not code.co_flags & inspect.CO_OPTIMIZED:
         return None
     return code.co_filename.removeprefix(PACKAGE)
