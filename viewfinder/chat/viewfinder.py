@@ -187,11 +187,19 @@ class Viewfinder:
         """
         from viewfinder.chat.documents import parse_document
         from viewfinder.chat.documents.parse import ParseOptions
+        from viewfinder.media.source import DEFAULT_LIMITS
 
         check_names(options, ParseJobOptions.__annotations__, "option of parse")
-        most, sampling = options.pop("max_pixels", None), options.pop("sampling", None)
-        reading = ParseOptions(most, check, correct, sampling)
-        return parse_document(self.model, self.processor, source, reading, **options)
+        reading = ParseOptions(options.get("max_pixels"), check, correct, options.get("sampling"))
+        return parse_document(
+            *(self.model, self.processor, source, reading),
+            pages=options.get("pages"),
+            resume=options.get("resume"),
+            progress=options.get("progress"),
+            workers=options.get("workers", 1),
+            limits=options.get("limits", DEFAULT_LIMITS),
+            password=options.get("password"),
+        )
 
     @overload
     def extract(self, source: Media, shape: type[_Shape], **options: Unpack[ExtractOptions]) -> _Shape: ...

@@ -51,11 +51,11 @@ class LoraLinear(Linear):
     scale: float
     enabled: bool
 
-    def forward(self, x: Float[Tensor, "... I"]) -> Float[Tensor, "... O"]:
-        out = super().forward(x)
+    def forward(self, input: Float[Tensor, "... I"]) -> Float[Tensor, "... O"]:
+        out = super().forward(input)
         if not self.enabled:
             return out
-        narrow = F.linear(x, self.lora_A.to(x.dtype))
+        narrow = F.linear(input, self.lora_A.to(input.dtype))
         return out + self.scale * F.linear(narrow, self.lora_B.to(narrow.dtype))
 
     @torch.no_grad()

@@ -84,10 +84,10 @@ def build_processor() -> Processor:
     texts = ["system\nYou are a helpful assistant.", "user\n", "assistant\n"] * 500
     for i in range(2000):
         scene = make_scene(rng, (168, 168), SceneStyle())
-        for _ in range(3):
-            turn = make_turn(rng, scene, TASKS)
+        turns = [make_turn(rng, scene, TASKS) for _ in range(3)]
+        for turn in turns:
             texts += [turn.question] if turn.task == "read" else [turn.question, turn.answer]
-        query = f"the {turn.truth.get('answer', 'red')} star appears, moves, changes color, disappears"
+        query = f"the {turns[-1].truth.get('answer', 'red')} star appears, moves, changes color, disappears"
         texts += [prompts.moments_prompt(query), f"The given query happens in {i % 60}.5 - {i % 70}.0 seconds."]
         texts += _forms(rng)
         if i % 20 == 0:

@@ -165,7 +165,7 @@ def clip_gradients(learner: nn.Module, limit: float) -> float:
         total += (norm.full_tensor() if isinstance(norm, DTensor) else norm).cpu().float() ** 2
     norm = float(total.sqrt())
     if norm > limit:
-        torch._foreach_mul_(grads, limit / (norm + 1e-6))
+        torch._foreach_mul_(grads, limit / (norm + 1e-6))  # pyright: ignore[reportPrivateImportUsage] - no public name
     return norm
 
 

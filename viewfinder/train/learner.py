@@ -123,7 +123,7 @@ class Learner(nn.Module):
                 for loss in self.extra.losses:
                     recordings.enter_context(loss.recording(self.model))
                 hidden = self.model.hidden_states(batch.inputs, features=features)
-            answer = next_token_loss(hidden, self.model.lm_head.weight, next_labels(batch.inputs))
+            answer = next_token_loss(hidden, head_weight(self.model), next_labels(batch.inputs))
             total = total + self.config.answer_weight * answer
             metrics["answer"] = (answer.detach(), units)
         outputs = ModelOutputs(self.model, batch, features, hidden)
@@ -141,7 +141,7 @@ class Learner(nn.Module):
         features, _ = self.features(batch.inputs.pixel_values, batch.inputs.grid_thw)
         labels = next_labels(batch.inputs)
         hidden = self.model.hidden_states(batch.inputs, features=features)
-        values = -token_log_probs(hidden, self.model.lm_head.weight, labels)
+        values = -token_log_probs(hidden, head_weight(self.model), labels)
         both = (values, (labels != IGNORE_INDEX).float())
         return Loss(torch.stack([sequence_sums(x, batch.inputs) for x in both], dim=-1), {})
 
@@ -211,10 +211,17 @@ class Learner(nn.Module):
             return pair_log_probs(model, batch, features)
 
 
+def head_weight(model: Qwen2_5_VL) -> Tensor:
+    """The output projection, (V, D); training has no quantized one."""
+    weight = model.lm_head.weight
+    assert isinstance(weight, Tensor)
+    return weight
+
+
 def pair_log_probs(model: Qwen2_5_VL, batch: PreferenceBatch, features: Tensor | None) -> Tensor:
     """Log-probabilities of the answers of each pair: (B, 2), chosen and rejected."""
     hidden = model.hidden_states(batch.inputs, features=features)
-    values = token_log_probs(hidden, model.lm_head.weight, next_labels(batch.inputs))
+    values = token_log_probs(hidden, head_weight(model), next_labels(batch.inputs))
     return sequence_sums(values, batch.inputs).view(-1, 2)
 
 
@@ -223,7 +230,7 @@ def policy_log_probs(model: Qwen2_5_VL, batch: PolicyBatch, features: Tensor | N
     hidden, labels = model.hidden_states(batch.inputs, features=features), next_labels(batch.inputs)
     at, never = (labels != IGNORE_INDEX).nonzero().flatten(), undrawable_ids(model).to(hidden.device)
     return choice_log_probs(
-        hidden[at], model.lm_head.weight, labels[at], temperature=temperature, excluded=never, kept=batch.kept
+        hidden[at], head_weight(model), labels[at], temperature=temperature, excluded=never, kept=batch.kept
     )
 
 
