@@ -80,6 +80,11 @@ def load_font(path: Path | None, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
 
 
+def coverage(font: ImageFont.FreeTypeFont, text: str) -> bytes:
+    """The pixels that a font draws for a text, to tell a letter from the box that stands for a missing one."""
+    return bytes(font.getmask(text))  # pyright: ignore[reportArgumentType] - Pillow's own image is a sequence of values
+
+
 @lru_cache(maxsize=65536)
 def _advance(path: Path | None, character: str) -> float:
     return load_font(path, 64).getlength(character) / 64
