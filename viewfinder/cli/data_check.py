@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from viewfinder.cli import options
 from viewfinder.cli.show import print_json
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def check(
         str, typer.Option("--coordinates", help="Places are pixels of: original or model.")
     ] = "original",
     model: Annotated[str, typer.Option("--model", help="Counts tokens as this model would.")] = "tiny",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Look at a file of conversations before training on it. Exit code 1 when a row cannot be read."""
     from viewfinder.data.sample import Sample

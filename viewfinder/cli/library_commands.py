@@ -25,8 +25,6 @@ Question = Annotated[str, typer.Argument(help="What you want to know.")]
 Query = Annotated[str, typer.Argument(help="Words to look for.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="Most pages that are looked at.")]
 Look = Annotated[bool, typer.Option("--look", help="Also show the model the pages themselves.")]
-Correct = Annotated[bool, typer.Option("--correct", help="Put the words of a PDF's text layer in the place of others.")]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Pages asked about at the same time.")]
 Again = Annotated[bool, typer.Option("--again", help="Read documents again that have not changed.")]
 Taken = Annotated[str, typer.Argument(help="A file, or a folder with all below it.")]
 
@@ -38,8 +36,8 @@ def add(
     folders: Folders = None,
     library: Where = None,
     model: options.Model = "tiny",
-    correct: Correct = False,
-    workers: Workers = 1,
+    correct: options.Correct = False,
+    workers: options.PageWorkers = 1,
     again: Again = False,
     as_json: options.AsJson = False,
     max_pixels: options.MaxPixels = None,

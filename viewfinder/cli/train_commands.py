@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from viewfinder.cli import options
 from viewfinder.cli.show import interruptible, print_warning
 
 Recipe = Annotated[
@@ -100,7 +101,7 @@ def plan(
     memory: Annotated[float, typer.Option("--memory", help="Bytes of one device.")] = 80e9,
     carbon: Annotated[float, typer.Option("--carbon", min=0, help="Of the grid, in kg of CO2 a kWh.")] = 0.4,
     check: Annotated[bool, typer.Option("--check/--no-check", help="Shard the model on a fake process group.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     from viewfinder.recipes.planning import Device, plan_recipe
 

@@ -93,7 +93,3 @@ def _advance(path: Path | None, character: str) -> float:
 def advances(path: Path | None, size: int, text: str) -> list[float]:
     """About how far each character moves the pen, in pixels at `size` (measured once per font, then scaled)."""
     return [size * _advance(path, character) for character in text]
-
-
-def family_names(families: Sequence[FontFamily]) -> tuple[str, ...]:
-    return tuple(name for name, _ in families)
