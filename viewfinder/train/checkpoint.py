@@ -17,11 +17,10 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.metadata import TensorStorageMetadata
-from torch.distributed.checkpoint.state_dict_loader import load
-from torch.distributed.checkpoint.state_dict_saver import save
 
 from viewfinder.errors import StampError, ViewfinderError
 from viewfinder.model.lora import adapted_layers, save_adapter
@@ -90,7 +89,7 @@ def save_state(
         partial.mkdir(parents=True)
     _wait()
     with _quiet():
-        save(dict(tensors), checkpoint_id=partial)
+        dcp.save(dict(tensors), checkpoint_id=partial)  # pyright: ignore[reportPrivateImportUsage] - no `__all__`
     sums = _gathered(file_sums(partial.glob(f"__{dist.get_rank() if dist.is_initialized() else 0}_*")))
     if _is_first():
         write_whole(partial / _FACTS, json.dumps({"step": step, "sound": sound, **facts}))
@@ -155,7 +154,7 @@ def load_tensors(state: Path, tensors: dict[str, Tensor]) -> None:
     """
     try:
         with _quiet():
-            load(tensors, storage_reader=StateReader(state))
+            dcp.load(tensors, storage_reader=StateReader(state))  # pyright: ignore[reportPrivateImportUsage] - no `__all__`
     except CheckpointException as error:  # no `Exception`, so nobody would catch it
         cause = next(iter(error.failures.values()))[0]
         if isinstance(cause, OSError | ViewfinderError):
