@@ -134,8 +134,7 @@ def visit(chromium: Chromium, own: Server, wait: float) -> list[str]:
 
 def test_nothing_gets_out_of_a_page_that_tries_everything(chromium: Chromium, sites: tuple[Server, Server]) -> None:
     own, other = sites
-    # a download ends a visit late, see its own test
-    write_page(own, other, [script for kind, script in KINDS.items() if kind != "download"])
+    write_page(own, other, list(KINDS.values()))
     refused = visit(chromium, own, 1.0)
     assert "GET /" in own.log
     assert (other.log, other.connections) == ([], 0)
