@@ -5,7 +5,7 @@ each request a core of its own, with a batch of one, so requests cannot disturb 
 core for all. `engine.reference` says what the tokens must be.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -107,6 +107,7 @@ class Engine(ChatModel):
         self.model = model
         self.processor = processor
         self.sampling = sampling or Sampling()
+        self.compile_aside: Callable[[Callable[[], Any]], Any] = lambda work: work()
         # A turn ends with <|im_end|> in every template that is honored, whatever the files call eos.
         end = processor.tokenizer.token_id("<|im_end|>")
         self.eos_token_ids = tuple(dict.fromkeys((end, *(eos_token_ids or (model.config.eos_token_id,)))))
@@ -147,7 +148,7 @@ class Engine(ChatModel):
     @cached_property
     def grammars(self) -> GrammarCompiler:
         """Compiles grammars for this vocabulary; made when first needed."""
-        return GrammarCompiler(self.processor.tokenizer.backend, self.eos_token_ids)
+        return GrammarCompiler(self.processor.tokenizer.backend, self.eos_token_ids, self.compile_aside)
 
     def stream(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Iterator[str | Reply]:
         """Pieces of text as they come, then the `Reply`.

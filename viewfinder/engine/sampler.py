@@ -4,6 +4,7 @@
 logits, `reference` for one, by the definition.
 """
 
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -97,6 +98,7 @@ class Sampler:
         self.placeholders = [config.image_token_id, config.video_token_id]
         self._min_length, self._vocab_size = prompt + sampling.min_tokens, config.text.vocab_size
         self._guard = guard
+        self._mask_seconds = 0.0
         self._generator = None if sampling.seed is None else torch.Generator().manual_seed(sampling.seed)
         self.adjustments = Adjustments(sampling, inputs.input_ids.tolist())
 
@@ -117,7 +119,9 @@ class Sampler:
         """Which tokens may come next, as `Constraint.bits`; None where all may."""
         if self.constraint is None and not self.must_go_on:
             return None
+        start = time.thread_time()
         bits = np.full(-(-self._vocab_size // 8), 255, np.uint8) if self.constraint is None else self.constraint.bits()
+        self._mask_seconds += time.thread_time() - start
         if self.must_go_on:
             going_on = bits.copy()
             for i in self.held_back:
@@ -125,6 +129,11 @@ class Sampler:
                     going_on[i // 8] &= 255 ^ (1 << i % 8)
             bits = going_on if going_on.any() else bits  # a grammar may have come to its end
         return bits
+
+    def take_mask_seconds(self) -> float:
+        """Processor time that masks took since the last call."""
+        taken, self._mask_seconds = self._mask_seconds, 0.0
+        return taken
 
     def accept(self, token_id: int) -> FinishReason | None:
         """Note the token that was chosen; why the answer ends with it, if it does.

@@ -6,6 +6,7 @@ writes the chat answer and its chunks in the endpoint's own shapes.
 
 import asyncio
 import json
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -129,6 +130,8 @@ def error_response(error: BaseException) -> Response:
     if isinstance(error, ClientGoneError):
         return Response(status_code=499)  # nobody reads it; it is counted under this status, as is usual
     status, body, headers = status_of(error)
+    # A future and the error in it know one another through these frames, and they know the whole request.
+    traceback.clear_frames(error.__traceback__)
     return JSONResponse(body, status, headers)
 
 

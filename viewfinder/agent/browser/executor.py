@@ -52,7 +52,7 @@ class ActionExecutor:
         before = len(self.guard.refused)
         try:
             work = self.tabs.current.goto(url, wait_until="domcontentloaded", timeout=30_000)
-            await self.tabs.unless_dialog(work, timeout=31)
+            await self.tabs.unless_broken_off(self.tabs.unless_dialog(work, timeout=31), timeout=31)
         except Slow:
             self.tabs.notes.append("the page is still loading")
         except Error as error:
