@@ -7,13 +7,15 @@ import numpy as np
 from PIL import Image
 
 from viewfinder.data.synth.choose import chance, number, pick, some
+from viewfinder.data.synth.countries import draw_country
 from viewfinder.data.synth.documents.lettering import Column, Face, draw_faces
 from viewfinder.data.synth.documents.sheet import Sheet, blend
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.phrases import FIRST_NAMES, city, company, email, person, phone
+from viewfinder.data.synth.phrases import FIRST_NAMES
 from viewfinder.data.synth.screens.icons import ICONS
 from viewfinder.data.synth.screens.names import BUTTONS, CHOICES, FIELDS, LINKS, LISTS, SETTINGS, TITLES
 from viewfinder.data.synth.screens.widgets import Kit, Widget, draw_theme, shuffled_size
+from viewfinder.data.synth.trades import any_firm
 from viewfinder.data.synth.words import common_words
 from viewfinder.media.transform import Transform
 
@@ -172,8 +174,13 @@ class _ScreenBuilder:
         return True
 
     def words(self, name: str) -> str:
-        generators = {"Name": person, "Email": email, "City": city, "Phone": phone, "Company": company}
-        return generators[name](self.rng) if name in generators else pick(self.rng, (*FIRST_NAMES, *common_words()))
+        """What a user may have typed into a field of that name."""
+        country = draw_country(self.rng)
+        if name == "Company":
+            return any_firm(self.rng, country)
+        user = country.person(self.rng)
+        known = {"Name": user.name, "Email": user.email, "City": country.town(self.rng), "Phone": user.phone}
+        return known.get(name) or pick(self.rng, (*FIRST_NAMES, *common_words()))
 
     def tick(self) -> bool:
         return self._ticks("checkbox", 1)
