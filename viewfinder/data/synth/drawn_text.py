@@ -29,6 +29,13 @@ class Pen(ImageDraw.ImageDraw):
         if isinstance(font, ImageFont.FreeTypeFont) and isinstance(text, str) and text.strip() and "\n" not in text:
             self._notes.append(_note(xy, text, font, anchor or "la"))
 
+    def erase(self, area: tuple[int, int, int, int], paper: tuple[int, int, int]) -> None:
+        """Paint an area over and forget what was written in it, so that something else may stand there."""
+        self.rectangle(area, fill=paper)
+        left, top, right, bottom = area
+        gone = [n for n in self._notes if top <= n.middle <= bottom and n.box[0] <= right and n.box[2] >= left]
+        self._notes[:] = [note for note in self._notes if note not in gone]
+
 
 def written_on(image: Image.Image) -> list[TextLine] | None:
     """The lines that can still be seen, as they were written; None of a picture that no pen drew."""

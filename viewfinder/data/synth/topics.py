@@ -42,6 +42,7 @@ class Story:
         topics = read_sections("topics.txt", "\n")
         held_out = split == "held_out"
         self.topic: Section = topics[pick(rng, [t for t in topics if t.startswith("held out") == held_out])]
+        self.tables = self.topic["tables"]
         self._left: dict[str, list[str]] = {}
 
     def _next(self, key: str) -> str:

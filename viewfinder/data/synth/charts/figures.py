@@ -110,7 +110,7 @@ def _rows(
         for i in range(1, count) if drift else ():
             if chance(rng, 0.8):
                 near = steps[i - 1] + number(rng, -max(1, most // 4), max(1, most // 4))
-                steps[i] = min(most, max(1, near))
+                steps[i] = min(most, max(1, 2 * most - near if near > most else 2 - near if near < 1 else near))
         rows.append(tuple(round(step * unit, 1) for step in steps))
     return tuple(rows)
 

@@ -101,7 +101,7 @@ def bullet_list(rng: np.random.Generator, sheet: Sheet, column: Column, look: Lo
         boxes.append(box)
         column.y += round(look.gap / 4)
     if len(items) < 2:
-        sheet.pen.rectangle((column.x, start, column.x + column.width, column.y), fill=sheet.paper)
+        sheet.pen.erase((column.x, start, column.x + column.width, column.y), sheet.paper)
         del column.lines[lines:]  # an item may have several
         column.y = start
         return None
@@ -128,7 +128,8 @@ def table(rng: np.random.Generator, sheet: Sheet, column: Column, look: Look) ->
     head = look.bold(sheet).like(align="left", leading=1.1)
     style = draw_style(rng, sheet, face, head, look.split, tight=column.width < 300)
     for attempt in range(3):
-        grid = make_grid(rng, max(1, rows - attempt), max(2, columns - attempt), spans=look.difficulty * 0.8)
+        size = max(1, rows - attempt), max(2, columns - attempt)
+        grid = make_grid(rng, *size, spans=look.difficulty * 0.8, about=look.story.tables)
         if (drawn := draw_table(sheet, column, grid, style)) is not None:
             column.y += 2
             return drawn.element()

@@ -115,21 +115,21 @@ def draw_form(rng: np.random.Generator, options: Options) -> FormSheet:
     """A form of two to many fields."""
     size = page_size(rng, options)
     hard = options.difficulty
-    colors = draw_palette(rng, hard)
+    colors = draw_palette(rng, hard, printed=True)
     sheet = Sheet(size, colors.paper, colors.ink, colors.accent)
     em = number(rng, 14 - round(3 * hard), 17 - round(4 * hard))
     faces = draw_faces(rng, options.split, options.fonts)
     label = Face(faces.bold if chance(rng, 0.4) else faces.plain, em, sheet.ink, 1.3)
     filled = label.like(path=faces.plain)
-    if chance(rng, 0.15 + 0.5 * hard):
-        blue = (20, 40, 140) if sum(sheet.paper) > 380 else (150, 190, 255)
-        filled = Face(draw_hand(rng, options.split), round(em * 1.25), blue, 1.2)
-    margin = number(rng, 8, 8 + em)
-    column = Column(margin, margin, size[0] - 2 * margin, size[1] - margin)
-    form = FormSheet(sheet.image, {}, (), {})
     title = pick(rng, sorted(TITLES))
     keys, ticks = (part.split() for part in TITLES[title])
     written = _filled_in(rng)
+    if chance(rng, 0.15 + 0.5 * hard) and (hand := draw_hand(rng, options.split, "".join(written.values()))):
+        blue = (20, 40, 140) if sum(sheet.paper) > 380 else (150, 190, 255)
+        filled = Face(hand, round(em * 1.25), blue, 1.2)
+    margin = number(rng, 8, 8 + em)
+    column = Column(margin, margin, size[0] - 2 * margin, size[1] - margin)
+    form = FormSheet(sheet.image, {}, (), {})
     if chance(rng, 0.7):
         _title(rng, title, sheet, column, form, Face(faces.head, round(em * 1.3), sheet.accent, 1.2))
     layout = pick(rng, LAYOUTS if options.split == "train" else HELD_OUT_LAYOUTS)

@@ -57,7 +57,7 @@ def draw_invoice(rng: np.random.Generator, options: Options) -> Invoice:
     """An invoice of one to many items."""
     hard = options.difficulty
     size = page_size(rng, options, least=196)
-    colors = draw_palette(rng, hard)
+    colors = draw_palette(rng, hard, printed=True)
     sheet = Sheet(size, colors.paper, colors.ink, colors.accent)
     em = min(number(rng, 13 - round(3 * hard), 15 - round(4 * hard)), size[0] // 15, size[1] // 17)
     layout = pick(rng, HELD_OUT_LAYOUTS if options.split == "held_out" else LAYOUTS)

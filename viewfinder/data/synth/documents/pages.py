@@ -75,7 +75,7 @@ def set_page(
 ) -> SetPage:
     """Draw a page; `mix` are blocks by weight, `most` the largest number of elements."""
     size = size or page_size(rng, options)
-    colors = draw_palette(rng, options.difficulty)
+    colors = draw_palette(rng, options.difficulty, printed=True)
     sheet = Sheet(size, colors.paper, colors.ink, colors.accent)
     layout = pick(rng, LAYOUTS if options.split == "train" else HELD_OUT_LAYOUTS)
     hard = options.difficulty

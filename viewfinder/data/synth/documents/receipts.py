@@ -210,9 +210,10 @@ class _Slip:
                 self.keep("card", card, boxes[1])
 
     def _amount(self, key: str, label: str, units: int, face: Face) -> None:
-        text = self.country.money(units)
-        if boxes := self.pair(label, text, face):
-            self.keep(key, text, boxes[1])
+        for text in (self.country.money(units), self.country.money(units, sign=False)):
+            if boxes := self.pair(label, text, face):
+                self.keep(key, text, boxes[1])
+                return
 
     def finish(self) -> Receipt:
         image = self.sheet.cut_below(self.column.y + 5, self.whole)

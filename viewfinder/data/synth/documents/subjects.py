@@ -1,5 +1,6 @@
 """What stands in tables: subjects with the entries of their first column and columns that fit them (`tables.txt`)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,16 +22,22 @@ class Filling:
     rows: list[list[str]]
 
 
-def draw_filling(rng: np.random.Generator, rows: int, columns: int, pair: int | None = None) -> Filling:
+def draw_filling(
+    rng: np.random.Generator, rows: int, columns: int, pair: int | None = None, about: Sequence[str] = ()
+) -> Filling:
     """Rows of a subject that has enough of everything.
 
     Args:
+        about: subjects to prefer, by name.
         pair: the first of two columns that are one quantity in two years, the earlier first.
     """
     country, kinds = draw_country(rng), columns - (pair is not None)
-    subjects = read_sections("tables.txt").values()
-    fit = [s for s in subjects if len(s) - 1 >= kinds and (_endless(s["rows"]) or len(s["rows"]) >= rows)]
-    subject = pick(rng, fit)
+    subjects = {
+        name: one
+        for name, one in read_sections("tables.txt").items()
+        if len(one) - 1 >= kinds and (_endless(one["rows"]) or len(one["rows"]) >= rows)
+    }
+    subject = subjects[pick(rng, [name for name in about if name in subjects] or list(subjects))]
     heads = some(rng, [key for key in subject if key not in ("head", "rows")], kinds - 1)
     specs = [";".join(subject[head]) for head in heads]
     style = country.date_style(rng)
@@ -77,7 +84,8 @@ def _cell(rng: np.random.Generator, spec: str, country: Country, dates: str) -> 
         return invent_word(rng).capitalize()
     if spec == "date":
         return write_date(dates, number(rng, 1, 28), number(rng, 1, 12), number(rng, 2019, 2026))
-    if spec == "time":
-        return f"{number(rng, 6, 22)}:{number(rng, 0, 59):02d}"
+    if spec in ("time", "lesson"):
+        lesson = spec == "lesson"
+        return f"{number(rng, 8, 17 if lesson else 22)}:{number(rng, 0, 3) * 15 if lesson else number(rng, 0, 59):02d}"
     one = pick(rng, spec.split(";"))
     return fill_digits(rng, one.removeprefix("code ")) if one.startswith("code ") else one

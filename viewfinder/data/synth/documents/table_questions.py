@@ -31,7 +31,7 @@ def draw_one_table(rng: np.random.Generator, options: Options) -> tuple[Sheet, D
     hard = options.difficulty
     width, height = page_size(rng, options)
     while True:
-        colors = draw_palette(rng, hard)
+        colors = draw_palette(rng, hard, printed=True)
         sheet = Sheet((width, height), colors.paper, colors.ink, colors.accent)
         em = number(rng, 14 - round(4 * hard), 17 - round(4 * hard))
         faces = draw_faces(rng, options.split, options.fonts)

@@ -1,5 +1,6 @@
 """Tables: what is in them (`Grid`), how they are ruled, and drawing them with the box of every cell."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -227,10 +228,11 @@ def _set_cell(
     return " ".join(lines), union(boxes) if boxes else None
 
 
-def make_grid(rng: np.random.Generator, rows: int, columns: int, spans: float = 0.0) -> Grid:
-    """Heads and rows of one subject, the first column names; `spans` is how often cells merge."""
+def make_grid(rng: np.random.Generator, rows: int, columns: int, spans: float = 0.0, about: Sequence[str] = ()) -> Grid:
+    """Heads and rows of one subject (of `about`, where one is large enough), the first column names; `spans` is how
+    often cells merge."""
     pair = number(rng, 1, columns - 2) if columns > 2 and chance(rng, spans * 0.6) else None
-    filling = draw_filling(rng, rows, columns, pair)
+    filling = draw_filling(rng, rows, columns, pair, about)
     entries, top = _heads(rng, filling.heads, pair)
     taken: set[tuple[int, int]] = set()
     for r in range(rows):

@@ -129,7 +129,9 @@ def _list(rng: np.random.Generator, hard: float, story: Story) -> str:
 
 
 def _table(rng: np.random.Generator, hard: float, story: Story) -> str:
-    grid = make_grid(rng, number(rng, 1, 2 + round(4 * hard)), 2 + round(2 * hard), spans=0.6 * hard)
+    grid = make_grid(
+        rng, number(rng, 1, 2 + round(4 * hard)), 2 + round(2 * hard), spans=0.6 * hard, about=story.tables
+    )
     rows = ""
     for r in range(grid.num_rows):
         cells = ""
