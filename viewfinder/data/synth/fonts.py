@@ -83,7 +83,7 @@ def load_font(path: Path | None, size: int) -> ImageFont.FreeTypeFont:
 @lru_cache(maxsize=65536)
 def has_glyph(path: Path | None, character: str) -> bool:
     """Whether the font draws it, and not the box that stands for what it lacks (as for the private U+E000)."""
-    drawn, lacking = (load_font(path, 32).getmask(one) for one in (character, "\ue000"))
+    drawn, lacking = (load_font(path, 16).getmask(one) for one in (character, "\ue000"))
     return (drawn.size, bytes(drawn)) != (lacking.size, bytes(lacking))
 
 

@@ -70,7 +70,7 @@ def running_text(rng: np.random.Generator, sheet: Sheet, column: Column, look: L
     """A paragraph."""
     face = look.face(sheet)
     indent = look.size if look.difficulty > 0.4 and chance(rng, 0.15) else 0
-    set_ = set_text(sheet, column, look.story.paragraph(look.between(rng, 1, 5)), face, indent)
+    set_ = set_text(sheet, column, look.story.paragraph(look.between(rng, 1, 3)), face, indent)
     return None if set_ is None else Paragraph(_box(set_[1]), escape(set_[0]))
 
 

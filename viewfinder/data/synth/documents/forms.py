@@ -92,7 +92,8 @@ def _filled_in(rng: np.random.Generator) -> dict[str, str]:
     """What one person of one country wrote: the age fits the birthday, the address the city."""
     country = draw_country(rng)
     person = country.person(rng)
-    style, year, born = country.date_style(rng), number(rng, 2014, 2026), number(rng, 1940, 2007)
+    style, year = country.date_style(rng), number(rng, 2014, 2026)
+    born = year - number(rng, 18, 79)
     days = [(number(rng, 1, 28), number(rng, 1, 12)) for _ in range(2)]
     passed = (days[0][1], days[0][0]) >= (days[1][1], days[1][0])  # this year's birthday, on the day of the form
     return {
