@@ -56,10 +56,24 @@ def learns_from(config: GrpoConfig, rollout: Rollout) -> bool:
 def units_of(config: GrpoConfig, rollouts: Sequence[Rollout]) -> float:
     """What answers add to the divisor of the loss. Cut-off answers that are masked count as answers, not as tokens."""
     return sum(
-        answer_units(config, len(one.tokens))
+        answer_units(config, len(one.tokens), one.episode_tokens)
         for one in rollouts
         if learns_from(config, one) or config.variant != "dapo"
     )
+
+
+def turn_groups(prompt: Prompt, rollouts: Sequence[Rollout]) -> list[Group]:
+    """What is learned from a group: itself, or the turns of its episodes. Turns that saw the same share a prompt."""
+    turns = [(turn, one) for one in rollouts for turn in one.turns]
+    if not turns:
+        return [Group(prompt, tuple(rollouts))]
+    found: dict[tuple[bytes, ...], Group] = {}
+    for turn, one in turns:
+        inputs, answer = turn.prompt.prepared.inputs, replace(turn.rollout, reward=one.reward, advantage=one.advantage)
+        seen = [x.numpy().tobytes() for x in (inputs.input_ids, inputs.pixel_values) if x is not None]
+        group = found.get(tuple(seen), Group(turn.prompt, ()))
+        found[tuple(seen)] = replace(group, rollouts=(*group.rollouts, answer))
+    return list(found.values())
 
 
 def pack_groups(groups: Sequence[Group], seq_len: int) -> list[list[Group]]:
@@ -87,7 +101,8 @@ def pack_groups(groups: Sequence[Group], seq_len: int) -> list[list[Group]]:
 def policy_batch(groups: Sequence[Group], config: GrpoConfig, figures: Figures | None = None) -> PolicyBatch:
     """One pack; `units` are those of its answers."""
     rollouts = [one for group in groups for one in group.rollouts]
-    weights = [token_weight(config, len(one.tokens)) * learns_from(config, one) for one in rollouts]
+    weights = [token_weight(config, one.episode_tokens or len(one.tokens)) for one in rollouts]
+    weights = [weight * learns_from(config, one) for weight, one in zip(weights, rollouts, strict=True)]
     inputs, before, predicted_at = packed(groups)
     return PolicyBatch(
         inputs=inputs,
@@ -203,5 +218,5 @@ def _rollout_from_json(stored: dict[str, Any]) -> Rollout:
     bits, count = zlib.decompress(base64.b64decode(stored["kept"])), len(stored["tokens"])
     width = len(bits) // max(1, count)
     kept = tuple(bits[i * width : (i + 1) * width] for i in range(count)) if bits else ()
-    lists = {name: tuple(stored[name]) for name in ("tokens", "log_probs", "old_log_probs")}
+    lists = {name: tuple(stored[name]) for name in ("tokens", "log_probs", "old_log_probs", "turns")}
     return Rollout(**{**stored, **lists, "kept": kept})
