@@ -96,6 +96,7 @@ def plan(
     peak: Annotated[float, typer.Option("--peak", help="FLOP/s of one device.")] = 989e12,
     utilisation: Annotated[float, typer.Option("--utilisation", help="Share of it that is reached.")] = 0.4,
     bandwidth: Annotated[float, typer.Option("--bandwidth", help="Bytes/s between devices, each way.")] = 50e9,
+    reading: Annotated[float, typer.Option("--reading", help="Bytes/s of a device's own memory.")] = 3.35e12,
     watts: Annotated[float, typer.Option("--watts", help="Of one device with its share of the rest.")] = 1000.0,
     price: Annotated[float, typer.Option("--price", help="Of one device for an hour, in dollars.")] = 2.5,
     memory: Annotated[float, typer.Option("--memory", help="Bytes of one device.")] = 80e9,
@@ -105,6 +106,6 @@ def plan(
 ) -> None:
     from viewfinder.recipes.planning import Device, plan_recipe
 
-    device = Device(peak, utilisation, bandwidth, watts, price, memory, carbon)
+    device = Device(peak, utilisation, bandwidth, watts, price, memory, carbon, reading)
     result = plan_recipe(recipe, size, world, settings or [], device, tokens=tokens, check=check, extra=_extra_losses)
     typer.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.table())

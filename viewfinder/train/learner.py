@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from viewfinder.inputs import IGNORE_INDEX
 from viewfinder.model.lora import adapters_disabled
+from viewfinder.model.packed_attention import Continuations
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.train.batches import (
     AnswerBatch,
@@ -169,11 +170,11 @@ class Learner(nn.Module):
         return Loss(losses.sum() if zero is None else losses.sum() + zero, metrics)
 
     def _policy_log_probs(self, batch: PolicyBatch) -> Loss:
-        features, _ = self._pair_features(batch)
+        features, _ = self.features(batch.inputs.pixel_values, batch.inputs.grid_thw)
         return Loss(policy_log_probs(self.model, batch, features, self.config.grpo.temperature), {})
 
     def _improve(self, batch: PolicyBatch) -> Loss:
-        features, zero = self._pair_features(batch)
+        features, zero = self.features(batch.inputs.pixel_values, batch.inputs.grid_thw)
         settings, tokens = self.config.grpo.resolved(self.config.bf16), float(len(batch.weights))
         policy = policy_log_probs(self.model, batch, features, settings.temperature)
         reference = None
@@ -200,7 +201,7 @@ class Learner(nn.Module):
             with adapters_disabled(self.model):
                 yield self.model
 
-    def _pair_features(self, batch: PreferenceBatch | PolicyBatch) -> tuple[Tensor | None, Tensor | None]:
+    def _pair_features(self, batch: PreferenceBatch) -> tuple[Tensor | None, Tensor | None]:
         """One pass of the vision tower for all answers, policy and reference."""
         features, zero = self.features(batch.pixel_values, batch.grid_thw)
         return (None if features is None else features[batch.feature_index.to(features.device)]), zero
@@ -227,10 +228,15 @@ def pair_log_probs(model: Qwen2_5_VL, batch: PreferenceBatch, features: Tensor |
 
 def policy_log_probs(model: Qwen2_5_VL, batch: PolicyBatch, features: Tensor | None, temperature: float) -> Tensor:
     """(N,) log-probabilities of the tokens of answers, under the distribution that they were drawn from."""
-    hidden, labels = model.hidden_states(batch.inputs, features=features), next_labels(batch.inputs)
-    at, never = (labels != IGNORE_INDEX).nonzero().flatten(), undrawable_ids(model).to(hidden.device)
+    packs = Continuations(tuple(batch.inputs.seqlens), batch.before)
+    hidden = model.hidden_states(batch.inputs, features=features, continuations=packs)
     return choice_log_probs(
-        hidden[at], head_weight(model), labels[at], temperature=temperature, excluded=never, kept=batch.kept
+        hidden[batch.predicted_at],
+        head_weight(model),
+        batch.tokens,
+        temperature=temperature,
+        excluded=undrawable_ids(model).to(hidden.device),
+        kept=batch.kept,
     )
 
 

@@ -56,9 +56,10 @@ def token_weight(config: GrpoConfig, length: int) -> float:
     return {"grpo": 1 / max(1, length), "dr_grpo": 1 / config.max_new_tokens, "dapo": 1.0}[config.variant]
 
 
-def answer_units(config: GrpoConfig, length: int) -> float:
-    """What an answer adds to the divisor of the loss: itself, or its tokens (dapo)."""
-    return float(length) if config.variant == "dapo" else 1.0
+def answer_units(config: GrpoConfig, length: int, whole: int = 0) -> float:
+    """What an answer adds to the divisor of the loss: itself, or its tokens (dapo). A turn of an episode of `whole`
+    tokens is a part of an answer: 3 of 12 tokens are 0.25."""
+    return float(length) if config.variant == "dapo" else length / whole if whole else 1.0
 
 
 def policy_loss(
@@ -116,10 +117,10 @@ def _log_probs(
     hidden: Tensor, weight: Tensor, chosen: Tensor, temperature: float, excluded: Tensor, bits: Tensor | None
 ) -> Tensor:
     dtype = product_dtype(hidden)
-    logits = (hidden.to(dtype) @ weight.to(dtype).T).float() / temperature
-    logits = logits.index_fill(1, excluded, float("-inf"))
+    logits = (hidden.to(dtype) @ weight.to(dtype).T).float().div_(temperature)
+    logits.index_fill_(1, excluded, float("-inf"))
     if bits is not None:
-        logits = logits.masked_fill(~unpack_bits(bits, logits.shape[1]), float("-inf"))
+        logits.masked_fill_(~unpack_bits(bits, logits.shape[1]), float("-inf"))
     return -F.cross_entropy(logits, chosen, reduction="none")
 
 
