@@ -137,7 +137,7 @@ def search(
 def list_(library: Where = None, as_json: options.AsJson = False) -> None:
     """The documents in the library, and which of their pages are embedded."""
     with _open(library) as shelf:
-        files, embedded, retriever = shelf.files(), shelf.embedded(), shelf.retriever
+        files, embedded, retriever = shelf.files(), shelf.embedded(), shelf.shelf.vectors.retriever
     if as_json:
         rows = [
             {
@@ -200,7 +200,7 @@ def _retriever(name: str | None, shelf: "Library | None" = None) -> "Retriever |
 
         checkpoint, _, adapter = name.partition(",")
         retriever = Retriever.load(checkpoint, adapter or None)
-    if shelf is not None and shelf.retriever is not None:
+    if shelf is not None and shelf.embedded():
         missing = sum(file.pages - shelf.embedded().get(file.digest, 0) for file in shelf.files())
         if missing:
             remedy = "`library add --retriever` embeds them"

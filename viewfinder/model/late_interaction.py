@@ -36,7 +36,7 @@ class LateInteraction(Qwen2_5_VL):
         return projected / projected.norm(dim=-1, keepdim=True)
 
 
-def max_similarity(query: Float[Tensor, "Q 128"], pages: Sequence[Float[Tensor, "T 128"]]) -> Float[Tensor, " P"]:
+def max_similarity(query: Float[Tensor, "Q 128"], pages: Sequence[Float[Tensor, "_ 128"]]) -> Float[Tensor, " P"]:
     """The score of each page."""
     scores = [(query.to(page.dtype) @ page.T).amax(1).float().sum() for page in pages]
     return torch.stack(scores) if scores else torch.zeros(0)
@@ -54,7 +54,7 @@ class RoughPages:
     which changes no largest product.
     """
 
-    def __init__(self, pages: Sequence[Float[Tensor, "T 128"]]) -> None:
+    def __init__(self, pages: Sequence[Float[Tensor, "_ 128"]]) -> None:
         blocks = [_blocks(page) for page in pages]
         self.blocks = torch.cat([torch.zeros(0, 32, 16, 4, dtype=torch.uint8), *blocks])
         self.starts = [0, *accumulate(map(len, blocks))]

@@ -7,16 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
 
 from bench.document_files import LayerChat, lines_of, write_pdf
-from tests.conftest import random_model, small_config
 from tests.doubles import small_processor
 from viewfinder.chat import Viewfinder
 from viewfinder.chat.library.index import query_words
 from viewfinder.messages import ImagePart, Message, Reply
-from viewfinder.model import save_pretrained
 
 TEXTS = {
     "alpha": [["Annual meeting", "The treasurer Mira Okafor paid 4,310.00 euros for the roof."], ["Nothing else here"]],
@@ -58,28 +54,3 @@ def folder(tmp_path: Path) -> Path:
 def clerk() -> Callable[[Path], Viewfinder]:
     """A reader for one file: its text layer is looked up there, by the number that the page shows."""
     return lambda path: Viewfinder(Clerk(path), small_processor(max_pixels=952 * 1344))
-
-
-@pytest.fixture(scope="session")
-def colqwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As colpali-engine saves it with transformers 5: names under `language_model.`, no output projection."""
-    path = tmp_path_factory.mktemp("retriever")
-    processor = small_processor()
-    ids = {
-        f"{name}_token_id": processor.tokenizer.token_id(f"<|{token}|>")
-        for name, token in (
-            *(("image", "image_pad"), ("video", "video_pad"), ("vision_start", "vision_start")),
-            *(("vision_end", "vision_end"), ("bos", "endoftext"), ("eos", "im_end")),
-        )
-    }
-    save_pretrained(random_model(small_config(tied=True).model_copy(update=ids)), path)
-    processor.save_pretrained(path)
-    state = load_file(path / "model.safetensors")
-    state = {
-        name.replace("model.", "language_model.", 1) if name.startswith("model.") else name: t
-        for name, t in state.items()
-    }
-    torch.manual_seed(1)
-    state |= {"custom_text_proj.weight": torch.randn(128, 64) * 0.2, "custom_text_proj.bias": torch.randn(128) * 0.1}
-    save_file(state, path / "model.safetensors")
-    return path

@@ -1,5 +1,6 @@
 """A library joined to a retriever: pages embedded once, found by looks beside words, with the patch that matched."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from bench.document_files import lines_of, write_pdf
 from viewfinder.chat import Viewfinder
+from viewfinder.chat.documents.sources import open_pages
 from viewfinder.chat.library import Library, Retriever
 from viewfinder.chat.library.search import reciprocal_ranks
 from viewfinder.errors import MediaError, SettingsError
@@ -58,7 +60,7 @@ def test_pages_are_embedded_once_by_content(tmp_path: Path, folder: Path, clerk:
     with Library(tmp_path / "l.db") as library:
         synced = library.add(clerk(folder / "alpha.pdf"), [folder / "alpha.pdf"], retriever=counting)
         assert (synced.embedded, counting.pages, sum(library.embedded().values())) == (2, 2, 2)
-        assert library.retriever == retriever.fingerprint
+        assert library.shelf.vectors.retriever == retriever.fingerprint
         (folder / "alpha.pdf").rename(folder / "moved.pdf")
         shutil.copy(folder / "moved.pdf", folder / "copy.pdf")
         (folder / "beta.pdf").unlink()
@@ -86,7 +88,7 @@ def test_looks_find_what_no_word_does_and_say_where(
         assert library.search("elephants") == []
         hits = library.search("elephants", retriever=retriever)
         query = retriever.query("elephants")
-        pages = [retriever.page(hit.draw() if False else _picture(hit.file, hit.page.number))[0] for hit in hits]
+        pages = [retriever.page(_picture(hit.file, hit.page.number))[0] for hit in hits]
         scores = max_similarity(query, [page.bfloat16() for page in pages]).tolist()
         assert [hit.look.score for hit in hits] == pytest.approx(scores, rel=1e-2)
         assert scores == sorted(scores, reverse=True)
@@ -130,9 +132,9 @@ def test_vectors_of_two_retrievers_are_not_mixed(
             library.search("tulips", retriever=other)
         with pytest.raises(SettingsError, match="were embedded by retriever"):
             library.add(reader, retriever=other)
-        assert library.retriever == retriever.fingerprint
+        assert library.shelf.vectors.retriever == retriever.fingerprint
         library.add(reader, retriever=other, again=True)
-        assert library.retriever == other.fingerprint
+        assert library.shelf.vectors.retriever == other.fingerprint
         assert library.search("tulips", retriever=other)
 
 
@@ -144,7 +146,7 @@ def test_what_is_removed_leaves_no_vector_behind(
         (data,) = library.shelf._connection.execute("SELECT data FROM vectors").fetchone()
         assert data[-64:] in (tmp_path / "l.db").read_bytes()
         library.remove(folder / "beta.pdf")
-        assert (library.embedded(), library.retriever) == ({}, None)
+        assert (library.embedded(), library.shelf.vectors.retriever) == ({}, None)
     assert data[-64:] not in (tmp_path / "l.db").read_bytes()
 
 
@@ -157,8 +159,6 @@ def test_a_page_that_cannot_be_drawn_spares_the_others(
         status = (folder / "alpha.pdf").stat()
         data = (folder / "alpha.pdf").read_bytes()
         (folder / "alpha.pdf").write_bytes(data[:-1] + b" ")
-        import os
-
         os.utime(folder / "alpha.pdf", ns=(status.st_atime_ns, status.st_mtime_ns))
         synced = library.add(clerk(folder / "beta.pdf"), retriever=retriever)
         assert synced.embedded == 1
@@ -166,7 +166,5 @@ def test_a_page_that_cannot_be_drawn_spares_the_others(
 
 
 def _picture(file: str, number: int) -> object:
-    from viewfinder.chat.documents.sources import open_pages
-
     with open_pages(file) as pages:
         return pages.picture(number)

@@ -1,7 +1,8 @@
 """A collection of documents: parsed once, searched, and asked with citations to page and box.
 
 `shelf` keeps files and pages in one SQLite file, `index` finds pages by words (one small interface, so that a
-server can stand in), `page_vectors` by what they look like to a `Retriever`, `library` brings folders and shelf into line, `ask` answers over the pages found.
+server can stand in), `page_vectors` by what they look like to a `retriever`, `search` by both; `library` brings folders
+and shelf into line, `ask` answers over the pages found.
 """
 
 from viewfinder.chat.library.ask import Citation, LibraryAnswer

@@ -4,7 +4,6 @@
     library.add(viewfinder, ["papers/"])
     library.ask(viewfinder, "What was the total of March?")
 
-With a `Retriever`, pages are also embedded and found by what they look like, beside their words.
 A file that has not changed is not read again, one that was moved keeps its pages, one that is gone is forgotten
 with its words. A file that vanished since is not quoted, even before the next `add`.
 """
@@ -182,11 +181,6 @@ class Library:
     def embedded(self) -> dict[str, int]:
         """Pages with vectors, by the digest of their file."""
         return self.shelf.vectors.counts()
-
-    @property
-    def retriever(self) -> str | None:
-        """The fingerprint of the one that embedded them."""
-        return self.shelf.vectors.retriever
 
     def _embed(
         self, retriever: Retriever, synced: Synced, progress: Progress | None, limits: Limits, new: bool

@@ -51,7 +51,7 @@ class Look:
 class PageMatrix:
     """The vectors of many pages in memory; of more than fifty, a shortlist by bytes is scored exactly."""
 
-    def __init__(self, parts: Sequence[Float[Tensor, "T 128"]]) -> None:
+    def __init__(self, parts: Sequence[Float[Tensor, "_ 128"]]) -> None:
         self.parts = [part.to(torch.bfloat16) for part in parts]
         self._rough = RoughPages(self.parts) if len(parts) > _SHORTLIST else None
 
