@@ -1,11 +1,11 @@
 """Where an answer stands: pages and boxes of a generated collection, by words, by looks, and by `library ask`.
 
-    python bench/page_evidence.py FOLDER [--retriever DIR] [--pages 60] [--questions 12]
+    python bench/page_evidence.py FOLDER [--retriever DIR] [--pages 60] [--questions 12] [--only read|truth] [--no-ask]
 
 Pages of the data engine (held-out fonts and layouts), each a picture in FOLDER, and questions with one right element:
 three words that stand in it alone, or the shape and color of a figure. Found is the element, on its page, at an IoU of
-a half. Pages are read by the built-in model (`FOLDER/read.db`, resumable) and, beside it, as they truly are
-(`FOLDER/truth.db`).
+a half. Pages are read by the built-in model (`FOLDER/read-*.db`, resumable) and, beside it, as they truly are
+(`FOLDER/truth-*.db`).
 
     search   the element of the first page with most words of the question; without one, that under the best patch
     ask      the passages that the built-in model cites
@@ -22,6 +22,7 @@ import numpy as np
 import viewfinder
 from viewfinder.chat.documents.sources import open_pages
 from viewfinder.chat.library import Hit, Library, Retriever
+from viewfinder.chat.library.embedding import embed_pages
 from viewfinder.chat.library.index import query_words
 from viewfinder.data.synth.documents.pages import SetPage, set_page
 from viewfinder.data.synth.kinds import Options, Split
@@ -31,6 +32,7 @@ from viewfinder.outputs.document import Page
 from viewfinder.outputs.document.elements import Element, Image
 
 Place = tuple[tuple[float, float, float, float], str]
+NAMES = {"read": "built-in model", "truth": "truth"}
 KINDS = ("heading", "paragraph", "list", "table", "figure")
 
 
@@ -72,17 +74,15 @@ def questions(pages: Sequence[SetPage], files: Sequence[str], a_kind: int) -> It
                 yield Asked(kind_of(element), only[int(rng.integers(len(only)))], (element.box, file))
 
 
-def truth_library(path: Path, pages: Sequence[SetPage], files: Sequence[str]) -> Library:
+def put_truth(library: Library, pages: Sequence[SetPage], files: Sequence[str]) -> None:
     """Pages as they truly are; what figures show is not written on them."""
-    library = Library(path)
     for page, file in zip(pages, files, strict=True):
-        with open_pages(file) as opened:
-            begun = library.shelf.begin(file, opened.digest, "{}", 0, 0, 1)
-        bare = (replace(e, role="", paragraphs=()) if isinstance(e, Image) else e for e in page.elements)
-        if not begun.ready:
+        if library.shelf.file(file) is None:
+            with open_pages(file) as opened:
+                begun = library.shelf.begin(file, opened.digest, "{}", 0, 0, 1)
+            bare = (replace(e, role="", paragraphs=()) if isinstance(e, Image) else e for e in page.elements)
             library.shelf.put(begun, Page(tuple(bare), page.frame))
             library.shelf.finish(begun)
-    return library
 
 
 def found_by_search(hits: Sequence[Hit], question: str) -> list[Place]:
@@ -102,7 +102,7 @@ def found_by_search(hits: Sequence[Hit], question: str) -> list[Place]:
 
 def interval(scores: Sequence[F1]) -> tuple[float, float]:
     """95 % of resamples of the questions."""
-    rng, counts = np.random.default_rng(0), np.array([(s.tp, s.fp, s.fn) for s in scores])
+    rng, counts = np.random.default_rng(0), np.array(scores)
     drawn = counts[rng.integers(len(counts), size=(2000, len(counts)))].sum(1)
     f1 = 2 * drawn[:, 0] / np.maximum(1, 2 * drawn[:, 0] + drawn[:, 1] + drawn[:, 2])
     return float(np.quantile(f1, 0.025)), float(np.quantile(f1, 0.975))
@@ -114,6 +114,9 @@ def row(name: str, asked: Sequence[Asked], places: Sequence[list[Place]]) -> str
     cells = [name, f"{100 * pages:.0f}%"]
     for kind in (None, *KINDS):
         own = [score for one, score in zip(asked, scores, strict=True) if kind in (None, one.kind)]
+        if not own:
+            cells.append("none asked")
+            continue
         low, high = interval(own)
         total = sum(s.tp for s in own), sum(s.fp for s in own), sum(s.fn for s in own)
         cells.append(f"{F1(*total).f1:.2f} ({low:.2f} to {high:.2f})")
@@ -126,6 +129,7 @@ def main() -> None:
     parser.add_argument("--retriever")
     parser.add_argument("--pages", type=int, default=60)
     parser.add_argument("--questions", type=int, default=12)
+    parser.add_argument("--only", choices=("read", "truth"))
     parser.add_argument("--no-ask", action="store_true")
     options = parser.parse_args()
     scans = options.folder.resolve() / "pages"
@@ -140,23 +144,22 @@ def main() -> None:
     retriever = Retriever.load(options.retriever) if options.retriever else None
     print(f"{len(pages)} pages, questions: {dict(Counter(one.kind for one in asked))}")
     print("| pages read by, found by | right page | all | " + " | ".join(KINDS) + " |\n|" + "---|" * (3 + len(KINDS)))
-    truth = truth_library(options.folder / "truth.db", pages, files)
-    with Library(options.folder / "read.db") as read, truth:
-        read.add(reader, [scans], retriever=retriever)
-        if retriever is not None:
-            for file in truth.files():
-                for number in truth.shelf.vectors.missing(file.digest, 1):
-                    with open_pages(file.path) as opened:
-                        truth.shelf.vectors.put(file.digest, number, retriever, opened.picture(number))
-        for who, library in (("built-in model", read), ("truth", truth)):
+    for who in ("read", "truth") if options.only is None else (options.only,):
+        with Library(options.folder / f"{who}-{options.pages}.db") as library:
+            if who == "truth":
+                put_truth(library, pages, files)
+            else:
+                library.add(reader, files)
+            if retriever is not None:
+                embed_pages(library.shelf, retriever)
             for how, looking in (("words", None), ("words and looks", retriever))[: 1 + (retriever is not None)]:
                 found = [found_by_search(library.search(q.words, 5, retriever=looking), q.words) for q in asked]
-                print(row(f"{who}, search by {how}", asked, found), flush=True)
+                print(row(f"{NAMES[who]}, search by {how}", asked, found), flush=True)
                 if not options.no_ask:
                     short = Sampling(max_new_tokens=96)
                     answers = [library.ask(reader, q.words, limit=3, retriever=looking, sampling=short) for q in asked]
                     cited = [[(c.box, c.file) for c in answer.citations if c.box] for answer in answers]
-                    print(row(f"{who}, ask over {how}", asked, cited), flush=True)
+                    print(row(f"{NAMES[who]}, ask over {how}", asked, cited), flush=True)
 
 
 if __name__ == "__main__":

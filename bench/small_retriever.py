@@ -1,6 +1,6 @@
 """A small late-interaction retriever, trained here in minutes: the built-in model and a projection.
 
-    python bench/small_retriever.py OUT [--pages 800] [--steps 600]
+    python bench/small_retriever.py OUT [--pages 320] [--steps 300]
 
 It shows that the whole path works with a retriever that has learned something, and nothing about what ColQwen2.5 can
 do. The built-in model stays as it is; its states of pages and phrases (training fonts and layouts alone) are computed
@@ -23,7 +23,7 @@ from viewfinder.model.late_interaction import LateInteraction
 from viewfinder.processor.processor import Processor
 
 _A_PAGE = 4
-_BATCH = 48
+_BATCH = 32
 _SCALE = 2.0
 
 
@@ -46,6 +46,8 @@ def states(retriever: Retriever, count: int) -> list[tuple[Tensor, list[Tensor]]
     model.custom_text_proj = torch.nn.Identity()  # the states before it
     model.vectors = model.hidden_states  # type: ignore[method-assign]
     for i in range(count):
+        if i % 50 == 0:
+            print(f"states of {i} pages", flush=True)
         page = make_page("train", i)
         known = [phrase for element in page.elements for phrase in phrases(element)]
         order = torch.randperm(len(known), generator=torch.Generator().manual_seed(i)).tolist()[:_A_PAGE]
@@ -73,8 +75,8 @@ def scores(project: torch.nn.Module, queries: list[Tensor], pages: list[Tensor])
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("out")
-    parser.add_argument("--pages", type=int, default=800)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--pages", type=int, default=320)
+    parser.add_argument("--steps", type=int, default=300)
     options = parser.parse_args()
     began = time.perf_counter()
     retriever = start()
@@ -87,7 +89,7 @@ def main() -> None:
     optimizer = torch.optim.AdamW(project.parameters(), lr=2e-3, weight_decay=0.01)
     rng = torch.Generator().manual_seed(1)
     for step in range(options.steps + 1):
-        if step % 100 == 0:
+        if step % 50 == 0:
             with torch.no_grad():
                 best = scores(project, [queries[0] for _, queries in held], [page for page, _ in held]).argmax(1)
             right = (best == torch.arange(len(held))).float().mean()

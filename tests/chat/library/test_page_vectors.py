@@ -1,6 +1,8 @@
 """Late interaction: vectors of tokens, scores, and checkpoints that give them."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from viewfinder.errors import CheckpointError
 from viewfinder.model import late_interaction, load_model
 from viewfinder.model.late_interaction import LateInteraction, RoughPages, max_similarity, to_bytes
 from viewfinder.model.lora import add_adapters, save_adapter
+from viewfinder.processor.chat_template import Rendered, Segment
 
 
 def page(folder: Path, name: str, corner: tuple[int, int]) -> Path:
@@ -87,6 +90,39 @@ def test_an_adapter_over_the_projection_too(colqwen: Path, tmp_path: Path) -> No
     expected = Retriever(model.eval(), plain.processor).query("two")
     assert torch.allclose(adapted.query("two"), expected, atol=1e-5)
     assert not torch.allclose(plain.query("two"), expected, atol=1e-3)
+
+
+def test_the_layout_of_jina_embeddings_v4(colqwen: Path, tmp_path: Path) -> None:
+    """Its projection has another name, and one file holds adapters of several tasks, of which `retrieval` is taken."""
+    jina = tmp_path / "jina"
+    shutil.copytree(colqwen, jina)
+    config = json.loads((jina / "config.json").read_text())
+    (jina / "config.json").write_text(json.dumps({**config, "multi_vector_projector_dim": 128}))
+    state = load_file(jina / "model.safetensors")
+    names = {name: name.replace("custom_text_proj", "multi_vector_projector") for name in state}
+    save_file({names[name]: tensor for name, tensor in state.items()}, jina / "model.safetensors")
+    model = load_model(colqwen)
+    add_adapters(model, 2, 4.0, ["q_proj", "custom_text_proj"], within="")
+    torch.manual_seed(3)
+    for name, parameter in model.named_parameters():
+        if "lora_" in name:
+            parameter.data.normal_(0, 0.1)
+    save_adapter(model, jina / "adapters")
+    own = load_file(jina / "adapters" / "adapter_model.safetensors")
+    tasks = {}
+    for name, tensor in own.items():
+        name = name.replace("custom_text_proj", "multi_vector_projector")
+        tasks[re.sub(r"(lora_[AB])", r"\1.retrieval", name)] = tensor
+        tasks[re.sub(r"(lora_[AB])", r"\1.code", name)] = tensor + 1
+    save_file(tasks, jina / "adapters" / "adapter_model.safetensors")
+    retriever = Retriever.load(jina)
+    tokenizer = retriever.processor.tokenizer
+    plain = Retriever(model.eval(), retriever.processor)
+    ids = plain.processor.prepare_rendered(Rendered((Segment("Query: two"),), ())).inputs
+    assert torch.allclose(retriever.query("two"), plain.model.vectors(ids), atol=1e-5)
+    _, prepared = retriever.page(page(tmp_path, "a.png", (0, 0)))
+    text = tokenizer.decode(prepared.inputs.input_ids.tolist(), skip_special=False)
+    assert text.endswith("<|vision_end|>Describe the image.<|im_end|>\n")
 
 
 def test_a_folder_of_an_adapter_names_its_checkpoint(colqwen: Path, tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ with its words. A file that vanished since is not quoted, even before the next `
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +19,7 @@ from viewfinder.chat.answer_cache import differences
 from viewfinder.chat.documents.parse import DEFAULT_OPTIONS, ParseOptions, each_page, parse_settings
 from viewfinder.chat.documents.sources import is_document, open_pages
 from viewfinder.chat.library.ask import LibraryAnswer, answer_from
+from viewfinder.chat.library.embedding import embed_pages
 from viewfinder.chat.library.index import WordIndex
 from viewfinder.chat.library.retriever import Retriever
 from viewfinder.chat.library.search import Hit, find_pages
@@ -139,7 +139,8 @@ class Library:
             except (ViewfinderError, OSError) as error:
                 synced.failed[file] = " ".join(str(error).split())
         if retriever is not None:
-            self._embed(retriever, synced, progress, limits, again)
+            synced.embedded, failed = embed_pages(self.shelf, retriever, again=again, progress=progress, limits=limits)
+            synced.failed = failed | synced.failed
         return synced
 
     @system_errors()
@@ -181,25 +182,6 @@ class Library:
     def embedded(self) -> dict[str, int]:
         """Pages with vectors, by the digest of their file."""
         return self.shelf.vectors.counts()
-
-    def _embed(
-        self, retriever: Retriever, synced: Synced, progress: Progress | None, limits: Limits, new: bool
-    ) -> None:
-        vectors = self.shelf.vectors
-        if new and vectors.retriever != retriever.fingerprint:
-            vectors.clear()
-        for file in self.shelf.files():
-            if not (todo := vectors.missing(file.digest, file.pages)):
-                continue
-            with _said_of(file.path, synced), open_pages(file.path, limits) as pages:
-                if pages.digest != file.digest:
-                    raise MediaError("it changed since it was read; add it again")
-                for done, number in enumerate(todo, file.pages - len(todo) + 1):
-                    with _said_of(file.path, synced):
-                        vectors.put(file.digest, number, retriever, pages.picture(number))
-                        synced.embedded += 1
-                    if progress is not None:
-                        progress(file.path, done, file.pages)
 
     def _forget_vanished(self, roots: Sequence[Path], files: set[str], synced: Synced) -> None:
         """Remove what is gone, except content that turned up at another path."""
@@ -270,15 +252,6 @@ class Library:
                     f"{file.path} was read with other settings: {differences(read, settings)}. Give the same settings, "
                     "or read the documents again (`library add --again`)"
                 )
-
-
-@contextmanager
-def _said_of(file: str, synced: Synced) -> Iterator[None]:
-    """What is wrong with a file's pictures is a line of the result, not the end of the run."""
-    try:
-        yield
-    except (MediaError, OSError) as error:
-        synced.failed.setdefault(file, f"not embedded: {' '.join(str(error).split())}")
 
 
 def _documents(root: Path) -> list[str]:
