@@ -1,9 +1,9 @@
 """The kernels of our own: a matrix of few bits times one or a few vectors, attention, and passes over activations.
 
-`narrow_matvec.c` (bfloat16), `quantized_rows.c` (8 and 4 bits), `flash_attention.c` and `activations.c` are built by
-the system's C compiler when first needed and kept, with their hash, in the user's cache; in a folder of this process
-where others could write there. A damaged library is built anew. Without a compiler, on a GPU, or with
-`VIEWFINDER_NATIVE=0`, PyTorch's own kernels are used: slower, and with the vector rounded to 16 bits.
+`narrow_matvec.c` (bfloat16), `quantized_rows.c` (8 and 4 bits), `flash_attention.c`, `activations.c` and
+`page_scores.c` are built by the system's C compiler when first needed and kept, with their hash, in the user's cache;
+in a folder of this process where others could write there. A damaged library is built anew. Without a compiler, on a
+GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own kernels are used: slower, and with the vector rounded to 16 bits.
 """
 
 import atexit
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 _SOURCES = tuple(
     Path(__file__).with_name(name)
-    for name in ("narrow_matvec.c", "quantized_rows.c", "flash_attention.c", "activations.c")
+    for name in ("narrow_matvec.c", "quantized_rows.c", "flash_attention.c", "activations.c", "page_scores.c")
 )
 _REORDER = ("-fassociative-math", "-ffinite-math-only", "-fno-signed-zeros", "-fno-trapping-math")
 """What sums and extremes in vectors need. `-ffast-math` would, on loading, flush tiny numbers in the whole process."""
@@ -182,6 +182,11 @@ def rotate_heads(x: Tensor, cos: Float[Tensor, "T ... half"], sin: Float[Tensor,
     pointers = (t.data_ptr() for t in (x, cos, sin, out))
     library.rotate_heads(*pointers, tokens, width // (2 * half), half, x.stride(0))
     return out
+
+
+def kernel(name: str, *tensors: Tensor) -> Any | None:
+    """A function of the C files that reads these tensors; None where it cannot serve. Give it values of `ctypes`."""
+    return getattr(_library() if _on_cpu(*tensors) else None, name, None)
 
 
 def drop_pages(tensor: Tensor) -> None:
