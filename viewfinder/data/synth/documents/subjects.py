@@ -39,6 +39,13 @@ def draw_filling(
     }
     subject = subjects[pick(rng, [name for name in about if name in subjects] or list(subjects))]
     heads = some(rng, [key for key in subject if key not in ("head", "rows")], kinds - 1)
+    if pair is not None and not _is_numeric(subject[heads[pair - 1]][0]):  # two years of a date would contradict it
+        countable = [key for key in subject if _is_numeric(subject[key][0]) and key not in heads]
+        here = next((i for i, head in enumerate(heads) if _is_numeric(subject[head][0])), None)
+        if here is not None:
+            heads[pair - 1], heads[here] = heads[here], heads[pair - 1]
+        else:
+            heads[pair - 1] = pick(rng, countable)
     specs = [";".join(subject[head]) for head in heads]
     style = country.date_style(rng)
     if pair is not None:
@@ -46,7 +53,11 @@ def draw_filling(
         specs.insert(pair, specs[pair - 1])
     names = _names(rng, country, subject["rows"], rows)
     cells = [[name, *(_cell(rng, spec, country, style) for spec in specs)] for name in names]
-    return Filling([subject["head"][0], *heads], [False, *(s[:2] in _NUMERIC for s in specs)], cells)
+    return Filling([subject["head"][0], *heads], [False, *map(_is_numeric, specs)], cells)
+
+
+def _is_numeric(spec: str) -> bool:
+    return spec.startswith(_NUMERIC)
 
 
 def _endless(entries: tuple[str, ...]) -> bool:
@@ -66,7 +77,7 @@ def _names(rng: np.random.Generator, country: Country, entries: tuple[str, ...],
 
 def _cell(rng: np.random.Generator, spec: str, country: Country, dates: str) -> str:
     kind, _, rest = spec.partition(" ")
-    if spec[:2] in _NUMERIC:
+    if _is_numeric(spec):
         low, high = map(int, rest.split())
         value = number(rng, low, high)
         if kind == "m":
