@@ -112,7 +112,7 @@ class Sampler:
         return self.length < self._min_length
 
     def draw(self) -> float:
-        """A random number in [0, 1) that chooses the next token: from the sequence's seed, else from PyTorch's generator."""
+        """A random number in [0, 1) for the next token: from the sequence's seed, else from PyTorch's generator."""
         return 0.0 if self.is_greedy else float(torch.rand((), generator=self._generator))
 
     def bits(self) -> np.ndarray | None:

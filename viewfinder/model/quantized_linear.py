@@ -1,8 +1,8 @@
 """Linear layers and embedding tables whose weights stay in 8 or 4 bits.
 
 `PackedWeight` is the only format in memory, for all kinds of files: the numbers of a row, low half of a byte first; one
-scale (half precision) for each group of numbers, and for some kinds a zero point; value = (number - zero) * scale. Rows are
-padded to 128 numbers. Eight bits are signed around 0, four bits unsigned around 8. Numbers may be in another order
+scale (half precision) for each group of numbers, and for some kinds a zero point; value = (number - zero) * scale. Rows
+are padded to 128 numbers. Eight bits are signed around 0, four bits unsigned around 8. Numbers may be in another order
 than the inputs (act-order of GPTQ), so that each group lies together: `order[i]` is the input that number i belongs to.
 
 A few tokens are multiplied by the kernel of `native`, which reads each weight once. For many, blocks of the weight are
@@ -203,7 +203,8 @@ class QuantizedEmbedding(nn.Module):
 
 def packed_bits(model: nn.Module, dtype: torch.dtype) -> dict[str, int]:
     """Which weights of a model are rounded for `dtype`, and to how many bits. With `torch.int4`, those of the language
-    model's layers to four; the tower, the embedding table and the output projection, which tolerate less error, to eight."""
+    model's layers to four; the tower, the embedding table and the output projection, which need more precision, to
+    eight."""
     bits: dict[str, int] = {}
     for name, module in model.named_modules():
         if isinstance(module, Linear | nn.Embedding):
