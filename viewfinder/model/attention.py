@@ -1,9 +1,9 @@
-"""Causal attention of packed sequences after what a paged cache of keys and values holds of them.
+"""Causal attention of packed sequences with a paged cache of their earlier keys and values.
 
 `KVCache` holds blocks of `block_size` tokens for every layer. `KVCache.view(chunks)` is what the layers of the model
 get for one step: it writes the new keys and values and attends to all that each sequence has. Sequences that decode
 (one new token each) are attended together, in groups of similar length; prompts one by one. Nothing is padded but
-the tables of a group. Whose blocks they are is the business of `engine.block_manager`.
+the tables of a group. `engine.block_manager` decides which blocks a sequence has.
 """
 
 from collections.abc import Sequence
@@ -40,9 +40,9 @@ class Chunk:
 class KVCache:
     """The memory of all blocks: per layer (2, G, blocks, block size, H), keys before values.
 
-    One block more than asked for is always zero. It stands behind the last block of a sequence that is read together
-    with longer ones. Such places have weight 0, but 0 x NaN is NaN, so none may hold what memory happened to hold:
-    `clear` is called for each block that is given out.
+    One extra block is always zero. It pads the block table of a sequence that is read together with longer ones. Such
+    places have weight 0, but 0 x NaN is NaN, so no block may contain uninitialized memory: `clear` is called for each
+    block that is allocated.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class LayerView:
     def _attend(
         self, past: "_Single", q: Float[Tensor, "L N H"], k: Float[Tensor, "G L H"], v: Float[Tensor, "G L H"]
     ) -> Float[Tensor, "L D"]:
-        """One sequence, whose past is read where it stands when its blocks follow one another."""
+        """One sequence; its keys and values are read in place where its blocks are contiguous."""
         if past.length == past.count:
             return attend_causal(q, k, v)
         if isinstance(past.blocks, slice):
@@ -157,9 +157,9 @@ class LayerView:
 
 @dataclass(frozen=True)
 class _Single:
-    """A sequence that is attended by itself: `count` rows from `start` on, `length` tokens in all.
+    """A sequence that is attended to by itself: `count` rows from `start` on, `length` tokens in all.
 
-    `blocks` are the places of its tokens when its blocks follow one another, else the numbers of its blocks.
+    `blocks` is the slice of its tokens where its blocks are contiguous, else the numbers of its blocks.
     """
 
     start: int
@@ -179,7 +179,7 @@ class _Group:
 
 @dataclass(frozen=True)
 class _Metadata:
-    """One step for all layers: where new tokens are written, and who attends to what."""
+    """One step for all layers: where new tokens are written, and which keys each of them attends to."""
 
     slots: slice | Tensor
     singles: list[_Single]

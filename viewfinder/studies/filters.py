@@ -80,6 +80,7 @@ def _agrees(lab: Lab, row: Row) -> bool:
     """Whether the model, asked before it is taught, answers with a box that overlaps the row's a little."""
     question, answer = row
     (part,) = question.media
+    assert isinstance(part, ImagePart)
     asked = question.tags["label"]
     found = lab.model().locate(part.image, asked if asked.startswith("the ") else f"the {asked}", max_items=4)
     taught = parse_boxes(answer, Transform.identity(_size(question)))

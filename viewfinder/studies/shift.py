@@ -33,7 +33,7 @@ def scan(image: Image.Image, rng: random.Random) -> Image.Image:
 
 def fax(image: Image.Image, rng: random.Random) -> Image.Image:
     """Black or white only."""
-    return image.convert("L").point(lambda v: 255 * (v > 140)).convert("RGB")
+    return image.convert("L").point([255 * (v > 140) for v in range(256)]).convert("RGB")
 
 
 def slanted(image: Image.Image, rng: random.Random) -> Image.Image:

@@ -87,4 +87,4 @@ def _shows(image: Image.Image, line: TextLine) -> bool:
     if min(line.centers) < 0 or max(line.centers) >= image.width or y1 < -2 or y2 > image.height + 2:
         return False
     part = image.crop((max(0, x1), max(0, y1), min(image.width, x2), min(image.height, y2)))
-    return part.width > 0 and part.height > 0 and any(high - low > 30 for low, high in part.getextrema())
+    return part.width > 0 and part.height > 0 and bool((np.ptp(np.asarray(part), axis=(0, 1)) > 30).any())

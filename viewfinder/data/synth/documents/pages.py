@@ -182,7 +182,7 @@ def ask(rng: np.random.Generator, page: SetPage) -> Exchange:
         text = "\n".join(line.text for line in page.lines)
         return Exchange("read", prompts.read_prompt(), text, truth={"text": text})
     if task == "spot" and page.lines and not any(e.kind == "table" for e in page.elements):
-        boxes = [Box(*map(float, line.box), text=line.text) for line in page.lines]
+        boxes = [Box(*map(float, line.box), label="", text=line.text) for line in page.lines]
         truth = {"boxes": [list(line.box) for line in page.lines], "texts": [line.text for line in page.lines]}
         return Exchange("spot", prompts.spotting_prompt(), format_boxes(boxes, page.frame), "boxes", truth=truth)
     if task == "part" and page.elements:

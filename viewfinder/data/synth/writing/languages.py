@@ -20,7 +20,7 @@ from viewfinder.errors import DataError
 from viewfinder.materials.needs import require
 from viewfinder.materials.shipped import fonts
 
-NAMES = dict(
+NAMES: dict[str, str] = dict(
     [
         *(("en", "English"), ("fr", "French"), ("de", "German"), ("it", "Italian"), ("es", "Spanish")),
         *(("pt", "Portuguese"), ("vi", "Vietnamese"), ("ru", "Russian"), ("el", "Greek"), ("ja", "Japanese")),
