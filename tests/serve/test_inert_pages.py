@@ -1,4 +1,4 @@
-"""Words of models and pages in a real browser: no script of theirs runs, no picture is fetched, no link leads to a script.
+"""Words of models and pages in a real browser: no script of theirs runs, no picture is fetched, no link runs one.
 
 The markers are harmless: each would set `window.ran`, or ask a host that does not exist.
 """
@@ -48,7 +48,9 @@ def evaluation(_: Path) -> str:
 def parsed_page(_: Path) -> str:
     """As Markdown that the most trusting viewer shows, which lets HTML and tables through."""
     hidden = '<a href="javascript:window.ran=1">go</a> <a href="https://example.org/">home</a>'
-    answer = f"<html><body><h2>{WORDS}</h2><p>{WORDS} {hidden}</p><table><tr><td>{WORDS}</td></tr></table></body></html>"
+    answer = (
+        f"<html><body><h2>{WORDS}</h2><p>{WORDS} {hidden}</p><table><tr><td>{WORDS}</td></tr></table></body></html>"
+    )
     words = WORDS.replace("<", "&lt;")
     text = Document.from_html(answer).to_markdown() + Document.from_html(answer.replace(WORDS, words)).to_markdown()
     trusting = MarkdownIt("commonmark", {"html": True}).enable("table")

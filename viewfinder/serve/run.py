@@ -14,10 +14,9 @@ from viewfinder.engine.engine import Engine
 from viewfinder.engine.scheduler import EngineConfig
 from viewfinder.serve.settings import ServeError, ServeSettings
 
-
 _SWITCH_SECONDS = 0.0005
 """For which a thread keeps the interpreter while others want it. A model's step gives the interpreter up and takes it
-back hundreds of times; with Python's own 5 ms, one thread that reads a hostile request made a step several times longer.
+back hundreds of times; with Python's own 5 ms, one busy thread made a step several times longer.
 """
 
 

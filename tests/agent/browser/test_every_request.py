@@ -80,7 +80,8 @@ class Server:
                 upgrade = " upgrade" if self.headers.get("Upgrade") == "websocket" else ""
                 site.log.append(f"{self.command} {self.path}{upgrade}")
                 if upgrade and self.path == "/keep":
-                    return self._keep()
+                    self._keep()
+                    return
                 status, headers, body = site.pages.get(self.path.split("?")[0], (404, {}, ""))
                 self.send_response(status)
                 for name, value in {"Content-Type": "text/html", **headers, "Content-Length": str(len(body))}.items():

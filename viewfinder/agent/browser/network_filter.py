@@ -207,7 +207,9 @@ class NetworkFilter:
             return await self._stay(route, f"a form was to be sent on to {_name(url)}; that was stopped")
         # A page of one line leads on, so that the next address passes here again and becomes the tab's own.
         target = json.dumps(url).replace("<", "\\u003c")
-        body = f"<!doctype html><title>{html.escape(_name(url))}</title><body><script>location.replace({target})</script>"
+        body = (
+            f"<!doctype html><title>{html.escape(_name(url))}</title><body><script>location.replace({target})</script>"
+        )
         return await route.fulfill(status=200, content_type="text/html; charset=utf-8", body=body)
 
     async def _resource(self, route: Any, request: Any) -> None:

@@ -145,8 +145,8 @@ class Tabs:
         return False
 
     async def is_broken_off(self) -> bool:
-        """Whether the page shown stays as it is and is never drawn: a script led on, to a download or to a page that was
-        refused, before there was a body. Chromium then calls it complete without ever saying that it is loaded."""
+        """Whether the page shown stays as it is and is never drawn: a script led on, to a download or to a page that
+        was refused, before there was a body. Chromium then calls it complete without ever saying that it is loaded."""
         from playwright.async_api import Error
 
         with contextlib.suppress(Error, TimeoutError):
