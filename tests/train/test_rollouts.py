@@ -66,6 +66,7 @@ def test_the_trainer_gives_rollouts_the_probabilities_they_were_drawn_with(setti
         found = Learner(config, model)(batch, per_token=True).total
     assert len(found) == sum(len(one.tokens) for group in groups for one in group.rollouts) > 12
     assert (found - batch.rollout_log_probs).abs().max() < 1e-4
+    assert {kind for kind, _ in batch.kinds} == {"text", "picture", "several", "clip"}
     if settings.get("grammar"):
         assert all(one.text.startswith("one two ") for group in groups for one in group.rollouts)
         assert (batch.rollout_log_probs == 0).any()  # tokens that the grammar forced

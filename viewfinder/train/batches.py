@@ -115,6 +115,7 @@ class PolicyBatch(MovableBatch):
         old_log_probs: the same from a training pass with those weights; None where they are the weights of now.
         kept: which tokens of the vocabulary could be drawn, one bit each, 8 in a byte (lowest bit first); None for all.
         units: the share of this batch in the number that the loss of a step is divided by.
+        kinds: of each answer what its prompt shows ("text", "picture", "several", "clip"), and its tokens.
         figures: sums and the numbers that they are sums over, by name, for the report.
     """
 
@@ -128,6 +129,7 @@ class PolicyBatch(MovableBatch):
     old_log_probs: Float[Tensor, " N"] | None = None
     kept: UInt8[Tensor, "N B"] | None = None
     units: float = 0.0
+    kinds: tuple[tuple[str, int], ...] = ()
     figures: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def map_tensors(self, move: Callable[[Tensor], Tensor]) -> Self:

@@ -29,7 +29,7 @@ from viewfinder.train.batches import (
 from viewfinder.train.config import TrainConfig
 from viewfinder.train.extra_losses import ExtraLosses, ModelOutputs
 from viewfinder.train.losses import next_token_loss, preference_losses, token_log_probs
-from viewfinder.train.policy import check_agreement, choice_log_probs, policy_loss
+from viewfinder.train.policy import by_kind, check_agreement, choice_log_probs, policy_loss
 
 Metrics = dict[str, tuple[Tensor, float]]
 """By name a sum and the number that it is a sum over. Sums of several batches and ranks are added before dividing."""
@@ -186,6 +186,7 @@ class Learner(nn.Module):
         mean, largest = check_agreement(behind, settings)
         metrics: Metrics = {name: (torch.tensor(value), weight) for name, (value, weight) in batch.figures.items()}
         metrics |= {"log_ratio/mean": (torch.tensor(mean * tokens), tokens), "clipped": (clipped.sum(), tokens)}
+        metrics |= {f"log_ratio/{kind}": told for kind, told in by_kind(behind.abs(), batch.kinds).items()}
         metrics["surprise"] = (-batch.rollout_log_probs.sum(), tokens)
         if reference is not None:
             metrics["kl"] = (divergence.sum(), tokens)

@@ -149,3 +149,15 @@ def check_agreement(differences: Float[Tensor, " N"], config: GrpoConfig) -> tup
             "bf16=false, or raise the bounds if this is what the dtype costs"
         )
     return mean, largest
+
+
+def by_kind(values: Float[Tensor, " N"], kinds: Sequence[tuple[str, int]]) -> dict[str, tuple[Tensor, float]]:
+    """Sums over the tokens of answers, and numbers of tokens, by the kind of each answer.
+
+    Values 1, 2, 3 with kinds (text, 1), (clip, 2) give text 1 over 1 and clip 5 over 2.
+    """
+    found: dict[str, tuple[Tensor, float]] = {}
+    for (kind, count), part in zip(kinds, values.split([count for _, count in kinds]), strict=True):
+        total, tokens = found.get(kind, (values.new_zeros(()), 0.0))
+        found[kind] = total + part.sum(), tokens + count
+    return found

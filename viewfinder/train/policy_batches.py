@@ -115,8 +115,14 @@ def policy_batch(groups: Sequence[Group], config: GrpoConfig, figures: Figures |
         old_log_probs=_old(rollouts),
         kept=_kept(rollouts),
         units=units_of(config, rollouts),
+        kinds=tuple((kind_of(g.prompt.prepared.inputs), len(one.tokens)) for g in groups for one in g.rollouts),
         figures=figures or {},
     )
+
+
+def kind_of(prompt: ModelInputs) -> str:
+    """What a prompt shows, for figures by kind: "text", "picture", "several" (pictures) or "clip"."""
+    return "clip" if "video" in prompt.media_kinds else ("text", "picture", "several")[min(2, len(prompt.media_kinds))]
 
 
 def blank_batch(processor: Processor) -> PolicyBatch:

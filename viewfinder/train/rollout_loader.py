@@ -255,7 +255,7 @@ class RolloutLoader:
             if score.value is None or not usable:
                 tally.refuse(f"{prompt.name} answer {one.index + 1}", score.reason or f"its reward is {score.value}")
                 continue
-            penalty = overlong_penalty(one.num_tokens, config.max_new_tokens, config.overlong_buffer or 0)
+            penalty = overlong_penalty(len(one.tokens), config.max_new_tokens, config.overlong_buffer or 0)
             kept.append(replace(one, reward=score.value + penalty))
             for name, value in {"reward": score.value + penalty, **score.parts}.items():
                 tally.add(name, value, 1.0)
