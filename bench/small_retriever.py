@@ -1,10 +1,11 @@
-"""A small late-interaction retriever, trained here in minutes: the built-in model and a projection.
+"""A small late-interaction retriever, trained in minutes: a projection on the built-in model.
 
     python bench/small_retriever.py OUT [--pages 240] [--steps 300]
 
-It shows that the whole path works with a retriever that has learned something, and nothing about what ColQwen2.5 can
-do. The built-in model stays as it is; its states of pages and phrases (training fonts and layouts alone) are computed
-once, and the projection learns by the loss of ColPali: of a batch's pages, the phrase's own must score highest.
+It shows that the whole path works, and nothing about what ColQwen2.5 can do. The built-in model's tower and first layer
+stay as they are; their states of pages and phrases (training fonts and layouts alone) are computed once, and the
+projection learns by the loss of ColPali: of a batch's pages, the phrase's own must score highest. With the numbers here
+it learns nothing that holds for other pages (docs/quantization.md).
 """
 
 import argparse
@@ -26,7 +27,7 @@ _A_PAGE = 8
 _BATCH = 32
 _SCALE = 2.0
 _LAYERS = 1
-"""Of the language model. Its features of pictures were taught as sums of embeddings of what is in them."""
+"""Of the language model, the first: as many as a CPU gets through."""
 
 
 def start() -> Retriever:
