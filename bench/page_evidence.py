@@ -118,8 +118,8 @@ def row(name: str, asked: Sequence[Asked], places: Sequence[list[Place]]) -> str
             cells.append("none asked")
             continue
         low, high = interval(own)
-        total = sum(s.tp for s in own), sum(s.fp for s in own), sum(s.fn for s in own)
-        cells.append(f"{F1(*total).f1:.2f} ({low:.2f} to {high:.2f})")
+        total = F1(*(sum(column) for column in zip(*own, strict=True)))
+        cells.append(f"{total.f1:.2f} ({low:.2f} to {high:.2f})")
     return "| " + " | ".join(cells) + " |"
 
 

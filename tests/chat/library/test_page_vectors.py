@@ -113,7 +113,7 @@ def test_the_layout_of_jina_embeddings_v4(colqwen: Path, tmp_path: Path) -> None
     for name, tensor in own.items():
         name = name.replace("custom_text_proj", "multi_vector_projector")
         tasks[re.sub(r"(lora_[AB])", r"\1.retrieval", name)] = tensor
-        tasks[re.sub(r"(lora_[AB])", r"\1.code", name)] = tensor + 1
+        tasks[re.sub(r"(lora_[AB])", r"\1.text-matching", name)] = tensor + 1
     save_file(tasks, jina / "adapters" / "adapter_model.safetensors")
     retriever = Retriever.load(jina)
     tokenizer = retriever.processor.tokenizer

@@ -21,7 +21,7 @@ from viewfinder.media.image import Picture
 from viewfinder.model.late_interaction import DIM, RoughPages, max_similarity
 from viewfinder.outputs.place import Corners
 
-_SHORTLIST = 50
+_SHORTLIST = 32
 """Pages that are scored exactly, of those with the highest rough scores."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS vectors(
@@ -49,7 +49,7 @@ class Look:
 
 
 class PageMatrix:
-    """The vectors of many pages in memory; of more than fifty, a shortlist by bytes is scored exactly."""
+    """The vectors of many pages in memory; of more than 32, a shortlist by bytes is scored exactly."""
 
     def __init__(self, parts: Sequence[Float[Tensor, "_ 128"]]) -> None:
         self.parts = [part.to(torch.bfloat16) for part in parts]
