@@ -20,7 +20,10 @@ from viewfinder.cli.mcp_tools import NAMES, create_server
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
-OUTSIDE = ("/etc/passwd", "../pyproject.toml", "shapes.png/../../pyproject.toml", "file:///etc/passwd", "http://127.0.0.1:1/", "\0", "\ud800", "-", "x" * 9000, "%2e%2e/pyproject.toml")  # fmt: skip
+OUTSIDE = (
+    *("/etc/passwd", "../pyproject.toml", "shapes.png/../../pyproject.toml", "file:///etc/passwd", "-", "\0", "\ud800"),
+    *("http://127.0.0.1:1/", "x" * 9000, "%2e%2e/pyproject.toml"),
+)
 
 
 def message(method: str, **params: Any) -> dict[str, Any]:
@@ -34,7 +37,9 @@ def hostile_messages(chance: random.Random) -> Iterator[Any]:
             yield message("tools/call", name=name, arguments={"path": path, "query": "x", "fields": ["a"]})
     meta = {"progressToken": 1}
     for good in (
-        message("tools/call", name="extract", arguments={"path": "none.png", "fields": ["a"], "pages": [1]}, _meta=meta),
+        message(
+            "tools/call", name="extract", arguments={"path": "none.png", "fields": ["a"], "pages": [1]}, _meta=meta
+        ),
         message("tools/call", name="none", arguments={}),
         message("resources/read", uri="viewfinder://drawn/none"),
         message("tools/list", cursor="x"),
