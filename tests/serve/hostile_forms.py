@@ -196,7 +196,7 @@ def whole_bodies(picture: str) -> tuple[tuple[str, dict[str, Any]], ...]:
     )  # fmt: skip
 
 
-def everywhere(path: str, body: Any, chance: random.Random, odd: int = 4) -> Iterator[Request]:
+def everywhere(path: str, body: Any, chance: random.Random, odd: int = 2) -> Iterator[Request]:
     """The body with each of its values, lists and objects, in turn, replaced by so many odd ones, and by two of itself."""
     for place in _places(body):
         named = ".".join(map(str, place))

@@ -108,9 +108,9 @@ async def _server_sent(completion: Completion, form: WireForm) -> AsyncIterator[
 
 
 def sse(data: dict[str, Any], event: str | None = None) -> str:
-    """One server-sent event."""
+    """One server-sent event, in ASCII: some clients end lines at U+2028 or read UTF-8 as Latin-1."""
     name = "" if event is None else f"event: {event}\n"
-    return f"{name}data: {json.dumps(data, ensure_ascii=False)}\n\n"
+    return f"{name}data: {json.dumps(data)}\n\n"
 
 
 def to_chat_request(**fields: Any) -> ChatRequest:
