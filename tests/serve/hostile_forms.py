@@ -136,6 +136,9 @@ def texts() -> Iterator[Request]:
         yield f"tokenize {i}", "/tokenize", {"prompt": prompt, "return_token_strs": True}
         yield f"detokenize {i}", "/detokenize", {"tokens": prompt}
     yield "completions n", COMPLETIONS, {"model": "tiny", "prompt": ["x"] * 8, "n": 8, "max_tokens": 2}
+    for i, n in enumerate((9, 10**12, 10**30)):
+        yield f"completions n large {i}", COMPLETIONS, {"model": "tiny", "prompt": "x", "n": n, "max_tokens": 2}
+        yield f"chat n large {i}", CHAT, {"model": "tiny", "messages": [{"role": "user", "content": "x"}], "n": n}
     yield "tokenize both", "/tokenize", {"prompt": "x", "messages": [{"role": "user", "content": "x"}]}
     private = [{"type": "image_url", "image_url": {"url": PRIVATE[0]}}]
     yield "tokenize fetches", "/tokenize", {"messages": [{"role": "user", "content": private}]}
