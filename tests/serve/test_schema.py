@@ -18,7 +18,7 @@ def test_generated_requests_find_no_server_error() -> None:
     """Valid and invalid requests to every operation, made from the OpenAPI with a fixed seed."""
     import hypothesis
 
-    settings = ServeSettings(model_name="small", sandbox=SANDBOX, drain_seconds=1)
+    settings = ServeSettings(model_name="small", sandbox=SANDBOX, drain_seconds=1, stream_idle_seconds=3600)
     with serving(settings) as running:
         schema = schemathesis.openapi.from_url(f"{running.url}/openapi.json")
         shapes = schema.raw_schema["components"]["schemas"]
