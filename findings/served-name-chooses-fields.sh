@@ -6,7 +6,7 @@
 # Seen:     each client decides by its own look at the name, at any address. browser-use looks for a piece of it: `solo1-vl` has "o1" in
 #           it, so temperature and frequency penalty are left out without a word and reasoning_effort is sent. pydantic-ai leaves the
 #           temperature out of `o3-local` and `gpt-5-mini-local` (with a warning); langchain-openai renames the system message to
-#           "developer" for `o3-local` and keeps the temperature; litellm sends `o3-local` as it is, and refuses to send `gpt-5-mini-local` at all.
+#           "developer" for `o3-local` and keeps the temperature, which it drops for `gpt-5-mini-local`; litellm sends `o3-local` as it is, and refuses to send `gpt-5-mini-local` at all.
 #           So a run that is greedy under one name samples under another: serve a model under a name without o1, o3, o4-mini, gpt-5.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
@@ -92,7 +92,7 @@ for client in (browser_use, langchain, by_litellm, pydantic_ai):
 plain, dropped, thinking = ("system", 0.2, None), ("system", None, None), ("system", None, "low")
 rows = {client: [what for (who, _), what in seen.items() if who == client] for client, _ in seen}
 assert rows["browser_use"] == [plain, thinking, thinking, thinking], "behaviour changed"
-assert rows["langchain"] == [plain, plain, ("developer", 0.2, None), plain], "behaviour changed"
+assert rows["langchain"] == [plain, plain, ("developer", 0.2, None), dropped], "behaviour changed"
 assert rows["by_litellm"] == [plain, plain, plain, "UnsupportedParamsError"], "behaviour changed"
 assert rows["pydantic_ai"] == [plain, plain, dropped, dropped], "behaviour changed"
 PY
