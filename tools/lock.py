@@ -1,7 +1,7 @@
 """The lock file of the server's install: makes it, and checks it without a network.
 
-    python tools/lock.py make     # needs Python 3.11 on Linux, pip-tools, and an index with the CPU build of torch
-    python tools/lock.py check    # also a test: tests/test_lock.py
+    python tools/lock.py make [PACKAGE ...]    # Python 3.11, Linux, pip-tools, an index with the CPU build of torch
+    python tools/lock.py check                 # also a test: tests/test_lock.py
 
 `requirements.lock` has every package of `viewfinder[serve]` and of the container with its version and the hashes of its
 files: `pip install --require-hashes -r requirements.lock`, then `pip install --no-deps .`. The check holds it against
@@ -90,8 +90,8 @@ def _missing(need: Requirement, pins: dict[str, tuple[Version, int]], who: str) 
     return []
 
 
-def make() -> None:
-    """Resolve anew. Options are left out of the file: which index is used is up to whoever installs."""
+def make(newer: list[str]) -> None:
+    """Resolve again, `newer` packages in their newest versions. Options are left out of the file: which index is used is up to whoever installs."""
     command = [
         sys.executable,
         "-m",
@@ -104,21 +104,21 @@ def make() -> None:
         "--strip-extras",
     ]
     command += [
-        "--upgrade",
         "--allow-unsafe",
         "--no-emit-options",
         "--no-emit-index-url",
         "--no-header",
         "--annotation-style=line",
     ]
+    command += [f"--upgrade-package={name}" for name in newer]
     command += ["-o", str(LOCK), "pyproject.toml", "-"]
     subprocess.run(command, cwd=ROOT, check=True, text=True, input="\n".join([TORCH, *IN_THE_CONTAINER]))
     LOCK.write_text(_HEAD + LOCK.read_text().removeprefix(_HEAD).replace("via -r -", "via the container"))
 
 
 def main() -> None:
-    if sys.argv[1:] == ["make"]:
-        make()
+    if sys.argv[1:2] == ["make"]:
+        make(sys.argv[2:])
     found = problems(LOCK.read_text(), json.loads(ADVISORIES.read_text()))
     sys.exit("\n".join(found) or None)
 
