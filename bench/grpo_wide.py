@@ -71,10 +71,16 @@ def main() -> None:
     parser.add_argument("--group", type=int, default=2)
     parser.add_argument("--answer", type=int, default=6, help="tokens")
     parser.add_argument("--picture", type=int, default=224, help="side in pixels")
+    parser.add_argument("--layers", type=int, help="of language model and tower at most, to try the command")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    start, scorer = start_of_size("3B"), Path(__file__).resolve().with_name("grpo_speed.py")
+    start = start_of_size("3B")
+    if options.layers is not None:
+        vision = start.model.vision.model_copy(update={"depth": options.layers, "fullatt_block_indexes": (0,)})
+        text = start.model.text.model_copy(update={"num_hidden_layers": options.layers})
+        start = replace(start, model=start.model.model_copy(update={"vision": vision, "text": text}))
+    scorer = Path(__file__).resolve().with_name("grpo_speed.py")
     settings = [
         *("device=cpu", "bf16=true", "workers=0", "seq_len=2048", "peak_flops=1e12", "grpo.prompts=1"),
         *("lora.rank=16", "lora.base_dtype=bfloat16", f"threads={options.threads}", "optimizer.warmup=0"),

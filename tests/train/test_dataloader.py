@@ -14,7 +14,9 @@ from viewfinder.train.dataloader import PackedLoader, in_worker
 def test_a_worker_gives_the_same_steps_whatever_way_python_starts_processes(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(multiprocessing.context._default_context, "_actual_context", multiprocessing.get_context(method))  # type: ignore[attr-defined]
+    monkeypatch.setattr(
+        multiprocessing.context._default_context, "_actual_context", multiprocessing.get_context(method)
+    )  # type: ignore[attr-defined]
     loader = PackedLoader(rows, AnswerCollator(MADE, model_config(MADE), 128), 128, 1)
     (expected,), (found,) = (list(islice(source(None), 1)) for source in (loader, in_worker(loader, 1)))
     assert found.batches[0].inputs.input_ids.tolist() == expected.batches[0].inputs.input_ids.tolist()

@@ -13,7 +13,7 @@ import numpy as np
 
 from viewfinder.agent.episodes import Played, play
 from viewfinder.agent.settings import Settings
-from viewfinder.agent.worlds.registry import make_world
+from viewfinder.agent.worlds import make_world
 from viewfinder.data.sample import Sample, say
 from viewfinder.engine.grammar import GrammarCompiler
 from viewfinder.messages import ChatModel, Message, Reply, Usage

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from viewfinder.agent.worlds.registry import APPS
+from viewfinder.agent.worlds import APPS
 from viewfinder.data.places import for_model
 from viewfinder.data.sample import Sample
 from viewfinder.engine.grammar import GrammarCompiler
