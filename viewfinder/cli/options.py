@@ -97,7 +97,9 @@ SERVER: ContextVar[str | None] = ContextVar("server", default=None)
 Profile = Annotated[
     str | None,
     typer.Option(
-        "--profile", help="Ask and read as this family of fine-tunes: olmocr, nanonets-ocr, ui-tars, gui-owl, or none."
+        "--profile",
+        help="Ask and read as this family of fine-tunes: olmocr, nanonets-ocr, rolmocr, ui-tars, gui-owl, gta1, "
+        "mimo-vl, or none.",
     ),
 ]
 
