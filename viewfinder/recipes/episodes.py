@@ -92,14 +92,14 @@ class EpisodeWriter:
 
     def _episode(self, model: Qwen2_5_VL, task: Prompt, index: int) -> Rollout:
         name, seed = task.case
-        world, player = self.make(name), _Player(self, model, task, index)
+        world, recorded = self.make(name), _RolloutModel(self, model, task, index)
         try:
             world.reset(seed)
-            played = play(player, world, seed, self.settings)
+            played = play(recorded, world, seed, self.settings)
         finally:
             world.close()
-        length = sum(len(turn.rollout.tokens) for turn in player.turns)
-        turns = tuple(Turn(t.prompt, replace(t.rollout, episode_tokens=length)) for t in player.turns)
+        length = sum(len(turn.rollout.tokens) for turn in recorded.turns)
+        turns = tuple(Turn(t.prompt, replace(t.rollout, episode_tokens=length)) for t in recorded.turns)
         ended = played.success or played.reason in ("success", "failure")
         finish = "stop" if ended else played.reason
         return PlayedRollout(index, (), (), (), finish, played.reason, turns=turns, played=played)
@@ -118,7 +118,7 @@ def episode_settings(config: TrainConfig, processor: Processor) -> Settings:
     )
 
 
-class _Player(ChatModel):
+class _RolloutModel(ChatModel):
     """The model that is trained, at one task; keeps its turns."""
 
     def __init__(self, writer: EpisodeWriter, model: Qwen2_5_VL, task: Prompt, index: int) -> None:

@@ -45,8 +45,8 @@ def rollout_loader(
     compiler = GrammarCompiler(processor.tokenizer.backend, ends) if settings.grammar else None
     writer, place = Writer(settings, processor.tokenizer, ends, config.seed), (parallel.data_rank, parallel.data_world)
     if settings.worlds:
-        player = EpisodeWriter(writer, processor, config.seq_len, compiler, episode_settings(config, processor))
-        return _episode_loader(learner, processor, player, place)
+        episodes = EpisodeWriter(writer, processor, config.seq_len, compiler, episode_settings(config, processor))
+        return _episode_loader(learner, processor, episodes, place)
     rewards = Rewards(settings.rewards, settings.reward_seconds, open_judge)
     make = partial(make_prompt, processor=processor, config=config, rewards=rewards, compiler=compiler)
     return RolloutLoader(learner, source, processor, make, writer, rewards, *place)

@@ -88,8 +88,9 @@ def coverage(font: ImageFont.FreeTypeFont, text: str) -> bytes:
 @lru_cache(maxsize=65536)
 def has_glyph(path: Path | None, character: str) -> bool:
     """Whether the font draws it, and not the box that stands for what it lacks (as for the private U+E000)."""
-    drawn, lacking = (load_font(path, 16).getmask(one) for one in (character, "\ue000"))
-    return (drawn.size, bytes(drawn)) != (lacking.size, bytes(lacking))
+    font = load_font(path, 16)
+    drawn, lacking = ((font.getmask(one).size, coverage(font, one)) for one in (character, "\ue000"))
+    return drawn != lacking
 
 
 @lru_cache(maxsize=65536)
