@@ -6,7 +6,8 @@ TRL/bin/python is of an environment with our dependencies and trl==1.16.0 (no to
 process of its own that waits while the other takes a step, in alternating order; after one step to warm up, the ratio
 is the median over pairs. Both begin with the same random weights in the proportions of the 3B model (tower a fifth),
 freeze the tower, train the language model in float32 with AdamW, and write answers of exactly `--answer` tokens. A
-step is everything: reading the picture, rollouts, rewards, update. Seconds in the tower are told apart, not twice.
+step is everything: reading the picture, rollouts, rewards, update. The tower's share is within those of rollouts and
+update.
 """
 
 import argparse
@@ -256,13 +257,13 @@ def compare(options: argparse.Namespace) -> None:
 
 
 def summary(steps: list[dict[str, Any]], samples: int) -> dict[str, Any]:
-    """Samples per second, and the shares of a step's parts; the tower is in none of the others."""
+    """Samples per second, and the shares of a step's parts; the tower's is a part of rollout and update."""
     whole = sum(one["seconds"] for one in steps)
     part = {key: sum(one["parts"].get(key, 0.0) for one in steps) / whole for key in ("rollout", "reward", "tower")}
     part["update"] = 1 - part["rollout"] - part["reward"]
     return {
         "samples_per_second": round(samples / statistics.median(one["seconds"] for one in steps), 3),
-        "shares (tower is within rollout and update)": {key: round(value, 3) for key, value in part.items()},
+        "shares": {key: round(value, 3) for key, value in part.items()},
         "peak_gb": round(max(one["peak_gb"] for one in steps), 2),
     }
 

@@ -21,6 +21,7 @@ from viewfinder.model.weights import load_model
 from viewfinder.recipes.run import build_trainer, resolve
 from viewfinder.train.config import ConfigError
 from viewfinder.train.policy import AgreementError
+from viewfinder.train.rollout_loader import RolloutLoader
 from viewfinder.train.trainer import Trainer
 
 REWARD = """
@@ -102,6 +103,18 @@ def test_the_reference_holds_the_policy_back(tmp_path: Path) -> None:
     assert moved[5.0] != moved[0.0]
     with pytest.raises(ConfigError, match="same vision tower"):
         trainer(tmp_path / "tower", [*settings, "grpo.kl=0.1", "lr_scale.tower=1"])
+
+
+def test_adapters_are_trained_on_a_narrow_base_that_answers_without_a_copy(tmp_path: Path) -> None:
+    narrow = ["lora.rank=2", "lora.base_dtype=bfloat16", "bf16=true", "steps=2"]
+    made = trainer(tmp_path / "run", [*prepare(tmp_path), *narrow])
+    model = made.learner.model
+    assert {p.dtype for p in model.parameters() if not p.requires_grad} == {torch.bfloat16}
+    assert {p.dtype for p in model.parameters() if p.requires_grad} == {torch.float32}
+    assert isinstance(made.dataloader, RolloutLoader)
+    assert made.dataloader._policy() is model
+    made.run()
+    assert any(bool(p.any()) for name, p in model.named_parameters() if name.endswith("lora_B"))
 
 
 FAILING = """

@@ -164,21 +164,22 @@ def peak_of(measured: profile) -> int:
 
 
 def test_a_step_on_rewards_reads_prompts_once_and_decodes_all_answers() -> None:
-    config = resolve(start_of_size("3B"), "grpo", ["grpo.group=4", "grpo.max_new_tokens=100", "bf16=true"])
+    config = resolve(start_of_size("tiny"), "grpo", ["grpo.group=4", "grpo.max_new_tokens=100", "bf16=true"])
     step, learner = RewardStep(config, 2, 500, 0.7), outline(config)
     assert step.tokens == 2 * 500 + 8 * 100
-    assert step.update_flops() == pytest.approx(3 * step.rollout_flops(), rel=0.3)  # the tower is frozen: one pass
+    assert step.rollout_flops() < step.update_flops() < 3 * step.rollout_flops()  # the tower is frozen: one pass
     weights = 2 * sum(p.numel() for p in learner.model.model.parameters())
-    assert 100 * weights < step.decoded_bytes(learner) < 103 * weights  # keys and values are a fortieth
-    assert step.held(learner) > 2 * learner.model.num_parameters()
+    cached = 2 * 2 * 64 * 6 * 2  # keys and values of a token: 2 heads of 64 numbers in 6 layers, bfloat16
+    assert step.decoded_bytes(learner) == 100 * (weights + 8 * 550 * cached)
+    assert step.held(learner) > 2 * learner.model.num_parameters() + 8 * 600 * cached
 
 
 def test_a_run_on_rewards_has_a_plan() -> None:
-    (stage,) = plan_recipe("grpo", "3B", 8, ["steps=10"]).stages
+    (stage,) = plan_recipe("grpo", "tiny", 4, ["steps=10"]).stages
     assert stage.checked
     assert stage.steps == pytest.approx(10)
     assert "for rollouts" in stage.advice
-    (delayed,) = plan_recipe("grpo", "3B", 8, ["grpo.delay=1"]).stages
+    (delayed,) = plan_recipe("grpo", "tiny", 4, ["grpo.delay=1"], check=False).stages
     assert delayed.memory.total > stage.memory.total
     with pytest.raises(ConfigError, match="3 ranks do not share"):
-        plan_recipe("grpo", "3B", 3, [])
+        plan_recipe("grpo", "tiny", 3, [])
