@@ -91,7 +91,9 @@ def _missing(need: Requirement, pins: dict[str, tuple[Version, int]], who: str) 
 
 
 def make(newer: list[str]) -> None:
-    """Resolve again, `newer` packages in their newest versions. Options are left out of the file: which index is used is up to whoever installs."""
+    """Resolve again, `newer` packages in their newest versions.
+
+    Options are left out of the file: which index is used is up to whoever installs."""
     command = [
         sys.executable,
         "-m",

@@ -187,6 +187,7 @@ def test_a_confirmation_ends_with_its_action(chromium: Chromium, sites: tuple[Se
         environment.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sites", [False, True], indirect=True, ids=["ws", "wss"])
 def test_a_worker_s_socket_needs_a_confirmation_and_ends_with_it(
     chromium: Chromium, sites: tuple[Server, Server]
