@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from PIL import ImageFont
 
@@ -88,7 +89,8 @@ def coverage(font: ImageFont.FreeTypeFont, text: str) -> bytes:
 @lru_cache(maxsize=65536)
 def has_glyph(path: Path | None, character: str) -> bool:
     """Whether the font draws it, and not the box that stands for what it lacks (as for the private U+E000)."""
-    drawn, lacking = (load_font(path, 16).getmask(one) for one in (character, "\ue000"))
+    masks: list[Any] = [load_font(path, 16).getmask(one) for one in (character, "\ue000")]
+    drawn, lacking = masks
     return (drawn.size, bytes(drawn)) != (lacking.size, bytes(lacking))
 
 
