@@ -136,3 +136,9 @@ def test_a_run_folder_is_a_model(run_here, picture: Path, checkpoint: Path, tmp_
     done = run_here("locate", picture, "x", "--model", run, "--max-new-tokens", 8, "--json")
     assert done.code == 0, done.err
     assert run_here("inspect", picture, "--model", run).code == 0
+
+
+def test_runs_are_compared_at_the_top_too(run_here, tmp_path: Path) -> None:
+    done = run_here("compare", tmp_path, tmp_path)
+    assert done.code == 2
+    assert "manifest.json" in done.err

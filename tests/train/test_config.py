@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,17 @@ def test_an_old_saved_config_reads_as_the_new_one() -> None:
 def test_what_only_the_built_in_model_can_see_is_refused_elsewhere() -> None:
     with pytest.warns(FutureWarning), pytest.raises(ConfigError, match="see"):
         CONFIG.with_overrides(["see=symbols"])
+
+
+@pytest.mark.parametrize(
+    ("pair", "meant"),
+    [
+        ("stpes=3", "write steps=..."),
+        ("adamw_lr=1e-4", "write optimizer.adamw_lr=..."),
+        ("optimizer.adam_lr=1e-4", "write optimizer.adamw_lr=..."),
+        ("qqqqqq=3", "write key=value, for example steps=500"),
+    ],
+)
+def test_the_setting_that_was_meant_is_named(pair: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(meant)):
+        CONFIG.with_overrides([pair])

@@ -47,7 +47,8 @@ class Summary:
         said = f"{self.done} done, {self.skipped} were there already, {len(self.failed)} failed; see {self.out}"
         lines = [said, *(f"  {file}: {reason}" for file, reason in self.failed.items())]
         if self.changed:
-            lines.insert(1, f"{self.changed} were done again, for their content has changed")
+            again = "1 was done again, for its" if self.changed == 1 else f"{self.changed} were done again, for their"
+            lines.insert(1, f"{again} content has changed")
         if self.left:
             lines.append(f"stopped with {self.left} to do; the same command goes on with them")
         return "\n".join(lines)

@@ -59,6 +59,9 @@ COMMANDS = {
         "Memory, FLOPs, traffic, time, energy and cost of a recipe before it is run; of all of them: `plan report`.",
     ),
     "eval": Lazy("eval_commands:app", "Scores that can be reproduced: run, list, rerun, compare."),
+    "compare": Lazy(
+        "eval_commands:compare", "What changed between two runs of `eval`, and whether it could be chance."
+    ),
     "study": Lazy("study_command:study", "Questions that the report leaves open, answered by one command each."),
     "schema": Lazy("schema_command:schema", "The JSON schema of a result: box, point, count, span, document, ..."),
     "doctor": Lazy(

@@ -64,6 +64,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "eval list": ("viewfinder eval list",),
     "eval rerun": ("viewfinder eval rerun out/eval/tiny/tiny/suite_reading",),
     "eval compare": ("viewfinder eval compare before/tiny/own after/run/own",),
+    "compare": ("viewfinder compare before/tiny/own after/run/own",),
     "study": ("viewfinder study list", "viewfinder study positions --model run/ --out studies"),
     "doctor": ("viewfinder doctor",),
 }

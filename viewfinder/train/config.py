@@ -5,6 +5,7 @@ with (a lower learning rate, another mixture); the saved config is then that of 
 """
 
 import json
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -221,9 +222,7 @@ class TrainConfig(_Strict):
                 place = place.get(section) if isinstance(place, dict) else None
             known = isinstance(place, dict) and (last in place or sections in (["data"], ["extra_losses"]))
             if not separator or not known:
-                raise ConfigError(
-                    f"{pair!r} sets no setting of the recipe {self.recipe!r}; write key=value, for example steps=500"
-                )
+                raise ConfigError(f"{pair!r} sets no setting of the recipe {self.recipe!r}; write {_meant(raw, key)}")
             place[last] = _parse(value)
         try:
             return type(self).model_validate(raw)
@@ -241,3 +240,11 @@ def _parse(value: str) -> Any:
         return json.loads(value)
     except json.JSONDecodeError:
         return value
+
+
+def _meant(raw: dict[str, Any], key: str) -> str:
+    """The pair that a mistyped one may have been meant for; an example where no setting is called nearly so."""
+    inner = [f"{section}.{name}" for section, part in raw.items() if isinstance(part, dict) for name in part]
+    by_last = {name.rpartition(".")[2]: name for name in inner}
+    near = get_close_matches(key, [*raw, *inner], 1) or get_close_matches(key.rpartition(".")[2], by_last, 1)
+    return f"{by_last.get(near[0], near[0])}=..." if near else "key=value, for example steps=500"
