@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from viewfinder.config import OFFICIAL_SIZES
 from viewfinder.model import Chunk, KVCache, native
 from viewfinder.model.layers import Linear, attention
-from viewfinder.model.quantized_linear import PackedWeight, put_packed
+from viewfinder.model.quantized_linear import PackedWeight, put_packed, round_inputs
 from viewfinder.model.qwen2_5_vl import TextModel
 from viewfinder.model.vision import VisionTower
 
@@ -56,12 +56,12 @@ def weight_bytes(model: TextModel) -> int:
 @contextmanager
 def plain() -> Iterator[None]:
     """PyTorch's kernels alone."""
-    saved = native._library
-    native._library = lambda: None
+    saved = native.library
+    native.library = lambda: None
     try:
         yield
     finally:
-        native._library = saved
+        native.library = saved
 
 
 def without_kernels(side: Side) -> Any:
@@ -127,7 +127,9 @@ def prefill() -> tuple[dict[str, Side], dict[str, float]]:
     """1,024 tokens."""
     settings, positions = text_settings(), torch.arange(1024).expand(3, -1)
     hidden = torch.randn(1024, 2048).bfloat16()
-    models = {name: build(TextModel, settings, bits) for name, bits in (("ours", 16), ("int8", 8), ("int4", 4))}
+    kinds = {"ours": 16, "int8": 8, "w8a8": 8, "int4": 4}
+    models = {name: build(TextModel, settings, bits) for name, bits in kinds.items()}
+    round_inputs(models["w8a8"])
     sides: dict[str, Side] = {
         name: partial(lambda model: model(hidden, positions, [1024]), model) for name, model in models.items()
     }
