@@ -74,26 +74,33 @@ def ceilings() -> dict[str, Side]:
     return {"product": lambda: F.linear(x, weight), "stream": lambda: block.sum()}
 
 
-def decode() -> tuple[dict[str, Side], dict[str, float]]:
-    """One token after 512."""
-    settings, positions = text_settings(), torch.arange(513).expand(3, -1)
-    prompt, token = torch.randn(512, 2048).bfloat16(), torch.randn(1, 2048).bfloat16()
+def after(past: int, model: TextModel, dtype: torch.dtype = torch.bfloat16) -> Side:
+    """One token after `past`, with keys and values in `dtype`."""
+    positions, prompt, token = torch.arange(past + 1).expand(3, -1), hidden(past), hidden(1)
+    blocks = range(past // 16 + 1)
+    cache = KVCache(text_settings(), num_blocks=len(blocks), dtype=dtype)
+    for at in range(0, past, 512):
+        model(prompt[at : at + 512], positions[:, at : at + 512], [512], cache.view([Chunk(blocks, at, 512)]))
+    return lambda: model(token, positions[:, past:], [1], cache.view([Chunk(blocks, past, 1)]))
+
+
+def hidden(tokens: int) -> torch.Tensor:
+    return torch.randn(tokens, 2048).bfloat16()
+
+
+def decode(past: int) -> tuple[dict[str, Side], dict[str, float]]:
+    """One token after `past`."""
     sides: dict[str, Side] = {}
     read: dict[str, float] = {}
     for name, bits in (("ours", 16), ("int8", 8), ("int4", 4)):
-        model = build(TextModel, settings, bits)
-        cache = KVCache(settings, num_blocks=33, dtype=torch.bfloat16)
-        model(prompt, positions[:, :512], [512], cache.view([Chunk(range(33), 0, 512)]))
-        sides[name] = partial(
-            lambda model, cache: model(token, positions[:, 512:], [1], cache.view([Chunk(range(33), 512, 1)])),
-            model,
-            cache,
-        )
+        model = build(TextModel, text_settings(), bits)
+        sides[name] = after(past, model)
         read[name] = weight_bytes(model)
         if name == "ours":
+            sides["keys in int8"] = after(past, model, torch.int8)
             sides["plain"] = partial(without_kernels, sides[name])
             if HAS_PEER:
-                sides["transformers"] = peer_decode(model, prompt, token)
+                sides["transformers"] = peer_decode(model, past)
     return sides, read
 
 
@@ -111,14 +118,15 @@ def peer_text(ours: torch.nn.Module) -> Any:
     return peer.eval()
 
 
-def peer_decode(ours: torch.nn.Module, prompt: torch.Tensor, token: torch.Tensor) -> Side:
-    peer, positions = peer_text(ours), torch.arange(513).expand(3, 1, -1)
-    cache = peer(inputs_embeds=prompt[None], position_ids=positions[..., :512], use_cache=True).past_key_values
+def peer_decode(ours: torch.nn.Module, past: int) -> Side:
+    peer, positions, token = peer_text(ours), torch.arange(past + 1).expand(3, 1, -1), hidden(1)
+    first = {"inputs_embeds": hidden(past)[None], "position_ids": positions[..., :past]}
+    cache = peer(**first, use_cache=True).past_key_values
 
     def step() -> None:
-        if cache.get_seq_length() > 512:
+        if cache.get_seq_length() > past:
             cache.crop(-1)
-        peer(inputs_embeds=token[None], position_ids=positions[..., 512:], past_key_values=cache, use_cache=True)
+        peer(inputs_embeds=token[None], position_ids=positions[..., past:], past_key_values=cache, use_cache=True)
 
     return step
 
@@ -126,18 +134,18 @@ def peer_decode(ours: torch.nn.Module, prompt: torch.Tensor, token: torch.Tensor
 def prefill() -> tuple[dict[str, Side], dict[str, float]]:
     """1,024 tokens."""
     settings, positions = text_settings(), torch.arange(1024).expand(3, -1)
-    hidden = torch.randn(1024, 2048).bfloat16()
+    prompt = hidden(1024)
     kinds = {"ours": 16, "int8": 8, "w8a8": 8, "int4": 4}
     models = {name: build(TextModel, settings, bits) for name, bits in kinds.items()}
     round_inputs(models["w8a8"])
     sides: dict[str, Side] = {
-        name: partial(lambda model: model(hidden, positions, [1024]), model) for name, model in models.items()
+        name: partial(lambda model: model(prompt, positions, [1024]), model) for name, model in models.items()
     }
     sides["plain"] = partial(without_kernels, sides["ours"])
     if HAS_PEER:
         peer = peer_text(models["ours"])
         sides["transformers"] = lambda: peer(
-            inputs_embeds=hidden[None], position_ids=positions[:, None], use_cache=False
+            inputs_embeds=prompt[None], position_ids=positions[:, None], use_cache=False
         )
     products = 2 * 1024 * sum(p.numel() for p in models["ours"].layers.parameters())
     return sides, {"ours": products + LAYERS * 2 * 1024 * 1024 * 2048}
@@ -171,7 +179,7 @@ def full_attention() -> tuple[dict[str, Side], dict[str, float]]:
 
 
 CASES: dict[str, Callable[[], tuple[dict[str, Side], dict[str, float]]]] = {
-    "decode": decode,
+    **{name: partial(decode, past) for name, past in (("decode", 512), ("decode-8192", 8192))},
     "prefill-1024": prefill,
     "attention-5184": full_attention,
     **{f"tower-{side}": partial(tower, side) for side in (504, 1036)},
@@ -189,7 +197,7 @@ def measure(case: str, options: Any) -> None:
     for side in sides.values():
         side()
     times: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(options.repeats * (5 if case == "decode" else 1)):
+    for _ in range(options.repeats * (5 if case.startswith("decode") else 1)):
         for name, side in sides.items():
             times[name].append(seconds(side, options.clock))
     medians = {name: statistics.median(found) for name, found in times.items()}
@@ -197,7 +205,7 @@ def measure(case: str, options: Any) -> None:
     figures: dict[str, Any] = {"GFLOP/s": product, "GB/s": stream}
     for name, amount in amounts.items():
         rate = amount / min(times[name]) / 1e9
-        figures[f"{name} of the ceiling"] = rate / (stream if case == "decode" else product)
+        figures[f"{name} of the ceiling"] = rate / (stream if case.startswith("decode") else product)
     for name in sides.keys() - {"ours", "product", "stream"}:
         figures[f"{name} / ours"] = statistics.median(o / m for o, m in zip(times[name], times["ours"], strict=True))
     report(case, {**medians, **figures}, threads=options.threads, clock=options.clock)

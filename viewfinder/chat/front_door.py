@@ -20,6 +20,7 @@ def load(
     device: Any = None,
     mmproj: str | Path | None = None,
     profile: str | None = None,
+    kv_cache_dtype: str | None = None,
     **settings: Unpack[Budgets],
 ) -> Viewfinder:
     """A ready `Viewfinder`.
@@ -33,6 +34,7 @@ def load(
         mmproj: the GGUF file of the tower, where it is not the only one beside the language model.
         profile: the family of a fine-tune, by its name in `outputs/families.toml`, or "none"; None takes it from the
             names that the checkpoint has.
+        kv_cache_dtype: "int8" keeps keys and values in 8 bits: room for twice the tokens; None as activations are.
         settings: the processor's budgets, e.g. `max_pixels=1280 * 28 * 28`.
 
     Raises:
@@ -45,6 +47,9 @@ def load(
     check_names(settings, Budgets.__annotations__, "budget")
     name = str(name) if mmproj is None else f"{name},{mmproj}"
     engine = Engine.from_pretrained(name, dtype=_dtype(dtype), device=device, **settings)
+    if kv_cache_dtype is not None:
+        check_names([kv_cache_dtype], ("int8",), "dtype of keys and values")
+        engine.model.kv_cache_dtype = _dtype(kv_cache_dtype)
     if dtype == "w8a8":
         round_inputs(engine.model)
     return Viewfinder(engine, engine.processor, _profile(name) if profile is None else named_profile(profile))

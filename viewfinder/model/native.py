@@ -24,7 +24,14 @@ from torch import Tensor, nn
 
 _SOURCES = tuple(
     Path(__file__).with_name(name)
-    for name in ("narrow_matvec.c", "quantized_rows.c", "byte_products.c", "flash_attention.c", "activations.c")
+    for name in (
+        "narrow_matvec.c",
+        "quantized_rows.c",
+        "byte_products.c",
+        "byte_attention.c",
+        "flash_attention.c",
+        "activations.c",
+    )
 )
 _ARGUMENTS = {
     "narrow_matvec": "ppppll",
@@ -35,6 +42,7 @@ _ARGUMENTS = {
     "column_extremes": "pplll",
     "round_inputs": "ppppllll",
     "scale_sums": "pppppplll",
+    "byte_attention": "pppppplllllll",
     "flash_attention": "pl",
     "swiglu": "ppl",
     "rotate_heads": "ppppllll",

@@ -220,7 +220,7 @@ def byte_product(
     apart = F.linear(x[:, largest], numbers[:, largest].to(x.dtype))
     keep = torch.ones_like(extremes).index_fill_(0, largest, 0)
     rounded, steps = kernels.round_inputs(x, keep, packed.columns) or _rounded_inputs(x * keep, packed.columns)
-    sums = torch._int_mm(rounded, numbers.T)
+    sums = torch._int_mm(rounded, numbers.T)  # pyright: ignore[reportPrivateImportUsage]
     out = kernels.scale_sums(sums, apart, steps, scales, bias)
     if out is None:
         wide = (sums * steps[:, None] + apart) * scales
