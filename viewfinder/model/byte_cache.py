@@ -38,7 +38,7 @@ def byte_attention(
     """
     _, groups, blocks, size, dim = memory.shape
     heads = q.shape[1] // groups
-    fits = heads <= _MAX_HEADS and dim <= _MAX_DIM and native.on_cpu(q, memory, scales)
+    fits = heads <= _MAX_HEADS and dim <= _MAX_DIM and dim % 16 == 0 and native.on_cpu(q, memory, scales)
     kernels = native.library() if fits and not torch.is_grad_enabled() else None
     if kernels is None:
         return None
