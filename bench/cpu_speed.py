@@ -1,14 +1,14 @@
 """What the processor can do, and what of it decoding, prefill and the tower reach at the widths of the 3B model.
 
-    python bench/cpu_speed.py [--clock cpu --threads 1] [--repeats 5] [--case decode]
+    [VLLM_PYTHON=env/bin/python] python bench/cpu_speed.py [--clock cpu --threads 1] [--repeats 5] [--case decode]
 
 Every case runs its sides in turns within one process, the machine's ceilings among them: a matrix product of
 1,024 x 2,048 by 2,048 x 11,008 in bfloat16 (GFLOP/s) and a sum over 256 MiB (GB/s). `plain` is this program with
-PyTorch's kernels alone; `transformers` comes in where it is installed. Prints one JSON line a case: medians in seconds,
+PyTorch's kernels alone; transformers, llama.cpp and vLLM come in where they are (`cpu_peers.py`). Prints one JSON line a case: medians in seconds,
 the share of the ceiling, ratios (median over the turns of another side's time to ours, above 1: ours is quicker).
 """
 
-import importlib.util
+import os
 import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from beside import arguments, report, seconds
+from cpu_peers import VLLM, VOCABULARY, LlamaCpp, has, transformers_decode, transformers_text
 from torch.nn import functional as F
 
 from viewfinder.config import OFFICIAL_SIZES
@@ -28,7 +29,9 @@ from viewfinder.model.vision import VisionTower
 
 Side = Callable[[], Any]
 LAYERS, BLOCKS = 2, 4
-HAS_PEER = importlib.util.find_spec("transformers") is not None
+HAS_PEER = has("transformers")
+SAME_BITS = {"llama.cpp Q8_0": "int8", "llama.cpp Q4_0": "int4"}
+"""What a peer of few bits is compared with; the others with `ours`."""
 
 
 def build(module: type[torch.nn.Module], settings: Any, bits: int = 16) -> Any:
@@ -46,7 +49,7 @@ def build(module: type[torch.nn.Module], settings: Any, bits: int = 16) -> Any:
 
 
 def text_settings() -> Any:
-    return OFFICIAL_SIZES["3B"].text.model_copy(update={"num_hidden_layers": LAYERS, "vocab_size": 1000})
+    return OFFICIAL_SIZES["3B"].text.model_copy(update={"num_hidden_layers": LAYERS, "vocab_size": VOCABULARY})
 
 
 def weight_bytes(model: TextModel) -> int:
@@ -100,35 +103,26 @@ def decode(past: int) -> tuple[dict[str, Side], dict[str, float]]:
             sides["keys in int8"] = after(past, model, torch.int8)
             sides["plain"] = partial(without_kernels, sides[name])
             if HAS_PEER:
-                sides["transformers"] = peer_decode(model, past)
+                sides["transformers"] = transformers_decode(transformers_text(model, peer_config()), past, hidden)
+            for name, peer in llama_sides(model, past + 64).items():
+                sides[name] = peer.decode(past)
     return sides, read
 
 
-def peer_text(ours: torch.nn.Module) -> Any:
-    from transformers import Qwen2_5_VLConfig
-    from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl as peers
-
-    whole = OFFICIAL_SIZES["3B"].model_copy(update={"text": text_settings()})
-    config = Qwen2_5_VLConfig(**whole.to_dict()).text_config
-    config._attn_implementation = "sdpa"
-    with torch.device("meta"):
-        peer = peers.Qwen2_5_VLTextModel(config)
-    peer.rotary_emb = peers.Qwen2_5_VLRotaryEmbedding(config)
-    peer.load_state_dict(ours.state_dict(), assign=True)
-    return peer.eval()
+def peer_config() -> Any:
+    return OFFICIAL_SIZES["3B"].model_copy(update={"text": text_settings()})
 
 
-def peer_decode(ours: torch.nn.Module, past: int) -> Side:
-    peer, positions, token = peer_text(ours), torch.arange(past + 1).expand(3, 1, -1), hidden(1)
-    first = {"inputs_embeds": hidden(past)[None], "position_ids": positions[..., :past]}
-    cache = peer(**first, use_cache=True).past_key_values
+def llama_sides(model: TextModel, room: int) -> dict[str, LlamaCpp]:
+    if not has("llama_cpp"):
+        return {}
+    threads = torch.get_num_threads()
+    kinds = ("BF16", "Q8_0", "Q4_0")
+    return {f"llama.cpp {kind}": LlamaCpp(model, peer_config(), kind, threads, room) for kind in kinds}
 
-    def step() -> None:
-        if cache.get_seq_length() > past:
-            cache.crop(-1)
-        peer(inputs_embeds=token[None], position_ids=positions[..., past:], past_key_values=cache, use_cache=True)
 
-    return step
+VLLM_ANSWERS = {"decode": (512, 33), "prefill-1024": (1024, 1)}
+"""Tokens of the prompt and of the answer."""
 
 
 def prefill() -> tuple[dict[str, Side], dict[str, float]]:
@@ -143,10 +137,11 @@ def prefill() -> tuple[dict[str, Side], dict[str, float]]:
     }
     sides["plain"] = partial(without_kernels, sides["ours"])
     if HAS_PEER:
-        peer = peer_text(models["ours"])
+        peer = transformers_text(models["ours"], peer_config())
         sides["transformers"] = lambda: peer(
             inputs_embeds=prompt[None], position_ids=positions[:, None], use_cache=False
         )
+    sides |= {name: peer.prefill(1024) for name, peer in llama_sides(models["ours"], 1024).items()}
     products = 2 * 1024 * sum(p.numel() for p in models["ours"].layers.parameters())
     return sides, {"ours": products + LAYERS * 2 * 1024 * 1024 * 2048}
 
@@ -194,20 +189,26 @@ def growth(times: dict[int, list[float]]) -> None:
 def measure(case: str, options: Any) -> None:
     sides, amounts = CASES[case]()
     sides |= ceilings()
-    for side in sides.values():
-        side()
-    times: dict[str, list[float]] = {name: [] for name in sides}
+    timers: dict[str, Callable[[str], float]] = {name: partial(seconds, side) for name, side in sides.items()}
+    python = os.environ.get("VLLM_PYTHON")
+    if python is not None and case in VLLM_ANSWERS:
+        timers["vllm"] = partial(VLLM(python, peer_config(), options.threads).seconds, *VLLM_ANSWERS[case])
+    for timer in timers.values():
+        timer(options.clock)
+    times: dict[str, list[float]] = {name: [] for name in timers}
     for _ in range(options.repeats * (5 if case.startswith("decode") else 1)):
-        for name, side in sides.items():
-            times[name].append(seconds(side, options.clock))
+        for name, timer in timers.items():
+            times[name].append(timer(options.clock))
     medians = {name: statistics.median(found) for name, found in times.items()}
     product, stream = 2 * 1024 * 2048 * 11008 / min(times["product"]) / 1e9, 2**28 / min(times["stream"]) / 1e9
     figures: dict[str, Any] = {"GFLOP/s": product, "GB/s": stream}
     for name, amount in amounts.items():
         rate = amount / min(times[name]) / 1e9
         figures[f"{name} of the ceiling"] = rate / (stream if case.startswith("decode") else product)
-    for name in sides.keys() - {"ours", "product", "stream"}:
-        figures[f"{name} / ours"] = statistics.median(o / m for o, m in zip(times[name], times["ours"], strict=True))
+    for name in times.keys() - {"ours", "product", "stream"}:
+        mine = SAME_BITS.get(name, "ours")
+        pairs = zip(times[name], times[mine], strict=True)
+        figures[f"{name} / {mine}"] = statistics.median(theirs / ours for theirs, ours in pairs)
     report(case, {**medians, **figures}, threads=options.threads, clock=options.clock)
 
 
