@@ -4,8 +4,9 @@
 
 Every case runs its sides in turns within one process, the machine's ceilings among them: a matrix product of
 1,024 x 2,048 by 2,048 x 11,008 in bfloat16 (GFLOP/s) and a sum over 256 MiB (GB/s). `plain` is this program with
-PyTorch's kernels alone; transformers, llama.cpp and vLLM come in where they are (`cpu_peers.py`). Prints one JSON line a case: medians in seconds,
-the share of the ceiling, ratios (median over the turns of another side's time to ours, above 1: ours is quicker).
+PyTorch's kernels alone; transformers, llama.cpp and vLLM come in where they are (`cpu_peers.py`). Prints one JSON line
+a case: medians in seconds, the share of the ceiling, ratios (median over the turns of another side's time to ours,
+above 1: ours is quicker).
 """
 
 import os
