@@ -45,7 +45,7 @@ ALWAYS void widen_chunk(const Matrix *m, long r, long c, float *restrict out) {
         memcpy(numbers, w, CHUNK);
     }
     for (long at = 0; at < CHUNK; at += step) {
-        long g = (r + k) * groups + (c + at) / m->group;
+        long g = r * groups + (c + at) / m->group;
         float scale = from_half(m->scales[g]), zero = m->zeros ? m->zeros[g] : m->bits == 4 ? 8 : 0;
         for (long i = 0; i < step; i++) out[at + i] = ((float)numbers[at + i] - zero) * scale;
     }
