@@ -4,7 +4,7 @@
 Latencies count as ratios to those alone in the same run, since other programs may share the machine. `/health` is asked
 every 50 ms all the time, from another process than the clients.
 
-    python bench/beside_attack.py [--old FOLDER] [--clients 8] [--seconds 30] [--part 1]
+    python bench/beside_attack.py [--old FOLDER] [--clients 8] [--seconds 30] [--part 1]   # 5 min for two builds
     python bench/beside_attack.py --plain --old FOLDER [--rounds 6]
 """
 
@@ -130,7 +130,9 @@ def row(root: Path, clients: int, seconds: float, part: int, folder: Path) -> di
         "p95 alone, beside (s)": f"{alone.p95:.2f}, {beside.p95:.2f}",
         "p95 beside / alone": round(beside.p95 / alone.p95, 2),
         "slowest /health alone, beside (ms)": f"{1000 * max(alone.health):.0f}, {1000 * max(beside.health):.0f}",
-        "/health over 200 ms": f"{sum(s > 0.2 for s in beside.health)} of {len(beside.health)}",
+        "/health over 200 ms alone, beside": ", ".join(
+            f"{sum(s > 0.2 for s in phase.health)} of {len(phase.health)}" for phase in (alone, beside)
+        ),
         "peak alone, beside (MB)": f"{alone.peak // 10**6}, {beside.peak // 10**6}",
         "reached inside": len(asked),
         "seconds of attack": round(beside.lasted),

@@ -37,6 +37,11 @@ def fetch_all(cache: Path) -> list[Path]:
     return [folder for kind, name, version in PACKAGES if (folder := _fetch(cache, kind, name, version)) is not None]
 
 
+def fetch(cache: Path, wanted: str) -> Path | None:
+    """The unpacked folder of one package of the list."""
+    return next(_fetch(cache, *package) for package in PACKAGES if package[1] == wanted)
+
+
 def _fetch(cache: Path, kind: str, name: str, version: str | None) -> Path | None:
     folder = cache / "files" / name
     if folder.exists():

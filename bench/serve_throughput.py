@@ -1,11 +1,15 @@
-"""Answer tokens a second of the server at 1, 4 and 16 clients, beside one at a time and beside `transformers serve`.
+"""Answer tokens a second and time to the first token of the server, beside `transformers serve` and vLLM's CPU build.
 
 Same weights, same requests (a picture and a question, sampled at temperature 1), one run, sides in turn and in
-changing order; the median of the rounds and of their ratios. The end token is one that is never said, so that
-every answer is as long as asked for on either side. By the wall clock, and by the processor time of a server and
-its decoders, which says more where the machine has other work.
+changing order; medians of the rounds and of their ratios. The end token is one that is never said, so that
+every answer is as long as asked for on every side. By the wall clock, and by the processor time of a server and
+its decoders, which says more where the machine has other work. First each side answers greedily what this package's
+engine answers without a server: `equal` is how many of the answers are the same.
 
-    python bench/serve_throughput.py [--tokens 32] [--requests 16] [--rounds 3] [--peer]
+    python bench/serve_throughput.py [--clients 1 4 16 64] [--tokens 32] [--requests 16] [--rounds 3]
+        [--transformers PYTHON] [--vllm PYTHON]      # interpreters of environments that have them
+
+Without either, ours beside itself with one request at a time.
 """
 
 import argparse
@@ -28,6 +32,7 @@ from processor_time import processor_seconds
 
 from viewfinder.processor.processor import Processor
 
+QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 PICTURE = Path(__file__).parent.parent / "examples" / "shapes.png"
 
 
@@ -54,31 +59,39 @@ def body(model: str, tokens: int, i: int) -> dict[str, Any]:
     uri = "data:image/png;base64," + base64.b64encode(PICTURE.read_bytes()).decode()
     content = [{"type": "image_url", "image_url": {"url": uri}}, {"type": "text", "text": f"Describe it, number {i}."}]
     limit = {"max_tokens": tokens, "temperature": 1.0}
+    if model == "m":  # transformers serve does not know it; here it also keeps an answer in circles going
+        limit["ignore_eos"] = True
     return {"model": model, "messages": [{"role": "user", "content": content}], **limit}
 
 
+def ask(http: httpx.Client, side: "Side", given: dict[str, Any]) -> tuple[float, int]:
+    """Seconds to the first text of a streamed answer, and its pieces."""
+    start, first, pieces = time.perf_counter(), 0.0, 0
+    with http.stream("POST", f"{side.url}/v1/chat/completions", json={**given, "stream": True}) as answer:
+        answer.raise_for_status()
+        for line in answer.iter_lines():
+            choices = json.loads(line[6:])["choices"] if line.startswith("data: {") else ()
+            if any(choice["delta"].get("content") for choice in choices):
+                first, pieces = first or time.perf_counter() - start, pieces + 1
+    return first, pieces
+
+
 def run(side: "Side", clients: int, requests: int, tokens: int) -> dict[str, float]:
-    """All requests by so many clients; answer tokens a second by two clocks, and the median time of a request."""
+    """All requests by so many clients; answer tokens a second by two clocks, and the median time to the first."""
     todo = list(range(requests))
     lock = threading.Lock()
-    times: list[float] = []
-    made = 0
+    firsts: list[float] = []
 
     def client() -> None:
-        nonlocal made
         with httpx.Client(timeout=900) as http:
             while True:
                 with lock:
                     if not todo:
                         return
                     i = todo.pop()
-                start = time.perf_counter()
-                answer = http.post(f"{side.url}/v1/chat/completions", json=body(side.model, tokens, i))
-                answer.raise_for_status()
-                usage = answer.json()["usage"]
+                first, _ = ask(http, side, body(side.model, tokens, i))
                 with lock:
-                    times.append(time.perf_counter() - start)
-                    made += usage["completion_tokens"]
+                    firsts.append(first)
 
     start, spent = time.perf_counter(), processor_seconds(side.process.pid)
     threads = [threading.Thread(target=client) for _ in range(clients)]
@@ -86,13 +99,42 @@ def run(side: "Side", clients: int, requests: int, tokens: int) -> dict[str, flo
         thread.start()
     for thread in threads:
         thread.join()
-    seconds = time.perf_counter() - start
+    seconds, made = time.perf_counter() - start, tokens * requests
+    assert len(firsts) == requests, f"{side.name} did not answer {requests - len(firsts)} requests"
     return {
         "tokens_per_second": made / seconds,
         "tokens_per_processor_second": made / (processor_seconds(side.process.pid) - spent),
-        "median_seconds": sorted(times)[len(times) // 2],
-        "answer_tokens": made / requests,
+        "median_first_seconds": statistics.median(firsts),
     }
+
+
+def check(side: "Side", tokens: int, oracle: list[str]) -> None:
+    """Answers are as long as asked for; how many greedy ones are those of the engine without a server."""
+    with httpx.Client(timeout=900) as http:
+        answers = [
+            http.post(
+                f"{side.url}/v1/chat/completions", json={**body(side.model, tokens, i), "temperature": 0.0}
+            ).json()
+            for i in range(len(oracle))
+        ]
+    lengths = {answer["usage"]["completion_tokens"] for answer in answers}
+    assert lengths == {tokens}, f"{side.name} answered with {lengths} tokens, expected {tokens}"
+    same = sum(answer["choices"][0]["message"]["content"] == said for answer, said in zip(answers, oracle, strict=True))
+    print(json.dumps({"name": side.name, "greedy answers": len(oracle), "equal": same}), flush=True)
+
+
+def oracle_answers(checkpoint: str, tokens: int, count: int) -> list[str]:
+    """What the engine says to the first requests, one after the other, in a process of its own."""
+    code = (
+        "import json, sys, viewfinder\n"
+        "from viewfinder.messages import Sampling\n"
+        "model = viewfinder.load(sys.argv[1])\n"
+        "sampling = Sampling(temperature=0, max_new_tokens=int(sys.argv[2]), ignore_eos=True)\n"
+        "asks = [f'Describe it, number {i}.' for i in range(int(sys.argv[3]))]\n"
+        "print(json.dumps([str(model.ask(sys.argv[4], ask, sampling=sampling)) for ask in asks]))"
+    )
+    command = [sys.executable, "-c", code, checkpoint, str(tokens), str(count), str(PICTURE)]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def start_ours(port: int, checkpoint: str, max_running: int) -> subprocess.Popen[Any]:
@@ -100,11 +142,18 @@ def start_ours(port: int, checkpoint: str, max_running: int) -> subprocess.Popen
     return subprocess.Popen([*command, "--max-running", str(max_running)], stderr=subprocess.DEVNULL)
 
 
-def start_peer(port: int, checkpoint: str) -> subprocess.Popen[Any]:
-    command = [sys.executable, str(Path(__file__).parent / "peer_server.py"), "serve", checkpoint, "--port", str(port)]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen([*command, "--host", "127.0.0.1"], env=environment, **quiet)
+def start_transformers(port: int, checkpoint: str, python: str) -> subprocess.Popen[Any]:
+    command = [python, str(Path(__file__).parent / "peer_server.py"), "serve", checkpoint, "--port", str(port)]
+    return subprocess.Popen([*command, "--host", "127.0.0.1"], env={**os.environ, "HF_HUB_OFFLINE": "1"}, **QUIET)
+
+
+def start_vllm(port: int, checkpoint: str, python: str) -> subprocess.Popen[Any]:
+    """Without its prefix cache, as no two requests of a run are the same on our side either."""
+    command = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", checkpoint, "--dtype", "float32"]
+    command += ["--served-model-name", "m", "--port", str(port), "--host", "127.0.0.1", "--max-model-len", "2048"]
+    command += ["--limit-mm-per-prompt", '{"image": 1, "video": 0}', "--no-enable-prefix-caching"]
+    settings = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
+    return subprocess.Popen(command, env={**os.environ, **settings}, **QUIET)
 
 
 def export(folder: str) -> str:
@@ -126,11 +175,12 @@ class Side:
     url: str
     model: str
     process: subprocess.Popen[Any]
+    path: str = "health"
 
 
 def compare(sides: list[Side], given: argparse.Namespace) -> None:
     """One line for each number of clients and each side: medians, and the ratios of ours to it within a round."""
-    for clients in (1, 4, 16):
+    for clients in given.clients:
         requests = max(clients, min(given.requests, 4 * clients))
         rounds: list[dict[str, dict[str, float]]] = []
         for i in range(given.rounds):
@@ -144,6 +194,8 @@ def compare(sides: list[Side], given: argparse.Namespace) -> None:
                 line[f"ours_times_by_{clock or 'wall_'}clock"] = statistics.median(
                     each["ours"][key] / each[name][key] for each in rounds
                 )
+            key = "median_first_seconds"
+            line["first_token_to_ours"] = statistics.median(each[name][key] / each["ours"][key] for each in rounds)
             print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in line.items()}), flush=True)
 
 
@@ -152,7 +204,9 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--requests", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peer", action="store_true", help="also transformers serve, which must be installed")
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16, 64])
+    parser.add_argument("--transformers", metavar="PYTHON", help="also transformers serve, of this environment")
+    parser.add_argument("--vllm", metavar="PYTHON", help="also vLLM, of this environment")
     given = parser.parse_args()
     processes: list[subprocess.Popen[Any]] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -160,15 +214,19 @@ def main() -> None:
         ports = [free_port() for _ in range(3)]
         urls = [f"http://127.0.0.1:{port}" for port in ports]
         try:
-            processes += [start_ours(ports[0], checkpoint, 16), start_ours(ports[1], checkpoint, 1)]
-            sides = [Side("ours", urls[0], "m", processes[0]), Side("one at a time", urls[1], "m", processes[1])]
-            if given.peer:
-                processes.append(start_peer(ports[2], checkpoint))
-                sides.append(Side("transformers serve", urls[2], checkpoint, processes[2]))
+            sides = [Side("ours", urls[0], "m", start_ours(ports[0], checkpoint, 16), "ready")]
+            if given.transformers:
+                peer = start_transformers(ports[1], checkpoint, given.transformers)
+                sides.append(Side("transformers serve", urls[1], checkpoint, peer))
+            if given.vllm:
+                sides.append(Side("vllm", urls[2], "m", start_vllm(ports[2], checkpoint, given.vllm)))
+            if len(sides) == 1:
+                sides.append(Side("one at a time", urls[1], "m", start_ours(ports[1], checkpoint, 1), "ready"))
+            processes += [side.process for side in sides]
+            oracle = oracle_answers(checkpoint, given.tokens, 4)
             for side in sides:
-                path = "health" if side.name == "transformers serve" else "ready"
-                wait_for(f"{side.url}/{path}", side.process, 900)
-                run(side, 1, 1, given.tokens)  # first requests pay for what is made once
+                wait_for(f"{side.url}/{side.path}", side.process, 900)
+                check(side, given.tokens, oracle)  # and the first requests pay for what is made once
             compare(sides, given)
         finally:
             for process in processes:

@@ -1,11 +1,14 @@
 """What several tests share: a random model small enough to run in milliseconds, and inputs for it."""
 
+from pathlib import Path
+
 import hypothesis
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
-from viewfinder.model import Qwen2_5_VL
+from viewfinder.model import Qwen2_5_VL, save_pretrained
 
 hypothesis.settings.register_profile(
     "shared machine", deadline=None
@@ -71,3 +74,30 @@ def config() -> ModelConfig:
 @pytest.fixture(scope="session")
 def model(config: ModelConfig) -> Qwen2_5_VL:
     return random_model(config)
+
+
+@pytest.fixture(scope="session")
+def colqwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As colpali-engine saves it with transformers 5: names under `language_model.`, no output projection."""
+    path = tmp_path_factory.mktemp("retriever")
+    from tests.doubles import small_processor
+
+    processor = small_processor()
+    ids = {
+        f"{name}_token_id": processor.tokenizer.token_id(f"<|{token}|>")
+        for name, token in (
+            *(("image", "image_pad"), ("video", "video_pad"), ("vision_start", "vision_start")),
+            *(("vision_end", "vision_end"), ("bos", "endoftext"), ("eos", "im_end")),
+        )
+    }
+    save_pretrained(random_model(small_config(tied=True).model_copy(update=ids)), path)
+    processor.save_pretrained(path)
+    state = load_file(path / "model.safetensors")
+    state = {
+        name.replace("model.", "language_model.", 1) if name.startswith("model.") else name: t
+        for name, t in state.items()
+    }
+    torch.manual_seed(1)
+    state |= {"custom_text_proj.weight": torch.randn(128, 64) * 0.2, "custom_text_proj.bias": torch.randn(128) * 0.1}
+    save_file(state, path / "model.safetensors")
+    return path

@@ -28,9 +28,10 @@ class PretendTensor(Tensor):
 
     @staticmethod
     def __new__(cls, data: Tensor) -> Self:
-        made = torch.Tensor._make_wrapper_subclass(
-            cls, data.size(), data.stride(), data.storage_offset(), dtype=data.dtype, device=_STAND_IN
-        )
+        with torch.inference_mode(False):  # a view of weights made outside of inference mode could not be one of them
+            made = torch.Tensor._make_wrapper_subclass(
+                cls, data.size(), data.stride(), data.storage_offset(), dtype=data.dtype, device=_STAND_IN
+            )
         made.data_on_cpu = data
         return made
 
@@ -105,6 +106,10 @@ class _Dispatch(TorchDispatchMode):
         self.syncs, self.launches = syncs, launches
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        with self:  # in inference mode some operations come here whole, `Tensor.to` among them
+            made = func.decompose(*args, **(kwargs or {}))
+        if made is not NotImplemented:
+            return made
         made = _run(func, args, kwargs or {}, self.syncs)
         parts = made if isinstance(made, tuple | list) else [made]
         is_kernel = not func.is_view and func._schema.name not in _NO_KERNEL

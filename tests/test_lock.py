@@ -43,3 +43,8 @@ def test_every_advisory_has_a_range_and_a_public_number() -> None:
     for advisory in ADVISORIES:
         assert re.fullmatch(r"CVE-\d{4}-\d{4,}", advisory["id"])
         assert advisory["affected"].count("<") >= 1
+        assert advisory["checked"]
+
+
+def test_the_lock_names_no_index_but_the_public_one_of_torch() -> None:
+    assert set(re.findall(r"https?://[^/\s]+", TEXT)) == {"https://download.pytorch.org"}

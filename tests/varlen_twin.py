@@ -27,7 +27,9 @@ def varlen_attn(
     bounds, parts = cu_seq_q.tolist(), []
     for i, (start, end) in enumerate(pairwise(bounds)):
         if block_table is None:
-            keys, values = key[start:end], value[start:end]
+            assert cu_seq_k is not None
+            seen = slice(*cu_seq_k.tolist()[i : i + 2])
+            keys, values = key[seen], value[seen]
         else:
             assert seqused_k is not None
             length = int(seqused_k[i])

@@ -8,6 +8,7 @@ The second line runs in an environment of its own: pip install trl==1.16.0 torch
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +27,27 @@ def ask(folder: Path) -> None:
     save_pretrained(model, folder / "model")
     export_processor(MADE, folder / "model")
     cases: dict[str, Any] = {}
-    for kind in ("text", "pictures"):
-        for variant in making.VARIANTS:
-            made = making.answered(kind, variant, model)
-            rollouts = [(group.prompt.prepared.inputs, one) for group in made.groups for one in group.rollouts]
-            pixels = [inputs.pixel_values for inputs, _ in rollouts if inputs.pixel_values is not None]
-            cases[f"{kind}/{variant}"] = {
-                "settings": making.config_of(variant).grpo.resolved().model_dump(),
-                "prompts": [inputs.input_ids.tolist() for inputs, _ in rollouts],
-                "answers": [one.tokens for _, one in rollouts],
-                "ended": [one.finish == "stop" for _, one in rollouts],
-                "advantages": [one.advantage for _, one in rollouts],
-                "rewards": making.REWARDS,
-                "ours": [group_advantages(rewards, True) for rewards in making.REWARDS],
-                "old": made.old,
-                "reference": made.reference,
-                "pixel_values": torch.cat(pixels).tolist() if pixels else None,
-                "grid": [inputs.grid_thw.tolist()[0] for inputs, _ in rollouts if inputs.grid_thw is not None],
-                "image_token": MADE.image_token_id,
-                "pad": MADE.tokenizer.token_id("<|endoftext|>"),
-            }
+    for kind, variant in making.CASES:
+        made = making.answered(kind, variant, model)
+        rollouts = [(group.prompt.prepared.inputs, one) for group in made.groups for one in group.rollouts]
+        pixels = [inputs.pixel_values for inputs, _ in rollouts if inputs.pixel_values is not None]
+        cases[f"{kind}/{variant}"] = {
+            "settings": making.config_of(variant).grpo.resolved().model_dump(),
+            "prompts": [inputs.input_ids.tolist() for inputs, _ in rollouts],
+            "answers": [one.tokens for _, one in rollouts],
+            "ended": [one.finish == "stop" for _, one in rollouts],
+            "advantages": [one.advantage for _, one in rollouts],
+            "rewards": making.REWARDS,
+            "ours": [group_advantages(rewards, True) for rewards in making.REWARDS],
+            "old": made.old,
+            "reference": made.reference,
+            "pixel_values": torch.cat(pixels).tolist() if pixels else None,
+            "grid": [inputs.grid_thw.tolist()[0] for inputs, _ in rollouts if inputs.grid_thw is not None],
+            "seconds": [inputs.second_per_grid_ts[0] for inputs, _ in rollouts if kind == "clips"],
+            "image_token": MADE.image_token_id,
+            "video_token": MADE.video_token_id,
+            "pad": MADE.tokenizer.token_id("<|endoftext|>"),
+        }
     (folder / "cases.json").write_text(json.dumps(cases))
 
 
@@ -60,6 +62,8 @@ def _through_trl(folder: Path, case: dict[str, Any]) -> dict[str, Any]:
     trainer = _trainer(folder, case["settings"])
     model = trainer.model.train()
     inputs = _inputs(case)
+    if case["seconds"]:
+        _show_clips(model, case, inputs)
     with torch.no_grad():
         now = trainer._get_per_token_logps_and_entropies(
             model,
@@ -148,7 +152,8 @@ def _inputs(case: dict[str, Any]) -> dict[str, Any]:
     }
     if case["pixel_values"] is None:
         return inputs
-    kinds = torch.cat([(prompts == image).long(), torch.zeros_like(answers)], 1)
+    kinds = (prompts == image).long() + 2 * (prompts == case["video_token"]).long()
+    kinds = torch.cat([kinds, torch.zeros_like(answers)], 1)
     return {
         **inputs,
         "pixel_values": torch.tensor(case["pixel_values"]),
@@ -156,6 +161,17 @@ def _inputs(case: dict[str, Any]) -> dict[str, Any]:
         "num_images": [1] * len(prompts),
         "mm_token_type_ids": kinds,
     }
+
+
+def _show_clips(model: Any, case: dict[str, Any], inputs: dict[str, Any]) -> None:
+    """Give the model its clips beside what the trainer hands it, which is pictures alone."""
+    clips = {
+        "pixel_values_videos": inputs.pop("pixel_values"),
+        "video_grid_thw": inputs.pop("image_grid_thw"),
+        "second_per_grid_ts": torch.tensor(case["seconds"]),
+    }
+    del inputs["num_images"]
+    model.forward = partial(model.forward, **clips)
 
 
 def _rows(case: dict[str, Any], values: list[float]) -> torch.Tensor:

@@ -1,11 +1,12 @@
 """The lock file of the server's install: makes it, and checks it without a network.
 
-    python tools/lock.py make     # needs pip-tools and a package index; CPU build of torch, Python 3.11, Linux
-    python tools/lock.py check    # also a test: tests/test_lock.py
+    python tools/lock.py make [PACKAGE ...]    # Python 3.11, Linux, pip-tools, an index with the CPU build of torch
+    python tools/lock.py check                 # also a test: tests/test_lock.py
 
 `requirements.lock` has every package of `viewfinder[serve]` and of the container with its version and the hashes of its
 files: `pip install --require-hashes -r requirements.lock`, then `pip install --no-deps .`. The check holds it against
 pyproject.toml, and against `advisories.json` beside this file: versions known to be unsafe of packages that are in it.
+Each says where it was `checked`, on 2026-11-29; the list is kept by hand and knows no others.
 """
 
 import json
@@ -25,6 +26,11 @@ ROOT = Path(__file__).parents[1]
 LOCK, ADVISORIES = ROOT / "requirements.lock", Path(__file__).with_name("advisories.json")
 IN_THE_CONTAINER = ["pyarrow>=16,<26"]
 TORCH = "torch==2.13.0"
+_HEAD = """\
+# Every package of the server with the hashes of its files, for Python 3.11 on Linux with the CPU build of torch.
+# Made by `python tools/lock.py make`; to install: pip install --require-hashes -r requirements.lock \\
+#   --extra-index-url https://download.pytorch.org/whl/cpu && pip install --no-deps --no-build-isolation .
+"""
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)((?:\s*\\\n\s+--hash=sha256:[0-9a-f]{64})*)", re.MULTILINE)
 
 
@@ -84,8 +90,8 @@ def _missing(need: Requirement, pins: dict[str, tuple[Version, int]], who: str) 
     return []
 
 
-def make() -> None:
-    """Resolve anew. Options are left out of the file: which index is used is up to whoever installs."""
+def make(newer: list[str]) -> None:
+    """Resolve again, `newer` packages in their newest versions. Options are left out of the file: which index is used is up to whoever installs."""
     command = [
         sys.executable,
         "-m",
@@ -97,13 +103,22 @@ def make() -> None:
         "serve",
         "--strip-extras",
     ]
-    command += ["--allow-unsafe", "--no-emit-options", "--no-header", "-o", str(LOCK), "pyproject.toml", "-"]
+    command += [
+        "--allow-unsafe",
+        "--no-emit-options",
+        "--no-emit-index-url",
+        "--no-header",
+        "--annotation-style=line",
+    ]
+    command += [f"--upgrade-package={name}" for name in newer]
+    command += ["-o", str(LOCK), "pyproject.toml", "-"]
     subprocess.run(command, cwd=ROOT, check=True, text=True, input="\n".join([TORCH, *IN_THE_CONTAINER]))
+    LOCK.write_text(_HEAD + LOCK.read_text().removeprefix(_HEAD).replace("via -r -", "via the container"))
 
 
 def main() -> None:
-    if sys.argv[1:] == ["make"]:
-        make()
+    if sys.argv[1:2] == ["make"]:
+        make(sys.argv[2:])
     found = problems(LOCK.read_text(), json.loads(ADVISORIES.read_text()))
     sys.exit("\n".join(found) or None)
 

@@ -8,6 +8,7 @@ Clients in JavaScript are installed by `npm`, with a Node of their own.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,10 +31,15 @@ CLIENTS = {
     "llm": ("llm==0.36",),
     "instructor": ("instructor==1.17.0",),
     "pydantic_ai": ("pydantic-ai-slim[openai]==2.68.0",),
+    "docling": ("docling-slim==2.143.0",),
+    "browser_use": ("browser-use==0.13.14",),
+    "guidellm": ("guidellm==0.8.1", "torch==2.13.0"),
     "openai_node": ("openai@7.59.0", "zod@4.6.7", "node@22.23.3"),
     "ai_sdk": ("ai@7.0.173", "@ai-sdk/openai@4.0.118", "node@22.23.3"),
 }
 """What is installed; the first is the client."""
+SCRIPTED = {"browser_use": "tests.clients.scripted_agent"}
+"""Clients that need answers with sense: the server whose words are a script."""
 MARK = re.compile(r"(<!-- clients -->\n)(.*?)(<!-- /clients -->)", re.DOTALL)
 
 
@@ -71,27 +78,34 @@ def command_of(name: str, cache: Path) -> list[str]:
 
 def works(command: list[str], url: str, feature: str) -> str:
     """`yes`, `-` where the client has no such feature, or the last line of what it said."""
-    env = {**os.environ, "OPENAI_API_KEY": "none", "PYTHONPATH": str(ROOT / "tests" / "clients")}
+    env = {**os.environ, "OPENAI_API_KEY": "none", "PYTHONPATH": str(ROOT / "tests" / "clients"), "HF_HUB_OFFLINE": "1"}
     try:
-        run = subprocess.run([*command, url, feature], capture_output=True, text=True, timeout=240, env=env)
+        run = subprocess.run([*command, url, feature], capture_output=True, text=True, timeout=420, env=env)
     except subprocess.TimeoutExpired:
-        return "FAILED: no end within 240 s"
+        return "FAILED: no end within 420 s"
     lines = (run.stderr.strip() or run.stdout.strip()).splitlines()
     return {0: "yes", 77: "-"}.get(run.returncode, f"FAILED: {lines[-1][:300] if lines else run.returncode}")
 
 
-def serving(port: int) -> subprocess.Popen[bytes]:
-    """The built-in model, ready."""
-    command = [sys.executable, "-m", "viewfinder", "serve", "--model", "tiny", "--port", str(port)]
-    server = subprocess.Popen(command, cwd=ROOT)
-    for _ in range(240):
-        time.sleep(0.5)
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=5):
-                return server
-        except OSError:
+@contextlib.contextmanager
+def serving(script: str | None) -> Iterator[str]:
+    """The address of a server that is ready: of the built-in model, or of a scripted one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    command = [script, port] if script else ["viewfinder", "serve", "--model", "tiny", "--port", port]
+    server = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT)
+    try:
+        for _ in range(240):
+            time.sleep(0.5)
             assert server.poll() is None, "the server did not start"
-    raise SystemExit("the server was not ready within two minutes")
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=5):
+                yield f"http://127.0.0.1:{port}/v1"
+                return
+        raise SystemExit("the server was not ready within two minutes")
+    finally:
+        server.terminate()
+        server.wait(60)
 
 
 def write_rows(rows: list[str]) -> None:
@@ -111,21 +125,16 @@ def main() -> None:
     parser.add_argument("--only", choices=list(CLIENTS), action="append")
     parser.add_argument("--docs", action="store_true")
     args = parser.parse_args()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = serving(port)
     rows, failed = [f"| client | {' | '.join(FEATURES)} |", f"|---{'|---' * len(FEATURES)}|"], []
-    try:
-        for name in args.only or CLIENTS:
-            command = command_of(name, args.cache.resolve())
-            cells = {feature: works(command, f"http://127.0.0.1:{port}/v1", feature) for feature in FEATURES}
-            failed += [(name, feature, cell) for feature, cell in cells.items() if cell.startswith("FAILED")]
-            rows.append(f"| {label_of(name)} | {' | '.join(cell.split(':')[0] for cell in cells.values())} |")
-            print(rows[-1], flush=True)
-    finally:
-        server.terminate()
-        server.wait(60)
+    for script in (None, *dict.fromkeys(SCRIPTED.values())):
+        names = [name for name in args.only or CLIENTS if SCRIPTED.get(name) == script]
+        with serving(script) if names else contextlib.nullcontext("") as url:
+            for name in names:
+                command = command_of(name, args.cache.resolve())
+                cells = {feature: works(command, url, feature) for feature in FEATURES}
+                failed += [(name, feature, cell) for feature, cell in cells.items() if cell.startswith("FAILED")]
+                rows.append(f"| {label_of(name)} | {' | '.join(cell.split(':')[0] for cell in cells.values())} |")
+                print(rows[-1], flush=True)
     if args.docs:
         write_rows(rows)
     for one in failed:

@@ -132,6 +132,8 @@ def test_only_what_happens_after_a_query_was_set_is_told() -> None:
     session.watch("it is bright")
     assert run(session, [6 + i / 2 for i in range(12)], (0, 0)) == []
     assert session.queries == ["it is bright"]
+    with pytest.raises(ViewfinderError, match="those that do: 'it is bright'"):
+        session.unwatch("it is dark")
 
 
 def test_a_lone_frame_before_a_gap_is_a_pair_of_its_own_and_positions_follow_the_clock() -> None:

@@ -95,6 +95,29 @@ def test_a_library_from_start_to_end(run_here, checkpoint: Path, paper: Path, tm
     assert run_here("library", "list", *shelf).out.strip() == "0 documents, 0 pages"
 
 
+def test_a_library_with_a_retriever(run_here, checkpoint: Path, colqwen: Path, paper: Path, tmp_path: Path) -> None:
+    shelf = ("--library", tmp_path / "l.db")
+    model, looks, short = ("--model", checkpoint), ("--retriever", colqwen), ("--max-new-tokens", 9)
+    assert run_here("library", "add", paper, *shelf, *model, *short).code == 0
+    early = run_here("library", "search", "elephants", *shelf, *looks)
+    assert (early.code, early.out) == (2, "")
+    assert "no page of this library is embedded" in early.err
+    added = run_here("library", "add", *shelf, *model, *looks, *short)
+    assert "3 pages embedded" in added.out, added.err
+    assert "3 pages, 3 embedded by retriever" in run_here("library", "list", *shelf).out
+    listed = json.loads(run_here("library", "list", *shelf, "--json").out)
+    assert (listed["files"][0]["embedded"], len(listed["retriever"])) == (3, 16)
+    found = run_here("library", "search", "elephants", *shelf, *looks, "--plot", tmp_path / "drawn", "--json")
+    assert found.code == 0, found.err
+    pages = json.loads(found.out)["pages"]
+    assert sorted(page["page"] for page in pages) == [1, 2, 3]
+    assert pages[0]["look"]["score"] >= pages[1]["look"]["score"]
+    assert len(list((tmp_path / "drawn").glob("0?-*-page-?.png"))) == 3
+    assert "page 1" in run_here("library", "search", "elephants", *shelf, *looks).out
+    answer = run_here("library", "ask", "elephants?", *shelf, *model, *looks, "--json", "--plot", tmp_path / "cited")
+    assert isinstance(json.loads(answer.out)["found"], bool), answer.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -110,6 +133,8 @@ def test_a_library_from_start_to_end(run_here, checkpoint: Path, paper: Path, tm
         (("library", "add", "absent", "--library", "{folder}/a.db"), "there is no file or folder"),
         (("library", "list", "--library", "{folder}/none.db"), "there is no library"),
         (("library", "list", "--library", "{text}"), "cannot be opened as a library"),
+        (("library", "search", "x", "--plot", "{folder}"), "only with --retriever"),
+        (("library", "add", "{paper}", "--library", "{folder}/a.db", "--retriever", "tiny"), "no custom_text_proj"),
     ],
 )
 def test_a_mistake_is_explained_with_code_2(
@@ -117,7 +142,7 @@ def test_a_mistake_is_explained_with_code_2(
 ) -> None:
     (tmp_path / "text.pdf").write_text("this is text")
     names = {"text": tmp_path / "text.pdf", "paper": paper, "folder": tmp_path}
-    model = () if arguments[:2] == ("library", "list") else ("--model", str(checkpoint))
+    model = () if arguments[1] in ("list", "search") else ("--model", str(checkpoint))
     done = run_here(*(argument.format(**names) for argument in arguments), *model)
     assert (done.code, done.out) == (2, "")
     assert message in " ".join(done.err.replace("│", " ").split())

@@ -48,3 +48,33 @@ def test_check_names_each_row_that_fails(run_here, tmp_path: Path) -> None:
 def test_own_without_a_file_is_explained(run_here) -> None:
     done = run_here("eval", "run", "own", "--model", "perfect")
     assert "give --data held-out.json" in " ".join(done.err.split())
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+def test_check_says_when_places_are_not_written_as_locate_writes_them_and_fixes_it(
+    run_here, tmp_path: Path, suffix: str
+) -> None:
+    path = rows_file(tmp_path, TILE, f"Look: {TILE}", "Two cats.")
+    if suffix == ".jsonl":
+        rows = json.loads(path.read_text())
+        path = tmp_path / "rows.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = run_here("data", "check", path)
+    said = " ".join(done.out.split())
+    assert done.code == 0, done.err
+    for words in ("2 answers with places in another form", "does not know where that list ends", "--fix OUT"):
+        assert words in said
+    fixed = tmp_path / f"fixed{suffix}"
+    done = run_here("data", "check", path, "--fix", fixed)
+    assert "1 of them rewritten" in done.out
+    done = run_here("data", "check", fixed)
+    assert "1 answer with places in another form" in done.out
+    assert "--fix OUT" not in done.out
+    assert json.loads(run_here("data", "check", fixed, "--json").out)["readable"] == 3
+
+
+def test_fixed_rows_lie_beside_the_others(run_here, tmp_path: Path) -> None:
+    path = rows_file(tmp_path, TILE)
+    done = run_here("data", "check", path, "--fix", tmp_path / "else" / "rows.json")
+    assert done.code == 2
+    assert "would not be found" in " ".join(done.err.split())

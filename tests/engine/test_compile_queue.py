@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.engine.test_async_engine import engine_of
 from viewfinder.engine.compile_queue import CompileQueue
 from viewfinder.engine.scheduler import BusyError
 
@@ -72,5 +73,15 @@ def test_a_turn_that_does_not_come_is_an_answer() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have one priority for all threads")
 def test_the_engine_goes_before() -> None:
-    priority = CompileQueue().run("a", lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
-    assert priority > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    queue = CompileQueue()
+    assert queue.aside(priority) > priority()
+    assert queue.run("a", priority) == priority()  # Python code: whoever waits for the interpreter waits for it
+
+
+def test_the_server_s_grammars_are_compiled_aside() -> None:
+    engine = engine_of()
+    assert engine.engine.grammars.regex("a+").may_finish is False
+    assert [thread for thread in threading.enumerate() if thread.name.startswith("grammar")]

@@ -1,5 +1,11 @@
 """Steps of the engine are shared by tenant: many requests of one do not make another wait."""
 
+import time
+from dataclasses import replace
+
+import numpy as np
+import torch
+
 from tests.engine.test_async_engine import engine_of, finished, oracle, prepared
 from tests.packed import random_inputs
 from viewfinder.engine.async_engine import AsyncEngine
@@ -59,3 +65,42 @@ def test_prompts_are_read_in_equal_shares_of_their_tenants() -> None:
     read = {tenant: sum(s.num_tokens for s in scheduled if s.sequence.tenant == tenant) for tenant in ("many", "one")}
     assert read["one"] == 20
     assert scheduled[0].sequence.tenant == "one"  # its features are made first: it used less
+
+
+class CostlyMasks:
+    """A constraint that allows everything, after eight milliseconds of the processor."""
+
+    is_finished = False
+    masks = 0
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._bits = np.full(-(-engine.engine.model.config.text.vocab_size // 8), 255, np.uint8)
+
+    def bits(self) -> np.ndarray:
+        CostlyMasks.masks += 1
+        until = time.thread_time() + 0.008
+        while time.thread_time() < until:
+            continue
+        return self._bits
+
+    def accept(self, token_id: int) -> None:
+        return None
+
+    def forced(self, most: int) -> list[int]:
+        return []
+
+    def mask(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits
+
+
+def test_costly_masks_of_one_tenant_take_a_bounded_part_of_the_steps() -> None:
+    engine = engine_of(max_num_seqs=8)
+    costly = [replace(work(engine, "many", 60, seed=i), constraint=CostlyMasks(engine)) for i in range(4)]
+    tickets = [engine.submit(one) for one in costly]
+    other = work(engine, "one", 40)
+    before = CostlyMasks.masks
+    assert steps_until_done(engine, other, most=41) <= 41
+    assert CostlyMasks.masks - before <= 40, "without a budget 160: four sequences in forty steps"
+    while engine.step():
+        pass
+    assert [list(finished(ticket).tokens) for ticket in tickets] == [oracle(engine, one) for one in costly]

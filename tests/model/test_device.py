@@ -93,13 +93,14 @@ def test_a_step_of_decoding_stays_within_its_budget(requests: int) -> None:
             core.scheduler.add(core.runner.make_sequence(inputs, Sampler(config, inputs, sampling, ())))
         core.step(), core.step()
         device.syncs.clear(), device.launches.clear()
-        assert all(output.error is None for output in core.step())
+        outputs = core.step()
+        assert [output.error for output in outputs] == [None] * requests
         return sum(device.launches.values()), sum(device.syncs.values())
 
     with PretendDevice() as device:
         (fewer, _), (more, syncs) = counts(3), counts(4)
-    assert more - fewer <= 14
-    assert syncs <= 3
+    assert 8 <= more - fewer <= 14
+    assert 1 <= syncs <= 3
 
 
 def test_joined_projections_change_no_token_no_name_and_no_weight() -> None:

@@ -22,6 +22,9 @@ HALF = Transform.identity((200, 100)).then_resize((100, 50))
         (("allenai/olmOCR-7B-0825",), "olmocr"),
         (("checkpoint-9", "nanonets/Nanonets-OCR-s"), "nanonets-ocr"),
         (("ByteDance-Seed/UI-TARS-1.5-7B",), "ui-tars"),
+        (("reducto/RolmOCR",), "rolmocr"),
+        (("HelloKKMe/GTA1-7B",), "gta1"),
+        (("XiaomiMiMo/MiMo-VL-7B-RL-2508",), "mimo-vl"),
         (("Qwen/Qwen2.5-VL-7B-Instruct", "tiny"), ""),
     ],
 )
@@ -32,7 +35,8 @@ def test_a_family_is_found_by_name(names: tuple[str, ...], found: str) -> None:
 def test_each_profile_names_its_source_and_a_known_form() -> None:
     for profile in profiles().values():
         assert profile.source.startswith("https://")
-        assert profile.answer in ("front matter", "tagged markdown", "actions", "tool calls")
+        known = ("front matter", "tagged markdown", "actions", "tool calls", "pair", "thought", "text")
+        assert profile.answer in known
     with pytest.raises(ViewfinderError, match="give one of olmocr"):
         named_profile("unknown")
 
@@ -102,6 +106,32 @@ def test_a_family_is_asked_in_its_way() -> None:
     assert asked[0].startswith("Attached is one page")
     assert asked[1].endswith("## User Instruction\nthe button")
     assert chat.requests[1][1] is None  # no grammar: the family writes another form
+
+
+def test_a_grounder_is_told_the_size_it_sees_and_answers_with_a_pair() -> None:
+    chat = ScriptedChat(small_processor(), lambda messages: "(28,14)")
+    image = load_image(b"P6 112 56 255\n" + bytes(112 * 56 * 3))
+    (point,) = Viewfinder(chat, chat.processor, named_profile("gta1")).point(image, "the button")
+    assert point.xy == (28, 14)
+    system, asked = chat.requests[0][0]
+    assert "The image resolution is height 56 and width 112. For" in system.text
+    assert system.text.endswith("Output the coordinate pair exactly:\n(x,y)")
+    assert asked.text == "the button"
+    assert named_profile("gta1").points("I see (1, 2) and (3,4)", HALF)[0].xy == (2, 4)
+    assert named_profile("gta1").points("no idea", HALF) == []
+
+
+def test_thoughts_are_asked_not_to_be_and_kept_apart() -> None:
+    mimo = named_profile("mimo-vl")
+    assert mimo.prompt("read", "Read all text.") == "Read all text. /no_think"
+    assert mimo.text("<think>A sign.</think>\nSTOP") == ("STOP", {"thought": "A sign."})
+    assert mimo.text("STOP") == ("STOP", {})
+    assert not mimo.has_own_points
+
+
+def test_plain_text_is_asked_for_with_the_line_end_of_the_card() -> None:
+    assert named_profile("rolmocr").prompt("read", "x").endswith("as if you were reading it naturally.\n")
+    assert named_profile("rolmocr").text("a\n") == ("a\n", {})
 
 
 def test_load_takes_the_profile_of_the_config(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,6 +1,9 @@
 """Ids equal to the reference's, text that stays text, and bytes that survive."""
 
 import json
+import sys
+import threading
+import time
 import unicodedata
 from pathlib import Path
 
@@ -175,3 +178,28 @@ def test_a_stream_joined_is_the_whole(ids: list[int]):
     assert "".join(stream.push(i) for i in ids) + stream.finish() == SMALL.decode(ids)
     joined = b"".join(SMALL.token_bytes(i) for i in ids if not SMALL.is_control(i))
     assert SMALL.decode(ids) == joined.decode("utf-8", errors="replace")
+
+
+def test_a_long_text_does_not_hold_the_interpreter():
+    turns, done = [0], threading.Event()
+
+    def count() -> None:
+        while not done.is_set():
+            turns[0] += 1
+            time.sleep(0.0001)
+
+    other = threading.Thread(target=count)
+    text = "x" * 400_000
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)  # nobody is asked to give way: the other thread runs while encoding lets it
+    try:
+        other.start()
+        before = turns[0]
+        num_tokens = len(SMALL.encode(text))
+        during = turns[0] - before
+    finally:
+        done.set()
+        sys.setswitchinterval(interval)
+        other.join()
+    assert num_tokens > 1000
+    assert during > 1

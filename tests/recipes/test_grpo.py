@@ -57,6 +57,11 @@ def test_what_is_rewarded_becomes_more(tmp_path: Path) -> None:
     assert sum(row["reward"] for row in rows[-2:]) > sum(row["reward"] for row in rows[:2])
     assert all(row["log_ratio/max"] < 1e-4 for row in rows)
     assert {"truncated", "answer_tokens", "skipped_groups", "unscored", "log_ratio/mean"} <= rows[0].keys()
+    kinds = {name for row in rows for name in row if name.startswith("log_ratio/")} - {
+        "log_ratio/mean",
+        "log_ratio/max",
+    }
+    assert kinds == {f"log_ratio/{kind}" for kind in ("text", "picture", "several", "clip")}
     load_model(tmp_path / "run/export")
     assert "skipped_groups" in (tmp_path / "run/report.html").read_text()
 

@@ -1,25 +1,32 @@
 """The plan of a run agrees with what is really made, kept and multiplied."""
 
 import json
+from dataclasses import replace
+from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
+from tests.recipes.making import QUICK, bare, start
 from tests.train.making import MADE, fresh_model, model_config, sample, train_config
 from viewfinder.cli.app import app
-from viewfinder.recipes.planning import DATA, Device, plan_recipe
-from viewfinder.recipes.run import resolve
+from viewfinder.data.shards import write_shards
+from viewfinder.recipes.planning import DATA, Device, outline, plan_recipe
+from viewfinder.recipes.run import build_trainer, resolve
 from viewfinder.recipes.sizes import start_of_size
 from viewfinder.tiny.extra_losses import build
-from viewfinder.train.batches import AnswerBatch
+from viewfinder.train.batches import AnswerBatch, PolicyBatch
 from viewfinder.train.collators import AnswerCollator, load_sample
 from viewfinder.train.config import ConfigError, LrScaleConfig
-from viewfinder.train.estimate import Data, activations, step_flops
+from viewfinder.train.estimate import Data, activations, memory, step_flops
 from viewfinder.train.flops import batch_flops
 from viewfinder.train.learner import Learner
+from viewfinder.train.rollout_estimate import RewardStep
 
 
 @pytest.mark.parametrize("recipe", ["vision-contrast", "vision-align", "pretrain-long", "dpo", "lora"])
@@ -122,3 +129,56 @@ def test_activations_are_those_that_are_saved() -> None:
     planned = 4 * activations(config.model_copy(update={"seq_len": tokens}), Data(media, 64, 0.5))
     assert sum(kept.values()) == pytest.approx(planned, rel=0.15)
     loss.backward()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [[], ["grpo.kl=0.1", "grpo.max_new_tokens=48", "lora.rank=4"]])
+def test_the_memory_of_a_run_on_rewards_is_near_what_it_takes(tmp_path: Path, changes: list[str]) -> None:
+    """Within a factor of 1.5: all that is allocated at the worst moment of a step, beside what is kept."""
+    write_shards([bare(sample("image", i)) for i in range(8)], tmp_path / "data")
+    settings = [*QUICK, f"data.source={tmp_path / 'data'}", 'grpo.rewards={"text": 1.0}', "grpo.prompts=4"]
+    settings += ["grpo.group=8", "grpo.max_new_tokens=24", "seq_len=2048", "optimizer.adamw_lr=1e-3", *changes]
+    begin = start()
+    config = resolve(begin, "grpo", settings)
+    made = build_trainer(begin, config, tmp_path / "run")
+    steps = made.dataloader(None)
+    made.take(next(steps))
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as measured:
+        step = next(steps)
+        made.take(step)
+    made.close()
+    (batch,) = step.batches
+    assert isinstance(batch, PolicyBatch)
+    prompts = [n for n, before in zip(batch.inputs.seqlens, batch.before, strict=True) if before < 0]
+    shape = RewardStep(config, 4, sum(prompts) // len(prompts), 0.5)
+    planned = memory(shape.pack[0], made.learner, 1, shape.pack[1])
+    told = replace(planned, rollouts=shape.held(made.learner)).total - planned.kept
+    assert told / 1.5 < peak_of(measured) < told * 1.5
+
+
+def peak_of(measured: profile) -> int:
+    """Largest sum of what was allocated and not yet freed."""
+    assert measured.profiler is not None
+    events = [e for e in measured.profiler.kineto_results.events() if e.name() == "[memory]"]
+    return max(accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())))
+
+
+def test_a_step_on_rewards_reads_prompts_once_and_decodes_all_answers() -> None:
+    config = resolve(start_of_size("3B"), "grpo", ["grpo.group=4", "grpo.max_new_tokens=100", "bf16=true"])
+    step, learner = RewardStep(config, 2, 500, 0.7), outline(config)
+    assert step.tokens == 2 * 500 + 8 * 100
+    assert step.update_flops() == pytest.approx(3 * step.rollout_flops(), rel=0.3)  # the tower is frozen: one pass
+    weights = 2 * sum(p.numel() for p in learner.model.model.parameters())
+    assert 100 * weights < step.decoded_bytes(learner) < 103 * weights  # keys and values are a fortieth
+    assert step.held(learner) > 2 * learner.model.num_parameters()
+
+
+def test_a_run_on_rewards_has_a_plan() -> None:
+    (stage,) = plan_recipe("grpo", "3B", 8, ["steps=10"]).stages
+    assert stage.checked
+    assert stage.steps == pytest.approx(10)
+    assert "for rollouts" in stage.advice
+    (delayed,) = plan_recipe("grpo", "3B", 8, ["grpo.delay=1"]).stages
+    assert delayed.memory.total > stage.memory.total
+    with pytest.raises(ConfigError, match="3 ranks do not share"):
+        plan_recipe("grpo", "3B", 3, [])

@@ -1,4 +1,4 @@
-"""Over 900 requests that want a server's harm: bombs, lies, broken files, private addresses, deep and endless things.
+"""Over 2,000 requests that want a server's harm: bombs, lies, broken files, private addresses, deep and endless things.
 
 Made from a seed, so that a run can be repeated. Each is a name, a path and a body (JSON value or raw bytes).
 """

@@ -1,17 +1,18 @@
-"""Hostile requests to the endpoints in other forms: responses, messages, completions, tokens, and paths that are not.
+"""Hostile requests in all forms of a chat: responses, messages, completions, tokens, and paths that are not.
 
 Part of `tests.serve.hostile`; the same harms in each form's own words, since each reads its body in its own way.
 """
 
 # ruff: noqa: E501 - tables of cases, which read best side by side
 
+import copy
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 Request = tuple[str, str, Any]
 
-RESPONSES, MESSAGES, COMPLETIONS = "/v1/responses", "/v1/messages", "/v1/completions"
+CHAT, RESPONSES, MESSAGES, COMPLETIONS = "/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/completions"
 PRIVATE = (
     "http://127.0.0.1:1/x.png",
     "http://169.254.169.254/latest",
@@ -42,10 +43,12 @@ ODD: tuple[Any, ...] = (
 
 
 def other_forms(picture: str, broken: str, chance: random.Random) -> Iterator[Request]:
-    """Over 200 requests. `picture` and `broken` are `data:` URIs of a sound picture and of one cut in the middle."""
+    """Over 1,000 requests. `picture` and `broken` are `data:` URIs of a sound picture and of one cut in the middle."""
     for generator in (responses(picture, broken), messages(picture, broken), texts(), paths()):
         yield from generator
     yield from mutated(chance)
+    for path, body in whole_bodies(picture):
+        yield from everywhere(path, body, chance)
 
 
 def response(content: Any, **more: Any) -> dict[str, Any]:
@@ -133,6 +136,9 @@ def texts() -> Iterator[Request]:
         yield f"tokenize {i}", "/tokenize", {"prompt": prompt, "return_token_strs": True}
         yield f"detokenize {i}", "/detokenize", {"tokens": prompt}
     yield "completions n", COMPLETIONS, {"model": "tiny", "prompt": ["x"] * 8, "n": 8, "max_tokens": 2}
+    for i, n in enumerate((9, 10**12, 10**30)):
+        yield f"completions n large {i}", COMPLETIONS, {"model": "tiny", "prompt": "x", "n": n, "max_tokens": 2}
+        yield f"chat n large {i}", CHAT, {"model": "tiny", "messages": [{"role": "user", "content": "x"}], "n": n}
     yield "tokenize both", "/tokenize", {"prompt": "x", "messages": [{"role": "user", "content": "x"}]}
     private = [{"type": "image_url", "image_url": {"url": PRIVATE[0]}}]
     yield "tokenize fetches", "/tokenize", {"messages": [{"role": "user", "content": private}]}
@@ -144,6 +150,77 @@ def paths() -> Iterator[Request]:
         "/" + "a" * 5000, "/v1/completions%00", "/%ff%fe", "/..%2f..%2fetc/passwd", "/docs/../..", "/v1/models/../x", "/<script>", "/static/../app.py",
     ):  # fmt: skip
         yield f"path {path[:30]}", path, {}
+
+
+def whole_bodies(picture: str) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """Good requests that use all of their endpoint."""
+    schema = {"type": "object", "properties": {"a": {"type": "string", "enum": ["b"]}}, "required": ["a"]}
+    source = {"type": "base64", "media_type": "image/png", "data": picture.partition(",")[2]}
+    sampling = {"temperature": 0.5, "top_p": 0.9, "seed": 1}
+    function = {"name": "f", "description": "x", "parameters": schema, "strict": True}
+    user = {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": "x"},
+            {"type": "image_url", "image_url": {"url": picture, "detail": "low"}},
+        ],
+    }
+    return (
+        (RESPONSES, {
+            "model": "tiny", "max_output_tokens": 3, "stream": True, "instructions": "x", "store": False, "top_logprobs": 1, **sampling,
+            "include": ["message.output_text.logprobs"], "stream_options": {"include_obfuscation": False}, "metadata": {"a": "b"},
+            "input": [
+                {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x"}, {"type": "input_image", "image_url": picture, "detail": "auto"}]},
+                {"type": "function_call", "call_id": "c", "name": "f", "arguments": '{"a": "b"}'},
+                {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "x"}]},
+            ],
+            "tools": [{"type": "function", **function}], "tool_choice": {"type": "function", "name": "f"}, "reasoning": {"effort": "low"},
+            "text": {"format": {"type": "json_schema", "name": "x", "schema": schema, "strict": True}, "verbosity": "medium"},
+        }),
+        (MESSAGES, {
+            "model": "tiny", "max_tokens": 3, "stream": True, "system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}], "stop_sequences": ["y"],
+            "messages": [
+                {"role": "user", "content": [{"type": "image", "source": source}, {"type": "document", "title": "x", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}]},
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "c", "name": "f", "input": {"a": "b"}}]},
+                {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "is_error": True, "content": [{"type": "text", "text": "x"}]}]},
+            ],
+            "tools": [{"name": "f", "description": "x", "input_schema": schema}], "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+            "thinking": {"type": "disabled"}, "output_config": {"effort": "low"}, "metadata": {"user_id": "x"},
+        }),
+        (CHAT, {
+            "model": "tiny", "max_tokens": 3, "messages": [user], "n": 2, "logprobs": True, "top_logprobs": 1, "logit_bias": {"5": 1}, "min_p": 0.1, **sampling,
+            "frequency_penalty": 1, "presence_penalty": 1, "stop": ["y"], "stop_token_ids": [5], "min_tokens": 1, "stream": True, "top_k": 5,
+            "stream_options": {"include_usage": True, "continuous_usage_stats": True}, "mm_processor_kwargs": {"max_pixels": 5000}, "chat_template_kwargs": {"x": 1},
+            "tools": [{"type": "function", "function": function}], "tool_choice": "auto", "parallel_tool_calls": True, "coordinates": "original",
+        }),
+        (COMPLETIONS, {"model": "tiny", "prompt": ["x", "y"], "max_tokens": 3, "n": 2, "logprobs": 1, "echo": False, "stop": ["z"], "logit_bias": {"5": 1}, "stream": True, **sampling}),
+        ("/tokenize", {"model": "tiny", "messages": [user], "tools": [{"type": "function", "function": function}], "return_token_strs": True, "mm_processor_kwargs": {"max_pixels": 5000}}),
+        ("/detokenize", {"model": "tiny", "tokens": [1, 2, 3]}),
+    )  # fmt: skip
+
+
+def everywhere(path: str, body: Any, chance: random.Random, odd: int = 2) -> Iterator[Request]:
+    """The body with each of its values, lists and objects, in turn, replaced by so many odd ones, and by two of itself."""
+    for place in _places(body):
+        named = ".".join(map(str, place))
+        for i, value in enumerate(chance.sample(ODD, odd)):
+            yield f"{path} {named} odd {i}", path, _replaced(body, place, lambda _, value=value: value)
+        yield f"{path} {named} twice", path, _replaced(body, place, lambda value: [value, value])
+
+
+def _places(body: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    for key, value in body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ():
+        yield (*above, key)
+        yield from _places(value, (*above, key))
+
+
+def _replaced(body: Any, place: tuple[Any, ...], by: Callable[[Any], Any]) -> Any:
+    """`{"a": [1, 2]}` at `("a", 1)` by `str` is `{"a": [1, "2"]}`."""
+    if not place:
+        return by(body)
+    changed = copy.copy(body)
+    changed[place[0]] = _replaced(body[place[0]], place[1:], by)
+    return changed
 
 
 def mutated(chance: random.Random) -> Iterator[Request]:

@@ -7,11 +7,15 @@ from typing import Any
 from tests.serve.hostile_forms import ODD, PRIVATE, Request
 
 SESSIONS = "/v1/streaming/sessions"
+_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "seed", "stop", "logit_bias", "max_tokens", "repetition_penalty")
 _TIMES = (*ODD, "NaN", "Infinity", "-0", -0.0, 1e-300, 1e9, 1e10, "1", [1], True)
 
 
 def hostile_streams(session: str, picture: str, broken: str, chance: random.Random) -> Iterator[Request]:
-    """Over 200 requests. `session` is the path of an open one; `picture` and `broken` are `data:` URIs."""
+    """Over 300 requests, a method other than POST before the path.
+
+    `session` is the path of an open one; `picture` and `broken` are `data:` URIs.
+    """
     opening: dict[str, Any] = {"queries": ["x"], "fps": 2, "window_seconds": 4, "past_pairs": 2, "past_seconds": 9}
     for name in (*opening, "max_pixels", "model", "id", "tenant"):
         for i, value in enumerate(chance.sample(ODD, 6)):
@@ -30,6 +34,17 @@ def hostile_streams(session: str, picture: str, broken: str, chance: random.Rand
         yield f"ask when {i}", f"{session}/ask", {"query": text, "max_tokens": 2}
         yield f"ask seconds {i}", f"{session}/ask", {"question": "x", "seconds": text, "max_tokens": 2}
         yield f"watch {i}", f"{session}/watch", {"query": text}
+        yield f"sampling {i}", f"{session}/ask", {"question": "x", "max_tokens": 2, chance.choice(_SAMPLING): text}
+    for i, words in enumerate(
+        ("", "none", "%00", "%ff%fe", "%ed%a0%80", "x&query=y", "a" * 4000, "%3Cb%3E", "%22", "%5Cud800")
+    ):
+        yield f"unwatch {i}", f"DELETE {session}/watch?query={words}", None
+        yield f"unwatch with {i}", f"DELETE {session}/watch?{words}", {"query": words}
+    for i, number in enumerate(("-1", "0", "1e9", "9" * 400, "x", "", "%00", "NaN", "0x1", "1&after=2", "[]", "1.5")):
+        yield f"events after {i}", f"GET {session}?after={number}", None
+    for i, method in enumerate(("GET", "PUT", "PATCH", "OPTIONS", "HEAD", "TRACE")):
+        for what in ("/frame", "/ask", "/watch", "/none", ""):
+            yield f"method {i} {what}", f"{method} {session}{what}", {"time": 1}
     for i, name in enumerate(
         ("none", "stream_" + "0" * 32, "..", "%2e%2e", "a" * 4000, "%00", "<b>", "\u00e9", ";", "?x")
     ):

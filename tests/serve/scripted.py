@@ -50,15 +50,17 @@ class Forced:
 
 
 class ScriptedEngine(AsyncEngine):
-    """Answers by a function of the prepared request."""
+    """Answers by a function of the prepared request; `read` are more texts for its vocabulary, `context` its length."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, read: Sequence[str] = (), size: int = 1000, context: int = 4096) -> None:
         settings = ProcessorSettings(max_pixels=1000 * 1000, video_min_pixels=56 * 56, video_max_pixels=112 * 112)
         # what is said is in the vocabulary, so that answers take few steps
-        processor = Processor(Tokenizer.train([*SAID] * 2, 1000), settings)
+        processor = Processor(Tokenizer.train([*SAID, *read] * 2, size), settings)
         token = processor.tokenizer.token_id
-        config = small_config(vocab_size=1000).model_copy(
+        small = small_config(vocab_size=size)
+        config = small.model_copy(
             update={
+                "text": small.text.model_copy(update={"max_position_embeddings": context}),
                 "image_token_id": token("<|image_pad|>"),
                 "video_token_id": token("<|video_pad|>"),
                 "vision_start_token_id": token("<|vision_start|>"),

@@ -133,6 +133,11 @@ def test_a_failure_of_a_tool_is_said_in_words(client: anthropic.Anthropic) -> No
     assert count(is_error=True) > count(is_error=False) == count()
 
 
+def about_page(fields: dict[str, Any]) -> dict[str, Any]:
+    source = {"type": "text", "media_type": "text/plain", "data": "x"}
+    return {"role": "user", "content": [{"type": "document", "source": source, **fields}]}
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
@@ -152,6 +157,8 @@ def test_a_failure_of_a_tool_is_said_in_words(client: anthropic.Anthropic) -> No
             },
             "uploaded file",
         ),
+        ({"messages": [about_page({"title": True})]}, r"content\[0\]\.title is bool, expected text"),
+        ({"messages": [about_page({"context": ["x"]})]}, r"content\[0\]\.context is list, expected text"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"frobnicate": 1}, "frobnicate"),
     ],

@@ -8,7 +8,8 @@ import httpx
 import openai
 import pytest
 
-from tests.serve.conftest import SANDBOX, Running
+from tests.serve.conftest import SANDBOX, Running, serving
+from tests.serve.scripted import ScriptedEngine
 from viewfinder.messages import ImagePart, Sampling, user
 from viewfinder.processor.processor import Processor
 from viewfinder.serve.openai_fields import UNUSED
@@ -397,3 +398,13 @@ def test_requests_have_names_and_latencies(client: openai.OpenAI, small_server: 
 def test_the_documented_fields_are_those_of_the_code() -> None:
     page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
     assert all(f"`{name}`" in page for name in [*ChatRequest.model_fields, *UNUSED])
+
+
+def test_lines_of_a_stream_are_read_alike_by_every_client() -> None:
+    """requests and others cut lines at U+2028 and U+0085 too, and read letters as Latin-1 where nobody says UTF-8."""
+    words = "a\u2028b\u0085c\u00c5"
+    with serving(engine=ScriptedEngine(lambda *_: words)) as running:
+        body = {"model": "small", "messages": [{"role": "user", "content": "x"}], "stream": True}
+        said = httpx.post(f"{running.url}/v1/chat/completions", json=body, timeout=60).content
+    lines = [line[6:] for line in said.decode("latin-1").splitlines() if line and line != "data: [DONE]"]
+    assert "".join(json.loads(line)["choices"][0]["delta"].get("content", "") for line in lines) == words

@@ -220,12 +220,20 @@ def test_a_key_is_asked_for_and_a_refusal_is_told(opened: Callable[..., Page]) -
         assert "start it with --samples FOLDER" in page.get_by_role("alert").inner_text()
 
 
-def test_the_answer_cannot_bring_code_along(opened: Callable[..., Page]) -> None:
-    evil = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
+@pytest.mark.parametrize(
+    "evil",
+    [
+        '<img src=x onerror="document.title=1"><script>document.title=2</script>',
+        "![x](http://evil.test/pixel.png) [go](javascript:document.title=1) <http://evil.test/>",
+    ],
+)
+def test_the_answer_cannot_bring_code_along(opened: Callable[..., Page], evil: str) -> None:
     with serving(engine=ScriptedEngine(lambda *_: evil)) as running:
         page = opened(running.url)
         page.locator(".model.ready").wait_for()
-        assert send(page, "Ask", "hi").locator(".said").inner_text() == evil
+        said = send(page, "Ask", "hi").locator(".said")
+        assert said.inner_text() == evil
+        assert said.locator("a, img, script").count() == 0
         assert page.title() == "Viewfinder"
         policy = page.request.get(running.url).headers["content-security-policy"]
         assert "default-src 'self'" in policy

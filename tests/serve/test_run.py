@@ -1,6 +1,7 @@
 """`serve.run.run`: ready once it is bound, told to be ended before it ends; a server whose engine is lost ends too."""
 
 import socket
+import sys
 import threading
 import time
 from typing import Any
@@ -25,6 +26,7 @@ def test_a_server_whose_engine_failed_is_not_ready_and_ends_with_an_error(monkey
             seen.append(client.get("/ready").status_code)
             app.state.server.engine._give_up()
             seen.extend([client.get("/ready").status_code, server.should_exit])
+        assert sys.getswitchinterval() < 0.001, "one thread of Python code slows every step of the model by this time"
 
     monkeypatch.setattr(uvicorn.Server, "run", serve)
     with pytest.raises(ServeError, match="could not be restarted"):

@@ -199,6 +199,23 @@ def test_a_chunk_of_video_is_its_frames(client: httpx.Client, tmp_path: Path) ->
     assert said.json()["last_time"] == 103.5
 
 
+def test_a_query_that_was_ended_tells_no_more(client: httpx.Client, live: Running) -> None:
+    session = opened(client, queries=["it is bright", "it is white"])
+    events = [event for i in range(6) for event in send(client, session, i / 2, (1, 9))]
+    assert {event["query"] for event in events} == {"it is bright", "it is white"}
+    ended = client.delete(f"{session}/watch", params={"query": "it is bright"})
+    assert (ended.status_code, ended.json()["queries"]) == (200, ["it is white"])
+    events = [event for i in range(6, 24) for event in send(client, session, i / 2, (1, 9))]
+    assert [(event["kind"], event["query"]) for event in events] == [("ended", "it is white")]
+    again = client.delete(f"{session}/watch", params={"query": "it is bright"})
+    assert (again.status_code, again.json()["error"]["code"]) == (404, "query_not_found")
+    assert "'it is white'" in again.json()["error"]["message"]
+    assert client.delete(f"{session}/watch").status_code == 400
+    with client_of(live, "two") as other:
+        assert other.delete(f"{session}/watch", params={"query": "it is white"}).status_code == 404
+    assert client.get(session).json()["queries"] == ["it is white"]
+
+
 def test_bounds_of_opening(client: httpx.Client) -> None:
     for wrong in ({"fps": 0}, {"window_seconds": 3600, "fps": 60}, {"queries": [""]}, {"queries": ["x"] * 17}):
         assert client.post(SESSIONS, json=wrong).status_code in (400, 422)

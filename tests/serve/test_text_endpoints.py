@@ -63,6 +63,11 @@ def test_several_prompts_each_several_times(client: openai.OpenAI) -> None:
     assert together.usage.prompt_tokens == sum(answer.usage.prompt_tokens for answer in single if answer.usage)
 
 
+def test_too_many_answers_are_refused_before_anything_is_made_for_each(http: httpx.Client) -> None:
+    said = http.post("/v1/completions", json={"model": "small", "prompt": "x", "n": 10**12})
+    assert (said.status_code, "over the 8" in said.json()["error"]["message"]) == (413, True)
+
+
 def test_a_stream_joined_is_the_whole_with_its_logprobs(client: openai.OpenAI) -> None:
     whole = ask(client, "one two", logprobs=2)
     chunks = list(

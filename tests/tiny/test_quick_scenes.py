@@ -74,7 +74,7 @@ def test_every_line_is_spelt_as_its_truth_says(kit: SceneKit, monkeypatch: pytes
     monkeypatch.setattr(quick_scenes, "_place_line", noting)
     monkeypatch.setattr(quick_scenes, "_SPACED_OUT", 0.0)
     monkeypatch.setattr(quick_scenes, "_TEXTURED", 0.0)
-    for name in ("_NOISY", "_RELIT", "_JPEG"):
+    for name in ("_NOISY", "_RELIT", "_SOFT", "_JPEG"):
         monkeypatch.setattr(quick_scenes, name, 0.0)
     rng = np.random.default_rng(7)
     for _ in range(8):

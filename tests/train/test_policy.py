@@ -8,6 +8,7 @@ from viewfinder.train.losses import token_log_probs
 from viewfinder.train.policy import (
     AgreementError,
     answer_units,
+    by_kind,
     check_agreement,
     choice_log_probs,
     group_advantages,
@@ -90,6 +91,16 @@ def test_a_gap_between_rollouts_and_training_stops_the_run(differences: list[flo
     with pytest.raises(AgreementError, match="max_log_ratio=1 allow"):
         check_agreement(torch.tensor(differences), GrpoConfig(max_log_ratio=1.0, mean_log_ratio=0.05))
     assert check_agreement(torch.tensor([0.5] + [0.0] * 20), GrpoConfig(mean_log_ratio=0.05))[1] == 0.5
+
+
+def test_agreement_is_told_by_kind() -> None:
+    found = by_kind(torch.tensor([1.0, 2.0, 3.0, 4.0]), [("text", 1), ("clip", 2), ("text", 1)])
+    assert {kind: (float(total), count) for kind, (total, count) in found.items()} == {"text": (5, 2), "clip": (5, 2)}
+
+
+def test_a_turn_counts_as_its_share_of_an_episode() -> None:
+    units = {name: GrpoConfig.model_validate({"variant": name}) for name in ("grpo", "dr_grpo", "dapo")}
+    assert [answer_units(config, 3, 12) for config in units.values()] == [0.25, 0.25, 3.0]
 
 
 def test_bfloat16_rollouts_may_differ_by_what_the_dtype_costs() -> None:

@@ -66,6 +66,7 @@ def test_the_trainer_gives_rollouts_the_probabilities_they_were_drawn_with(setti
         found = Learner(config, model)(batch, per_token=True).total
     assert len(found) == sum(len(one.tokens) for group in groups for one in group.rollouts) > 12
     assert (found - batch.rollout_log_probs).abs().max() < 1e-4
+    assert {kind for kind, _ in batch.kinds} == {"text", "picture", "several", "clip"}
     if settings.get("grammar"):
         assert all(one.text.startswith("one two ") for group in groups for one in group.rollouts)
         assert (batch.rollout_log_probs == 0).any()  # tokens that the grammar forced
@@ -111,18 +112,26 @@ def test_a_group_takes_one_pass_of_the_tower_and_one_of_its_prompt(monkeypatch: 
     assert sum(read) < prompt + answers + 5 * 16  # each of the others reads less than a block of the prompt again
 
 
-def test_packs_hold_whole_groups_where_they_fit() -> None:
+def test_packs_hold_whole_groups_where_they_fit_and_each_prompt_once() -> None:
     config = config_of()
     _, groups = write(config, prompts(("image", "text", "images")))
-    sizes = [sum(len(g.prompt.prepared.inputs.input_ids) + len(one.tokens) for one in g.rollouts) for g in groups]
-    packs = pack_groups(groups, max(sizes))
-    assert [len(pack) for pack in packs] == [1, 1, 1] or sum(map(len, packs)) == 3
-    small = pack_groups(groups, max(sizes) // 2 + 20)
-    assert [one.tokens for pack in small for g in pack for one in g.rollouts] == [
-        one.tokens for g in groups for one in g.rollouts
-    ]
-    for pack in small:
-        assert len(policy_batch(pack, config.grpo.resolved()).inputs.input_ids) <= max(sizes) // 2 + 20
+    lengths = [len(g.prompt.prepared.inputs.input_ids) for g in groups]
+    sizes = [n + sum(len(one.tokens) for one in g.rollouts) for n, g in zip(lengths, groups, strict=True)]
+    batch = policy_batch(groups, config.grpo.resolved())
+    assert len(batch.inputs.input_ids) == sum(sizes)
+    assert batch.before == (-1, 0, 0, 0, -1, 4, 4, 4, -1, 8, 8, 8)
+    first, second = len(groups[0].rollouts[0].tokens), len(groups[0].rollouts[1].tokens)
+    start, expected = lengths[0], [lengths[0] - 1, *range(lengths[0], lengths[0] + first - 1), lengths[0] - 1]
+    assert batch.predicted_at[: first + 1].tolist() == expected
+    assert (
+        batch.inputs.position_ids[0, start + first] == batch.inputs.position_ids[0, start]
+    )  # both answers begin there
+    assert second > 0
+    assert pack_groups(groups, sum(sizes)) == [groups]
+    for room in (max(sizes), max(sizes) - 5, max(lengths) + 9):
+        packs = pack_groups(groups, room)
+        assert [one for pack in packs for g in pack for one in g.rollouts] == [o for g in groups for o in g.rollouts]
+        assert all(len(policy_batch(pack, config.grpo.resolved()).inputs.input_ids) <= room for pack in packs)
 
 
 def test_answers_come_back_from_the_state_of_a_run_as_they_were() -> None:

@@ -64,7 +64,7 @@ class DesktopEnvironment:
                 "mss or python-xlib is not installed, so no screen can be seen; pip install 'viewfinder[agent]'"
             ) from None
         try:
-            self._screen = getattr(mss, "MSS", mss)(display=self.display)
+            self._screen = (getattr(mss, "MSS", None) or mss.mss)(display=self.display)
             self._x = Display(self.display)
         except Exception as error:
             raise ViewfinderError(f"the X display {self.display} does not open ({error}); check that it runs") from None

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from viewfinder.agent.environment import StepResult, Target
+from viewfinder.agent.environment import Environment, StepResult, Target
 from viewfinder.agent.loop import Agent
 from viewfinder.agent.policy import Policy
 from viewfinder.agent.settings import Settings
@@ -134,7 +134,8 @@ def play(
     watched = Watched(world)
     policy = Policy(apps=("*",), domains=(f"{world.name}.test", "miniwob.test"), confirm=frozenset(), writes="any")
     recorder = Recorder(directory) if directory else None
-    agent = Agent(_Over(model, world), watched, policy, settings=settings or Settings(steps=15), recorder=recorder)
+    environment = cast(Environment, watched)  # what it has not itself is the world's
+    agent = Agent(_Over(model, world), environment, policy, settings=settings or Settings(steps=15), recorder=recorder)
     about: dict[str, object] = world.about if isinstance(world, Staged) else {"page": world.name, "seed": seed}
     episode = agent.run(world.task, about=about)
     return Played(

@@ -37,7 +37,6 @@ class _Look:
     observation: Observation
     transform: Transform
     screen: str
-    request_tokens: int = 0
 
 
 class Agent:

@@ -1,4 +1,4 @@
-"""Two things a careful hand notices: that the screen changed between look and click, and that it goes in circles."""
+"""Detects that the screen changed between the observation and the click, and that actions repeat without effect."""
 
 import hashlib
 from collections import Counter

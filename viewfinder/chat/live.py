@@ -35,6 +35,10 @@ _MOST_SPANS = 3
 """Of one answer to a standing query, so that a frame costs no more when the model finds much."""
 
 
+class UnknownQueryError(ViewfinderError):
+    """A standing query that does not stand."""
+
+
 @dataclass(frozen=True)
 class LiveEvent:
     """What a standing query says.
@@ -89,7 +93,14 @@ class LiveSession:
         self._queries.setdefault(query, _StandingQuery(query, -1.0 if last is None else last))
 
     def unwatch(self, query: str) -> None:
-        self._queries.pop(query, None)
+        """Tell of `query` no more, not even of what goes on now.
+
+        Raises:
+            UnknownQueryError: it does not stand.
+        """
+        if self._queries.pop(query, None) is None:
+            standing = ", ".join(repr(text[:40]) for text in self._queries) or "none"
+            raise UnknownQueryError(f"no query {query[:200]!r} stands in this session; those that do: {standing}")
 
     def push(self, frame: Any, time: float) -> list[LiveEvent]:
         """Take a frame (anything that is a picture) of `time` seconds; what standing queries say of it.
@@ -149,6 +160,8 @@ class LiveSession:
         events: list[LiveEvent] = []
         for query in list(self._queries.values()) if pairs else ():
             found = self._spans(query.text, self.window.window, most=_MOST_SPANS)
+            if self._queries.get(query.text) is not query:  # ended while it was asked about
+                continue
             for kind, span in query.update(found, self.window.window):
                 time = self.window.last_time
                 assert time is not None

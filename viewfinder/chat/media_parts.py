@@ -1,4 +1,4 @@
-"""What people give as media, as parts of a message."""
+"""Media as users give them, as parts of a message."""
 
 import os
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias

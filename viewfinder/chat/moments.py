@@ -1,7 +1,8 @@
-"""When things happen in a clip of any length: windows asked one by one, answers merged on the original's clock.
+"""When events happen in a clip of any length. The model is asked about one window at a time, and the answers are merged
+in seconds of the original.
 
-Memory is that of one window. With a `resume` file each window's answer is kept as soon as it is there, so an
-interrupted run goes on where it stopped.
+Memory use is that of one window. With a `resume` file the answer of each window is saved at once, so an interrupted
+run continues where it stopped.
 """
 
 import dataclasses
@@ -27,8 +28,8 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of each window: the prompt, the grammar for a window of some seconds, the label of what is
-    found (None keeps the model's own)."""
+    """What is asked about each window: the prompt, the grammar for a window of a length in seconds, and the label of
+    what is found (None: the model's own label)."""
 
     prompt: str
     grammar: Callable[[float], str]
@@ -60,12 +61,12 @@ def find_spans(
 
     Args:
         video: file, URL, bytes or `Clip`.
-        fps: frames a second to look at; the processor's setting when None.
-        window: the longest stretch asked at once, seconds; as long as the budget allows when None. Short events are
-            found in stretches no longer than the clips that a model was taught (`docs/studies/02-rates.md`).
+        fps: frames a second that are shown to the model; the processor's setting when None.
+        window: the longest window, seconds; as long as the budget allows when None. Short events are found in windows
+            that are no longer than the clips that a model was taught (`docs/studies/02-rates.md`).
         options: further keys of `VideoPart`.
-        resume: a JSONL file of finished windows; windows of another clip are not taken.
-        progress: called with windows done and all.
+        resume: a JSONL file of finished windows; windows of another clip are not used.
+        progress: called with the numbers of finished windows and of all windows.
 
     Raises:
         MediaError: the clip cannot be read.
@@ -122,7 +123,7 @@ def _part(video: Any, window: Window, is_cut: bool, fps: float, options: dict[st
 
 
 def read_spans(reply: Reply, window: Window, label: str | None, rate: float | None) -> list[Span]:
-    """Spans on the original's clock: the model's zero is the first frame it saw; `rate` is that of the original."""
+    """Spans in seconds of the original. The model counts from the first frame that it saw; `rate` is the original's."""
     frame_times = reply.media[0].frame_times or ()
     zero = frame_times[0] if frame_times else window.start
     sure = confidence(reply)

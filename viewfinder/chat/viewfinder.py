@@ -15,7 +15,7 @@ from viewfinder.chat.media_parts import Media, to_parts
 from viewfinder.errors import check_names
 from viewfinder.media.image import Picture, load_image
 from viewfinder.message_parsing import parse_messages
-from viewfinder.messages import ChatModel, ChatOptions, ImagePart, Message, Reply, Sampling, user
+from viewfinder.messages import ChatModel, ChatOptions, ImagePart, Message, Reply, Sampling, TextPart, user
 from viewfinder.outputs import grammars, prompts
 from viewfinder.outputs.boxes import Box, parse_boxes
 from viewfinder.outputs.counts import Count, parse_count
@@ -127,10 +127,10 @@ class Viewfinder:
         """Points on everything that fits `query`, in pixels of the original picture."""
         picture = load_image(image)
         part = self.processor.fit(picture)
-        own = self.profile.answer in ("actions", "tool calls")
+        own = self.profile.has_own_points
         grammar = None if own else grammars.points_grammar(*part.image.size, max_items=max_items)
         prompt = self.profile.prompt("point", prompts.point_prompt(query), query)
-        reply = self._look(part, prompt, grammar, sampling)
+        reply = self._look(part, prompt, grammar, sampling, self.profile.system_prompt(part.image.size))
         parse = self.profile.points if own else parse_points
         points = parse(reply.text, transform_of(reply, part))
         return Found((_with_confidence(point, reply) for point in points), reply, picture)
@@ -187,11 +187,19 @@ class Viewfinder:
         """
         from viewfinder.chat.documents import parse_document
         from viewfinder.chat.documents.parse import ParseOptions
+        from viewfinder.media.source import DEFAULT_LIMITS
 
         check_names(options, ParseJobOptions.__annotations__, "option of parse")
-        most, sampling = options.pop("max_pixels", None), options.pop("sampling", None)
-        reading = ParseOptions(most, check, correct, sampling)
-        return parse_document(self.model, self.processor, source, reading, **options)
+        reading = ParseOptions(options.get("max_pixels"), check, correct, options.get("sampling"))
+        return parse_document(
+            *(self.model, self.processor, source, reading),
+            pages=options.get("pages"),
+            resume=options.get("resume"),
+            progress=options.get("progress"),
+            workers=options.get("workers", 1),
+            limits=options.get("limits", DEFAULT_LIMITS),
+            password=options.get("password"),
+        )
 
     @overload
     def extract(self, source: Media, shape: type[_Shape], **options: Unpack[ExtractOptions]) -> _Shape: ...
@@ -232,8 +240,11 @@ class Viewfinder:
     aextract, aextraction = in_thread(extract), in_thread(extraction)
     amoments, adescribe = in_thread(moments), in_thread(describe)
 
-    def _look(self, part: ImagePart, prompt: str, grammar: str | None, sampling: Sampling | None) -> Reply:
-        return self.model.chat([user(part, prompt)], grammar=grammar, sampling=sampling)
+    def _look(
+        self, part: ImagePart, prompt: str, grammar: str | None, sampling: Sampling | None, system: str = ""
+    ) -> Reply:
+        before = [Message(role="system", parts=(TextPart(text=system),))] if system else []
+        return self.model.chat([*before, user(part, prompt)], grammar=grammar, sampling=sampling)
 
     def _holds(self, picture: Picture, box: Box, query: str, sampling: Sampling | None) -> bool:
         """Whether a closer look at the box and as much around it finds the same thing in the same place."""

@@ -19,7 +19,7 @@ Seed = Annotated[int, typer.Option("--seed", help="Instance of the world.")]
 class _Group(Group):
     """`viewfinder agent "task"` is `viewfinder agent run "task"`."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # pyright: ignore[reportIncompatibleMethodOverride] - typer hides click's
         if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
             args = ["run", *args]
         return super().parse_args(ctx, args)

@@ -1,5 +1,6 @@
 """`data check`: a file of conversations before it is trained on: rows, media, places, tokens, what carries loss."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from viewfinder.cli import options
 from viewfinder.cli.show import print_json
 
 if TYPE_CHECKING:
@@ -23,7 +25,10 @@ def check(
         str, typer.Option("--coordinates", help="Places are pixels of: original or model.")
     ] = "original",
     model: Annotated[str, typer.Option("--model", help="Counts tokens as this model would.")] = "tiny",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    fix: Annotated[
+        Path | None, typer.Option("--fix", help="Write the rows here, with places in the form that `locate` writes.")
+    ] = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Look at a file of conversations before training on it. Exit code 1 when a row cannot be read."""
     from viewfinder.data.sample import Sample
@@ -31,13 +36,18 @@ def check(
 
     if coordinates not in ("original", "model"):
         raise typer.BadParameter(f"unknown frame {coordinates!r}; give original or model", param_hint="--coordinates")
+    if fix is not None and (fix.resolve().parent, fix.suffix) != (file.resolve().parent, file.suffix):
+        raise typer.BadParameter(
+            f"{fix} is not a {file.suffix} beside {file}, so paths of media in it would not be found; give such a name",
+            param_hint="--fix",
+        )
     source = ConversationSource(str(file), coordinates=coordinates)
     rows = list(source.read(0, len(source)))
     samples = [row for row in rows if isinstance(row, Sample)]
     failed = {row.row: row.reason for row in rows if not isinstance(row, Sample)}
     samples, tokens = _tokens(samples, model, failed)
     report: dict[str, Any] = {"rows": len(rows), "readable": len(samples), "failed": failed, **tokens}
-    report |= _media(samples) | _places(samples)
+    report |= _media(samples) | _places(samples) | _form(samples, file, fix)
     if out is not None:
         from viewfinder.data.gallery import save_page
 
@@ -81,6 +91,26 @@ def _places(samples: "Sequence[Sample]") -> dict[str, Any]:
                 count += 1
                 largest = max(largest, x / size[0], y / size[1])
     return {"places": count, "farthest": round(largest, 3)}
+
+
+def _form(samples: "Sequence[Sample]", file: Path, fix: Path | None) -> dict[str, Any]:
+    """Rows whose places are not in the form that `locate` writes; `fix` is where all rows are written in it."""
+    from viewfinder.data.place_form import differing_answers, rewrite_rows
+    from viewfinder.data.sources.conversations import read_rows
+    from viewfinder.storage.atomic import write_whole
+
+    found = differing_answers(samples)
+    report = {
+        "other_form": list(found),
+        "mixed_with_words": [name for name, one in found.items() if "" in one.values()],
+    }
+    if fix is None:
+        return report
+    answers = {old: new for one in found.values() for old, new in one.items()}
+    rows = rewrite_rows(read_rows(file), answers)
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    write_whole(fix, "\n".join(lines) + "\n" if fix.suffix == ".jsonl" else "[\n" + ",\n".join(lines) + "\n]\n")
+    return {**report, "fixed": str(fix)}
 
 
 def _tokens(samples: "Sequence[Sample]", model: str, failed: dict[str, str]) -> "tuple[list[Sample], dict[str, Any]]":
@@ -129,6 +159,8 @@ def _lines(report: dict[str, Any], coordinates: str) -> list[str]:
         )
         if report["farthest"] < 0.05:
             lines.append("  all lie in the top left corner: fractions from 0 to 1 have to be turned into pixels first")
+    if report["other_form"]:
+        lines += _form_lines(report)
     share = report["trained"] / max(1, report["tokens"])
     lines.append(
         f"{report['tokens']:,} tokens, the longest row {report['longest']:,}; {report['trained']:,} ({share:.0%}) "
@@ -136,4 +168,23 @@ def _lines(report: dict[str, Any], coordinates: str) -> list[str]:
     )
     if "page" in report:
         lines.append(f"rows drawn on {report['page']}; what is trained is green")
+    return lines
+
+
+def _form_lines(report: dict[str, Any]) -> list[str]:
+    """What the answers' form leads to, and what to do."""
+    names, mixed = report["other_form"], len(report["mixed_with_words"])
+    more = f" and {len(names) - 3} more" * (len(names) > 3)
+    said = (
+        f"  {len(names)} answer{'s' * (len(names) != 1)} with places in another form than `locate`, `point` and "
+        f"`count` write ({', '.join(names[:3])}{more}): these commands hold a model to a fenced list of bbox_2d or "
+        "point_2d and label, and one that learned another form does not know where that list ends"
+    )
+    lines = [said]
+    if "fixed" in report:
+        lines.append(f"  {len(names) - mixed} of them rewritten in {report['fixed']}; train on that file")
+    elif mixed < len(names):
+        lines.append("  --fix OUT writes the rows with that form")
+    if mixed:
+        lines.append(f"  {mixed} hold words beside the places and stay as they are: ask such a model with `ask`")
     return lines

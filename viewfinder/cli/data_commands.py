@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from viewfinder.cli import options
 from viewfinder.cli.data_check import check
 from viewfinder.cli.data_views import VIEWS, Directory
 from viewfinder.cli.lazy import subgroup
@@ -142,7 +143,7 @@ def pack(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the files; the set's own by default.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the order.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Fix which samples share a sequence, and tell how many steps that is and how full they are."""
     from dataclasses import asdict

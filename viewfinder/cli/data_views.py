@@ -5,13 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
+from viewfinder.cli import options
 from viewfinder.cli.show import print_json, print_warning
 
 Directory = Annotated[Path, typer.Argument(help="A finished set of samples.")]
 
 
 def kinds(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """List the kinds of samples that can be made, what each needs, and whether this machine has it."""
     from viewfinder.data.synth.kinds import KINDS
@@ -100,7 +101,7 @@ def stats(
     directory: Directory,
     plot: Annotated[Path | None, typer.Option("--plot", help="Write the distributions as a picture.")] = None,
     most: Annotated[int, typer.Option("--most", min=1, help="Samples to open for sizes and lengths.")] = 2000,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Count tasks, languages and licenses; measure sizes and lengths."""
     from viewfinder.data.shards import ShardReader

@@ -37,11 +37,9 @@ Format = Annotated[
 ]
 Folder = Annotated[Path | None, typer.Option("--out", help="Folder to write to; needed for several documents.")]
 Pages = Annotated[str | None, typer.Option("--pages", help="Pages counted from 1, as in 1-3,7.")]
-Correct = Annotated[bool, typer.Option("--correct", help="Put the words of a PDF's text layer in the place of others.")]
 NoCheck = Annotated[bool, typer.Option("--no-check", help="Do not compare with the text layer and the ink.")]
 Password = Annotated[str | None, typer.Option("--password", help="Opens PDFs that are locked.")]
 Resume = Annotated[Path | None, typer.Option("--resume", help="Keep finished pages here, and go on from there.")]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Pages asked about at the same time.")]
 Fields = Annotated[str | None, typer.Option("--fields", help="Names of fields, parted by commas.")]
 Schema = Annotated[Path | None, typer.Option("--schema", help="A file with a JSON schema.")]
 ToCsv = Annotated[Path | None, typer.Option("--csv", help="Write the values as CSV.")]
@@ -57,10 +55,10 @@ def parse(
     out: Folder = None,
     pages: Pages = None,
     password: Password = None,
-    correct: Correct = False,
+    correct: options.Correct = False,
     no_check: NoCheck = False,
     resume: Resume = None,
-    workers: Workers = 1,
+    workers: options.PageWorkers = 1,
     as_json: options.AsJson = False,
     max_pixels: options.MaxPixels = None,
     max_new_tokens: options.MaxTokens = None,

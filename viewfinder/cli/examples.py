@@ -38,7 +38,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "schema": ("viewfinder schema box",),
     "data build": ("viewfinder data build locate --out set --count 1000",),
     "data import": ("viewfinder data import conversations rows.json --out set",),
-    "data check": ("viewfinder data check rows.json --out rows.html",),
+    "data check": (
+        "viewfinder data check rows.json --out rows.html",
+        "viewfinder data check rows.json --fix fixed.json",
+    ),
     "data filter": ("viewfinder data filter set near_duplicates --out fewer",),
     "data mix": ("viewfinder data mix set=2 other=1 --out mixture.json",),
     "data pack": ("viewfinder data pack set --length 8192",),

@@ -67,7 +67,7 @@ def group_of(table: Mapping[str, Lazy]) -> type[TyperGroup]:
 
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:
             name, command, rest = super().resolve_command(ctx, args)
-            return name, command and table[name].load(name), rest
+            return name, command and name and table[name].load(name), rest
 
         def invoke(self, ctx: Any) -> Any:
             with interruptible("stopped before there was an answer; nothing was written"):

@@ -28,6 +28,8 @@ Mmproj = Annotated[
     typer.Option("--mmproj", help="With a GGUF file: that of the tower, if it is not the only one beside it."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
+Correct = Annotated[bool, typer.Option("--correct", help="Put the words of a PDF's text layer in the place of others.")]
+PageWorkers = Annotated[int, typer.Option("--workers", min=1, help="Pages asked about at the same time.")]
 Plot = Annotated[
     Path | None, typer.Option("--plot", help="Write the picture with the results drawn on it; of many, to a folder.")
 ]
@@ -95,7 +97,9 @@ SERVER: ContextVar[str | None] = ContextVar("server", default=None)
 Profile = Annotated[
     str | None,
     typer.Option(
-        "--profile", help="Ask and read as this family of fine-tunes: olmocr, nanonets-ocr, ui-tars, gui-owl, or none."
+        "--profile",
+        help="Ask and read as this family of fine-tunes: olmocr, nanonets-ocr, rolmocr, ui-tars, gui-owl, gta1, "
+        "mimo-vl, or none.",
     ),
 ]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from viewfinder.chat import Viewfinder
     from viewfinder.messages import Reply, Sampling
 
-FileResult = tuple[Sequence[Any], dict[str, Any], "Reply", list[str]]
+FileResult = tuple[Sequence[Any], Mapping[str, Any], "Reply", list[str]]
 """Of one picture: things to draw on it, fields for programs, the reply, lines for people."""
 Job = Callable[["Viewfinder", Any, "Sampling | None"], FileResult]
 BATCH = 8
@@ -153,7 +153,7 @@ def _run_many(request: Request, pictures: Sequence[str], out: Path) -> None:
         raise typer.Exit(130 if summary.left else 1)
 
 
-def document(fields: dict[str, Any], reply: "Reply") -> dict[str, Any]:
+def document(fields: Mapping[str, Any], reply: "Reply") -> dict[str, Any]:
     """The JSON of one picture."""
     from viewfinder.outputs.results import provenance
 
@@ -167,9 +167,11 @@ def _places(result: Mapping[str, Any]) -> list[Any]:
 
     made: list[Any] = []
     for row in (*result.get("boxes", ()), *result.get("lines", ())):
-        made.append(Box(*row["box"], row.get("label", ""), row.get("confidence"), text=row.get("text")))
+        made.append(
+            Box(*row["box"], label=row.get("label", ""), confidence=row.get("confidence"), text=row.get("text"))
+        )
     for row in result.get("points", ()):
-        made.append(Point(*row["point"], row.get("label", ""), row.get("confidence")))
+        made.append(Point(*row["point"], label=row.get("label", ""), confidence=row.get("confidence")))
     return made
 
 

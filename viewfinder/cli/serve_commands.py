@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from viewfinder.cli import options
-from viewfinder.cli.remote import need_serving
+from viewfinder.cli.remote import MissingExtraError, need_serving
 from viewfinder.cli.show import working
 from viewfinder.outputs.json_lines import read_lines
 
@@ -39,6 +39,9 @@ Prices = Annotated[
 ]
 Lenient = Annotated[bool, typer.Option("--lenient", help="List unknown fields in a header of the answer.")]
 AccessLog = Annotated[bool, typer.Option("--access-log", help="A line for each request, with its id.")]
+Otel = Annotated[
+    bool, typer.Option("--otel", help="A span of each request to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names.")
+]
 Notice = Annotated[
     float, typer.Option("--notice", min=0, help="Seconds for which /ready says 503 before requests are refused.")
 ]
@@ -82,6 +85,7 @@ def serve(
     prices: Prices = None,
     lenient: Lenient = False,
     access_log: AccessLog = False,
+    otel: Otel = False,
     notice: Notice = 0.0,
     max_running: MaxRunning = None,
     max_waiting: MaxWaiting = None,
@@ -112,6 +116,7 @@ def serve(
         prices=prices,
         lenient=lenient,
         access_log=access_log,
+        traces=_traces() if otel else None,
         notice_seconds=notice,
         sandbox=SandboxLimits(workers=decode_workers),
     )
@@ -167,3 +172,14 @@ def _keys(file: Path | None) -> tuple[str, ...]:
             raise typer.BadParameter(f"there is no file {file}", param_hint="--api-keys")
         keys += [key for line in read_lines(file) if (key := line.strip())]
     return tuple(dict.fromkeys(keys))
+
+
+def _traces() -> Any:
+    try:
+        from viewfinder.serve.tracing import exporting
+
+        return exporting()
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{error.name} is not installed, which --otel needs; install it with: pip install 'viewfinder[otel]'"
+        ) from error

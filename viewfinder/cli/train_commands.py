@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from viewfinder.cli import options
 from viewfinder.cli.show import interruptible, print_warning
 
 Recipe = Annotated[
@@ -95,15 +96,16 @@ def plan(
     peak: Annotated[float, typer.Option("--peak", help="FLOP/s of one device.")] = 989e12,
     utilisation: Annotated[float, typer.Option("--utilisation", help="Share of it that is reached.")] = 0.4,
     bandwidth: Annotated[float, typer.Option("--bandwidth", help="Bytes/s between devices, each way.")] = 50e9,
+    reading: Annotated[float, typer.Option("--reading", help="Bytes/s of a device's own memory.")] = 3.35e12,
     watts: Annotated[float, typer.Option("--watts", help="Of one device with its share of the rest.")] = 1000.0,
     price: Annotated[float, typer.Option("--price", help="Of one device for an hour, in dollars.")] = 2.5,
     memory: Annotated[float, typer.Option("--memory", help="Bytes of one device.")] = 80e9,
     carbon: Annotated[float, typer.Option("--carbon", min=0, help="Of the grid, in kg of CO2 a kWh.")] = 0.4,
     check: Annotated[bool, typer.Option("--check/--no-check", help="Shard the model on a fake process group.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     from viewfinder.recipes.planning import Device, plan_recipe
 
-    device = Device(peak, utilisation, bandwidth, watts, price, memory, carbon)
+    device = Device(peak, utilisation, bandwidth, watts, price, memory, carbon, reading)
     result = plan_recipe(recipe, size, world, settings or [], device, tokens=tokens, check=check, extra=_extra_losses)
     typer.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.table())

@@ -121,8 +121,8 @@ def evidence_frames(video: str, spans: "Sequence[Span]", duration: float, most: 
 
     from viewfinder.media.video import load_video
 
-    small = {"max_pixels": 320 * 240, "min_pixels": 28 * 28}
-    clip = load_video(video, frame_times=sheet_times(spans, duration, most), **small)
+    times = sheet_times(spans, duration, most)
+    clip = load_video(video, frame_times=times, max_pixels=320 * 240, min_pixels=28 * 28)
     frames = dict(zip(clip.times, clip.frames, strict=True))  # moments of one still picture give it once
     return [(time, Image.fromarray(frame)) for time, frame in frames.items()]
 

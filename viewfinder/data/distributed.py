@@ -34,7 +34,7 @@ class RayTasks:
             return
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
-            import ray
+            import ray  # pyright: ignore[reportMissingImports] - of the extra `cluster`, which no check installs
         except ImportError as error:
             raise DataError(f"Ray is not here ({error}); pip install 'viewfinder[cluster]'") from error
         self._connect(ray)

@@ -88,10 +88,6 @@ class ShardResult:
     counts: dict[str, Count] = field(default_factory=dict)
 
 
-SourceFactory = Callable[..., SampleSource]
-OperatorFactory = Callable[..., Any]
-
-
 @dataclass(frozen=True)
 class Plan:
     """SampleSource and operators, ready to run. `spec` is what it was made from."""

@@ -42,8 +42,11 @@ def sample_to_record(sample: Sample, image_format: str = "png") -> tuple[dict[st
             value = [_message(message, files, image_format) for message in sample.messages]
         elif each.name == "rejected" and value is not None:
             value = _message(value, files, image_format)
-        elif each.name == "truth" and _OTHER in value:
-            value = {**value, _OTHER: [_message(message, files, image_format) for message in value[_OTHER]]}
+        elif each.name == "truth" and _OTHER in sample.truth:
+            value = {
+                **sample.truth,
+                _OTHER: [_message(message, files, image_format) for message in sample.truth[_OTHER]],
+            }
         record[each.name] = value
     return record, files
 

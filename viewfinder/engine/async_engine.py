@@ -36,6 +36,7 @@ class AsyncEngine:
         self.config = config or EngineConfig.for_device(engine.model.device.type)
         self.counters = Counters()
         self.compile_queue = CompileQueue()
+        engine.compile_aside = self.compile_queue.aside
         self.core = self._new_core()
         self._incoming: list[Ticket] = []
         self._tickets: dict[TokenSequence, Ticket] = {}

@@ -1,6 +1,6 @@
-"""Where a model lives: the built-in one, a directory, or a repository of the hub.
+"""Where the files of a model are: the built-in model, a directory, or a repository of the hub.
 
-Only configuration, tokenizer and safetensors files are fetched; nothing that could run.
+Only configuration, tokenizer and safetensors files are downloaded, no code.
 """
 
 import logging
@@ -32,8 +32,8 @@ def find_checkpoint(name: str | Path) -> Path:
     """The directory of a model given as `tiny`, a checkpoint or run directory, an official size, a hub id, or GGUF
     files (`FILE.gguf`, or `FILE.gguf,MMPROJ.gguf` where the tower's is not the only one beside it).
 
-    A size or hub id may name its revision, a commit, tag or branch: `owner/name@1a2b3c4`. A commit is the only one that
-    stays what it is.
+    A size or hub id may name a revision, which is a commit, tag or branch: `owner/name@1a2b3c4`. Only a commit never
+    changes.
 
     Raises:
         CheckpointError: no such directory or repository, or the hub cannot be reached.
@@ -86,7 +86,7 @@ def generation_defaults(directory: Path) -> Sampling:
     """Sampling settings of `generation_config.json`; greedy where there is none or `do_sample` is not set.
 
     Raises:
-        CheckpointError: a value that is no such setting; names the key.
+        CheckpointError: a value has the wrong type or range; the message names the key.
     """
     raw = _generation_config(directory)
     if not isinstance(sampled := raw.get("do_sample", False), bool):
@@ -121,7 +121,7 @@ def eos_token_ids(directory: Path, default: int) -> tuple[int, ...]:
     """Tokens that end an answer, by `generation_config.json`, else by `config.json`, else the `default`.
 
     Raises:
-        CheckpointError: something else stands there.
+        CheckpointError: the value is not a token id or a list of them.
     """
     if found := token_ids(_generation_config(directory).get("eos_token_id"), "eos_token_id", _FILE):
         return found

@@ -1,4 +1,4 @@
-"""Grammars of tenants are compiled here: one at a time for each tenant, in threads of low priority.
+"""Grammars of tenants are compiled here: one at a time for each tenant, the library's part in threads of low priority.
 
 A schema of a few kilobytes may take a second of a core. Whoever sends many of them waits for its own; the tenant that
 used the least time comes next, and the engine's thread goes before all of them.
@@ -48,7 +48,7 @@ class CompileQueue:
             self._busy.add(tenant)
         start = time.monotonic()
         try:
-            return self._threads.submit(work).result()
+            return work()
         finally:
             with self._changed:
                 self._busy.remove(tenant)
@@ -56,6 +56,13 @@ class CompileQueue:
                 self._used = {name: 0.9 * seconds for name, seconds in self._used.items() if seconds > 0.01}
                 self._used[tenant] = used
                 self._changed.notify_all()
+
+    def aside(self, work: Callable[[], T]) -> T:
+        """The result of work that does without the interpreter, in a thread of low priority.
+
+        Python code has no place there: others would wait for a thread that has the interpreter and gets no processor.
+        """
+        return self._threads.submit(work).result()
 
     def _is_next(self, tenant: str) -> bool:
         if tenant in self._busy or len(self._busy) >= self._workers:

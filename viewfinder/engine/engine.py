@@ -1,11 +1,11 @@
 """The engine: messages in, replies out, for one model in this process. `Engine` is a `ChatModel`.
 
-`EngineCore` is the loop below it, ids in and ids out: a scheduler and a runner, and a step of both. An `Engine` gives
-each request a core of its own, with a batch of one, so requests cannot disturb each other; `async_engine` keeps one
-core for all. `engine.reference` says what the tokens must be.
+`EngineCore` is the loop below it, token ids in and token ids out: it has a scheduler and a runner, and makes steps with
+both. An `Engine` gives each request its own core with a batch of one, so requests cannot change each other's results;
+`async_engine` has one core for all requests. `engine.reference` defines the correct tokens.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -41,7 +41,7 @@ class EngineCore:
         self.scheduler = Scheduler(config, self.runner.kv_cache.num_blocks, counters or Counters())
 
     def step(self) -> list[StepOutput]:
-        """One step; nothing where no sequence can be read. Sequences that ended have left the scheduler."""
+        """Run one step. The list is empty where no sequence can be read. Finished sequences leave the scheduler."""
         outputs = self.runner.run(self.scheduler.schedule())
         for output in outputs:
             self.scheduler.update(output.sequence, output.num_tokens)
@@ -62,7 +62,7 @@ def generate(
     constraint: Constraint | None = None,
     guard: LoopDetector | None = None,
 ) -> Iterator[Token]:
-    """Generate after one packed sequence; the last token yielded has a `finish_reason`.
+    """Generate tokens after one packed sequence; the last one has a `finish_reason`.
 
     Raises:
         ContextLengthError: the prompt leaves no room for an answer.
@@ -107,7 +107,8 @@ class Engine(ChatModel):
         self.model = model
         self.processor = processor
         self.sampling = sampling or Sampling()
-        # A turn ends with <|im_end|> in every template that is honored, whatever the files call eos.
+        self.compile_aside: Callable[[Callable[[], Any]], Any] = lambda work: work()
+        # In every supported template a turn ends with <|im_end|>, whichever token the files name as eos.
         end = processor.tokenizer.token_id("<|im_end|>")
         self.eos_token_ids = tuple(dict.fromkeys((end, *(eos_token_ids or (model.config.eos_token_id,)))))
 
@@ -122,8 +123,8 @@ class Engine(ChatModel):
     ) -> Self:
         """Load a checkpoint by directory, hub id or `tiny`; `settings` override the processor's budgets.
 
-        `device` None takes a GPU when there is one. `dtype` None keeps what the files have, except that a
-        small model is widened to float32 where the processor cannot multiply 16-bit numbers.
+        With `device` None a GPU is used where there is one. With `dtype` None the dtype of the files is kept, except
+        that a small model is converted to float32 where the CPU cannot multiply 16-bit numbers.
         """
         directory = find_checkpoint(name)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -141,13 +142,13 @@ class Engine(ChatModel):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Names the weights, the vocabulary and what ends an answer; see `viewfinder.engine.fingerprint`."""
+        """Identifies the weights, the vocabulary and the end tokens; see `viewfinder.engine.fingerprint`."""
         return fingerprint(self.model, self.processor.tokenizer.vocab_size, self.eos_token_ids)
 
     @cached_property
     def grammars(self) -> GrammarCompiler:
-        """Compiles grammars for this vocabulary; made when first needed."""
-        return GrammarCompiler(self.processor.tokenizer.backend, self.eos_token_ids)
+        """Compiles grammars for this vocabulary; created at first use."""
+        return GrammarCompiler(self.processor.tokenizer.backend, self.eos_token_ids, self.compile_aside)
 
     def stream(self, messages: Sequence[Message], **options: Unpack[ChatOptions]) -> Iterator[str | Reply]:
         """Pieces of text as they come, then the `Reply`.
@@ -173,7 +174,7 @@ class Engine(ChatModel):
         tenant: str = "",
         **options: Unpack[ChatOptions],
     ) -> EngineRequest:
-        """Prepare a conversation; `processor` sets other budgets than the engine's. Errors as in `stream`."""
+        """Prepare a conversation with `processor`, by default the engine's. Errors as in `stream`."""
         prepared = (processor or self.processor).prepare(messages, tools=options.get("tools", ()))
         constraint = self.constraint(options.get("schema"), options.get("grammar"))
         return EngineRequest(prepared, options.get("sampling") or self.sampling, constraint, tenant)

@@ -1,8 +1,8 @@
-"""A GGUF pair as a checkpoint directory: links to its files, and beside them what a directory says of a model.
+"""A pair of GGUF files as a checkpoint directory: links to the files, and the JSON files that such a directory has.
 
-Configuration, vocabulary, chat template and normalization come from the metadata. What no GGUF holds is as in the
-released checkpoints: pixel budgets, sampling of clips, greedy decoding. A file of that kind beside the language model
-(`tokenizer.json`, `preprocessor_config.json`, ...) counts before all this.
+Configuration, vocabulary, chat template and normalization come from the metadata. GGUF files do not hold pixel
+budgets, the sampling of clips or the decoding settings; these are as in the released checkpoints. A JSON file beside
+the language model (`tokenizer.json`, `preprocessor_config.json`, ...) takes precedence over all this.
 """
 
 import atexit
@@ -29,14 +29,14 @@ _BESIDE = ("*.json", "*.jinja", "merges.txt")
 
 
 def gguf_directory(language: Path, tower: Path | None = None) -> Path:
-    """A directory, removed when this process ends, that loads as the pair.
+    """A checkpoint directory with the pair; it is removed when this process ends.
 
     Args:
         language: the language model, or the first part of one that is split.
-        tower: its `mmproj` file; None takes the one beside it.
+        tower: its `mmproj` file; with None the one beside it.
 
     Raises:
-        CheckpointError: a file is missing, or the two are no pair for this model.
+        CheckpointError: a file is missing, or the two files do not belong together.
     """
     for path in (language, tower):
         if path is not None and not path.is_file():
@@ -81,7 +81,7 @@ def gguf_tokenizer(file: GgufFile) -> Tokenizer:
     """The vocabulary of a language model's metadata, with the ids that it has there.
 
     Raises:
-        CheckpointError: it is no byte-level BPE cut as Qwen2's.
+        CheckpointError: it is not byte-level BPE with the pre-tokenizer of Qwen2.
     """
     fields = file.fields
     kind, cut = (fields.get(f"tokenizer.ggml.{name}") for name in ("model", "pre"))
@@ -92,7 +92,7 @@ def gguf_tokenizer(file: GgufFile) -> Tokenizer:
         )
     tokens: list[str] = fields["tokenizer.ggml.tokens"]
     kinds: list[int] = fields["tokenizer.ggml.token_type"]
-    # An added token in the base vocabulary keeps its id there; no merge makes it, so text never becomes it.
+    # An added token of the base vocabulary keeps its id. No merge gives it, so text is never encoded as it.
     known = {token: i for i, (token, kind) in enumerate(zip(tokens, kinds, strict=True)) if kind in _USED}
     merges = [tuple(pair.split(" ", 1)) for pair in fields.get("tokenizer.ggml.merges", ())]
     backend = byte_level(models.BPE(known, merges))

@@ -28,19 +28,23 @@ _SLICES = (r'[^<"\\.\x00-\x1F\x7F]{1,10}', r'[^<"\\.\x00-\x1F\x7F]{1,30}')
 their part of the mask is computed once and not per token: 6 ms become 0.3 for 150,000 tokens."""
 
 SPELT_TAGS = frozenset({"<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"})
-_LIMITS = {"max_grammar_size": 250_000, "step_max_items": 25_000, "step_lexer_fuel": 100_000}
-"""Half of the library's own: a few milliseconds for the mask of a token."""
 _COMPACT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
 class GrammarCompiler:
     """Makes `TokenGrammar`s for one vocabulary. Building one takes about a second for 150,000 tokens: keep it."""
 
-    def __init__(self, tokenizer: Tokenizer | Sequence[bytes], eos_token_ids: Sequence[int]) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer | Sequence[bytes],
+        eos_token_ids: Sequence[int],
+        aside: Callable[[Callable[[], LLMatcher]], LLMatcher] = lambda work: work(),
+    ) -> None:
         """
         Args:
             tokenizer: a byte-level `tokenizers.Tokenizer`, or the bytes of each token id.
             eos_token_ids: tokens that end an answer, as `<|im_end|>` does; allowed where the grammar may end.
+            aside: runs the library's part of compiling, which needs no interpreter, somewhere else.
         """
         assert eos_token_ids, "an answer must be able to end"
         vocabulary = (
@@ -48,6 +52,7 @@ class GrammarCompiler:
             if isinstance(tokenizer, Tokenizer)
             else ByteVocabulary(tokenizer, eos_token_ids)
         )
+        self._aside = aside
         self._tokenizer = LLTokenizer(TokenizerWrapper(vocabulary), eos_token=list(eos_token_ids), slices=list(_SLICES))
 
     @property
@@ -82,7 +87,9 @@ class GrammarCompiler:
         return self._compile(grammar, "JSON schema")
 
     def _compile(self, grammar: str, kind: str) -> "TokenGrammar":
-        matcher = LLMatcher(self._tokenizer, grammar, log_level=0, limits=LLParserLimits(**_LIMITS))
+        # half of the library's own limits: a few milliseconds for the mask of a token
+        limits = LLParserLimits(max_grammar_size=250_000, step_max_items=25_000, step_lexer_fuel=100_000)
+        matcher = self._aside(lambda: LLMatcher(self._tokenizer, grammar, log_level=0, limits=limits))
         if matcher.is_error():
             reason = _first_line(matcher.get_error())
             raise GrammarError(

@@ -1,4 +1,4 @@
-"""Stops an answer that has begun to run in circles, without a penalty that would damage tables.
+"""Stops an answer that has begun to repeat itself, without a penalty that would damage tables.
 
 Three signs, each with a limit that true repetition does not reach:
 

@@ -1,9 +1,10 @@
-"""What one sequence asks of the choice of its next token, and whether its answer ends with it.
+"""How the next token of one sequence is chosen, and whether the answer ends with it.
 
-`Sampler` belongs to one sequence and is plain numbers; `batch_sampler` chooses for many at once on the device of the
-logits, `reference` for one, by the definition.
+A `Sampler` belongs to one sequence and holds no tensors of the device. `batch_sampler` chooses for many sequences at
+once on the device of the logits; `reference` chooses for one, by the definition.
 """
 
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -62,9 +63,9 @@ class Sampler:
     Attributes:
         length: tokens of prompt and answer so far; `max_length` at most.
         ends: tokens that end the answer.
-        held_back: tokens that cannot come before the answer has its least length.
+        held_back: tokens that are not allowed before the answer has its minimum length.
         placeholders: tokens that stand for pixels, and that an answer never has.
-        top_logprobs: how many of the likeliest tokens are told with each one chosen.
+        top_logprobs: how many of the likeliest tokens are reported with each chosen one.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Sampler:
         self.placeholders = [config.image_token_id, config.video_token_id]
         self._min_length, self._vocab_size = prompt + sampling.min_tokens, config.text.vocab_size
         self._guard = guard
+        self._mask_seconds = 0.0
         self._generator = None if sampling.seed is None else torch.Generator().manual_seed(sampling.seed)
         self.adjustments = Adjustments(sampling, inputs.input_ids.tolist())
 
@@ -106,18 +108,20 @@ class Sampler:
 
     @property
     def must_go_on(self) -> bool:
-        """The answer is not yet as long as it has to be."""
+        """Whether the answer is shorter than its minimum length."""
         return self.length < self._min_length
 
     def draw(self) -> float:
-        """The chance of the next token, in [0, 1): from the sequence's seed, else from PyTorch's own generator."""
+        """A random number in [0, 1) for the next token: from the sequence's seed, else from PyTorch's generator."""
         return 0.0 if self.is_greedy else float(torch.rand((), generator=self._generator))
 
     def bits(self) -> np.ndarray | None:
         """Which tokens may come next, as `Constraint.bits`; None where all may."""
         if self.constraint is None and not self.must_go_on:
             return None
+        start = time.thread_time()
         bits = np.full(-(-self._vocab_size // 8), 255, np.uint8) if self.constraint is None else self.constraint.bits()
+        self._mask_seconds += time.thread_time() - start
         if self.must_go_on:
             going_on = bits.copy()
             for i in self.held_back:
@@ -126,8 +130,13 @@ class Sampler:
             bits = going_on if going_on.any() else bits  # a grammar may have come to its end
         return bits
 
+    def take_mask_seconds(self) -> float:
+        """Processor time that masks took since the last call."""
+        taken, self._mask_seconds = self._mask_seconds, 0.0
+        return taken
+
     def accept(self, token_id: int) -> FinishReason | None:
-        """Note the token that was chosen; why the answer ends with it, if it does.
+        """Record the chosen token. Returns the reason if the answer ends with it.
 
         Raises:
             GrammarError: the grammar does not allow it.
@@ -141,20 +150,20 @@ class Sampler:
             if self.constraint.is_finished:
                 return "stop"
         is_loop = self._guard is not None and self._guard.push(token_id)
-        if is_loop and not self.sampling.ignore_eos and not self.must_go_on:  # its length may have been asked for
+        if is_loop and not self.sampling.ignore_eos and not self.must_go_on:  # the caller set the length
             return "loop"
         return "length" if self.length == self.max_length else None
 
     def forced(self, length: int) -> list[int]:
-        """Tokens that cannot but be chosen next, after `length` of prompt and answer. The last token that fits is never
-        among them, for nothing needs to read it."""
+        """Tokens that must come next, because the grammar allows no others, after `length` tokens of prompt and answer.
+        The last token that fits is never among them: no pass has to read it."""
         most = self.max_length - 1 - length
         return [] if self.constraint is None or most < 1 else self.constraint.forced(most)
 
 
 class Adjustments:
-    """What bias and penalties need to know of the tokens of one sequence: a row (id, 1 if it stands in the prompt or
-    the answer, times in the answer, bias) for each token that any of them concerns."""
+    """Data for bias and penalties of one sequence: a row (id, 1 if the token is in the prompt or the answer, count in
+    the answer, bias) for each token that any of them changes."""
 
     def __init__(self, sampling: Sampling, prompt: Collection[int]) -> None:
         wanted = (sampling.repetition_penalty != 1, sampling.presence_penalty != 0, sampling.frequency_penalty != 0)
@@ -171,7 +180,7 @@ class Adjustments:
         return self._rows[: len(self._place)]
 
     def count(self, token_id: int) -> None:
-        """Note one more token of the answer."""
+        """Record one more token of the answer."""
         if not self._counts_answer:
             return
         at = self._place.setdefault(token_id, len(self._place))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from viewfinder.engine.block_manager import BlockManager
+from viewfinder.engine.mask_budget import MaskBudget
 from viewfinder.engine.sequence import Sequence
 from viewfinder.errors import ViewfinderError
 
@@ -110,6 +111,7 @@ class Scheduler:
         self.waiting: dict[str, deque[Sequence]] = {}
         self.running: list[Sequence] = []
         self._used: Counter[str] = Counter()
+        self._masks = MaskBudget()
 
     @property
     def num_waiting(self) -> int:
@@ -139,7 +141,8 @@ class Scheduler:
         while (sequence := self._admit()) is not None:
             self._find_cached(sequence)
         scheduled: list[Scheduled] = []
-        for sequence, count in sorted(share_out(self.running, self.config), key=lambda share: share[0].order):
+        taking_part = self._masks.next_step(self.running)
+        for sequence, count in sorted(share_out(taking_part, self.config), key=lambda share: share[0].order):
             blocks = None
             while sequence in self.running and (blocks := self._reserve(sequence, count)) is None:
                 youngest = self._youngest()
@@ -154,6 +157,7 @@ class Scheduler:
         """Note that the model has read `num_tokens` more; full blocks may be found by others from now on."""
         sequence.num_computed_tokens += num_tokens
         self._note_use(sequence.tenant, num_tokens)
+        self._masks.note(sequence)
         if sequence.num_computed_tokens >= sequence.num_prompt_tokens:
             sequence.features.clear()
         self._publish(sequence)

@@ -1,4 +1,4 @@
-"""`Ticket`: one request of the batched engine, as its caller holds it."""
+"""`Ticket`: the caller's side of one request to the batched engine."""
 
 import queue
 from collections.abc import Callable, Iterator
@@ -12,14 +12,14 @@ Event = Delta | Reply | Exception
 
 
 class EngineStoppedError(ViewfinderError):
-    """The engine lost this request through no fault of it: it was restarted, or it is shutting down."""
+    """The engine dropped this request because it was restarted or is shutting down."""
 
 
 class Ticket:
-    """The asker's end of a request: events as they come, and a way to call it off.
+    """The events of a request, and how it is cancelled.
 
-    Events are `Delta`s and, last, a `Reply` or an exception. `listener`, when given, gets each in the engine's
-    thread instead of the queue.
+    Events are `Delta`s and, last, a `Reply` or an exception. A `listener` is called with each of them in the engine's
+    thread; without one they wait in a queue for `events`.
     """
 
     def __init__(
@@ -33,11 +33,11 @@ class Ticket:
         self._emit(event)
 
     def cancel(self) -> None:
-        """The engine drops the request before its next step; its last event is a `Reply` with what there is."""
+        """End the request before the engine's next step; its last event is a `Reply` with the text so far."""
         self.sequence.cancelled = True
 
     def events(self) -> Iterator[Delta | Reply]:
-        """Until the `Reply`; raises what ended the request otherwise."""
+        """All events up to the `Reply`; raises the exception if the request ended with one."""
         while True:
             event = self._queue.get()
             if isinstance(event, Exception):

@@ -11,7 +11,7 @@ from typing import Any
 from viewfinder.media.image import load_image
 from viewfinder.media.resize import model_size
 from viewfinder.media.transform import Transform
-from viewfinder.messages import ImagePart, MediaInfo, Message, Part, Reply, VideoPart
+from viewfinder.messages import ImagePart, MediaInfo, Message, Reply, VideoPart
 
 FACTOR = 28
 """Pixels on a side of one token."""
@@ -41,7 +41,7 @@ class Question:
     tools: tuple[dict[str, Any], ...] = ()
 
     @property
-    def media(self) -> tuple[Part, ...]:
+    def media(self) -> tuple[ImagePart | VideoPart, ...]:
         """Pictures and clips, in order."""
         return tuple(p for m in self.messages for p in m.parts if isinstance(p, ImagePart | VideoPart))
 

@@ -25,7 +25,6 @@ from viewfinder.messages import ImagePart, Reply, TextPart
 
 SIDE = 240
 """Longest side of a picture in the page, pixels."""
-_SMALL = {"min_pixels": 28 * 28, "max_pixels": SIDE * SIDE}
 
 
 @dataclass
@@ -56,7 +55,8 @@ def picture_of(question: Question, scored: Scored) -> str:
             elif isinstance(part.video, list):
                 frames += [part.video[i] for i in sorted({0, len(part.video) // 2, len(part.video) - 1})]
             else:
-                frames += [Image.fromarray(f) for f in load_video(part.video, nframes=4, **_SMALL).frames]
+                clip = load_video(part.video, nframes=4, min_pixels=28 * 28, max_pixels=SIDE * SIDE)
+                frames += [Image.fromarray(f) for f in clip.frames]
         except ViewfinderError:
             continue
     if not frames:

@@ -98,5 +98,5 @@ def benchmark(
     if isinstance(files, str):
         files = (files or questions.files if isinstance(questions, Rows) else files).split()
     data = Data(repo, tuple(files), license)
-    numbers = dict(zip(("72B", "7B", "3B"), reported, strict=False))
+    numbers: dict[str, float] = dict(zip(("72B", "7B", "3B"), reported, strict=False))
     return Task(name, title, questions, form, score, data=data, reported=numbers, **rest)

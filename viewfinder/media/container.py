@@ -16,6 +16,9 @@ from typing import IO, Any
 
 import av
 import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.stream import Disposition
 
 from viewfinder.errors import LimitError, MediaError
 from viewfinder.media.decode import decode_frames, decoder_of
@@ -61,11 +64,11 @@ class Handle:
     data: bytes | None = None
     spool: IO[bytes] | None = None  # kept, because the file goes when this does
 
-    def open(self) -> av.container.InputContainer:
+    def open(self) -> InputContainer:
         source = BytesIO(self.data) if self.data is not None else f"file:{self.path}"
         try:
-            return av.open(source, options=dict(_OPTIONS))
-        except (av.FFmpegError, ValueError) as error:
+            return av.open(source, "r", options=dict(_OPTIONS))
+        except (FFmpegError, ValueError) as error:
             raise MediaError(
                 f"{self.name} cannot be opened as a video ({_reason(error)}); it may be cut off, damaged or of an "
                 "unknown kind, so check the file"
@@ -97,7 +100,7 @@ def open_video_file(handle: Handle, limits: Limits) -> VideoFile:
         stream = _picture_stream(container, handle.name)
         _check_codec(handle.name, stream.codec_context.name)
         _check_frame(handle.name, stream.codec_context.width, stream.codec_context.height, limits)
-        announced = 0.0 if stream.duration is None else float(stream.duration * stream.time_base)
+        announced = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
         nominal = 1 / float(stream.average_rate or stream.guessed_rate or 25)
         origin = None if container.start_time is None else container.start_time / av.time_base
         codec, aspect = stream.codec_context.name, float(stream.sample_aspect_ratio or 1)
@@ -139,9 +142,9 @@ def _square_pixels(size: tuple[int, int], aspect: float) -> tuple[int, int]:
     return max(1, round(size[0] * aspect)), size[1]
 
 
-def _picture_stream(container: av.container.InputContainer, name: str) -> av.VideoStream:
+def _picture_stream(container: InputContainer, name: str) -> av.VideoStream:
     # A cover picture inside a sound file is a video stream too, with one packet and this mark.
-    streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         what = "has sound but no pictures" if container.streams.audio else "has no pictures"
         raise MediaError(f"{name} {what}, expected a video; check the file")
@@ -166,10 +169,11 @@ class _Scan:
     decoding_clock: np.ndarray | None
 
 
-def _scan(container: av.container.InputContainer, stream: av.VideoStream, name: str) -> _Scan:
+def _scan(container: InputContainer, stream: av.VideoStream, name: str) -> _Scan:
     pts, dts, key, visible, marks = array("q"), array("q"), array("b"), array("b"), array("I")
     last_pts, last_duration = NO_TIME, 0
     notes: tuple[str, ...] = ()
+    assert stream.time_base is not None, "FFmpeg gives every stream of pictures a unit of time"
     try:
         for packet in container.demux(stream):
             if not packet.size:
@@ -182,7 +186,7 @@ def _scan(container: av.container.InputContainer, stream: av.VideoStream, name: 
             visible.append(not packet.is_discard)
             if at > last_pts:
                 last_pts, last_duration = at, packet.duration or 0
-    except av.FFmpegError as error:
+    except FFmpegError as error:
         notes = (f"damaged ({_reason(error)}): only what comes before is used",)
     if not any(visible):
         raise MediaError(f"{name} holds no frames; it is cut off or damaged, get it again")
@@ -213,14 +217,15 @@ def _first_frame(handle: Handle, index: PacketIndex) -> tuple[int, tuple[int, in
     """Rotation that makes frames upright, in degrees counter-clockwise, and their upright (width, height)."""
     with handle.open() as container:
         stream = container.streams[index.stream]
+        assert isinstance(stream, av.VideoStream)
         try:
             decoder = decoder_of(stream)
             frame = next(frame for packet in container.demux(stream) for frame in _decoded(decoder, packet))
-        except (av.FFmpegError, StopIteration) as error:
+        except (FFmpegError, StopIteration) as error:
             raise MediaError(f"not one frame of {handle.name} can be decoded; it is damaged, get it again") from error
         rotation = round(frame.rotation / 90) * 90 % 360
-        size = (frame.width, frame.height)
-        return rotation, size[::-1] if rotation % 180 else size
+        lying = rotation % 180 != 0
+        return rotation, (frame.height, frame.width) if lying else (frame.width, frame.height)
 
 
 def _decoded(decoder: av.VideoCodecContext, packet: av.Packet) -> list[av.VideoFrame]:

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 
 import av
 import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
 
 from viewfinder.media.frames import Emit
 from viewfinder.media.packets import PacketIndex, mark_of
 from viewfinder.media.scale import FrameScaler
 
-Open = Callable[[], av.container.InputContainer]
+Open = Callable[[], InputContainer]
 
 _SEEK_PACKETS = 8  # reading on over so many packets costs about as much as a seek
 _SCALE_PACKETS = 4  # and scaling a frame as much as decoding so many
@@ -187,13 +189,13 @@ class _Decoder:
                 decoder.skip_frame = "DEFAULT" if position in wanted else "NONREF"
             try:
                 yield from decoder.decode(packet)
-            except av.FFmpegError:
+            except FFmpegError:
                 continue
             if position >= run.last:
                 break
         try:
             yield from decoder.decode(None)  # what it still holds back for reordering
-        except av.FFmpegError:
+        except FFmpegError:
             return
 
     def _packets(self, first: int) -> Iterator[tuple[int, av.Packet]]:
@@ -218,7 +220,7 @@ class _Decoder:
                 try:
                     self._container.seek(offset, stream=self._stream)
                     landed = self._known(self._container.demux(self._stream), first)
-                except (av.FFmpegError, StopIteration):
+                except (FFmpegError, StopIteration):
                     break
                 if landed is not None:
                     return landed
@@ -236,8 +238,9 @@ class _Decoder:
 
     def _reopen(self) -> None:
         self._container = self._open_container()
-        self._stream = self._container.streams[self._index.stream]
-        self._decoder = decoder_of(self._stream)
+        stream = self._container.streams[self._index.stream]
+        assert isinstance(stream, av.VideoStream)
+        self._stream, self._decoder = stream, decoder_of(stream)
         self._decoder.thread_type = "AUTO"
         self._decoder.thread_count = self._threads
         self._fresh = True
@@ -250,5 +253,6 @@ def decoder_of(stream: av.VideoStream) -> av.VideoCodecContext:
     if library is None or tags.get("alpha_mode") != "1":
         return stream.codec_context
     decoder = av.CodecContext.create(library, "r")
+    assert isinstance(decoder, av.VideoCodecContext)
     decoder.extradata = stream.codec_context.extradata
     return decoder

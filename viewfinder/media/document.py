@@ -138,7 +138,8 @@ class Document:
             try:
                 width, height = self._size_of(page, index)
                 scale, notes = self._scale(width * height, dpi, max_pixels)
-                bitmap = page.render(scale=scale, rev_byteorder=True, fill_color=(255, 255, 255, 255))
+                paper = (255, 255, 255, 255)
+                bitmap = page.render(scale=scale, rev_byteorder=True, fill_color=paper)  # pyright: ignore[reportArgumentType] - takes floats
                 image = bitmap.to_pil().convert("RGB")  # a copy: the bitmap's memory goes with the page
             except (pypdfium2.PdfiumError, ValueError, MemoryError) as error:
                 if isinstance(error, MediaError):

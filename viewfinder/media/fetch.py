@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from viewfinder.errors import LimitError, MediaError
@@ -39,7 +39,7 @@ class UrlPolicy:
     max_redirects: int = 5
 
 
-def fetch(url: str, sink: BinaryIO, *, policy: UrlPolicy, max_bytes: int, timeout: float) -> None:
+def fetch(url: str, sink: IO[bytes], *, policy: UrlPolicy, max_bytes: int, timeout: float) -> None:
     """Write the body behind `url` to `sink`, following redirects; `timeout` is seconds for all hops together.
 
     Raises:
@@ -104,7 +104,7 @@ def _joined(current: str, redirect: str) -> str:
         raise MediaError(f"{urlsplit(current).hostname} redirects to no URL ({error}); give the final URL") from error
 
 
-def _get(target: SplitResult, address: str, sink: BinaryIO, max_bytes: int, deadline: float) -> str | None:
+def _get(target: SplitResult, address: str, sink: IO[bytes], max_bytes: int, deadline: float) -> str | None:
     """One hop: the body goes to the sink, or the target of a redirect is returned."""
     remaining = deadline - time.monotonic()
     if remaining <= 0:
@@ -147,7 +147,7 @@ def _hang_up(sock: socket.socket) -> None:
         socket.socket.shutdown(sock, socket.SHUT_RDWR)  # of the connection below TLS
 
 
-def _read(response: http.client.HTTPResponse, host: str, sink: BinaryIO, max_bytes: int) -> str | None:
+def _read(response: http.client.HTTPResponse, host: str, sink: IO[bytes], max_bytes: int) -> str | None:
     location = response.getheader("Location")
     if response.status in _REDIRECTS and location:
         return location.encode("latin-1", "replace").decode("utf-8", "replace")

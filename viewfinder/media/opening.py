@@ -32,12 +32,14 @@ def open_video(
         if not limits.allow_files:
             raise MediaError(f"{describe_source(source)} is a directory, and files may not be named here")
         return open_directory(Path(source), sample_fps, frame_times, limits)
-    if hasattr(source, "times") and hasattr(source, "read") and hasattr(source, "info"):
+    if not isinstance(source, (str, Path)) and all(hasattr(source, name) for name in ("times", "read", "info")):
         return source
     handle = open_handle(source, limits)
     head = _head(handle)
     if head[:4] == b"GIF8" or head[8:12] == b"WEBP" or head[:8] == b"\x89PNG\r\n\x1a\n" or head[4:12] == b"ftypavis":
-        return open_animation(handle.path or handle.data, handle.name, limits)
+        file = handle.path or handle.data
+        assert file is not None, "a handle has a path or the bytes"
+        return open_animation(file, handle.name, limits)
     if head[:3] == b"\xff\xd8\xff" or head[:2] in (b"BM", b"II", b"MM"):
         raise MediaError(f"{handle.name} is a still picture, expected a video; give it as an image")
     return open_video_file(handle, limits)

@@ -47,8 +47,8 @@ class PacketIndex:
     def build(
         cls,
         pts: Sequence[int],
-        key: Sequence[bool],
-        visible: Sequence[bool],
+        key: Sequence[int],
+        visible: Sequence[int],
         stream: int,
         time_base: Fraction,
         marks: Sequence[int] = (),
@@ -74,7 +74,9 @@ class PacketIndex:
 
     def position(self, pts: int | None, mark: int | None = None) -> int | None:
         """Where in decoding order the packet with this timestamp is; None when there is none, or its mark differs."""
-        found = np.flatnonzero(self.pts == pts) if pts is not None else ()
+        if pts is None:
+            return None
+        found = np.flatnonzero(self.pts == pts)
         if not len(found) or (mark is not None and self.marks[found[0]] != mark):
             return None
         return int(found[0])

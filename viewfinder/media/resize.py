@@ -10,6 +10,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import PIL
 from PIL import Image
 
 from viewfinder.errors import LimitError, MediaError
@@ -19,6 +20,7 @@ MAX_ASPECT_RATIO = 200
 MIN_PIXELS = 4 * 28 * 28
 MAX_PIXELS = 16384 * 28 * 28
 _WORTH_THREADS = 500_000
+_STRIPS_ARE_EXACT = int(PIL.__version__.partition(".")[0]) < 13
 
 
 def smart_resize(
@@ -98,11 +100,13 @@ def resample(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """Bicubic resampling with antialiasing to `size`, (width, height): Pillow's pixels, on several cores.
 
     Large pictures are made in 2 or 4 horizontal strips at once. The strips' borders in the source,
-    k/2 or k/4 of its height, are exact in floating point, so the pixels are those of one whole call.
+    k/2 or k/4 of its height, are exact in floating point, so the pixels are those of one whole call. From
+    Pillow 13 on they are not: it resamples columns or rows first, whichever is cheaper for the size at hand.
     """
     width, height = size
     strips = 4 if (os.cpu_count() or 1) >= 4 and height % 4 == 0 else 2
-    if max(width * height, image.width * image.height) < _WORTH_THREADS or height % strips:
+    is_small = max(width * height, image.width * image.height) < _WORTH_THREADS
+    if is_small or height % strips or not _STRIPS_ARE_EXACT:
         return image.resize(size, Image.Resampling.BICUBIC)
 
     def strip(k: int) -> Image.Image:

@@ -18,6 +18,8 @@ import numpy as np
 
 from viewfinder.errors import MediaError
 
+Times = Sequence[float] | np.ndarray
+"""Seconds of the original, not decreasing."""
 FPS = 2.0
 MIN_FRAMES = 4
 MAX_FRAMES = 768
@@ -44,7 +46,7 @@ class Sampling:
 
 
 def sample(
-    times: Sequence[float],
+    times: Times,
     duration: float,
     *,
     fps: float | None = None,
@@ -83,7 +85,7 @@ def sample(
     return Sampling(_ints(indices), _floats(moments[::2]), 2 * spacing, True, notes)
 
 
-def sample_at(times: Sequence[float], duration: float, moments: Sequence[float]) -> Sampling:
+def sample_at(times: Times, duration: float, moments: Sequence[float]) -> Sampling:
     """Choose the frames on screen at given `moments` (seconds of the original, increasing).
 
     Raises:
@@ -152,7 +154,7 @@ def _on_screen(times: np.ndarray, moments: np.ndarray, early: float) -> np.ndarr
     return np.where((ahead > 0) & (ahead <= early) & (ahead < moments - times[now.clip(0)]), after, now)
 
 
-def check_times(times: Sequence[float]) -> None:
+def check_times(times: Times) -> None:
     """Refuse given times that cannot be a clip's.
 
     Raises:
@@ -165,7 +167,7 @@ def check_times(times: Sequence[float]) -> None:
             raise MediaError(f"frame_times must increase, but {b:g} s follows {a:g} s; sort the frames")
 
 
-def _part(times: Sequence[float], duration: float, start: float | None, end: float | None) -> tuple[int, int]:
+def _part(times: Times, duration: float, start: float | None, end: float | None) -> tuple[int, int]:
     """First and last index of the frames on screen between `start` and `end`."""
     if (start is not None and start < 0) or (end is not None and end <= (start or 0.0)):
         raise MediaError(f"the part from {start or 0:g} s to {end} s is empty; give video_start below video_end")
@@ -216,7 +218,7 @@ def _official_count(
     return count
 
 
-def _take(times: Sequence[float], which: range, mean: float, notes: tuple[str, ...]) -> Sampling:
+def _take(times: Times, which: range, mean: float, notes: tuple[str, ...]) -> Sampling:
     """Every frame of a range, once."""
     own = [float(times[i]) for i in which]
     return _pair(tuple(which), own, mean, notes)

@@ -4,6 +4,7 @@ The fork server (`sandbox_worker`) has loaded every library and never sees a str
 costs milliseconds and is as good as new. A message to a worker is a line of JSON and raw bytes, as there.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -21,6 +22,7 @@ from viewfinder.errors import LimitError, MediaError, ViewfinderError
 _CHUNK = 1 << 20
 _MOST_HEADER = 1 << 24
 _START_SECONDS = 60
+_LOW_PRIORITY = 15
 
 
 class WorkerLostError(ViewfinderError):
@@ -90,7 +92,7 @@ class ForkServer:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "viewfinder.media.sandbox_worker", json.dumps(given)],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
@@ -110,7 +112,7 @@ class ForkServer:
 
 
 class DecodeWorker:
-    """One process. `held` says how it is confined."""
+    """One process. `held` says how it is confined, `gives_way` whether others' work goes before its own."""
 
     def __init__(self, server: ForkServer) -> None:
         self.limits, self._server = server.limits, server
@@ -126,7 +128,7 @@ class DecodeWorker:
             os.close(job)
             os.close(answer)
         os.set_blocking(self._jobs, False)
-        self._open = True
+        self._open, self.gives_way = True, False
         try:
             self.held, _ = self._answer(time.monotonic() + _START_SECONDS)
         except Exception:
@@ -141,6 +143,13 @@ class DecodeWorker:
     def kill(self) -> None:
         """End the process, from any thread; who waits for its answer finds that it is gone."""
         self._server.end(self.pid)
+
+    def give_way(self) -> None:
+        """From now on others' work goes before that of the process."""
+        if not self.gives_way:
+            self.gives_way = True
+            with contextlib.suppress(OSError):  # ended meanwhile
+                os.setpriority(os.PRIO_PROCESS, self.pid, _LOW_PRIORITY)
 
     def close(self) -> None:
         """End the process and close its pipes. For the thread that works with it."""

@@ -3,7 +3,7 @@
 A tenant that has nothing running comes before one that has, then the one that used the least time lately. A tenant
 alone may hold all workers; when another comes, the youngest job of whoever holds more than one, or used more and had
 its second, is put back (its worker is killed; a job is only bytes in and pixels out) and starts again later, at most
-three times. A worker is used for one tenant.
+three times. A worker is used for one tenant; past a job's first second the engine and others go before it.
 """
 
 import threading
@@ -124,10 +124,11 @@ class DecodeQueue:
             self._used = {tenant: (used, when) for tenant, (used, when) in self._used.items() if now - when < 600}
             self._used[job.tenant] = self._recent(job.tenant, now) + now - job.started, now
             self.jobs += not job.preempted
-            if worker is not None and not self._closed:
+            is_kept = worker is not None and not self._closed and not worker.gives_way
+            if worker is not None and is_kept:
                 self._idle.append((job.tenant, worker))
             self._assign()
-        if worker is not None and self._closed:
+        if worker is not None and not is_kept:
             worker.close()
 
     def call_off(self, jobs: Iterable[Job]) -> None:
@@ -157,6 +158,7 @@ class DecodeQueue:
     def _assign(self) -> None:
         """Fill free places; with none left, take one from a tenant with several for a tenant with none."""
         now = time.monotonic()
+        self._give_way(now)
         while self._waiting:
             held = {tenant: self._held(tenant) for tenant in self._waiting}
             tenant = min(self._waiting, key=lambda t: (held[t], self._recent(t, now)))
@@ -169,6 +171,12 @@ class DecodeQueue:
             self._running.append(job)
             job.running, job.started = True, now
             self._changed.notify_all()
+
+    def _give_way(self, now: float) -> None:
+        """Beside other tenants, jobs past their second leave the processors to whoever else wants them."""
+        for job in self._running if len(self._used.keys() | self._waiting.keys()) > 1 else ():
+            if job.worker is not None and now - job.started > _SLICE:
+                job.worker.give_way()
 
     def _preempt(self, used: float, now: float) -> None:
         """Put a job back for a tenant that has none running and used so many seconds lately."""

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-import av
 import numpy as np
 import pypdfium2
 from PIL import Image
@@ -51,7 +50,7 @@ def main() -> None:
             pid = os.fork()
             if pid == 0:
                 control.close()
-                _be_worker(*fds, given)
+                _be_worker(fds[0], fds[1], given)
             for fd in fds:
                 os.close(fd)
             workers.add(pid)
@@ -99,7 +98,6 @@ def _warm_up() -> None:
     """Load what would be loaded at the first picture, while files can still be read."""
     Image.init()
     pypdfium2.PdfDocument.new().close()
-    av.codec.codecs_available  # noqa: B018
 
 
 def _readable() -> list[Path]:
@@ -211,7 +209,7 @@ def _clip(data: bytes, options: dict[str, Any], limits: Limits) -> Answer:
             for name in ("times", "duration", "second_per_grid_ts", "grid_times", "regular", "notes")
         },
     }
-    return header, [memoryview(np.ascontiguousarray(clip.frames)).cast("B")]
+    return header, [np.ascontiguousarray(clip.frames).data.cast("B")]
 
 
 def _probe(data: bytes, options: dict[str, Any], limits: Limits) -> Answer:

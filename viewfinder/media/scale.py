@@ -10,6 +10,9 @@ from fractions import Fraction
 
 import av
 import numpy as np
+from av.filter import Graph
+from av.video.format import VideoFormat
+from av.video.plane import VideoPlane
 from PIL import Image
 
 # Catmull-Rom; one thread, because the decoder's chunks run side by side already.
@@ -27,8 +30,8 @@ class FrameScaler:
 
     def __init__(self, size: tuple[int, int], quarter_turns: int = 0) -> None:
         self._quarter_turns = quarter_turns % 4
-        self._size = size[::-1] if self._quarter_turns % 2 else size
-        self._graphs: dict[tuple[int, int, str], av.filter.Graph] = {}
+        self._size = (size[1], size[0]) if self._quarter_turns % 2 else size
+        self._graphs: dict[tuple[int, int, str], Graph] = {}
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         if _has_alpha(frame):
@@ -45,13 +48,15 @@ class FrameScaler:
         graph = self._graphs[key]
         # RGB first, as in the reference: scaling subsampled color smears its edges.
         graph.push(_relabelled(frame.reformat(format="gbrp"), "yuv444p"))
-        return _relabelled(graph.pull(), "gbrp").to_ndarray(format="rgb24")
+        scaled = graph.pull()
+        assert isinstance(scaled, av.VideoFrame)
+        return _relabelled(scaled, "gbrp").to_ndarray(format="rgb24")
 
 
-def _graph(frame: av.VideoFrame, size: tuple[int, int]) -> av.filter.Graph:
-    graph = av.filter.Graph()
+def _graph(frame: av.VideoFrame, size: tuple[int, int]) -> Graph:
+    graph = Graph()
     chain = [
-        graph.add_buffer(width=frame.width, height=frame.height, format="yuv444p", time_base=_ANY_CLOCK),
+        graph.add_buffer(width=frame.width, height=frame.height, format=VideoFormat("yuv444p"), time_base=_ANY_CLOCK),
         graph.add("scale", f"{size[0]}:{size[1]}:flags={_FLAGS}"),
         graph.add("buffersink"),
     ]
@@ -73,8 +78,8 @@ def _relabelled(frame: av.VideoFrame, name: str) -> av.VideoFrame:
     return copy
 
 
-def _rows(plane: av.video.plane.VideoPlane, frame: av.VideoFrame) -> np.ndarray:
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
+def _rows(plane: VideoPlane, frame: av.VideoFrame) -> np.ndarray:
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
 
 
 def _has_alpha(frame: av.VideoFrame) -> bool:

@@ -11,7 +11,7 @@ import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from viewfinder.errors import LimitError, MediaError
@@ -63,7 +63,7 @@ def read_source(source: Any, limits: Limits = DEFAULT_LIMITS) -> bytes:
     return sink.getvalue()
 
 
-def copy_source(source: Any, sink: BinaryIO, limits: Limits = DEFAULT_LIMITS) -> None:
+def copy_source(source: Any, sink: IO[bytes], limits: Limits = DEFAULT_LIMITS) -> None:
     """Write the bytes behind `source` to an open file, in pieces; errors as in `read_source`."""
     if scheme_of(source) in ("http", "https"):
         fetch(source.strip(), sink, policy=limits.url_policy, max_bytes=limits.max_bytes, timeout=limits.timeout)
@@ -144,7 +144,7 @@ def _shorten(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:28]}...{text[-28:]}"
 
 
-def _copy_open_file(file: Any, source: Any, sink: BinaryIO, limits: Limits) -> None:
+def _copy_open_file(file: Any, source: Any, sink: IO[bytes], limits: Limits) -> None:
     """At most one chunk beyond the cap is read, so that an endless device is refused, not swallowed."""
     received = 0
     while True:

@@ -111,7 +111,8 @@ def _with_and_without_text(page: pypdfium2.PdfPage, drawn: np.ndarray | None) ->
         drawn = None
 
     def draw() -> np.ndarray:
-        bitmap = page.render(scale=scale, rev_byteorder=True, fill_color=(255, 255, 255, 255), may_draw_forms=False)
+        paper = (255, 255, 255, 255)
+        bitmap = page.render(scale=scale, rev_byteorder=True, fill_color=paper, may_draw_forms=False)  # pyright: ignore[reportArgumentType] - takes floats
         return bitmap.to_numpy()
 
     whole = draw() if drawn is None else drawn

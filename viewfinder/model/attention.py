@@ -1,12 +1,12 @@
-"""Causal attention of packed sequences, alone or after what a paged cache of keys and values holds of them.
+"""Causal attention of packed sequences with a paged cache of their earlier keys and values.
 
 `KVCache` holds blocks of `block_size` tokens for every layer. `KVCache.view(chunks)` is what the layers of the model
 get for one step: it writes the new keys and values and attends to all that each sequence has. Sequences that decode
 (one new token each) are attended together, in groups of similar length; prompts one by one. Nothing is padded but
-the tables of a group. Whose blocks they are is the business of `engine.block_manager`.
+the tables of a group. `engine.block_manager` decides which blocks a sequence has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -16,45 +16,8 @@ from torch.nn import functional as F
 from viewfinder.config import TextConfig
 from viewfinder.model.attention_metadata import Chunk, Group, Metadata, Single
 from viewfinder.model.byte_cache import byte_attention, to_bytes, widen_bytes
-from viewfinder.model.layers import attention
-from viewfinder.model.varlen import Segments, paged_attention, takes_pages, varlen_attention
-
-
-def causal_attention(
-    q: Float[Tensor, "T N H"],
-    k: Float[Tensor, "T G H"],
-    v: Float[Tensor, "T G H"],
-    seqlens: Sequence[int] | Segments,
-    cache: "LayerView | None" = None,
-) -> Float[Tensor, "T D"]:
-    """Causal attention within each of the packed sequences, and over what `cache` holds of them."""
-    if cache is not None:
-        return cache.attend(q, k, v)
-    if isinstance(seqlens, Segments):
-        out = varlen_attention(q, k, v, seqlens, causal=True)
-        assert out is not None, "segments are for the kernel"
-        return out.flatten(1)
-    # split, not sliced: the gradient of a slice is a zero as large as the pack, once a sequence
-    parts = zip(*(x.split(list(seqlens)) for x in (q, k, v)), strict=True)
-    parts_out = [_attend_causal(query, key.transpose(0, 1), value.transpose(0, 1)) for query, key, value in parts]
-    return torch.cat(parts_out) if len(parts_out) > 1 else parts_out[0]
-
-
-def _attend_causal(
-    q: Float[Tensor, "L N H"], keys: Float[Tensor, "G S H"], values: Float[Tensor, "G S H"]
-) -> Float[Tensor, "L D"]:
-    """Causal attention of the last L of S tokens of one sequence.
-
-    N query heads share G key heads, N / G in a row each. With 7 keys and 2 queries, the first query sees 6 keys and
-    the second 7.
-    """
-    length, num_heads, head_dim = q.shape
-    groups = keys.shape[0]
-    if length == 1:  # the heads of a group stand as rows of one query matrix: keys are read once
-        rows = q.reshape(1, groups, num_heads // groups, head_dim)
-        return F.scaled_dot_product_attention(rows, keys[None], values[None]).reshape(1, -1)
-    out = attention(q.transpose(0, 1)[None], keys[None], values[None], is_causal=True)
-    return out[0].transpose(0, 1).flatten(1)
+from viewfinder.model.packed_attention import attend_causal
+from viewfinder.model.varlen import paged_attention, takes_pages
 
 
 class KVCache:
@@ -164,15 +127,15 @@ class LayerView:
     def _attend(
         self, past: Single, q: Float[Tensor, "L N H"], k: Float[Tensor, "G L H"], v: Float[Tensor, "G L H"]
     ) -> Float[Tensor, "L D"]:
-        """One sequence, whose past is read where it stands when its blocks follow one another."""
+        """One sequence; its keys and values are read in place where its blocks are contiguous."""
         if past.length == past.count:
-            return _attend_causal(q, k, v)
+            return attend_causal(q, k, v)
         if isinstance(past.blocks, slice):
-            found = (m if m is None else m.flatten(2, 3)[:, :, past.blocks] for m in (self._memory, self._scales))
-            keys, values = widen_bytes(*found, q.dtype)
+            places = past.blocks
+            keys, values = self._wide(lambda memory: memory.flatten(2, 3)[:, :, places], q.dtype)
         else:
             keys, values = self._gather(past.blocks, q.dtype)[:, :, : past.length]
-        return _attend_causal(q, keys, values)
+        return attend_causal(q, keys, values)
 
     def _decode(self, q: Float[Tensor, "R N H"], group: Group) -> Float[Tensor, "R D"]:
         """The heads of a group of heads stand as rows of one query matrix, so that keys are read once."""
@@ -187,5 +150,9 @@ class LayerView:
 
     def _gather(self, blocks: Tensor, dtype: torch.dtype) -> Tensor:
         """Blocks (..., B) to keys and values (2, G, ..., tokens, H)."""
-        parts = (m if m is None else m.index_select(2, blocks.flatten()) for m in (self._memory, self._scales))
-        return widen_bytes(*parts, dtype).unflatten(2, blocks.shape).flatten(-3, -2)
+        found = self._wide(lambda memory: memory.index_select(2, blocks.flatten()), dtype)
+        return found.unflatten(2, blocks.shape).flatten(-3, -2)
+
+    def _wide(self, take: Callable[[Tensor], Tensor], dtype: torch.dtype) -> Tensor:
+        scales = None if self._scales is None else take(self._scales)
+        return widen_bytes(take(self._memory), scales, dtype)

@@ -38,13 +38,13 @@ def compute_dtype(weight_dtype: torch.dtype, device: torch.device) -> torch.dtyp
 class Linear(nn.Linear):
     """`nn.Linear` for input in the weights' dtype, in float32 with narrower weights, or under autocast."""
 
-    def forward(self, x: Float[Tensor, "... I"]) -> Float[Tensor, "... O"]:
-        if x.dtype == self.weight.dtype or torch.is_autocast_enabled(x.device.type):
-            few = _few_rows(x, self.weight)
+    def forward(self, input: Float[Tensor, "... I"]) -> Float[Tensor, "... O"]:
+        if input.dtype == self.weight.dtype or torch.is_autocast_enabled(input.device.type):
+            few = _few_rows(input, self.weight)
             if few is not None:
                 return few if self.bias is None else few + self.bias
-            return F.linear(x, self.weight, self.bias)
-        return widened_linear(x, self.weight, self.bias)
+            return F.linear(input, self.weight, self.bias)
+        return widened_linear(input, self.weight, self.bias)
 
 
 def _few_rows(x: Float[Tensor, "... I"], weight: Float[Tensor, "O I"]) -> Float[Tensor, "... O"] | None:

@@ -25,7 +25,7 @@ from viewfinder.model.layers import Linear
 from viewfinder.storage.atomic import replacing, write_whole
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
-_KEY = re.compile(r"^(?:base_model\.model\.)?(.*)\.lora_([AB])(?:\.default)?\.weight$")
+_KEY = re.compile(r"^(?:base_model\.model\.)?(.*)\.lora_([AB])(?:\.(default|[\w-]+))?\.weight$")
 _STARTS = (True, False, "gaussian", "orthogonal", "eva")
 """Values of `init_lora_weights` that draw A and B and leave the base as it is; pissa, olora, corda, loftq and lora_ga
 take what A and B begin with out of the base's weights."""
@@ -40,6 +40,7 @@ _NAMES = (
     ("language_model.model.", "model."),
     ("model.visual.", "visual."),
     ("language_model.", "model."),
+    ("multi_vector_projector", "custom_text_proj"),
 )
 
 
@@ -51,11 +52,11 @@ class LoraLinear(Linear):
     scale: float
     enabled: bool
 
-    def forward(self, x: Float[Tensor, "... I"]) -> Float[Tensor, "... O"]:
-        out = super().forward(x)
+    def forward(self, input: Float[Tensor, "... I"]) -> Float[Tensor, "... O"]:
+        out = super().forward(input)
         if not self.enabled:
             return out
-        narrow = F.linear(x, self.lora_A.to(x.dtype))
+        narrow = F.linear(input, self.lora_A.to(input.dtype))
         return out + self.scale * F.linear(narrow, self.lora_B.to(narrow.dtype))
 
     @torch.no_grad()
@@ -164,8 +165,11 @@ def save_adapter(
     write_whole(directory / CONFIG, json.dumps(config, indent=2) + "\n")
 
 
-def load_adapter(model: nn.Module, directory: str | Path) -> None:
+def load_adapter(model: nn.Module, directory: str | Path, name: str = "default") -> None:
     """Put the adapter of a PEFT directory on `model` (which it freezes).
+
+    Args:
+        name: of several adapters in one file (jina-embeddings-v4: `q_proj.lora_A.retrieval.weight`), that to take.
 
     Raises:
         CheckpointError: files missing or damaged, settings that change the arithmetic or the base, or tensors that fit
@@ -180,7 +184,7 @@ def load_adapter(model: nn.Module, directory: str | Path) -> None:
             f"{directory} is no readable adapter ({error}); it needs {CONFIG} and {WEIGHTS}, as PEFT writes them"
         ) from error
     _refuse_unsupported(config)
-    found = _read_layers(model, tensors)
+    found = _read_layers(model, {key: t for key, t in tensors.items() if _adapter_of(key) in (None, "default", name)})
     model.requires_grad_(False)
     for name, sides in found.items():
         layer = model.get_submodule(name)
@@ -191,6 +195,11 @@ def load_adapter(model: nn.Module, directory: str | Path) -> None:
         with torch.no_grad():
             layer.lora_A.copy_(sides["A"])  # type: ignore[union-attr]
             layer.lora_B.copy_(sides["B"])  # type: ignore[union-attr]
+
+
+def _adapter_of(key: str) -> str | None:
+    match = _KEY.match(key)
+    return match[3] if match else None
 
 
 def _read_layers(model: nn.Module, tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:

@@ -1,8 +1,8 @@
 """The kernels of our own: a matrix times one or a few vectors, attention, and passes over activations.
 
-`narrow_matvec.c` (bfloat16), `flash_attention.c`, `activations.c`, and those of `native_quantized` are built by the
-system's C compiler when first needed and kept, with their hash, in the user's cache; in a folder of this process
-where others could write there. A damaged library is built anew. Without a compiler, on a GPU, or with
+`narrow_matvec.c` (bfloat16), `flash_attention.c`, `activations.c`, `page_scores.c` and those of `native_quantized` are
+built by the system's C compiler when first needed and kept, with their hash, in the user's cache; in a folder of this
+process where others could write there. A damaged library is built anew. Without a compiler, on a GPU, or with
 `VIEWFINDER_NATIVE=0`, PyTorch's own kernels are used: slower, and with the vector rounded to 16 bits.
 """
 
@@ -150,6 +150,11 @@ def rotate_heads(x: Tensor, cos: Float[Tensor, "T ... half"], sin: Float[Tensor,
     pointers = (t.data_ptr() for t in (x, cos, sin, out))
     kernels.rotate_heads(*pointers, tokens, width // (2 * half), half, x.stride(0))
     return out
+
+
+def kernel(name: str, *tensors: Tensor) -> Any | None:
+    """A function of the C files that reads these tensors; None where it cannot serve. Give it values of `ctypes`."""
+    return getattr(library() if on_cpu(*tensors) else None, name, None)
 
 
 def drop_pages(tensor: Tensor) -> None:

@@ -1,8 +1,8 @@
-"""Weights to few bits, in the layouts that `model.quantized` reads: compressed-tensors (4 and 8 bits, FP8) and AWQ.
+"""Quantize weights, in the layouts that `model.quantized` reads: compressed-tensors (4 and 8 bits, FP8) and AWQ.
 
-Only the linear layers of the language model are quantised. The tower stays as it is: it is a sixth of a 3B model and
-read once a picture, not once a token, so narrower weights save neither time nor much memory there, and its errors reach
-every token. Embeddings and the output projection stay too.
+Only the linear layers of the language model are quantized. The vision tower is not: it is a sixth of a 3B model and is
+read once for a picture, not once for a token, so quantizing it saves little time and memory, and its errors would reach
+every token. Embeddings and the output projection are not quantized either.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _RANGES = (7.0, 7.5, 8.0, 8.5, 9.0, 9.5, 10.0)
 
 @dataclass(frozen=True)
 class Layout:
-    """What a kind of quantisation makes of a layer, and how `config.json` says so.
+    """The tensors of a quantized layer, and the entry of `config.json`.
 
     Attributes:
         method: `compressed-tensors` or `awq`.
@@ -39,7 +39,7 @@ class Layout:
     group: int = 0
 
     def layer(self, weight: Float[Tensor, "O I"]) -> dict[str, Tensor]:
-        """The tensors that stand for `weight`, by what follows the layer's name."""
+        """The tensors that replace `weight`, by the end of their names."""
         if self.method == "awq":
             return _awq_layer(weight, self.group)
         if self.name == "fp8":
@@ -101,12 +101,12 @@ def layout_of(kind: str, widths: set[int], dtype: torch.dtype) -> Layout:
 
 
 def is_quantized(name: str) -> bool:
-    """Whether a tensor is a weight that is quantised: `model.layers.0.mlp.up_proj.weight` is."""
+    """Whether a tensor is a weight that is quantized: `model.layers.0.mlp.up_proj.weight` is."""
     return name.startswith("model.layers.") and name.endswith("_proj.weight")
 
 
 def quantize_state(state: Mapping[str, Tensor], layout: Layout) -> dict[str, Tensor]:
-    """The tensors of the whole checkpoint; names as in `state`, but for the parts of quantised layers."""
+    """The tensors of the whole checkpoint; names as in `state`, except for the parts of quantized layers."""
     made: dict[str, Tensor] = {}
     for name, tensor in state.items():
         if is_quantized(name):

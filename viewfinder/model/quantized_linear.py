@@ -1,12 +1,13 @@
 """Linear layers and embedding tables whose weights stay in 8 or 4 bits.
 
-`PackedWeight` is the one form in memory, whatever file it came from: the numbers of a row, low half of a byte first;
-one scale (half precision) for each group of numbers, at times a zero point; value = (number - zero) * scale. Rows are
-padded to 128 numbers. Eight bits are signed around 0, four bits unsigned around 8. Numbers may stand in another order
+`PackedWeight` is the only format in memory, for all kinds of files: the numbers of a row, low half of a byte first; one
+scale (half precision) for each group of numbers, and for some kinds a zero point; value = (number - zero) * scale. Rows
+are padded to 128 numbers. Eight bits are signed around 0, four bits unsigned around 8. Numbers may be in another order
 than the inputs (act-order of GPTQ), so that each group lies together: `order[i]` is the input that number i belongs to.
 
 A few tokens are multiplied by the kernel of `native`, which reads each weight once. For many, blocks of the weight are
-widened to the dtype of the input, and PyTorch multiplies; so too where no kernel can be built, and for gradients.
+widened to the dtype of the input and multiplied by PyTorch. This is also done where no kernel can be built, and for
+gradients.
 
 After `round_inputs`, many tokens meet weights of 8 bits as signed bytes, with one scale a token made for each product
 (dynamic W8A8): 1.6 to 1.85 times as quick as bfloat16 where the processor multiplies bytes (VNNI, AMX). Elsewhere that
@@ -28,13 +29,13 @@ from viewfinder.model.layers import Linear
 from viewfinder.model.native_quantized import PackedMatrix
 
 GROUP = 32
-"""Numbers of four bits that share a scale, where we choose: as llama.cpp's Q4_0."""
+"""Numbers of four bits that share a scale, where the file does not decide: as in llama.cpp's Q4_0."""
 _INT4: torch.dtype = torch.int4  # pyright: ignore[reportAttributeAccessIssue] - left out of torch's stubs
 ROUNDED = (torch.int8, _INT4)
-"""What weights can be rounded to when they are loaded."""
+"""Dtypes to which weights can be rounded at loading."""
 _CHUNK = 128
 _FEW_ROWS = 12
-"""Up to so many tokens, the kernel beats widening (one token: four to six times as quick as bfloat16)."""
+"""Up to this many tokens the kernel is faster than widening (with one token, four to six times as fast as bfloat16)."""
 _APART = 32
 """Inputs that are not rounded to 8 bits: 1.5 % of the products of the 3B model's narrowest layers."""
 _BLOCK = 1 << 23
@@ -257,7 +258,8 @@ class QuantizedEmbedding(nn.Module):
 
 def packed_bits(model: nn.Module, dtype: torch.dtype) -> dict[str, int]:
     """Which weights of a model are rounded for `dtype`, and to how many bits. With `torch.int4`, those of the language
-    model's layers to four; the tower, the embedding table and the output projection, which bear less, to eight."""
+    model's layers to four; the tower, the embedding table and the output projection, which need more precision, to
+    eight."""
     bits: dict[str, int] = {}
     for name, module in model.named_modules():
         if isinstance(module, Linear | nn.Embedding):
@@ -266,7 +268,7 @@ def packed_bits(model: nn.Module, dtype: torch.dtype) -> dict[str, int]:
 
 
 def put_packed(model: nn.Module, name: str, weight: PackedWeight) -> None:
-    """Let the layer whose weight is called `name` be one with this weight; its bias stays."""
+    """Replace the layer that has the weight `name` by a quantized one with this weight and the same bias."""
     path = name.removesuffix(".weight")
     layer = model.get_submodule(path)
     bias = layer.bias if isinstance(layer, nn.Linear) else None

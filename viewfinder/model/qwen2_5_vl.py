@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from viewfinder.config import ModelConfig, TextConfig
 from viewfinder.inputs import ModelInputs
-from viewfinder.model.attention import LayerView, causal_attention
+from viewfinder.model.attention import LayerView
 from viewfinder.model.fused import FusedLayer, whole_head
 from viewfinder.model.layers import Linear, RMSNorm, SwiGLU, compute_dtype, multimodal_rope, rotate
+from viewfinder.model.packed_attention import Continuations, PackedLengths, causal_attention
 from viewfinder.model.quantized_linear import QuantizedEmbedding, QuantizedLinear
 from viewfinder.model.varlen import Segments, kernel_for, without_cudnn
 from viewfinder.model.vision import VisionTower
@@ -68,13 +69,18 @@ class Qwen2_5_VL(nn.Module):
         cache: Sequence[LayerView] | None = None,
         *,
         features: Float[Tensor, "M D"] | None = None,
+        continuations: Continuations | None = None,
     ) -> Float[Tensor, "T D"]:
-        """Normalised hidden states, before the output projection (losses compute logits in chunks from them)."""
+        """Normalised hidden states, before the output projection (losses compute logits in chunks from them).
+
+        `continuations` are the lengths of the sequences where some go on from others.
+        """
         if features is None and inputs.pixel_values is not None:
             assert inputs.grid_thw is not None
             features = self.visual(inputs.pixel_values, inputs.grid_thw)
         with without_cudnn(self.device):
-            return self.model(self.embed(inputs.input_ids, features), inputs.position_ids, inputs.seqlens, cache)
+            embedded = self.embed(inputs.input_ids, features)
+            return self.model(embedded, inputs.position_ids, continuations or inputs.seqlens, cache)
 
     def embed(self, input_ids: Int[Tensor, " T"], features: Float[Tensor, "M D"] | None) -> Float[Tensor, "T D"]:
         """Token embeddings, with the tower's features at image and video places, in order.
@@ -149,11 +155,12 @@ class TextAttention(nn.Module):
         self,
         x: Float[Tensor, "T D"],
         rope: tuple[Tensor, Tensor],
-        seqlens: Sequence[int] | Segments,
+        seqlens: PackedLengths,
         cache: LayerView | None,
     ) -> Float[Tensor, "T D"]:
         q, k, v = (p(x).unflatten(-1, (-1, self.head_dim)) for p in (self.q_proj, self.k_proj, self.v_proj))
-        return self.o_proj(causal_attention(rotate(q, *rope), rotate(k, *rope), v, seqlens, cache))
+        q, k = rotate(q, *rope), rotate(k, *rope)
+        return self.o_proj(causal_attention(q, k, v, seqlens) if cache is None else cache.attend(q, k, v))
 
 
 class TextLayer(nn.Module):
@@ -168,7 +175,7 @@ class TextLayer(nn.Module):
         self,
         x: Float[Tensor, "T D"],
         rope: tuple[Tensor, Tensor],
-        seqlens: Sequence[int] | Segments,
+        seqlens: PackedLengths,
         cache: LayerView | None,
     ) -> Float[Tensor, "T D"]:
         x = x + self.self_attn(self.input_layernorm(x), rope, seqlens, cache)
@@ -190,7 +197,7 @@ class TextModel(nn.Module):
         self,
         embeddings: Float[Tensor, "T D"],
         position_ids: Int[Tensor, "3 T"],
-        seqlens: Sequence[int] | Segments,
+        seqlens: PackedLengths,
         cache: Sequence[LayerView] | None = None,
     ) -> Float[Tensor, "T D"]:
         """Run packed sequences; with `cache` (one view a layer), after the tokens that it holds already."""
@@ -204,7 +211,8 @@ class TextModel(nn.Module):
             return self.norm(hidden)
         rope = (cos[:, None], sin[:, None])
         if cache is None and not isinstance(seqlens, Segments) and kernel_for(hidden) is not None:
-            seqlens = Segments.of(seqlens, hidden.device)
+            device = hidden.device
+            seqlens = seqlens.segments(device) if isinstance(seqlens, Continuations) else Segments.of(seqlens, device)
         for i, layer in enumerate(self.layers):
             hidden = layer(hidden, rope, seqlens, None if cache is None else cache[i])
         return self.norm(hidden)

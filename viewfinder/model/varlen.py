@@ -29,10 +29,15 @@ _CAUSAL, _WHOLE = (-1, 0), (-1, -1)
 
 @dataclass(frozen=True)
 class Segments:
-    """Where the segments of a packed tensor begin, and its length last (int32); tokens of the longest."""
+    """Where the segments of a packed tensor begin, and its length last (int32); tokens of the longest.
+
+    `keys` are the segments of what each attends to, where that is more than itself: `key_places` of the packed tensor.
+    """
 
     starts: Int[Tensor, " S1"]
     longest: int
+    keys: "Segments | None" = None
+    key_places: Int[Tensor, " K"] | None = None
 
     @classmethod
     def of(cls, lengths: Iterable[int], device: torch.device) -> "Segments":
@@ -71,11 +76,14 @@ def varlen_attention(
     *,
     causal: bool,
 ) -> Float[Tensor, "T N H"] | None:
-    """Attention within each segment; None where there is no kernel for it."""
+    """Attention within each segment, None without a kernel for it; causal queries are the last of their keys."""
     kernel = kernel_for(q)
     if kernel is None:
         return None
-    bounds = (segments.starts, segments.starts, segments.longest, segments.longest)
+    keys = segments.keys or segments
+    if segments.key_places is not None:
+        k, v = k[segments.key_places], v[segments.key_places]
+    bounds = (segments.starts, keys.starts, segments.longest, keys.longest)
     return kernel(q, k, v, *bounds, window_size=_CAUSAL if causal else _WHOLE, enable_gqa=q.shape[1] != k.shape[1])
 
 

@@ -18,7 +18,12 @@ from viewfinder.errors import CheckpointError
 
 INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
-_RENAMES = (("model.visual.", "visual."), ("model.language_model.", "model."), ("language_model.", "model."))
+_RENAMES = (
+    ("model.visual.", "visual."),
+    ("model.language_model.", "model."),
+    ("language_model.", "model."),
+    ("multi_vector_projector.", "custom_text_proj."),  # jina-embeddings-v4
+)
 _DERIVED = ("rotary_emb.inv_freq", "rotary_pos_emb.inv_freq")
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 _LOG = logging.getLogger(__name__)

@@ -8,6 +8,9 @@ writes becomes the same typed results: text, points in pixels of the original, a
     tagged markdown    Text ... <page_number>4</page_number>                    the text, and the tags' content
     actions            Thought: ... Action: click(start_box='(412,88)')         actions (`outputs.actions`), points
     tool calls         <tool_call>{"name": "computer_use", ...}</tool_call>     the same, by the official parser
+    pair               (412,88)                                                 a point
+    thought            <think>...</think> Text                                  the text, and the thought in `about`
+    text               Text                                                     the text
 """
 
 import re
@@ -26,6 +29,7 @@ from viewfinder.outputs.points import Point
 _TAG = re.compile(r"<(watermark|page_number|signature)>(.*?)</\1>\n?", re.DOTALL)
 _CALL = re.compile(r"(\w+)\((.*)\)\s*$", re.DOTALL)
 _ARGUMENT = re.compile(r"(\w+)\s*=\s*'((?:[^'\\]|\\.)*)'+")
+_PAIR = re.compile(r"\(\s*-?\d+(?:\.\d+)?\s*,\s*-?\d+(?:\.\d+)?\s*\)")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _ESCAPES = {r"\n": "\n", r"\'": "'", r"\"": '"', r"\\": "\\"}
 _CLICKS = {
@@ -47,6 +51,8 @@ class Profile:
     Attributes:
         name: of its table in `families.toml`; "" for none: official prompts and forms.
         prompts: of the jobs `read`, `point` and `act`, with {query}.
+        system: the system prompt of `point`, with {width} and {height} of the picture that the model sees, pixels.
+        suffix: the end of each prompt of a job, own or official.
         answer: how replies are written.
         source: where the authors say so.
     """
@@ -57,11 +63,22 @@ class Profile:
     matches: tuple[str, ...] = ()
     answer: str = ""
     prompts: Mapping[str, str] | None = None
+    system: str = ""
+    suffix: str = ""
+
+    @property
+    def has_own_points(self) -> bool:
+        """Whether points are written in another form than the official JSON."""
+        return self.answer in ("actions", "tool calls", "pair")
 
     def prompt(self, job: str, otherwise: str, query: str = "") -> str:
         """The prompt of a job in this family, else the official one."""
         found = (self.prompts or {}).get(job)
-        return otherwise if found is None else found.replace("{query}", query)
+        return (otherwise if found is None else found.replace("{query}", query)) + self.suffix
+
+    def system_prompt(self, size: tuple[int, int]) -> str:
+        """Of `point`, for a picture that the model sees in this (width, height); "" where there is none."""
+        return self.system.replace("{width}", str(size[0])).replace("{height}", str(size[1]))
 
     def text(self, reply: str) -> tuple[str, dict[str, Any]]:
         """The words of a page, and what the reply says about it."""
@@ -72,6 +89,9 @@ class Profile:
             for name, content in _TAG.findall(reply):
                 found.setdefault(name, []).append(content.strip())
             return _TAG.sub("", reply).strip(), found
+        if self.answer == "thought":
+            thought, closed, text = reply.rpartition("</think>")
+            return text.strip(), {"thought": thought.strip().removeprefix("<think>").strip()} if closed else {}
         return reply, {}
 
     def actions(self, reply: str, transform: Transform) -> list[Action]:
@@ -84,6 +104,10 @@ class Profile:
 
     def points(self, reply: str, transform: Transform) -> list[Point]:
         """The places that the actions of a reply are at; none where it holds no action that is possible."""
+        if self.answer == "pair":
+            found = _PAIR.search(reply)
+            place = found and _place(found[0], transform)
+            return [Point(*place, transform=transform)] if place else []
         try:
             found = self.actions(reply, transform)
         except ViewfinderError:
@@ -100,16 +124,27 @@ def profiles() -> dict[str, Profile]:
             name=name,
             prompts={job: table[job].strip("\n") for job in ("read", "point", "act") if job in table},
             matches=tuple(table["matches"]),
-            **{key: table[key] for key in ("title", "source", "answer")},
+            system=table.get("system", "").strip("\n"),
+            **{key: table[key] for key in ("title", "source", "answer", "suffix") if key in table},
         )
         for name, table in tables.items()
     }
 
 
 def profile_of(*names: str) -> Profile:
-    """The family that a checkpoint's names (directory, hub id, `_name_or_path`) belong to; `Profile()` for none."""
+    """The family that a checkpoint's names (directory, hub id, `_name_or_path`) belong to; `Profile()` for none.
+
+    No letter may stand before a family's word: RolmOCR is no olmOCR.
+    """
     whole = " ".join(names).lower()
-    return next((one for one in profiles().values() if any(word in whole for word in one.matches)), Profile())
+    return next(
+        (
+            one
+            for one in profiles().values()
+            if any(re.search(rf"(?<![a-z]){re.escape(word)}", whole) for word in one.matches)
+        ),
+        Profile(),
+    )
 
 
 def named_profile(name: str) -> Profile:

@@ -169,8 +169,8 @@ def _load_video(part: VideoPart, settings: ProcessorSettings, limits: Limits, pi
         value_range=part.value_range,
         limits=limits,
     )
-    options = video_options(part, settings, is_list=source.is_list) | {"value_range": None}
-    plan = plan_video(source, VideoSettings(**options), limits)
+    options = video_options(part, settings, is_list=source.is_list)
+    plan = plan_video(source, VideoSettings(**{**options, "value_range": None}), limits)
     if pixels:
         clip = read_clip(plan)
         return _clip(clip, len(clip.frames), clip.frames, settings)

@@ -89,8 +89,8 @@ def _default_system(text: str, path: Path) -> str | None:
 
 def _compiled(text: str, path: Path) -> Callable[..., str]:
     """The template as transformers compiles it, without access to anything of this process."""
-    from jinja2 import TemplateError  # needed only here
-    from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+    from jinja2.exceptions import SecurityError, TemplateError  # needed only here
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Sandbox(ImmutableSandboxedEnvironment):
         intercepted_binops = frozenset(("*", "**"))

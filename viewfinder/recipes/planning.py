@@ -4,7 +4,8 @@ The report (section 2.2.2) gives the tokens of the three pre-training stages, 4.
 what share of tokens is pixels, or of how stage 1 divides into its three steps: what is assumed stands in the plan.
 """
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from viewfinder.train.contrast import ContrastHead
 from viewfinder.train.estimate import Data, Memory, count_sharded, memory, step_flops, step_traffic
 from viewfinder.train.extra_losses import ExtraLossesBuilder
 from viewfinder.train.learner import Learner, Reference
+from viewfinder.train.rollout_estimate import RewardStep
 
 REPORT = ("pretrain-vision", "pretrain-multimodal", "pretrain-long", "sft", "dpo")
 """The stages of the report, which `plan report` adds up."""
@@ -32,9 +34,10 @@ TOKENS = {
     "sft": 2e9,
     "lora": 2e9,
     "dpo": 2e8,
+    "grpo": 0.0,
 }
 """1.5T, 2T and 0.6T are the report's; thirds of the first, and 1,000 tokens for each of 2 million SFT entries and
-200,000 pairs, are assumed."""
+200,000 pairs, are assumed. Those of grpo are `steps` times what its prompts and answers have."""
 DATA = {
     "vision-contrast": Data(0.8, 512, 0.0),
     "vision-align": Data(0.7, 2048, 0.2),
@@ -44,7 +47,9 @@ DATA = {
     "sft": Data(0.5, 2048, 0.3),
     "lora": Data(0.5, 2048, 0.3),
     "dpo": Data(0.3, 1024, 0.3),
+    "grpo": Data(0.7, 512, 1.0),
 }
+"""Of grpo: share of pixels in a prompt, and tokens of a prompt."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Device:
 
     Attributes:
         peak: FLOP/s in bfloat16; of them `utilisation` is thought to be reached.
-        bandwidth: bytes/s that one device sends to others.
+        bandwidth: bytes/s that one device sends to others; reading: at which it reads its own memory.
         watts: with its share of machine and cooling.
         price: of an hour, in dollars.
         carbon: kg of CO2 a kWh of its grid: 0.03 of hydro or nuclear power, 0.4 about the world's mean, 0.7 of coal.
@@ -67,6 +72,7 @@ class Device:
     price: float = 2.5
     memory: float = 80e9
     carbon: float = 0.4
+    reading: float = 3.35e12
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,10 @@ def _assumed(stages: tuple[StagePlan, ...]) -> str:
 
 
 def _short(tokens: float) -> str:
-    return f"{tokens / 1e12:.1f}T" if tokens >= 1e11 else f"{tokens / 1e9:.1f}B"
+    for size, letter in ((1e12, "T"), (1e9, "B")):
+        if tokens >= size / 10:
+            return f"{tokens / size:.1f}{letter}"
+    return f"{tokens / 1e6:.1f}M"
 
 
 def plan_recipe(
@@ -162,7 +171,7 @@ def plan_recipe(
         ConfigError: no such recipe or setting, or a number of devices that its parallelism does not divide.
     """
     names = [step for name in (REPORT if recipe == "report" else [recipe]) for step in CHAINS.get(name, (name,))]
-    unknown = [name for name in names if name not in TOKENS]  # rollouts of grpo are not planned
+    unknown = [name for name in names if name not in TOKENS]
     if unknown:
         raise ConfigError(f"there is no plan for {unknown[0]!r}; there are report, {', '.join([*CHAINS, *TOKENS])}")
     used = device or Device()
@@ -172,37 +181,68 @@ def plan_recipe(
     return Plan(size, world, used, tuple(stages))
 
 
+@dataclass(frozen=True)
+class _Load:
+    """A step of one rank: memory, tokens, FLOPs, bytes sent, and bytes of its own memory that decoding reads."""
+
+    memory: Memory
+    tokens: int
+    flops: float
+    traffic: float
+    decoded: float = 0.0
+    rollout_flops: float = 0.0
+
+
+def _load(config: TrainConfig, learner: Learner, world: int) -> _Load:
+    data, traffic = DATA[config.recipe], step_traffic(config, learner, world)
+    if config.objective != "policy":
+        return _Load(memory(config, learner, world, data), config.seq_len, step_flops(config, data), traffic)
+    ranks, settings = world // config.parallel.tensor, config.grpo
+    if settings.prompts % ranks:
+        raise ConfigError(f"grpo.prompts is {settings.prompts}, which {ranks} ranks do not share; use a multiple")
+    step = RewardStep(config, settings.prompts // ranks, data.sequence, data.media)
+    pack, inside = step.pack
+    held = memory(pack, learner, world, inside)
+    beside = held.activations + held.logits if settings.delay else 0  # the next answers are written meanwhile
+    held = replace(held, rollouts=step.held(learner) + beside)
+    packs = math.ceil(step.tokens / config.seq_len) * settings.iterations
+    flops = step.update_flops() + step.rollout_flops()
+    return _Load(held, step.tokens, flops, packs * traffic, step.decoded_bytes(learner), step.rollout_flops())
+
+
 def _plan_stage(
     config: TrainConfig, world: int, tokens: float, check: bool, device: Device, extra: ExtraLossesBuilder | None
 ) -> StagePlan:
     if world % config.parallel.tensor:
         raise ConfigError(f"parallel.tensor is {config.parallel.tensor}, which does not divide {world} devices")
-    data = DATA[config.recipe]
-    learner = outline(config, extra)
-    held = memory(config, learner, world, data)
-    ranks = world // config.parallel.tensor
-    flops, traffic = step_flops(config, data), step_traffic(config, learner, world)
+    learner, ranks = outline(config, extra), world // config.parallel.tensor
+    load = _load(config, learner, world)
     if check and world > 1:
-        _compare(held, count_sharded(config, learner, world))
-    steps = tokens / (config.seq_len * ranks)
-    compute = flops / (device.peak * device.utilisation * config.parallel.tensor)
-    sending = traffic / device.bandwidth
-    seconds = steps * max(compute, sending)  # sharded weights are fetched while the layer before computes
+        _compare(load.memory, count_sharded(config, learner, world))
+    rate = device.peak * device.utilisation * config.parallel.tensor
+    steps = tokens / (load.tokens * ranks) if tokens else config.steps
+    compute, sending, decoding = load.flops / rate, load.traffic / device.bandwidth, load.decoded / device.reading
+    seconds = steps * (max(compute, sending) + decoding)  # sharded weights are fetched while the layer before computes
+    advice = _advice(config, load.memory, device, compute, sending)
+    if decoding:
+        rollout = load.rollout_flops / rate + decoding
+        whole = seconds / steps
+        advice = f"a step takes {whole:.3g} s, {rollout / whole:.0%} of it for rollouts{advice and '; '}{advice}"
     return StagePlan(
         recipe=config.recipe,
-        tokens=tokens,
+        tokens=steps * load.tokens * ranks,
         steps=steps,
-        data=data,
-        memory=held,
+        data=DATA[config.recipe],
+        memory=load.memory,
         checked=check and world > 1,
-        flops_per_token=flops / config.seq_len,
-        traffic_per_step=traffic,
+        flops_per_token=load.flops / load.tokens,
+        traffic_per_step=load.traffic,
         compute_seconds=steps * compute,
         traffic_seconds=steps * sending,
         seconds=seconds,
         energy=seconds * world * device.watts,
         cost=seconds / 3600 * world * device.price,
-        advice=_advice(config, held, device, compute, sending),
+        advice=advice,
     )
 
 
@@ -214,8 +254,10 @@ def outline(config: TrainConfig, extra: ExtraLossesBuilder | None = None) -> Lea
         if config.contrastive is not None:
             contrast = ContrastHead(config.contrastive, config.model.vision.out_hidden_size)
         if config.lora is not None:
+            model.to(config.lora.torch_dtype)
             add_adapters(model, config.lora.rank, config.lora.alpha, config.lora.targets)
-        copies = config.objective == "preference" and config.preference.reference == "copy" and config.lora is None
+        compares = config.grpo.kl if config.objective == "policy" else config.preference.reference == "copy"
+        copies = config.objective in ("preference", "policy") and compares and config.lora is None
         losses = extra(config, None) if extra and config.extra_loss_names() else None
         return Learner(config, model, Reference(model) if copies else None, contrast=contrast, extra=losses)
 

@@ -184,7 +184,7 @@ def with_budgets(processor: Processor, data: DataConfig) -> Processor:
 
 def build_learner(start: Start, config: TrainConfig, extra: ExtraLossesBuilder | None = None) -> Learner:
     """Model, heads, adapters and reference of a config."""
-    model = build(start, config.seed)
+    model = build(start, config.seed, config.lora.torch_dtype if config.lora is not None else torch.float32)
     contrast = reference = None
     if config.objective == "contrastive":
         assert config.contrastive is not None

@@ -83,11 +83,11 @@ def open_processor(directory: Path, **changes: int) -> Processor:
     return Processor.from_pretrained(directory, **changes)
 
 
-def build(start: Start, seed: int) -> Qwen2_5_VL:
-    """The model of a start, in float32."""
+def build(start: Start, seed: int, dtype: torch.dtype = torch.float32) -> Qwen2_5_VL:
+    """The model of a start."""
     if start.weights is not None and start.language is None:
-        return load_model(start.weights, dtype=torch.float32).requires_grad_(True)
-    model = fresh(start.model, seed)
+        return load_model(start.weights, dtype=dtype).requires_grad_(True)
+    model = fresh(start.model, seed).to(dtype)
     if start.language is not None:
         if start.weights is not None:
             _read_tower(model, start.weights)

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from viewfinder.serve.errors import error_body
+from viewfinder.serve.memory import Memory
 from viewfinder.serve.settings import LOOPBACK, ServeSettings
 from viewfinder.serve.shares import Shares
 
@@ -31,6 +32,7 @@ class AccessMiddleware:
     def __init__(self, app: App, settings: ServeSettings) -> None:
         self.app, self.settings = app, settings
         self._keys = {hashlib.sha256(key.encode()).digest() for key in settings.api_keys}
+        self._memory = Memory()
         self._bodies = Shares(settings.max_requests, one_tenant=len(self._keys) < 2)
         own = socket.gethostname().lower()
         self._names = {*LOOPBACK, settings.host.lower(), own, own.partition(".")[0], *settings.allowed_hosts}
@@ -136,6 +138,7 @@ class AccessMiddleware:
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self.app(scope, replay, send)
+        self._memory.give_back_after(len(body))
 
     async def _read(self, receive: Receive, headers: dict[bytes, bytes]) -> bytes:
         most = self.settings.max_body_bytes

@@ -6,6 +6,7 @@ writes the chat answer and its chunks in the endpoint's own shapes.
 
 import asyncio
 import json
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -81,6 +82,7 @@ async def answer_chat(server: "Server", body: ChatRequest, request: Request, for
 async def answer_completion(server: "Server", completion: Completion, request: Request, form: WireForm) -> Response:
     """As `answer_chat`, of a completion that is made already."""
     loop = asyncio.get_running_loop()
+    request.state.asked = completion
     try:
         await unless_gone(request, server.in_thread(completion.begin, loop, server.settings.max_choices))
         if not completion.request.stream:
@@ -106,9 +108,9 @@ async def _server_sent(completion: Completion, form: WireForm) -> AsyncIterator[
 
 
 def sse(data: dict[str, Any], event: str | None = None) -> str:
-    """One server-sent event."""
+    """One server-sent event, in ASCII: some clients end lines at U+2028 or read UTF-8 as Latin-1."""
     name = "" if event is None else f"event: {event}\n"
-    return f"{name}data: {json.dumps(data, ensure_ascii=False)}\n\n"
+    return f"{name}data: {json.dumps(data)}\n\n"
 
 
 def to_chat_request(**fields: Any) -> ChatRequest:
@@ -129,6 +131,8 @@ def error_response(error: BaseException) -> Response:
     if isinstance(error, ClientGoneError):
         return Response(status_code=499)  # nobody reads it; it is counted under this status, as is usual
     status, body, headers = status_of(error)
+    # A future and the error in it know one another through these frames, and they know the whole request.
+    traceback.clear_frames(error.__traceback__)
     return JSONResponse(body, status, headers)
 
 

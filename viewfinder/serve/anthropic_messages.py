@@ -195,14 +195,17 @@ def _parts(block: Any, where: str) -> list[dict[str, Any]]:
     for key in ("citations", "transformations"):
         if isinstance(asked := block.get(key), dict) and asked.get("enabled", True):
             raise MessageError(f"{where} asks for {key}, which this server does not make; leave it out")
+    for key in ("title", "context"):
+        if not isinstance(named := block.get(key) or "", str):
+            raise MessageError(f"{where}.{key} is {type(named).__name__}, expected text")
     if kind == "text":
         return [{"type": "text", **rest}]
     if kind not in ("image", "document"):
         raise MessageError(f"{where} is a {str(kind)[:40]!r}, expected text, image, document, tool_use or tool_result")
     if not isinstance(source := block.get("source"), dict):
         raise MessageError(f"{where} has no source; give one of the type base64 or url")
-    title = [{"type": "text", "text": block[key] + "\n"} for key in ("title", "context") if block.get(key)]
-    return title + _sourced(kind, source, rest, where)
+    title = [block[key] for key in ("title", "context") if block.get(key)]
+    return [{"type": "text", "text": text + "\n"} for text in title] + _sourced(kind, source, rest, where)
 
 
 def _sourced(kind: str, source: dict[str, Any], rest: dict[str, Any], where: str) -> list[dict[str, Any]]:

@@ -128,6 +128,8 @@ class Server:
 def create_app(engine: AsyncEngine, settings: ServeSettings | None = None) -> FastAPI:
     """The whole application. Starting it starts the engine's loop and the decode workers."""
     server = Server(engine, settings or ServeSettings())
+    traces = server.settings.traces
+    only_spans = {"operation_spans": False, "metrics": False, "logs": False, "auto_configure": False}
     app = FastAPI(
         title="Viewfinder",
         version=viewfinder.__version__,
@@ -135,6 +137,7 @@ def create_app(engine: AsyncEngine, settings: ServeSettings | None = None) -> Fa
         docs_url=None,
         redoc_url=None,
         description="Answers about pictures, clips and documents, in pixels and seconds of the original.",
+        telemetry={**only_spans, "tracing": traces is not None, "tracer_provider": traces},
     )
     app.state.server = server
     _add_errors(app)
@@ -149,6 +152,10 @@ def create_app(engine: AsyncEngine, settings: ServeSettings | None = None) -> Fa
     app.add_middleware(AccessMiddleware, settings=server.settings)
     app.add_middleware(AnthropicErrors)
     app.add_middleware(HeadAsGet)
+    if traces is not None:
+        from viewfinder.serve.tracing import TracingMiddleware
+
+        app.add_middleware(TracingMiddleware)
     if server.settings.cors_origins:
         origins = list(server.settings.cors_origins)
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
@@ -226,6 +233,7 @@ def _add_task_routes(app: FastAPI, server: Server) -> None:
 
         def work() -> Response:
             job = tasks.Tasks(server.engine, server.request_media, request.state.tenant, body)
+            request.state.asked = job
             running.append(job)
             return JSONResponse({"model": server.settings.model_name, **getattr(job, name)(body)})
 

@@ -108,7 +108,7 @@ class Completion:
     def _answer(self) -> dict[str, Any]:
         """The body; reads the words of the answer, so it is no work for the event loop."""
         choices = [self._choice(choice) for choice in self.choices]
-        return {**self._head("chat.completion"), "choices": choices, "usage": self._usage(), "viewfinder": self._seen()}
+        return {**self._head("chat.completion"), "choices": choices, "usage": self.usage(), "viewfinder": self._seen()}
 
     async def chunks(self) -> AsyncIterator[dict[str, Any]]:
         """The chunks of a streamed answer."""
@@ -132,7 +132,7 @@ class Completion:
             if isinstance(event, Reply):
                 yield await asyncio.to_thread(self._chunk, choice, {}, finish=_finish(event, reader))
         if options is not None and options.include_usage:
-            yield {**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage()}
+            yield {**self._head("chat.completion.chunk"), "choices": [], "usage": self.usage()}
 
     def _reader(self) -> ToolReader:
         names = {tool["function"]["name"] for tool in self._tools}
@@ -210,7 +210,7 @@ class Completion:
         chunk = {**self._head("chat.completion.chunk"), "choices": [said]}
         options = self.request.stream_options
         if options is not None and options.continuous_usage_stats:
-            chunk["usage"] = self._usage()
+            chunk["usage"] = self.usage()
         return chunk if finish is None else {**chunk, "viewfinder": self._seen(only=choice.index)}
 
     def _choice(self, choice: Choice) -> dict[str, Any]:
@@ -249,9 +249,14 @@ class Completion:
         spelt = self.engine.engine.processor.tokenizer.token_bytes(token_id)
         return {"token": text, "logprob": max(logprob, -9999.0), "bytes": list(spelt)}
 
-    def _usage(self) -> dict[str, Any]:
-        replies = [choice.reply for choice in self.choices if choice.reply is not None]
-        prompt, answer = self.prompt_tokens, sum(reply.usage.completion_tokens for reply in replies)
+    @property
+    def replies(self) -> list[Reply]:
+        """Of the choices that are done."""
+        return [choice.reply for choice in self.choices if choice.reply is not None]
+
+    def usage(self) -> dict[str, Any]:
+        """Tokens, in OpenAI's words."""
+        prompt, answer = self.prompt_tokens, sum(reply.usage.completion_tokens for reply in self.replies)
         return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
 
     def _seen(self, only: int | None = None) -> dict[str, Any]:

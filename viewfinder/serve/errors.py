@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from viewfinder.chat.live import UnknownQueryError
 from viewfinder.engine.scheduler import BusyError
 from viewfinder.engine.ticket import EngineStoppedError
 from viewfinder.errors import CheckpointError, ContextLengthError, LimitError, MediaError, ViewfinderError
@@ -26,6 +27,7 @@ class StreamBusyError(ViewfinderError):
 _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (UnknownModelError, 404, "model_not_found"),
     (UnknownStreamError, 404, "stream_not_found"),
+    (UnknownQueryError, 404, "query_not_found"),
     (StreamBusyError, 409, "stream_busy"),
     (BusyError, 429, "rate_limit_exceeded"),
     (EngineStoppedError, 503, "engine_restarted"),

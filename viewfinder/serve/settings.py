@@ -1,10 +1,14 @@
 """What an operator decides about a server. The defaults are safe on a laptop and honest in a team."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from viewfinder.errors import ViewfinderError
 from viewfinder.media.sandbox import SandboxLimits
 from viewfinder.media.source import Limits, UrlPolicy
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -29,6 +33,7 @@ class ServeSettings:
     limits: caps of one medium; sandbox: of the processes that decode.
     lenient: unknown fields of a chat request are told in the answer instead of refused.
     access_log: a line for each request, with its id.
+    traces: provider of OpenTelemetry's SDK that gets a span of each request; None, and nothing of it is imported.
     samples: folder that corrected answers are kept in; None refuses them. max_samples, max_samples_bytes: of it.
     allow_weak_sandbox: listen beyond loopback although the kernel does not confine decoders fully.
     max_connections: open at once; beyond, the longest idle one is closed. header_seconds: for a request's headers.
@@ -71,6 +76,7 @@ class ServeSettings:
     sandbox: SandboxLimits = field(default_factory=SandboxLimits)
     lenient: bool = False
     access_log: bool = False
+    traces: "TracerProvider | None" = None
     samples: str | None = None
     max_samples: int = 10_000
     max_samples_bytes: int = 4 * 2**30

@@ -272,6 +272,13 @@ def add_stream_routes(app: FastAPI, server: "Server") -> None:
         stream.session.watch(body.query)
         return JSONResponse(stream.state())
 
+    @app.delete("/v1/streaming/sessions/{name}/watch", tags=["live"], response_model=None)
+    async def unwatch(name: str, query: str, request: Request) -> Response:
+        """Tell of a standing query no more."""
+        stream = streams.find(name, request.state.tenant)
+        stream.session.unwatch(query)
+        return JSONResponse(stream.state())
+
     @app.get("/v1/streaming/sessions/{name}", tags=["live"], response_model=None)
     async def look(name: str, request: Request, after: int = 0) -> Response:
         """Where the session stands, and the events after one; for a client that was cut off."""

@@ -90,10 +90,10 @@ class Tasks:
         high = min(request.max_pixels or max(settings.max_pixels, request.min_pixels or 0), most)
         low = min(request.min_pixels or settings.min_pixels, high)
         processor = Processor(engine.engine.processor.tokenizer, settings.with_(min_pixels=low, max_pixels=high))
-        self._replies: list[Reply] = []
+        self.replies: list[Reply] = []
         self._chat = engine.chat_for(tenant, processor)
         self.request_media, self.request = request_media.for_tenant(tenant), request
-        self._contained = ContainedChat(self._chat, self.request_media, self._replies.append)
+        self._contained = ContainedChat(self._chat, self.request_media, self.replies.append)
         self.viewfinder = Viewfinder(self._contained, processor)
 
     def cancel(self) -> None:
@@ -178,21 +178,20 @@ class Tasks:
 
     @property
     def _transform(self) -> Transform:
-        return Transform.from_dict(self._replies[0].media[0].transform)
+        return Transform.from_dict(self.replies[0].media[0].transform)
 
     def _account(self, reply: Reply | None) -> dict[str, Any]:
         """How the result came about: the words, what was seen, tokens of all requests, the stamp."""
-        usage = [r.usage for r in self._replies]
-        total = Usage(
-            prompt_tokens=sum(u.prompt_tokens for u in usage),
-            completion_tokens=sum(u.completion_tokens for u in usage),
-            media_tokens=sum(u.media_tokens for u in usage),
-        )
-        media = [info for r in self._replies for info in r.media] if reply is None else reply.media
+        media = [info for r in self.replies for info in r.media] if reply is None else reply.media
         return {
             "text": "" if reply is None else reply.text,
             "finish_reason": "stop" if reply is None else reply.finish_reason,
             "coordinates": getattr(self.request, "coordinates", "original"),
-            "usage": total.model_dump(),
+            "usage": self.usage(),
             **described(media, self.viewfinder.processor.stamp.hash),
         }
+
+    def usage(self) -> dict[str, Any]:
+        """Tokens of all requests."""
+        usage = [reply.usage for reply in self.replies]
+        return {name: sum(getattr(one, name) for one in usage) for name in Usage.model_fields}

@@ -79,11 +79,6 @@ class TextCompletion(Completion):
         self.text = text
         self.id = self.id.replace("chatcmpl", "cmpl")
 
-    def begin(self, loop: Any, max_choices: int) -> None:
-        if (count := len(self.text.prompts) * self.text.n) > max_choices:
-            raise LimitError(f"{count} answers are asked for, over the {max_choices} of one request; ask again instead")
-        super().begin(loop, max_choices)
-
     def prompts(self) -> list[Prepared]:
         processor = self.engine.engine.processor
         return [as_inputs(processor, ids_of(processor, prompt)) for prompt in self.text.prompts]
@@ -198,6 +193,9 @@ def add_text_routes(app: FastAPI, server: "Server") -> None:
     async def completions(body: TextRequest, request: Request) -> Response:
         """A text that the model goes on with, without a conversation; pictures go to chat completions."""
         check_model(server, body.model)
+        count, most = len(body.prompts) * body.n, server.settings.max_choices
+        if count > most:  # before anything is made for each of them
+            raise LimitError(f"{count} answers are asked for, over the {most} of one request; ask again instead")
         completion = TextCompletion(body, server.engine, server.request_media, request.state.tenant)
         return await answer_completion(server, completion, request, TextForm(body, processor))
 

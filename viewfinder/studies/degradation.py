@@ -198,7 +198,7 @@ def _columns(points: Sequence[tuple[float, float, str]]) -> tuple[list[float], l
 def _correlation(a: Sequence[float], b: Sequence[float]) -> float:
     """Spearman's, ties by order."""
     ranks = [np.argsort(np.argsort(values)) for values in (a, b)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 STUDY = Study(

@@ -16,10 +16,12 @@ from viewfinder.studies.study import Findings, Panel, Record, Series, Setting, S
 
 VARIANTS: Mapping[str, tuple[float, tuple[int, int, int]]] = {
     "theta 100, sections 8 12 12": (100.0, (8, 12, 12)),
+    "theta 10, sections 8 12 12": (10.0, (8, 12, 12)),
     "theta 10, sections 4 14 14": (10.0, (4, 14, 14)),
     "theta 1,000,000, sections 8 12 12": (1e6, (8, 12, 12)),
 }
-"""As the built-in model has them; as the next one is to have them; as the released checkpoints share them out."""
+"""As the built-in model has them; quicker frequencies; those and more of them for height and width, as the next one is
+to have them; as the released checkpoints share them out."""
 SEEDS, STEPS, LAST = (1, 2, 3), 40, 8
 
 

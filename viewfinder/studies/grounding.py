@@ -10,10 +10,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from viewfinder.data.synth.fonts import find_families, load_font
+from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.queries import thing_label
 from viewfinder.eval.drawn import scene
 from viewfinder.eval.metrics import iou
 from viewfinder.eval.metrics.calibration import expected_calibration_error, ranking
+from viewfinder.outputs.place import Corners
 from viewfinder.studies.lab import BATCH, Lab, estimate
 from viewfinder.studies.study import Findings, Panel, Record, Series, Setting, Study, percent
 
@@ -27,7 +29,7 @@ LEVELS: Mapping[str, Sequence[float]] = {
 another place (1: beside, 2: in large letters)."""
 COUNT, SIZE, SEED = 16, (168, 168), 20_261_207
 OUTCOMES = ("right", "loose", "another thing", "nowhere", "none")
-Case = tuple[Image.Image, str, tuple[float, ...], list[tuple[float, ...]]]
+Case = tuple[Image.Image, str, Corners, list[Corners]]
 """Picture, query, box of what is asked for, boxes of the others."""
 
 
@@ -50,9 +52,14 @@ def _cases(kind: str, level: float) -> Iterator[Case]:
         target, rest = made.things[0], made.things[1:]
         if any(thing_label(other) == thing_label(target) for other in rest):
             continue
-        box = tuple(map(float, target.box))
+        box = _floats(target.box)
         image = _changed(made.image.copy(), kind, level, box, thing_label(target), rng)
-        yield image, f"the {thing_label(target)}", box, [tuple(map(float, other.box)) for other in rest]
+        yield image, f"the {thing_label(target)}", box, [_floats(other.box) for other in rest]
+
+
+def _floats(box: PixelRectangle) -> Corners:
+    x1, y1, x2, y2 = map(float, box)
+    return x1, y1, x2, y2
 
 
 def _changed(image: Image.Image, kind: str, level: float, box: Sequence[float], label: str, rng: Any) -> Image.Image:
@@ -69,9 +76,8 @@ def _changed(image: Image.Image, kind: str, level: float, box: Sequence[float], 
     elif kind == "lying words":
         font = load_font(find_families(held_out=True)[0][1][0], int(9 + 7 * level))
         y = 4 if y1 > SIZE[1] / 2 else SIZE[1] - 14 - 8 * level
-        pen.text(
-            (6, y), f"{label} here", fill="black" if sum(image.getpixel((6, int(y)))) > 380 else "white", font=font
-        )  # type: ignore[arg-type]
+        light = int(np.asarray(image)[int(y), 6].sum()) > 380
+        pen.text((6, y), f"{label} here", fill="black" if light else "white", font=font)
     return image
 
 
@@ -104,7 +110,8 @@ def _outcome(boxes: Sequence[Sequence[float]], case: Case) -> str:
     """The first box decides, as in the suites."""
     if not boxes:
         return "none"
-    box = tuple(boxes[0])
+    x1, y1, x2, y2 = boxes[0]
+    box = (x1, y1, x2, y2)
     overlap = iou(box, case[2])
     if overlap >= 0.5:
         return "right"

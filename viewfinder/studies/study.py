@@ -7,6 +7,7 @@ again without measuring again.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 from viewfinder.errors import ViewfinderError
@@ -124,6 +125,17 @@ def find_study(name: str) -> Study:
     if known not in NAMES:
         raise StudyError(f"there is no study {name!r}; there are {', '.join(NAMES)}")
     return import_module(f"viewfinder.studies.{known}").STUDY
+
+
+def over_seeds(records: Sequence[Record], key: str) -> Estimate:
+    """Mean of an estimate over runs that differ in their seed, the least and the most of them, and all questions.
+
+    A single run keeps its own interval, which is that of its questions.
+    """
+    if len(records) == 1:
+        return records[0][key]
+    values = [r[key][0] for r in records]
+    return [round(fmean(values), 2), min(values), max(values), sum(r[key][3] for r in records)]
 
 
 def percent(value: Estimate) -> str:

@@ -3,7 +3,7 @@
 import json
 import random
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +84,7 @@ def write_rows(folder: Path, taught: Sequence[Row]) -> None:
 
 
 def scores(
-    lab: Lab, model: Viewfinder | None, tasks: dict[str, tuple[Task, Change | None]], count: int, name: str
+    lab: Lab, model: Viewfinder | None, tasks: Mapping[str, tuple[Task, Change | None]], count: int, name: str
 ) -> dict[str, list[float]]:
     """Headline number of each task, changed as told, of a model of this process; of the lab's own for None."""
     from viewfinder.studies.lab import total

@@ -89,10 +89,11 @@ def fidelity(lab: Lab, changes: Mapping[str, Any]) -> Mapping[str, Any]:
     tasks = [all_builtin()[name] for name in ("builtin_locate", "builtin_read_latin")]
     count = lab.count(COUNT)
     inputs = [lab.alone.processor(q.messages) for q in lab.questions(tasks[1], count)[:8]]  # type: ignore[union-attr]
-    before = [tower(one.pixel_values.to(tower.dtype), one.grid_thw) for one in inputs]
+    pixels = [(one.pixel_values.to(tower.dtype), one.grid_thw) for one in inputs if one.pixel_values is not None]
+    before = [tower(*one) for one in pixels]
     tower.config = trained.model_copy(update=changed)
     try:
-        after = [tower(one.pixel_values.to(tower.dtype), one.grid_thw) for one in inputs]
+        after = [tower(*one) for one in pixels]
         cosine = torch.cosine_similarity(torch.cat(before).float(), torch.cat(after).float(), dim=-1).mean()
         with lab.other(lab.alone) as model:  # type: ignore[arg-type]
             name = " ".join(map(str, changed.values())) or "as trained"

@@ -34,6 +34,7 @@ from viewfinder.tiny.token_labels import ANSWER_HEADS, KINDS, TEXT_HEADS, TOWER_
 from viewfinder.tiny.word_loss import WordHeads, word_loss
 from viewfinder.train.config import TrainConfig
 from viewfinder.train.extra_losses import ExtraLoss, ExtraLosses, LossTerm, ModelOutputs
+from viewfinder.train.learner import head_weight
 
 WORDS = (("kinds", KINDS), ("colors", COLOR_NAMES))
 
@@ -146,7 +147,7 @@ class WordTargets(_Recorded):
             targets[seen] = told.get(asked, torch.full_like(inputs.input_ids, IGNORE_INDEX)).clone()
             targets[seen][media] = labels[seen].flatten()
         assert isinstance(self.heads, WordHeads)
-        return {self.name: LossTerm(*word_loss(self.heads, kept["middle"], outputs.model.lm_head.weight, targets))}
+        return {self.name: LossTerm(*word_loss(self.heads, kept["middle"], head_weight(outputs.model), targets))}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from viewfinder.data.synth.fonts import load_font
+from viewfinder.data.synth.fonts import coverage, load_font
 from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.words import CHARACTERS
 
@@ -82,8 +82,8 @@ def make_atlas(path: Path | None, pixels: int, rasterizer: Rasterizer, alphabet:
     """Draw the characters of the alphabet that the font has."""
     scale = 4 if rasterizer == "reduced" else 1
     font = load_font(path, pixels * scale)
-    unknown = bytes(font.getmask(_UNASSIGNED))
-    known = [c for c in alphabet if c in CHARACTERS or bytes(font.getmask(c)) != unknown]
+    unknown = coverage(font, _UNASSIGNED)
+    known = [c for c in alphabet if c in CHARACTERS or coverage(font, c) != unknown]
     glyphs = {c: _draw(font, c, rasterizer, scale) for c in (" ", *known)}
     ascent, descent = (-(-v // scale) for v in font.getmetrics())
     return GlyphAtlas(pixels, ascent, descent, glyphs)

@@ -84,10 +84,10 @@ def build_processor() -> Processor:
     texts = ["system\nYou are a helpful assistant.", "user\n", "assistant\n"] * 500
     for i in range(2000):
         scene = make_scene(rng, (168, 168), SceneStyle())
-        for _ in range(3):
-            turn = make_turn(rng, scene, TASKS)
+        turns = [make_turn(rng, scene, TASKS) for _ in range(3)]
+        for turn in turns:
             texts += [turn.question] if turn.task == "read" else [turn.question, turn.answer]
-        query = f"the {turn.truth.get('answer', 'red')} star appears, moves, changes color, disappears"
+        query = f"the {turns[-1].truth.get('answer', 'red')} star appears, moves, changes color, disappears"
         texts += [prompts.moments_prompt(query), f"The given query happens in {i % 60}.5 - {i % 70}.0 seconds."]
         texts += _forms(rng)
         if i % 20 == 0:
@@ -208,6 +208,8 @@ STYLES: dict[str, SceneStyle] = {
     "short": SceneStyle(things=(0, 0), lines=(1, 1), text_size=(20, 36), max_chars=4, plain=0.5),
     "word": SceneStyle(things=(0, 0), lines=(1, 1), text_size=(18, 34), max_chars=6, plain=0.5),
     "line": SceneStyle(things=(0, 0), lines=(1, 2), text_size=(15, 30), max_chars=12, plain=0.5),
+    "large": SceneStyle(things=(0, 0), lines=(1, 2), text_size=(40, 110), max_chars=8, plain=0.4),
+    "long": SceneStyle(things=(0, 0), lines=(1, 3), text_size=(11, 22), max_chars=48, plain=0.6),
     "spaced": SceneStyle(things=(0, 0), lines=(1, 2), plain=0.7, text_size=(13, 24), spaced=1.0),
     "several": SceneStyle(things=(2, 5), lines=(0, 1), thing_size=(0.13, 0.42), text_size=(15, 28), max_chars=10),
     "crowd": SceneStyle(things=(3, 9), lines=(0, 0), thing_size=(0.1, 0.26), repeat=0.7),

@@ -29,8 +29,8 @@ class LayerRecorder:
         layers = model.model.layers
         half = (len(layers) - 1) // 2
         after = layers[min(half + 1, len(layers) - 1)]
-        attention = after.self_attn
-        modules = {"middle": layers[half], "queries": attention.q_proj, "keys": attention.k_proj, "after": after}
+        queries, keys = (after.get_submodule(f"self_attn.{name}") for name in ("q_proj", "k_proj"))
+        modules = {"middle": layers[half], "queries": queries, "keys": keys, "after": after}
         kept = self.kept = {}
         hooks = [
             module.register_forward_hook(lambda _module, _inputs, output, name=name: kept.update({name: output}))

@@ -22,7 +22,7 @@ from viewfinder.tiny.glyphs import CYRILLIC, GREEK, RASTERIZERS, GlyphAtlas, ink
 _T = TypeVar("_T")
 TEXTURE_SIDE = 448
 _ATLASES, _WORDS, _SPRITES, _TEXTURES = 64, 3000, 24, 24
-_TEXT_PIXELS, _SHAPE_PIXELS = (9, 52), (10, 200)
+_TEXT_PIXELS, _SHAPE_PIXELS = (9, 110), (10, 200)
 
 
 @dataclass(frozen=True)

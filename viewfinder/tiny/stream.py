@@ -37,6 +37,7 @@ class StreamConfig:
         patches: of 14 x 14 pixels, in one batch (about; fewer of small pictures, whose text weighs more).
         min_side, max_side: of a picture, pixels.
         max_pixels: largest width x height.
+        max_aspect: largest longer side by shorter side.
         text_share: tokens of text per token of picture.
         weights: share of each task.
         styles: kinds of scene and their shares.
@@ -52,6 +53,7 @@ class StreamConfig:
     min_side: int = 84
     max_side: int = 252
     max_pixels: int = 168 * 168
+    max_aspect: float = 3.0
     text_share: float = 5.0
     weights: Mapping[str, float] = field(default_factory=lambda: {"locate": 1.0, "read": 1.0})
     styles: tuple[tuple[float, SceneStyle], ...] = ((1.0, SceneStyle()),)
@@ -199,7 +201,11 @@ def _draw_size(rng: np.random.Generator, config: StreamConfig) -> tuple[int, int
             for _ in range(2)
         )
         within = min(width, height) >= config.min_side and max(width, height) <= config.max_side
-        if within and width * height <= config.max_pixels and max(width, height) <= 3 * min(width, height):
+        if (
+            within
+            and width * height <= config.max_pixels
+            and max(width, height) <= config.max_aspect * min(width, height)
+        ):
             return width, height
 
 

@@ -102,35 +102,38 @@ class PreferenceBatch(MovableBatch):
 
 @dataclass(frozen=True)
 class PolicyBatch(MovableBatch):
-    """Answers that the model wrote, packed behind their prompts; pixels of each medium are held once.
+    """Answers that the model wrote, packed behind their prompts. A prompt is held once, with the pixels of its media.
 
-    N tokens of answers have labels. What is told of each of them stands in their order.
+    What is told of each of the N tokens of answers stands in their order.
 
     Attributes:
-        inputs, pixel_values, grid_thw, feature_index: as in `PreferenceBatch`.
+        inputs: prompts and answers as sequences, and `before`: what each goes on from (see `Continuations`).
+        tokens: of the answers; `predicted_at` is the place in the pack after which each was chosen.
         advantages: of the answer that the token is of.
         weights: of the token in the loss; 0 for answers that are not learned from.
         rollout_log_probs: under the distribution that the token was drawn from, as the rollout computed them.
         old_log_probs: the same from a training pass with those weights; None where they are the weights of now.
         kept: which tokens of the vocabulary could be drawn, one bit each, 8 in a byte (lowest bit first); None for all.
         units: the share of this batch in the number that the loss of a step is divided by.
+        kinds: of each answer what its prompt shows ("text", "picture", "several", "clip"), and its tokens.
         figures: sums and the numbers that they are sums over, by name, for the report.
     """
 
     inputs: ModelInputs
-    pixel_values: Tensor | None
-    grid_thw: Tensor | None
-    feature_index: Int[Tensor, " M"]
+    before: tuple[int, ...]
+    tokens: Int[Tensor, " N"]
+    predicted_at: Int[Tensor, " N"]
     advantages: Float[Tensor, " N"]
     weights: Float[Tensor, " N"]
     rollout_log_probs: Float[Tensor, " N"]
     old_log_probs: Float[Tensor, " N"] | None = None
     kept: UInt8[Tensor, "N B"] | None = None
     units: float = 0.0
+    kinds: tuple[tuple[str, int], ...] = ()
     figures: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def map_tensors(self, move: Callable[[Tensor], Tensor]) -> Self:
-        names = ("pixel_values", "feature_index", "advantages", "weights", "rollout_log_probs", "old_log_probs", "kept")
+        names = ("tokens", "predicted_at", "advantages", "weights", "rollout_log_probs", "old_log_probs", "kept")
         tensors = {name: move(value) for name in names if (value := getattr(self, name)) is not None}
         return replace(self, inputs=self.inputs.map_tensors(move), **tensors)
 

@@ -10,7 +10,8 @@ import json
 import logging
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
 from viewfinder.errors import StampError, ViewfinderError
 from viewfinder.model.lora import adapted_layers, save_adapter
@@ -87,7 +89,7 @@ def save_state(
         partial.mkdir(parents=True)
     _wait()
     with _quiet():
-        dcp.save(dict(tensors), checkpoint_id=partial)
+        dcp.save(dict(tensors), checkpoint_id=partial)  # pyright: ignore[reportPrivateImportUsage] - no `__all__`
     sums = _gathered(file_sums(partial.glob(f"__{dist.get_rank() if dist.is_initialized() else 0}_*")))
     if _is_first():
         write_whole(partial / _FACTS, json.dumps({"step": step, "sound": sound, **facts}))
@@ -152,7 +154,7 @@ def load_tensors(state: Path, tensors: dict[str, Tensor]) -> None:
     """
     try:
         with _quiet():
-            dcp.load(tensors, storage_reader=StateReader(state))
+            dcp.load(tensors, storage_reader=StateReader(state))  # pyright: ignore[reportPrivateImportUsage] - no `__all__`
     except CheckpointException as error:  # no `Exception`, so nobody would catch it
         cause = next(iter(error.failures.values()))[0]
         if isinstance(cause, OSError | ViewfinderError):
@@ -163,7 +165,7 @@ def load_tensors(state: Path, tensors: dict[str, Tensor]) -> None:
 def stored_shapes(state: Path) -> dict[str, tuple[int, ...]]:
     """Names and shapes of all tensors of a state."""
     metadata = StateReader(state).read_metadata().state_dict_metadata
-    return {name: tuple(entry.size) for name, entry in metadata.items()}
+    return {name: tuple(e.size) for name, e in metadata.items() if isinstance(e, TensorStorageMetadata)}
 
 
 def read_tensors(state: Path, prefix: str) -> dict[str, Tensor]:
@@ -278,9 +280,9 @@ def _from_first(find: Callable[[], _T]) -> _T:
     return found[0]
 
 
-class _quiet(warnings.catch_warnings):
+@contextmanager
+def _quiet() -> Iterator[None]:
     """The library warns that there is one process, which is no news."""
-
-    def __enter__(self) -> None:  # type: ignore[override]
-        super().__enter__()
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        yield

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from viewfinder.config import ModelConfig, TextConfig
@@ -97,12 +98,19 @@ class LoraConfig(_Strict):
 
     Attributes:
         start: a PEFT directory whose adapters are trained further; its rank, alpha and targets are then used.
+        base_dtype: of the frozen weights. In bfloat16, as released checkpoints have them, they take half the memory;
+            one process only.
     """
 
     rank: int = Field(default=16, gt=0)
     alpha: float = Field(default=32.0, gt=0)
     targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
     start: str = ""
+    base_dtype: Literal["float32", "bfloat16"] = "float32"
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        return torch.bfloat16 if self.base_dtype == "bfloat16" else torch.float32
 
 
 class ContrastiveConfig(_Strict):

@@ -4,6 +4,7 @@ Rows are read ahead, prepared (tokens and sizes, no pixels) and packed for all r
 same plan. Each rank then loads only the rows it trains on. Rows that did not fit wait for the next step.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -213,14 +214,17 @@ class _Dataset(IterableDataset[Any]):
 def in_worker(dataloader: Dataloader, workers: int, *, pin_memory: bool = False) -> Dataloader:
     """The same steps, made ahead in a process of their own (`workers` 1) or in this one (0).
 
-    `pin_memory` copies those of the worker to page-locked memory, for a GPU; it needs one.
+    The process is a fork, whatever Python's default is, for sources of rows are not pickled; where a fork is not safe
+    (macOS) or not there, steps are made in this process. `pin_memory` copies those of the worker to page-locked memory,
+    for a GPU; it needs one.
     """
-    if not workers:
+    if not workers or not sys.platform.startswith("linux"):
         return dataloader
+    options: dict[str, Any] = {"num_workers": 1, "prefetch_factor": 4, "multiprocessing_context": "fork"}
 
     def steps(position: Position | None) -> Iterator[Step]:
         dataset = _Dataset(partial(dataloader, position))
-        for item in DataLoader(dataset, batch_size=None, num_workers=1, prefetch_factor=4, pin_memory=pin_memory):
+        for item in DataLoader(dataset, batch_size=None, pin_memory=pin_memory, **options):
             if isinstance(item, _Failure):
                 raise item.kind(item.reason)
             yield item

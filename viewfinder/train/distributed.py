@@ -102,8 +102,13 @@ def shard(learner: Learner, config: TrainConfig, mesh: DeviceMesh) -> None:
     """Split the language model's matrices over "tensor" ranks and everything over "data" ranks.
 
     Raises:
-        ConfigError: the "tensor" ranks cannot share this model or objective.
+        ConfigError: the "tensor" ranks cannot share this model or objective, or the weights have two dtypes.
     """
+    if config.lora is not None and config.lora.base_dtype != "float32":
+        raise ConfigError(
+            f"lora.base_dtype is {config.lora.base_dtype} and adapters are float32, and FSDP2 shards no module of two "
+            "dtypes, so this cannot be trained on several processes; leave the setting out"
+        )
     if config.parallel.tensor > 1:
         _check_tensor(config)
         for layer in _language_layers(learner):
@@ -165,7 +170,7 @@ def clip_gradients(learner: nn.Module, limit: float) -> float:
         total += (norm.full_tensor() if isinstance(norm, DTensor) else norm).cpu().float() ** 2
     norm = float(total.sqrt())
     if norm > limit:
-        torch._foreach_mul_(grads, limit / (norm + 1e-6))
+        torch._foreach_mul_(grads, limit / (norm + 1e-6))  # pyright: ignore[reportPrivateImportUsage] - no public name
     return norm
 
 

@@ -53,6 +53,7 @@ class Memory:
         gathered: the weights of the outermost module and of two blocks, whole, and one block's gradients.
         activations: kept for the backward pass.
         logits: of a chunk, and the gradient of the output projection.
+        rollouts: keys and values, and a copy of the weights; let go before activations are made.
     """
 
     weights: int
@@ -62,6 +63,7 @@ class Memory:
     gathered: int
     activations: int
     logits: int
+    rollouts: int = 0
 
     @property
     def kept(self) -> int:
@@ -69,7 +71,7 @@ class Memory:
 
     @property
     def total(self) -> int:
-        return self.kept + self.gradients + self.gathered + self.activations + self.logits
+        return self.kept + self.gradients + self.gathered + max(self.activations + self.logits, self.rollouts)
 
 
 def memory(config: TrainConfig, learner: Learner, world: int, data: Data) -> Memory:
@@ -89,15 +91,21 @@ def memory(config: TrainConfig, learner: Learner, world: int, data: Data) -> Mem
     inner = [sum(p.numel() for p in block.parameters()) for block in transformer_blocks(learner)]
     outer = sum(p.numel() for p in learner.parameters()) - sum(inner)
     largest = max(inner, default=0) // tensor
-    head = config.model.text.vocab_size * config.model.text.hidden_size
     speaks = config.objective != "contrastive" and config.answer_weight > 0
     return Memory(
         **sizes,
         gradients=learns,
         gathered=(width * (outer + 2 * largest) + FULL * largest) if world > 1 else 0,
         activations=width * activations(config, data),
-        logits=(2 * FULL * MAX_LOGITS + FULL * head * bool(config.lr_scale.language)) if speaks else 0,
+        logits=_logits(config, data) if speaks else 0,
     )
+
+
+def _logits(config: TrainConfig, data: Data) -> int:
+    """A chunk of logits with its softmax (and the slope of it, where autograd does that), and the head's gradient."""
+    text, copies = config.model.text, 3 if config.objective == "policy" else 2
+    head = text.vocab_size * text.hidden_size * bool(config.lr_scale.language and config.lora is None)
+    return FULL * (copies * min(MAX_LOGITS, int(data.labelled * config.seq_len) * text.vocab_size) + head)
 
 
 def _share(name: str, parameter: nn.Parameter, ranks: int, tensor: int) -> int:

@@ -53,8 +53,11 @@ class ExtraLoss(Protocol):
         labels: keys of `AnswerBatch.extra_labels` that it needs.
     """
 
-    name: str
-    labels: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
 
     def recording(self, model: Qwen2_5_VL) -> AbstractContextManager[None]:
         """A context around the forward pass of the language model, for a loss that keeps inner states."""

@@ -12,17 +12,19 @@ import torch
 
 from viewfinder.config import ModelConfig, TextConfig
 from viewfinder.inputs import IGNORE_INDEX
+from viewfinder.model.packed_attention import Continuations
 from viewfinder.processor.cost import vision_flops
 from viewfinder.train.batches import Batch, ContrastiveBatch, PolicyBatch, PreferenceBatch, next_labels
 from viewfinder.train.config import TrainConfig
 
 
-def text_flops(config: TextConfig, seqlens: Sequence[int], logits: int) -> int:
-    """Forward FLOPs of packed sequences with `logits` tokens through the output projection."""
+def text_flops(config: TextConfig, seqlens: Sequence[int], logits: int, past: Sequence[int] | None = None) -> int:
+    """Forward FLOPs of packed sequences with `logits` tokens through the output projection; `past` are the tokens that
+    each sequence attends to beside its own."""
     kv_width = config.num_key_value_heads * config.head_dim
     layer = 2 * config.hidden_size**2 + 2 * config.hidden_size * kv_width
     layer += 3 * config.hidden_size * config.intermediate_size
-    pairs = sum(n * (n + 1) // 2 for n in seqlens)
+    pairs = sum(n * (n + 1) // 2 + n * p for n, p in zip(seqlens, past or [0] * len(seqlens), strict=True))
     inner = config.num_hidden_layers * (layer * sum(seqlens) + 2 * config.hidden_size * pairs)
     return 2 * (inner + config.hidden_size * config.vocab_size * logits)
 
@@ -61,9 +63,14 @@ def batch_flops(config: TrainConfig, batch: Batch) -> int:
         assert config.contrastive is not None
         caption = text_flops(config.contrastive.text, batch.seqlens, 0)
         return passes.vision * _vision(config.model, batch.grid_thw) + passes.text * caption
-    grid = batch.grid_thw if isinstance(batch, PreferenceBatch | PolicyBatch) else batch.inputs.grid_thw
-    logits = int((next_labels(batch.inputs) != IGNORE_INDEX).sum())
-    text = text_flops(config.model.text, batch.inputs.seqlens, logits)
+    grid = batch.grid_thw if isinstance(batch, PreferenceBatch) else batch.inputs.grid_thw
+    if isinstance(batch, PolicyBatch):
+        lengths = batch.inputs.seqlens
+        past = Continuations(tuple(lengths), batch.before).past
+        text = text_flops(config.model.text, lengths, len(batch.tokens), past)
+    else:
+        logits = int((next_labels(batch.inputs) != IGNORE_INDEX).sum())
+        text = text_flops(config.model.text, batch.inputs.seqlens, logits)
     return passes.vision * _vision(config.model, grid) + passes.text * text
 
 

@@ -35,6 +35,8 @@ class GrpoConfig(BaseModel):
         grammar: hold rollouts to the grammar of their kind of answer, where it has one.
         rewards: weight by name of a reward, `FILE.py:FUNCTION` or `judge:MODEL`; see `recipes.rewards`.
         reward_seconds: of the clock that a user's function has for one answer.
+        worlds: offline worlds whose tasks are played instead of rows that are answered; the reward is then success less
+            `step_cost` for each of at most `episode_steps` steps.
         max_log_ratio, mean_log_ratio: largest and mean |log(rollout / trainer probability)| of a token, for equal
             weights; answers beyond either stop the run. The mean is 0.02, with bfloat16 rollouts 0.1: over an answer of
             few tokens it was up to 0.03 there.
@@ -64,6 +66,9 @@ class GrpoConfig(BaseModel):
     grammar: bool = False
     rewards: dict[str, float] = Field(default_factory=lambda: {"truth": 1.0})
     reward_seconds: float = Field(default=5.0, gt=0)
+    worlds: tuple[str, ...] = ()
+    step_cost: float = Field(default=0.01, ge=0)
+    episode_steps: int = Field(default=8, gt=0)
     max_log_ratio: float = Field(default=1.0, gt=0)
     mean_log_ratio: float | None = Field(default=None, gt=0)
     cache_bytes: int = Field(default=2**30, gt=0)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from viewfinder.inputs import IGNORE_INDEX
 from viewfinder.model.lora import adapters_disabled
+from viewfinder.model.packed_attention import Continuations
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.train.batches import (
     AnswerBatch,
@@ -28,7 +29,7 @@ from viewfinder.train.batches import (
 from viewfinder.train.config import TrainConfig
 from viewfinder.train.extra_losses import ExtraLosses, ModelOutputs
 from viewfinder.train.losses import next_token_loss, preference_losses, token_log_probs
-from viewfinder.train.policy import check_agreement, choice_log_probs, policy_loss
+from viewfinder.train.policy import by_kind, check_agreement, choice_log_probs, policy_loss
 
 Metrics = dict[str, tuple[Tensor, float]]
 """By name a sum and the number that it is a sum over. Sums of several batches and ranks are added before dividing."""
@@ -123,7 +124,7 @@ class Learner(nn.Module):
                 for loss in self.extra.losses:
                     recordings.enter_context(loss.recording(self.model))
                 hidden = self.model.hidden_states(batch.inputs, features=features)
-            answer = next_token_loss(hidden, self.model.lm_head.weight, next_labels(batch.inputs))
+            answer = next_token_loss(hidden, head_weight(self.model), next_labels(batch.inputs))
             total = total + self.config.answer_weight * answer
             metrics["answer"] = (answer.detach(), units)
         outputs = ModelOutputs(self.model, batch, features, hidden)
@@ -141,7 +142,7 @@ class Learner(nn.Module):
         features, _ = self.features(batch.inputs.pixel_values, batch.inputs.grid_thw)
         labels = next_labels(batch.inputs)
         hidden = self.model.hidden_states(batch.inputs, features=features)
-        values = -token_log_probs(hidden, self.model.lm_head.weight, labels)
+        values = -token_log_probs(hidden, head_weight(self.model), labels)
         both = (values, (labels != IGNORE_INDEX).float())
         return Loss(torch.stack([sequence_sums(x, batch.inputs) for x in both], dim=-1), {})
 
@@ -169,11 +170,11 @@ class Learner(nn.Module):
         return Loss(losses.sum() if zero is None else losses.sum() + zero, metrics)
 
     def _policy_log_probs(self, batch: PolicyBatch) -> Loss:
-        features, _ = self._pair_features(batch)
+        features, _ = self.features(batch.inputs.pixel_values, batch.inputs.grid_thw)
         return Loss(policy_log_probs(self.model, batch, features, self.config.grpo.temperature), {})
 
     def _improve(self, batch: PolicyBatch) -> Loss:
-        features, zero = self._pair_features(batch)
+        features, zero = self.features(batch.inputs.pixel_values, batch.inputs.grid_thw)
         settings, tokens = self.config.grpo.resolved(self.config.bf16), float(len(batch.weights))
         policy = policy_log_probs(self.model, batch, features, settings.temperature)
         reference = None
@@ -185,6 +186,7 @@ class Learner(nn.Module):
         mean, largest = check_agreement(behind, settings)
         metrics: Metrics = {name: (torch.tensor(value), weight) for name, (value, weight) in batch.figures.items()}
         metrics |= {"log_ratio/mean": (torch.tensor(mean * tokens), tokens), "clipped": (clipped.sum(), tokens)}
+        metrics |= {f"log_ratio/{kind}": told for kind, told in by_kind(behind.abs(), batch.kinds).items()}
         metrics["surprise"] = (-batch.rollout_log_probs.sum(), tokens)
         if reference is not None:
             metrics["kl"] = (divergence.sum(), tokens)
@@ -200,7 +202,7 @@ class Learner(nn.Module):
             with adapters_disabled(self.model):
                 yield self.model
 
-    def _pair_features(self, batch: PreferenceBatch | PolicyBatch) -> tuple[Tensor | None, Tensor | None]:
+    def _pair_features(self, batch: PreferenceBatch) -> tuple[Tensor | None, Tensor | None]:
         """One pass of the vision tower for all answers, policy and reference."""
         features, zero = self.features(batch.pixel_values, batch.grid_thw)
         return (None if features is None else features[batch.feature_index.to(features.device)]), zero
@@ -211,19 +213,31 @@ class Learner(nn.Module):
             return pair_log_probs(model, batch, features)
 
 
+def head_weight(model: Qwen2_5_VL) -> Tensor:
+    """The output projection, (V, D); training has no quantized one."""
+    weight = model.lm_head.weight
+    assert isinstance(weight, Tensor)
+    return weight
+
+
 def pair_log_probs(model: Qwen2_5_VL, batch: PreferenceBatch, features: Tensor | None) -> Tensor:
     """Log-probabilities of the answers of each pair: (B, 2), chosen and rejected."""
     hidden = model.hidden_states(batch.inputs, features=features)
-    values = token_log_probs(hidden, model.lm_head.weight, next_labels(batch.inputs))
+    values = token_log_probs(hidden, head_weight(model), next_labels(batch.inputs))
     return sequence_sums(values, batch.inputs).view(-1, 2)
 
 
 def policy_log_probs(model: Qwen2_5_VL, batch: PolicyBatch, features: Tensor | None, temperature: float) -> Tensor:
     """(N,) log-probabilities of the tokens of answers, under the distribution that they were drawn from."""
-    hidden, labels = model.hidden_states(batch.inputs, features=features), next_labels(batch.inputs)
-    at, never = (labels != IGNORE_INDEX).nonzero().flatten(), undrawable_ids(model).to(hidden.device)
+    packs = Continuations(tuple(batch.inputs.seqlens), batch.before)
+    hidden = model.hidden_states(batch.inputs, features=features, continuations=packs)
     return choice_log_probs(
-        hidden[at], model.lm_head.weight, labels[at], temperature=temperature, excluded=never, kept=batch.kept
+        hidden[batch.predicted_at],
+        head_weight(model),
+        batch.tokens,
+        temperature=temperature,
+        excluded=undrawable_ids(model).to(hidden.device),
+        kept=batch.kept,
     )
 
 

@@ -184,7 +184,9 @@ class AveragedWeights:
             return
         keep = min(self.decay, (step + 1) / (step + 10))
         parameters = dict(module.named_parameters())
-        torch._foreach_lerp_(list(self.values.values()), [parameters[n] for n in self.values], 1 - keep)
+        averages: list[Tensor] = list(self.values.values())
+        values: list[Tensor] = [parameters[n] for n in self.values]
+        torch._foreach_lerp_(averages, values, 1 - keep)  # pyright: ignore[reportPrivateImportUsage] - no public name
 
     @contextmanager
     def swapped_in(self, module: nn.Module) -> Iterator[None]:
@@ -211,7 +213,8 @@ def is_finite(tensors: Sequence[Tensor]) -> bool:
     A Euclidean norm is infinite also where numbers are over 1e19, which no weights of use are.
     """
     local = [t.to_local() if isinstance(t, DTensor) else t for t in tensors]
-    norms = torch._foreach_norm([t for t in local if t.numel() and t.is_floating_point()])
+    numbers = [t for t in local if t.numel() and t.is_floating_point()]
+    norms = torch._foreach_norm(numbers)  # pyright: ignore[reportPrivateImportUsage] - no public name
     by_device: dict[torch.device, list[Tensor]] = {}  # read once a device: reading waits for it
     for norm in norms:
         by_device.setdefault(norm.device, []).append(norm.float())

@@ -56,9 +56,10 @@ def token_weight(config: GrpoConfig, length: int) -> float:
     return {"grpo": 1 / max(1, length), "dr_grpo": 1 / config.max_new_tokens, "dapo": 1.0}[config.variant]
 
 
-def answer_units(config: GrpoConfig, length: int) -> float:
-    """What an answer adds to the divisor of the loss: itself, or its tokens (dapo)."""
-    return float(length) if config.variant == "dapo" else 1.0
+def answer_units(config: GrpoConfig, length: int, whole: int = 0) -> float:
+    """What an answer adds to the divisor of the loss: itself, or its tokens (dapo). A turn of an episode of `whole`
+    tokens is a part of an answer: 3 of 12 tokens are 0.25."""
+    return float(length) if config.variant == "dapo" else length / whole if whole else 1.0
 
 
 def policy_loss(
@@ -116,10 +117,10 @@ def _log_probs(
     hidden: Tensor, weight: Tensor, chosen: Tensor, temperature: float, excluded: Tensor, bits: Tensor | None
 ) -> Tensor:
     dtype = product_dtype(hidden)
-    logits = (hidden.to(dtype) @ weight.to(dtype).T).float() / temperature
-    logits = logits.index_fill(1, excluded, float("-inf"))
+    logits = (hidden.to(dtype) @ weight.to(dtype).T).float().div_(temperature)
+    logits.index_fill_(1, excluded, float("-inf"))
     if bits is not None:
-        logits = logits.masked_fill(~unpack_bits(bits, logits.shape[1]), float("-inf"))
+        logits.masked_fill_(~unpack_bits(bits, logits.shape[1]), float("-inf"))
     return -F.cross_entropy(logits, chosen, reduction="none")
 
 
@@ -148,3 +149,15 @@ def check_agreement(differences: Float[Tensor, " N"], config: GrpoConfig) -> tup
             "bf16=false, or raise the bounds if this is what the dtype costs"
         )
     return mean, largest
+
+
+def by_kind(values: Float[Tensor, " N"], kinds: Sequence[tuple[str, int]]) -> dict[str, tuple[Tensor, float]]:
+    """Sums over the tokens of answers, and numbers of tokens, by the kind of each answer.
+
+    Values 1, 2, 3 with kinds (text, 1), (clip, 2) give text 1 over 1 and clip 5 over 2.
+    """
+    found: dict[str, tuple[Tensor, float]] = {}
+    for (kind, count), part in zip(kinds, values.split([count for _, count in kinds]), strict=True):
+        total, tokens = found.get(kind, (values.new_zeros(()), 0.0))
+        found[kind] = total + part.sum(), tokens + count
+    return found

@@ -22,6 +22,7 @@ from viewfinder.train.checkpoint import plain_model
 from viewfinder.train.config import ConfigError
 from viewfinder.train.dataloader import Row, RowSource
 from viewfinder.train.distributed import full_tensor
+from viewfinder.train.grpo_config import GrpoConfig
 from viewfinder.train.learner import Learner, evaluating
 from viewfinder.train.policy import group_advantages, is_informative, overlong_penalty
 from viewfinder.train.policy_batches import (
@@ -32,10 +33,11 @@ from viewfinder.train.policy_batches import (
     generation_to_json,
     pack_groups,
     policy_batch,
+    turn_groups,
     units_of,
     with_old_log_probs,
 )
-from viewfinder.train.rollouts import Prompt, Rollout, Writer
+from viewfinder.train.rollouts import Prompt, Rollout
 
 BARREN = 50
 """Steps in a row without any difference of reward that stop a run."""
@@ -54,6 +56,15 @@ class Scorer(Protocol):
     def __call__(self, prompt: Prompt, rollouts: Sequence[Rollout]) -> list[Score]: ...
 
 
+class RolloutWriter(Protocol):
+    """Writes a group of answers, or of episodes, to each prompt."""
+
+    @property
+    def config(self) -> GrpoConfig: ...
+
+    def write(self, model: Qwen2_5_VL, prompts: Sequence[Prompt]) -> list[list[Rollout]]: ...
+
+
 class RolloutLoader:
     """Steps of groups of answers.
 
@@ -70,7 +81,7 @@ class RolloutLoader:
         source: RowSource,
         processor: Processor,
         make_prompt: Callable[[int, Row], Prompt],
-        writer: Writer,
+        writer: RolloutWriter,
         score: Scorer,
         rank: int = 0,
         ranks: int = 1,
@@ -165,12 +176,13 @@ class RolloutLoader:
 
     def _policy(self) -> Qwen2_5_VL:
         """The model itself; a plain copy where its weights are sharded, wider than its products, or about to change."""
-        model, narrow = self.learner.model, self.learner.config.bf16
-        if not (narrow or self.config.delay or self.learner.always_look):
+        model = self.learner.model
+        dtype = torch.bfloat16 if self.learner.config.bf16 else torch.float32
+        if model.dtype == dtype and not (self.config.delay or self.learner.always_look):
             return model
-        state = {name: full_tensor(p.detach()).clone() for name, p in model.named_parameters()}
-        copy = plain_model(model, state).requires_grad_(False)
-        return copy.to(torch.bfloat16) if narrow else copy
+        state = {name: full_tensor(p.detach()) for name, p in model.named_parameters()}
+        copy = plain_model(model, {name: whole.to(dtype, copy=True) for name, whole in state.items()})
+        return copy.requires_grad_(False)
 
     @torch.no_grad()
     def _with_old(self, generation: Generation, learner: Learner) -> Generation:
@@ -199,9 +211,9 @@ class RolloutLoader:
         config, wanted = self.config, self.config.prompts // self.ranks
         limit = wanted * (config.tries if config.dynamic_sampling else 1)
         groups: list[Group] = []
-        units, answered, tally = 0.0, 0, _Tally()
-        while len(groups) < wanted and answered < limit:
-            prompts = self._prompts(min(wanted - len(groups), limit - answered), tally)
+        units, answered, used, tally = 0.0, 0, 0, _Tally()
+        while used < wanted and answered < limit:
+            prompts = self._prompts(min(wanted - used, limit - answered), tally)
             if not prompts:
                 break
             answered += len(prompts)
@@ -213,10 +225,11 @@ class RolloutLoader:
                 kept = self._scored(prompt, rollouts, tally)
                 informative = is_informative([one.reward for one in kept if one.reward is not None])
                 tally.add("skipped_groups", float(not informative), 1.0)
+                made = turn_groups(prompt, kept)
                 if informative or (config.kl and kept and not config.dynamic_sampling):
-                    groups.append(Group(prompt, kept))
+                    groups, used = [*groups, *made], used + 1
                 elif not config.dynamic_sampling:
-                    units += units_of(config, kept)
+                    units += sum(units_of(config, group.rollouts) for group in made)
             tally.add("seconds/reward", time.perf_counter() - start, 0.0)
         return Generation(tuple(groups), units, tally.figures(), tuple(tally.refused), answered)
 
@@ -246,7 +259,7 @@ class RolloutLoader:
             kept.append(replace(one, reward=score.value + penalty))
             for name, value in {"reward": score.value + penalty, **score.parts}.items():
                 tally.add(name, value, 1.0)
-            tally.add("answer_tokens", float(len(one.tokens)), 1.0)
+            tally.add("answer_tokens", float(one.num_tokens), 1.0)
             tally.add("truncated", float(one.finish != "stop"), 1.0)
         rewards = [one.reward for one in kept if one.reward is not None]
         advantages = group_advantages(rewards, bool(config.scale_by_deviation))

@@ -57,6 +57,7 @@ class Rollout:
         finish: "stop", "length" or "loop".
         reward: None where it could not be scored.
         old_log_probs: of a training pass with the same weights; () where none was made.
+        turns: of an episode, which has no tokens of its own; episode_tokens: of all turns, where this is one of them.
     """
 
     index: int
@@ -68,6 +69,21 @@ class Rollout:
     reward: float | None = None
     advantage: float = 0.0
     old_log_probs: tuple[float, ...] = ()
+    turns: tuple["Turn", ...] = ()
+    episode_tokens: int = 0
+
+    @property
+    def num_tokens(self) -> int:
+        """Of the answer, or of all answers of the episode."""
+        return len(self.tokens) + sum(len(turn.rollout.tokens) for turn in self.turns)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One answer of an episode, and what it answers."""
+
+    prompt: Prompt
+    rollout: Rollout
 
 
 class RecordingSampler(Sampler):

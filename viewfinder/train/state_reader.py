@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.metadata import Metadata, StorageMeta, TensorStorageMetadata
 
 from viewfinder.train.config import ConfigError
@@ -27,7 +27,7 @@ _ALLOWED = {
 }
 
 
-class StateReader(dcp.FileSystemReader):
+class StateReader(FileSystemReader):
     """The storage reader for `dcp.load`.
 
     Raises:

@@ -3,11 +3,16 @@
 The page is at an allowed host; it sends to its own server, and to another one, in all ways that a browser knows.
 """
 
+import base64
+import contextlib
+import hashlib
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -59,7 +64,7 @@ PREFACE = """const add = (tag, values) => { const made = Object.assign(document.
 class Server:
     """One site, and everything that reached it: connections, and requests as "METHOD path"."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, *, tls: bool = False) -> None:
         self.log: list[str] = []
         self.connections = 0
         self.pages: dict[str, tuple[int, dict[str, str], str]] = {}
@@ -74,6 +79,9 @@ class Server:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 upgrade = " upgrade" if self.headers.get("Upgrade") == "websocket" else ""
                 site.log.append(f"{self.command} {self.path}{upgrade}")
+                if upgrade and self.path == "/keep":
+                    self._keep()
+                    return
                 status, headers, body = site.pages.get(self.path.split("?")[0], (404, {}, ""))
                 self.send_response(status)
                 for name, value in {"Content-Type": "text/html", **headers, "Content-Length": str(len(body))}.items():
@@ -81,13 +89,29 @@ class Server:
                 self.end_headers()
                 self.wfile.write(body.encode())
 
+            def _keep(self) -> None:
+                """A WebSocket, until it ends."""
+                key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+                accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+                head = "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                self.wfile.write(f"{head}Sec-WebSocket-Accept: {accept}\r\n\r\n".encode())
+                with contextlib.suppress(OSError):
+                    self.connection.recv(1)
+                site.log.append("closed")
+
             do_GET = do_POST = do_HEAD = do_PUT = do_OPTIONS = _answer
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
         self.server = ThreadingHTTPServer((host, 0), Handler)
-        self.origin = f"http://{host}:{self.server.server_port}"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(Path(__file__).with_name("localhost.pem"))
+            self.server.socket = context.wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self.origin = f"http{'s' if tls else ''}://{host}:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def writes(self) -> list[str]:
@@ -100,9 +124,10 @@ class Server:
 
 
 @pytest.fixture
-def sites() -> Iterator[tuple[Server, Server]]:
-    """The page's own site, and another that the policy does not name."""
-    own, other = Server("127.0.0.1"), Server("127.0.0.2")
+def sites(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Server]]:
+    """The page's own site, and another that the policy does not name; both with TLS where the test says so."""
+    tls = getattr(request, "param", False)
+    own, other = Server("127.0.0.1", tls=tls), Server("127.0.0.2", tls=tls)
     own.pages["/away"] = (302, {"Location": f"{other.origin}/redirected"}, "")
     names = f"const E = '{other.origin}', O = '{own.origin}';"
     own.pages["/worker.js"] = (200, {"Content-Type": "text/javascript"}, names + WORKER)
@@ -122,7 +147,8 @@ def write_page(own: Server, other: Server, scripts: list[str]) -> None:
 
 def visit(chromium: Chromium, own: Server, wait: float) -> list[str]:
     policy = Policy(domains=("127.0.0.1",))
-    environment = BrowserEnvironment(f"{own.origin}/", policy, chromium=chromium, size=(400, 300))
+    options = {"ignore_https_errors": True}
+    environment = BrowserEnvironment(f"{own.origin}/", policy, chromium=chromium, size=(400, 300), options=options)
     try:
         time.sleep(wait)
         environment.act(Action("computer", "wait", time=0.1))
@@ -132,10 +158,10 @@ def visit(chromium: Chromium, own: Server, wait: float) -> list[str]:
         time.sleep(wait)
 
 
+@pytest.mark.parametrize("sites", [False, True], indirect=True, ids=["http", "https"])
 def test_nothing_gets_out_of_a_page_that_tries_everything(chromium: Chromium, sites: tuple[Server, Server]) -> None:
     own, other = sites
-    # a download ends a visit late, see its own test
-    write_page(own, other, [script for kind, script in KINDS.items() if kind != "download"])
+    write_page(own, other, list(KINDS.values()))
     refused = visit(chromium, own, 1.0)
     assert "GET /" in own.log
     assert (other.log, other.connections) == ([], 0)
@@ -161,6 +187,31 @@ def test_a_confirmation_ends_with_its_action(chromium: Chromium, sites: tuple[Se
         environment.close()
 
 
+@pytest.mark.parametrize("sites", [False, True], indirect=True, ids=["ws", "wss"])
+def test_a_worker_s_socket_needs_a_confirmation_and_ends_with_it(
+    chromium: Chromium, sites: tuple[Server, Server]
+) -> None:
+    own, _ = sites
+    address = f"{own.origin.replace('http', 'ws')}/keep"
+    own.pages["/opens.js"] = (200, {"Content-Type": "text/javascript"}, f"onmessage = () => new WebSocket('{address}')")
+    button = "<button onclick='worker.postMessage(1)' style='position:absolute;inset:0'>Read"
+    own.pages["/"] = (200, {}, f"<script>worker = new Worker('/opens.js')</script>{button}")
+    policy, options = Policy(domains=("127.0.0.1",)), {"ignore_https_errors": True}
+    environment = BrowserEnvironment(f"{own.origin}/", policy, chromium=chromium, settle=1.0, options=options)
+    try:
+        press = Action("computer", "left_click", coordinate=environment.screen_place((200, 150)))
+        environment.act(press)
+        time.sleep(0.5)
+        assert own.writes() == []
+        environment.act(press, environment.target(press.coordinate), confirmed=True)
+        deadline = time.monotonic() + 5
+        while "closed" not in own.log and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert own.log[-2:] == ["GET /keep upgrade", "closed"]
+    finally:
+        environment.close()
+
+
 @pytest.mark.parametrize(
     ("method", "url", "allowed"),
     [
@@ -168,6 +219,7 @@ def test_a_confirmation_ends_with_its_action(chromium: Chromium, sites: tuple[Se
         ("PUT", "https://bank.test/pay", False),
         ("POST", "https://bank.test/other", False),
         ("POST", "https://www.bank.test/pay", False),
+        ("POST", "https://bank.test:8443/pay", False),
         ("SOCKET", "https://bank.test/pay", False),
     ],
 )

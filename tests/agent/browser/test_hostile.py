@@ -243,6 +243,17 @@ def test_a_download_is_refused(chromium: Chromium, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.exe"))
 
 
+def test_a_page_that_leads_to_a_download_while_it_loads_is_shown_at_once(chromium: Chromium, tmp_path: Path) -> None:
+    file = SiteReply(b"x" * 10, headers={"Content-Disposition": "attachment; filename=a.exe"}, content_type="a/b")
+    net = Net({"https://bank.test/": "", "https://bank.test/a.exe": file})
+    net.pages["https://bank.test/"] = SiteReply("<!doctype html><script>location = '/a.exe'</script><p>Balance")
+    start = time.monotonic()
+    episode, trajectory, _ = run(chromium, net, tmp_path)
+    assert episode.final.where == "https://bank.test/"
+    assert "stayed empty" in trajectory.steps[0].note + "".join(episode.final.notes)
+    assert time.monotonic() - start < 20, "it never says that it is loaded, and is never drawn: 90 s were waited"
+
+
 def test_a_secret_is_in_no_log_and_goes_to_its_own_field(
     chromium: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -52,7 +52,7 @@ class ActionExecutor:
         before = len(self.guard.refused)
         try:
             work = self.tabs.current.goto(url, wait_until="domcontentloaded", timeout=30_000)
-            await self.tabs.unless_dialog(work, timeout=31)
+            await self.tabs.unless_broken_off(self.tabs.unless_dialog(work, timeout=31), timeout=31)
         except Slow:
             self.tabs.notes.append("the page is still loading")
         except Error as error:
@@ -222,8 +222,8 @@ class ActionExecutor:
             return StepResult(
                 False, "something else came to lie there before the click; nothing was pressed, look again"
             )
-        opens = name in ("left_click", "click") and found is not None and found.target.role == "select"
-        if opens and await self._open_list(found, anchor):
+        listed = found if name in ("left_click", "click") and found and found.target.role == "select" else None
+        if listed is not None and await self._open_list(listed, anchor):
             return StepResult()
         if name == "click":
             await self._try(self.tabs.current.touchscreen.tap(*place))

@@ -5,7 +5,8 @@ prerendering, preconnections and the browser's own requests never show up there;
 every connection is made here.
 
     plain HTTP, ws:   method and URL of every request are judged, also inside a CONNECT tunnel
-    HTTPS, wss:       the host alone is judged (CONNECT); methods are judged by page routing
+    HTTPS:            host and port are judged (CONNECT); methods are judged by page routing
+    wss:              as ws without its path: its first message says that no page is asked for (`client_hello`)
 
 A plain connection carries one request: what follows it is not read. Headers are parsed by h11, bodies are streamed.
 """
@@ -17,6 +18,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from viewfinder.agent.browser.client_hello import is_for_socket, read_hello
 from viewfinder.agent.policy import Reach
 from viewfinder.media.addresses import is_public
 
@@ -106,10 +108,16 @@ class Gate:
         if not first.startswith(_TLS_HANDSHAKE):  # plain HTTP in a tunnel, as for WebSockets: judged like any other
             inner = await _Request.read(reader, first)
             return await self._plain(inner, f"http://{request.target}{inner.target}", reader, writer)
-        upstream = await self._connect("CONNECT", f"https://{request.target}/", host, port)
+        async with asyncio.timeout(_HEAD_SECONDS):
+            first = await read_hello(reader, first)
+        is_socket = is_for_socket(first)
+        method, url = ("SOCKET", f"wss://{request.target}/") if is_socket else ("CONNECT", f"https://{request.target}/")
+        upstream = await self._connect(method, url, host, port)
         if upstream is None:
             return None
-        if self._confirming:
+        if is_socket:
+            self._sockets.add(_this_task())
+        elif self._confirming:
             self._confirmed.add(_this_task())
         upstream[1].write(first)
         return await _both_ways((reader, writer), upstream)

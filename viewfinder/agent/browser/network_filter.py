@@ -56,7 +56,7 @@ class Confirmation:
     any method, to the host of that page alone.
 
     Attributes:
-        host: of the form or the page; `method` and `path` of the form, "" for any.
+        host: of the form or the page, with its port; `method` and `path` of the form, "" for any.
         until: on the monotonic clock, seconds; the end of the action comes first as a rule.
     """
 
@@ -70,12 +70,11 @@ class Confirmation:
         until = time.monotonic() + _CONFIRMED_SECONDS
         if target.submits and target.form and target.method not in ("", "get"):
             form = urlsplit(target.form)
-            return cls((form.hostname or "").lower(), target.method.upper(), form.path or "/", until)
-        return cls((urlsplit(target.where).hostname or "").lower(), until=until)
+            return cls(_host_and_port(target.form), target.method.upper(), form.path or "/", until)
+        return cls(_host_and_port(target.where), until=until)
 
     def covers(self, method: str, url: str) -> bool:
-        parts = urlsplit(url)
-        asked = (parts.hostname or "").lower(), method, parts.path or "/"
+        asked = _host_and_port(url), method, urlsplit(url).path or "/"
         bound = self.host, self.method or method, self.path or asked[2]
         return bool(self.host) and time.monotonic() < self.until and asked == bound
 
@@ -208,7 +207,9 @@ class NetworkFilter:
             return await self._stay(route, f"a form was to be sent on to {_name(url)}; that was stopped")
         # A page of one line leads on, so that the next address passes here again and becomes the tab's own.
         target = json.dumps(url).replace("<", "\\u003c")
-        body = f"<!doctype html><title>{html.escape(_name(url))}</title><script>location.replace({target})</script>"
+        body = (
+            f"<!doctype html><title>{html.escape(_name(url))}</title><body><script>location.replace({target})</script>"
+        )
         return await route.fulfill(status=200, content_type="text/html; charset=utf-8", body=body)
 
     async def _resource(self, route: Any, request: Any) -> None:
@@ -262,6 +263,13 @@ class NetworkFilter:
         else:
             self._note(f"a connection to {_name(url)} was stopped")
             await socket.close()
+
+
+def _host_and_port(url: str) -> str:
+    """`bank.test:443` for `https://bank.test/pay`; "" where there is no host."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}" if host else ""
 
 
 def _frame(request: Any) -> Any:

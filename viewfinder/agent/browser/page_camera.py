@@ -54,7 +54,11 @@ class PageCamera:
         while (left := until - time.monotonic()) > 0:
             try:
                 session = await self._tabs.session()
-                shot = await asyncio.wait_for(session.send("Page.captureScreenshot", options), left)
+                taking = asyncio.ensure_future(session.send("Page.captureScreenshot", options))
+                if not await self._tabs.unless_broken_off(taking, left) and await self._tabs.is_broken_off():
+                    self._tabs.notes.append("the page led on while it was loading and stayed empty")
+                    return Image.new("RGB", self._to_page.resized_size, "white")
+                shot = await asyncio.wait_for(taking, 0.001)
             except (Error, TimeoutError):  # also while one page makes room for the next
                 await asyncio.sleep(0.3)
                 continue

@@ -11,6 +11,7 @@ _REST = 0.08
 _LEAVING = 0.4
 """Seconds from the wish for another page to its request, on a busy machine."""
 
+_BROKEN_OFF = "document.readyState === 'complete' && document.contentType === 'text/html' && !document.body"
 _TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))"
 
 
@@ -130,6 +131,35 @@ class Tabs:
         task.add_done_callback(lambda late: late.cancelled() or late.exception())
         return bool(done)
 
+    async def unless_broken_off(self, work: Any, timeout: float) -> bool:
+        """Wait for work that a page ends by loading or drawing; False when it took too long or never will."""
+        task, watch = asyncio.ensure_future(work), asyncio.ensure_future(self._until_broken_off())
+        try:
+            await asyncio.wait({task, watch}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            watch.cancel()
+        if task.done():
+            task.result()
+            return True
+        task.add_done_callback(lambda late: late.cancelled() or late.exception())
+        return False
+
+    async def is_broken_off(self) -> bool:
+        """Whether the page shown stays as it is and is never drawn: a script led on, to a download or to a page that
+        was refused, before there was a body. Chromium then calls it complete without ever saying that it is loaded."""
+        from playwright.async_api import Error
+
+        with contextlib.suppress(Error, TimeoutError):
+            session = await self.session()
+            found = await asyncio.wait_for(session.send("Runtime.evaluate", {"expression": _BROKEN_OFF}), 1.0)
+            return bool(found["result"].get("value"))
+        return False
+
+    async def _until_broken_off(self) -> None:
+        await asyncio.sleep(0.3)
+        while not await self.is_broken_off():
+            await asyncio.sleep(0.3)
+
     async def settle(self, limit: float) -> None:
         """Until the page has drawn what the last action did, and rests; at most `limit` seconds."""
         from playwright.async_api import Error
@@ -139,8 +169,9 @@ class Tabs:
         while time.monotonic() < until and self.dialog is None:
             with contextlib.suppress(Error, TimeoutError):  # the page is making room for the next: wait for that one
                 left = until - time.monotonic()
-                await self.unless_dialog(self.current.wait_for_load_state("domcontentloaded"), left)
-                if self.dialog is not None:
+                loading = self.unless_dialog(self.current.wait_for_load_state("domcontentloaded"), left)
+                loads = await self.unless_broken_off(loading, left)
+                if self.dialog is not None or (not loads and await self.is_broken_off()):
                     return
                 await asyncio.wait_for(self._frames(), min(2.0, limit))
                 quiet = time.monotonic() - self._last_request >= _REST

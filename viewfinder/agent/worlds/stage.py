@@ -32,7 +32,8 @@ class Staged:
     renderer: ClassVar[str]
 
     def __init__(self, name: str, seed: int, split: Split, size: tuple[int, int], touch: bool | None) -> None:
-        self.name, self.split, self.size = name, split, size
+        self.name, self.size = name, size
+        self.split: Split = split
         self.touch = name == "phone" if touch is None else touch
         self._begin(seed)
 

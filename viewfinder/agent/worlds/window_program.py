@@ -9,7 +9,7 @@ import queue
 import sys
 import threading
 import tkinter as tk
-from typing import Any
+from typing import Any, Literal
 
 Node = dict[str, Any]
 
@@ -78,7 +78,7 @@ class Window:
     def _press(self, id: str, at: tuple[float, float] | None = None) -> None:
         self.events.append({"kind": "press", "id": id, "at": at})
 
-    def _button(self, node: Node, into: Any, words: str = "", anchor: str = "center") -> Any:
+    def _button(self, node: Node, into: Any, words: str = "", anchor: Literal["w", "center"] = "center") -> Any:
         strong = node["style"] in ("main", "picked", "app")
         back, ink = ("accent", "on_accent") if strong else ("surface", "ink")
         colors = {"bg": self.skin[back], "fg": self.skin[ink], "activebackground": self.skin[back]}

@@ -1,4 +1,4 @@
-"""What every job on a page needs of an answer: the part that is worth reading, and room to write it."""
+"""For all jobs on pages: the part of an answer that is kept, and how many tokens an answer may have."""
 
 import re
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ _PIECE = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
 
 
 def worth_keeping(reply: Reply) -> tuple[str, bool]:
-    """The text before the answer began to run in circles, and whether it did.
+    """The text before the answer began to repeat itself, and whether it did.
 
-    Answers of other servers, which have no loop guard, run on to the last token allowed; they are watched
-    here, word by word where tokens are not known.
+    Other servers have no loop guard, so their answers repeat themselves up to the last token that is allowed. They
+    are checked here, by words where the tokens are not known.
     """
     if reply.finish_reason == "stop":
         return reply.text, False

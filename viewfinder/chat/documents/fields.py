@@ -1,11 +1,11 @@
-"""A JSON schema in which every value also says where it was read, and the way back to the plain value.
+"""A JSON schema in which every value has the place where it was read, and how the plain value is restored.
 
     {"total": {"type": "number"}}
     {"total": {"value": 12.5, "bbox_2d": [40, 310, 96, 330]}}       an answer, corners in resized pixels
     {"total": 12.5}, {"total": Field(12.5, page=0, box=(...))}      after `unwrap`
 
-"Not present" stays what the schema makes it: an absent key, or null, which has no place. Parts of a schema
-that cannot be taken apart (`not`, `if`, free-form values) are left as they are; their values have no place.
+A value that is not present stays as the schema allows it: an absent key, or null, which has no place. Parts of a
+schema that cannot be changed (`not`, `if`, free-form values) are left as they are; their values have no place.
 """
 
 import json
@@ -80,7 +80,7 @@ def schema_of(shape: Any) -> dict[str, Any]:
 
 
 def _without_unique(schema: Any) -> Any:
-    """Without `uniqueItems`, which no decoding enforces: a set drops what is there twice when it is validated."""
+    """Without `uniqueItems`, which no decoding enforces: a set removes duplicates when it is validated."""
     if isinstance(schema, list):
         return [_without_unique(part) for part in schema]
     if not isinstance(schema, Mapping):
@@ -89,7 +89,7 @@ def _without_unique(schema: Any) -> Any:
 
 
 def with_places(schema: Mapping[str, Any], sizes: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    """The schema in which each text, number and truth value stands beside its box.
+    """The schema in which each string, number and boolean has its box beside it.
 
     Args:
         sizes: (width, height) of each page in resized pixels, which bound the corners.
@@ -143,7 +143,7 @@ def _wrap(schema: Any, wrapping: _Wrapping) -> Any:
 
 
 def _wrap_choices(schema: dict[str, Any], wrapping: _Wrapping) -> dict[str, Any]:
-    """Choices that are texts, numbers or truth values have a place; null and structures have none."""
+    """Choices that are strings, numbers or booleans have a place; null, objects and arrays have none."""
     choices = schema["enum"] if "enum" in schema else [schema["const"]]
     placed = [choice for choice in choices if choice is not None and not isinstance(choice, list | dict)]
     bare = [choice for choice in choices if choice is None or isinstance(choice, list | dict)]
@@ -188,7 +188,7 @@ def _joined(path: str, key: str) -> str:
 
 
 def _is_leaf(answer: Any) -> bool:
-    """A value with its place. A user's own object of these keys is none: its `value` would be wrapped itself."""
+    """A value with its place. A user's own object with these keys is not one: its `value` would be an object again."""
     return (
         isinstance(answer, dict)
         and answer.keys() in ({"value", "bbox_2d"}, {"value", "page", "bbox_2d"})

@@ -1,8 +1,8 @@
-"""A document read page by page into a `Document`: resumable, one failed page spares the others.
+"""Parse a document page by page into a `Document`. A run can be resumed, and a failed page does not stop the others.
 
-Each page is drawn, asked about, read and let go before the next, so memory does not grow with the number of
-pages. A blank page is not asked about at all. An answer that ran in circles is asked for once more, less
-greedily, and if that fails too it is cut where the circle began.
+Each page is drawn, sent to the model, parsed and released before the next one, so memory does not grow with the number
+of pages. A blank page is not sent to the model. An answer that repeats itself is generated a second time, with
+sampling; if it repeats itself again, it is cut where the repetition begins.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ from viewfinder.outputs.results import transform_of, words_confidence
 from viewfinder.processor.processor import Processor
 
 MAX_PIXELS = 2048 * 28 * 28
-"""The most that a page is shown in unless told otherwise: the upper end of what the report suggests."""
+"""The largest page image, where the caller gives no limit: the upper end of what the report suggests."""
 MAX_NEW_TOKENS = 8192
 _SECOND_TRY = {"temperature": 0.3, "top_p": 0.95, "seed": 0}
 
@@ -121,7 +121,7 @@ def each_page(
     if workers <= 1:
         yield from map(read, numbers)
         return
-    with ThreadPoolExecutor(workers) as pool:  # pictures live inside the tasks, so only texts wait here
+    with ThreadPoolExecutor(workers) as pool:  # the tasks hold the pictures, so only texts wait here
         yield from pool.map(read, numbers)
 
 
@@ -144,14 +144,14 @@ def read_page(
 
 
 def parse_settings(model: ChatModel, processor: Processor, options: ParseOptions) -> dict[str, Any]:
-    """What must be the same for a finished page of the same content to be taken instead of read."""
+    """Settings that must be equal where a finished page of the same content is reused."""
     asked = {"max_pixels": options.max_pixels, "check": options.check, "correct": options.correct}
     sampling = model_sampling(model, options.sampling, MAX_NEW_TOKENS)
     return answer_settings(model, processor, sampling, prompt=prompts.parse_prompt(), **asked)
 
 
 def _finished(kept: AnswerCache, digest: str) -> dict[int, Page]:
-    """Pages of a document that need not be read again; a failed one is not among them."""
+    """Pages of a document that are reused; failed ones are not among them."""
     lines = [row["page"] for row in kept.rows if row["content"] == digest and not row["page"].get("error")]
     return {page.number: page for page in Document.from_dict({"pages": lines}).pages}
 
@@ -179,7 +179,7 @@ def _ask(model: ChatModel, processor: Processor, picture: Picture, options: Pars
 
 
 def _checked(page: Page, words: Sequence[Word], ink: Ink, options: ParseOptions) -> Page:
-    """The page with what its text layer and its ink say of it."""
+    """The page, checked against its text layer and its ink."""
     elements, checks = page.elements, list[Check]()
     if words and layer_is_sound(words):
         if options.correct:

@@ -11,11 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from viewfinder.chat.documents.asking import model_sampling, worth_keeping
 from viewfinder.chat.documents.sources import open_pages
 from viewfinder.messages import ChatModel, ImagePart, Part, Reply, Sampling, user
+from viewfinder.outputs.boxes import Box
 from viewfinder.outputs.document import Page
 from viewfinder.outputs.document.truth import fold
+from viewfinder.outputs.draw import draw
 from viewfinder.outputs.loose_json import find_value
 from viewfinder.outputs.place import Corners
 from viewfinder.outputs.written import CitationJson, LibraryAnswerJson, to_frame
@@ -45,6 +49,12 @@ class Citation:
     size: tuple[float, float]
     text: str
     element: int
+
+    def draw(self) -> Image.Image:
+        """The page with the element on it."""
+        with open_pages(self.file) as pages:
+            picture = pages.picture(self.page)
+        return draw(picture, [] if self.box is None else [Box(*self.box, label=str(self.element + 1))], note="")
 
     def to_dict(self) -> CitationJson:
         box = None if self.box is None else list(self.box)

@@ -10,7 +10,6 @@ with its words. A file that vanished since is not quoted, even before the next `
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +19,14 @@ from viewfinder.chat.answer_cache import differences
 from viewfinder.chat.documents.parse import DEFAULT_OPTIONS, ParseOptions, each_page, parse_settings
 from viewfinder.chat.documents.sources import is_document, open_pages
 from viewfinder.chat.library.ask import LibraryAnswer, answer_from
+from viewfinder.chat.library.embedding import embed_pages
 from viewfinder.chat.library.index import WordIndex
+from viewfinder.chat.library.retriever import Retriever
+from viewfinder.chat.library.search import Hit, find_pages
 from viewfinder.chat.library.shelf import File, Shelf
 from viewfinder.errors import MediaError, SettingsError, ViewfinderError
 from viewfinder.media.source import DEFAULT_LIMITS, Limits
 from viewfinder.messages import ChatModel
-from viewfinder.outputs.document import Page
 from viewfinder.processor.processor import Processor
 from viewfinder.storage.system_errors import system_errors
 
@@ -42,15 +43,6 @@ class Reader(Protocol):
     def processor(self) -> Processor: ...
 
 
-@dataclass(frozen=True)
-class Hit:
-    """A page that speaks of a query; higher scores are better."""
-
-    file: str
-    page: Page
-    score: float
-
-
 @dataclass
 class Synced:
     """What `add` did: files by what became of them, pages read, and reasons of failures."""
@@ -61,6 +53,7 @@ class Synced:
     removed: list[str] = field(default_factory=list[str])
     failed: dict[str, str] = field(default_factory=dict[str, str])
     pages: int = 0
+    embedded: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -69,7 +62,8 @@ class Synced:
         counts = (
             f"{len(self.added)} read ({self.pages} pages), {len(self.unchanged)} unchanged, {len(self.moved)} moved"
         )
-        lines = [f"{counts}, {len(self.removed)} removed, {len(self.failed)} failed"]
+        embedded = f", {self.embedded} pages embedded" if self.embedded else ""
+        lines = [f"{counts}, {len(self.removed)} removed, {len(self.failed)} failed{embedded}"]
         return "\n".join(lines + [f"  {file}: {reason}" for file, reason in self.failed.items()])
 
 
@@ -104,6 +98,7 @@ class Library:
         workers: int = 1,
         limits: Limits = DEFAULT_LIMITS,
         again: bool = False,
+        retriever: Retriever | None = None,
     ) -> Synced:
         """Bring folders and files into the library; without `sources`, all folders added before.
 
@@ -112,14 +107,18 @@ class Library:
 
         Args:
             again: read unchanged documents too, and let a library that was read with other settings take these.
+            retriever: embeds all pages of the library that are not, each kept as soon as it is there.
 
         Raises:
             MediaError: a source, or a folder added before, that does not exist; nothing was changed then.
-            SettingsError: documents were read by another model or with other options; nothing was changed then.
+            SettingsError: documents were read by another model or with other options, or embedded by another
+                retriever; nothing was changed then.
         """
         settings = parse_settings(reader.model, reader.processor, options)
         if not again:
             self._check_settings(settings)
+            if retriever is not None:
+                self.shelf.vectors.check(retriever)
         roots = [Path(source).expanduser().resolve() for source in sources] or [Path(p) for p in self.shelf.roots()]
         absent = [root for root in roots if not root.exists()]
         if absent and (sources or not all(self.shelf.file(str(root)) for root in absent)):
@@ -139,6 +138,9 @@ class Library:
                 self._add_file(reader, file, synced, options, progress, workers, limits, settings, again)
             except (ViewfinderError, OSError) as error:
                 synced.failed[file] = " ".join(str(error).split())
+        if retriever is not None:
+            synced.embedded, failed = embed_pages(self.shelf, retriever, again=again, progress=progress, limits=limits)
+            synced.failed = failed | synced.failed
         return synced
 
     @system_errors()
@@ -156,23 +158,30 @@ class Library:
         return self.shelf.files()
 
     @system_errors()
-    def search(self, query: str, limit: int = 10) -> list[Hit]:
-        """Pages that have words of the query, the best first; none of files that can no longer be read."""
-        hits: list[Hit] = []
-        for key, score in self.shelf.index.search(query, 4 * limit):
-            found = self.shelf.page(key)
-            if found is not None and os.access(found[0].path, os.R_OK):
-                hits.append(Hit(found[0].path, found[1], score))
-        return hits[:limit]
+    def search(self, query: str, limit: int = 10, *, retriever: Retriever | None = None) -> list[Hit]:
+        """Pages that have words of the query, the best first; none of files that can no longer be read.
+
+        With a retriever, pages that look like an answer too; the two lists are fused (`search.reciprocal_ranks`).
+
+        Raises:
+            MediaError, SettingsError: no page is embedded, or by another retriever.
+        """
+        return find_pages(self.shelf, query, limit, retriever)
 
     @system_errors()
-    def ask(self, reader: Reader, question: str, *, limit: int = 5, **options: Any) -> LibraryAnswer:
-        """An answer over the pages found, with citations to page and box, or "not in these documents".
+    def ask(
+        self, reader: Reader, question: str, *, limit: int = 5, retriever: Retriever | None = None, **options: Any
+    ) -> LibraryAnswer:
+        """An answer over the pages that `search` finds, with citations to page and box, or "not in these documents".
 
         Options as in `viewfinder.chat.library.ask.answer_from`: `look`, `sampling`.
         """
-        pages = [(hit.file, hit.page) for hit in self.search(question, limit)]
+        pages = [(hit.file, hit.page) for hit in self.search(question, limit, retriever=retriever)]
         return answer_from(reader.model, question, pages, **options)
+
+    def embedded(self) -> dict[str, int]:
+        """Pages with vectors, by the digest of their file."""
+        return self.shelf.vectors.counts()
 
     def _forget_vanished(self, roots: Sequence[Path], files: set[str], synced: Synced) -> None:
         """Remove what is gone, except content that turned up at another path."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from viewfinder.chat.library.index import PageIndex, WordIndex
+from viewfinder.chat.library.page_vectors import PageVectors
 from viewfinder.errors import MediaError
 from viewfinder.outputs.document import Document, Page
 from viewfinder.outputs.document.convert import page_to_dict
@@ -75,6 +76,7 @@ class Shelf:
                 raise MediaError(f"{path} was written by a newer version of this program; update it, or name another")
             self._connection.executescript(f"{_TABLES} PRAGMA user_version = {_VERSION};")
             self.index = index(self._connection)
+            self.vectors = PageVectors(self._connection)
         except (sqlite3.Error, OSError) as error:
             raise MediaError(f"{path} cannot be opened as a library ({error}); name another file") from error
 
@@ -194,6 +196,15 @@ class Shelf:
             (key,),
         ).fetchone()
         return None if row is None else (File(*row[:7], ready=True), _page(row[8]))
+
+    def keys(self, digest: str, number: int) -> list[int]:
+        """Keys of a page in all ready documents of this content."""
+        rows = self._connection.execute(
+            "SELECT p.id FROM pages p JOIN files f ON f.id = p.file "
+            "WHERE f.digest = ? AND p.number = ? AND f.ready = 1",
+            (digest, number),
+        )
+        return [key for (key,) in rows]
 
     def failed(self, file: File) -> dict[int, str]:
         """Failed pages of a document and why."""

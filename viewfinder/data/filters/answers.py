@@ -1,4 +1,4 @@
-"""What can be wrong with an answer without knowing the right one: cut off, badly formed, going in circles, evasive.
+"""What can be wrong with an answer without knowing the right one: cut off, badly formed, repeating itself, evasive.
 
 Each rule takes a sample and gives the reason, or None. `sft.Sft` chooses rules by domain.
 """
@@ -50,7 +50,7 @@ def empty(sample: Sample) -> str | None:
 
 
 def repeats(sample: Sample) -> str | None:
-    """An answer runs in circles: whole phrases again, the same entry of a list again, one line over and over."""
+    """An answer repeats itself: whole phrases again, the same entry of a list again, one line over and over."""
     for message in _answers(sample):
         words = re.findall(r"\w+|[^\w\s]", message.text)
         if "bbox_2d" not in message.text and "point_2d" not in message.text and repetition(words, 8) > 0.35:

@@ -95,7 +95,8 @@ class NearDuplicates:
             if not summaries[i][1]:
                 continue
             mark = read_text_mark(summaries[i][1])
-            near[i] = {j for j in lookup.query(mark) if self._alike(summaries[i], summaries[j])}
+            found = (j for j in lookup.query(mark) if isinstance(j, int))  # the keys that `insert` is given
+            near[i] = {j for j in found if self._alike(summaries[i], summaries[j])}
             lookup.insert(i, mark)
         return near
 

@@ -1,6 +1,6 @@
 """Rejection sampling for reasoning: a model thinks aloud, and what can be believed is kept (report, section 2.3.3).
 
-Of several tries the shortest is kept that has the right answer, ends, stays in one language, does not run in circles,
+Of several tries the shortest is kept that has the right answer, ends, stays in one language, does not repeat itself,
 whose sums are right, and whose numbers come from the question, the picture or sums. That the picture was needed is
 tried by asking without it.
 """

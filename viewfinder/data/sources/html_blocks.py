@@ -74,15 +74,15 @@ def read_page(data: bytes | str, address: str = "", charset: str | None = None) 
     Raises:
         DataError: no HTML.
     """
-    from lxml import etree
     from lxml import html as lxml_html
+    from lxml.etree import ParserError, XMLSyntaxError
 
     try:
         parser = lxml_html.HTMLParser(
             encoding=None if isinstance(data, str) else _encoding(data, charset), huge_tree=False
         )
         root = lxml_html.document_fromstring(data, parser=parser)
-    except (etree.ParserError, etree.XMLSyntaxError, ValueError, LookupError) as error:
+    except (ParserError, XMLSyntaxError, ValueError, LookupError) as error:
         raise DataError(f"the page is no HTML ({error})") from error
     title = " ".join((root.findtext(".//title") or "").split())
     language = (root.get("lang") or "").lower().partition("-")[0]

@@ -80,6 +80,18 @@ def load_font(path: Path | None, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
 
 
+def coverage(font: ImageFont.FreeTypeFont, text: str) -> bytes:
+    """The pixels that a font draws for a text, to tell a letter from the box that stands for a missing one."""
+    return bytes(font.getmask(text))  # pyright: ignore[reportArgumentType] - Pillow's own image is a sequence of values
+
+
+@lru_cache(maxsize=65536)
+def has_glyph(path: Path | None, character: str) -> bool:
+    """Whether the font draws it, and not the box that stands for what it lacks (as for the private U+E000)."""
+    drawn, lacking = (load_font(path, 16).getmask(one) for one in (character, "\ue000"))
+    return (drawn.size, bytes(drawn)) != (lacking.size, bytes(lacking))
+
+
 @lru_cache(maxsize=65536)
 def _advance(path: Path | None, character: str) -> float:
     return load_font(path, 64).getlength(character) / 64
@@ -88,7 +100,3 @@ def _advance(path: Path | None, character: str) -> float:
 def advances(path: Path | None, size: int, text: str) -> list[float]:
     """About how far each character moves the pen, in pixels at `size` (measured once per font, then scaled)."""
     return [size * _advance(path, character) for character in text]
-
-
-def family_names(families: Sequence[FontFamily]) -> tuple[str, ...]:
-    return tuple(name for name, _ in families)

@@ -28,12 +28,6 @@ def any_color(rng: np.random.Generator, low: int = 0, high: int = 255) -> Color:
     return r, g, b
 
 
-def brightness(image: Image.Image, box: tuple[int, int, int, int] | None = None) -> float:
-    """Mean luminance 0..255 of a picture or of a part of it."""
-    part = image.crop(box) if box else image
-    return float(np.asarray(part.convert("L"), float).mean())
-
-
 def contrasting(rng: np.random.Generator, light: float, spread: int = 70) -> Color:
     """A dark color on light ground, a light one on dark."""
     return any_color(rng, 0, spread) if light > 128 else any_color(rng, 255 - spread, 255)

@@ -117,7 +117,7 @@ def read(rng: np.random.Generator, scene: Scene) -> Turn:
 
 def spot(rng: np.random.Generator, scene: Scene) -> Turn:
     """Every line with its box."""
-    boxes = [Box(*map(float, line.box), text=line.text) for line in scene.lines]
+    boxes = [Box(*map(float, line.box), label="", text=line.text) for line in scene.lines]
     truth = {"boxes": [b.xyxy for b in boxes], "texts": [line.text for line in scene.lines]}
     return Turn("spot", prompts.spotting_prompt(), format_boxes(boxes, _frame(scene)), truth)
 

@@ -60,14 +60,14 @@ def draw_block(rng: np.random.Generator, ground: Ground, style: SceneStyle) -> l
     return found
 
 
-def _draw_font(rng: np.random.Generator, style: SceneStyle) -> tuple[Path, int]:
+def _draw_font(rng: np.random.Generator, style: SceneStyle) -> tuple[Path | None, int]:
     _, files = style.families[int(rng.integers(len(style.families)))]
     low, high = style.text_size
     path = files[int(rng.integers(len(files)))]
     return path, int(np.exp(rng.uniform(np.log(low), np.log(high + 0.99))))
 
 
-def _draw_text(rng: np.random.Generator, path: Path, pixels: int, style: SceneStyle, room: int) -> str:
+def _draw_text(rng: np.random.Generator, path: Path | None, pixels: int, style: SceneStyle, room: int) -> str:
     """A line no wider than `room`, unless that is less than one letter."""
     text = make_line(rng, int(rng.integers(1, style.max_chars + 1)) if rng.random() < 0.3 else style.max_chars)
     while sum(advances(path, pixels, text)) > room and len(text) > 1:
@@ -78,7 +78,7 @@ def _draw_text(rng: np.random.Generator, path: Path, pixels: int, style: SceneSt
 def _line_at(
     text: str,
     color: str,
-    path: Path,
+    path: Path | None,
     pixels: int,
     start: tuple[int, int],
     mask: Image.Image,

@@ -52,6 +52,11 @@ def make_line(rng: np.random.Generator, max_chars: int = 14) -> str:
     return line
 
 
+def invent_word(rng: np.random.Generator) -> str:
+    """A word of two or three syllables that is in no dictionary, or is by chance; small letters."""
+    return "".join(_syllable(rng) for _ in range(rng.integers(2, 4)))
+
+
 def _syllable(rng: np.random.Generator) -> str:
     return _pick(rng, _STARTS) + _pick(rng, _VOWELS) + _pick(rng, _ENDS)
 

@@ -196,7 +196,7 @@ def form(text: str, case: Case) -> float | None:
 
 
 def fluency(text: str, case: Case) -> float | None:
-    """Share of distinct runs of four words: 1 without repetition, near 0 for an answer that runs in circles."""
+    """Share of distinct runs of four words: 1 without repetition, near 0 for an answer that repeats itself."""
     words = re.findall(r"\w+|[^\w\s]", text)
     runs = Counter(tuple(words[i : i + 4]) for i in range(len(words) - 3))
     return len(runs) / runs.total() if runs else 1.0

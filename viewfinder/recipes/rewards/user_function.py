@@ -31,10 +31,11 @@ class UserFunction:
         if not self.path.is_file():
             raise ConfigError(f"{place!r} names no file; give FILE.py:FUNCTION")
         first = self._start()
-        if first is None or "error" in (told := json.loads(first)):
+        late = {"error": f"{path} was not loaded within {_LOADING:g} s"}
+        told = late if first is None else json.loads(first)
+        if "error" in told:
             self.close()
-            why = f"{path} was not loaded within {_LOADING:g} s" if first is None else told["error"]
-            raise ConfigError(f"grpo.rewards names {place!r}, and {why}; correct it")
+            raise ConfigError(f"grpo.rewards names {place!r}, and {told['error']}; correct it")
 
     def __call__(self, answer: str, about: dict[str, Any]) -> tuple[float | None, str]:
         """The value and "", or None and the reason; a process that is late is ended, the next call has a new one."""

@@ -19,11 +19,11 @@ def main(path: str, name: str) -> None:
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     sys.path.insert(0, str(Path(path).resolve().parent))
-    function: Any = None
+    defined: dict[str, Any] = {}
     problem = ""
     try:
-        function = runpy.run_path(path).get(name)
-        problem = "" if callable(function) else f"{path} has no function {name}"
+        defined = runpy.run_path(path)
+        problem = "" if callable(defined.get(name)) else f"{path} has no function {name}"
     except BaseException as error:
         problem = f"{path} cannot be loaded ({type(error).__name__}: {error})"
     replies.write(json.dumps({"error": problem} if problem else {}) + "\n")
@@ -33,7 +33,7 @@ def main(path: str, name: str) -> None:
     for line in sys.stdin:
         call = json.loads(line)
         try:
-            reply = {"value": float(function(call["answer"], call["about"]))}
+            reply = {"value": float(defined[name](call["answer"], call["about"]))}
         except BaseException as error:
             reply = {"error": f"{name} raised {type(error).__name__}: {error}"}
         replies.write(json.dumps(reply) + "\n")

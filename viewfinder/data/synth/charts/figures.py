@@ -6,21 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from viewfinder.data.synth.choose import chance, number, pick, some
-from viewfinder.data.synth.phrases import CITIES, FIRST_NAMES, MONTHS
-from viewfinder.data.synth.words import common_words
+from viewfinder.data.synth.countries import MONTHS
+from viewfinder.data.synth.phrase_files import Section, fill_slots, read_sections
+from viewfinder.data.synth.phrases import CITIES
 
 FORMS = ("bar", "hbar", "line", "pie")
 HELD_OUT_FORMS = ("lollipop", "area", "donut")
 SINGLE = ("pie", "donut", "lollipop", "hbar")
 """Forms of one series only."""
 
-_SUBJECTS = ("Sales", "Visitors", "Points", "Rain", "Cost", "Orders", "Users", "Score", "Output", "Hours", "Trips")
-_SERIES = (
-    ("North", "South", "East", "West"),
-    ("Plan", "Actual", "Last"),
-    ("A", "B", "C", "D"),
-    ("Cars", "Bikes", "Buses"),
-)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -69,55 +63,73 @@ class Figures:
 
     def written(self, value: float) -> str:
         """A value as the chart and its table have it."""
-        text = f"{value:.1f}" if self.step < 1 else str(round(value))
+        text = f"{value:.1f}" if self.step != round(self.step) else str(round(value))
         return text + self.unit
 
 
 def draw_figures(rng: np.random.Generator, difficulty: float, held_out: bool, forms: tuple[str, ...] = ()) -> Figures:
-    """Values of a few categories; more, and finer ones, when harder."""
+    """Values of a few categories of a subject that is drawn so; more, and finer ones, when harder."""
     form = pick(rng, forms or (HELD_OUT_FORMS if held_out else FORMS))
-    count = number(rng, 2 if form in ("pie", "donut") else 3, 4 + round(4 * difficulty))
-    head, names = _categories(rng, form, count)
+    parts = form in ("pie", "donut")
+    subject = pick(rng, [s for s in read_sections("charts.txt").values() if _fits(s, form)])
+    head, names = _categories(rng, subject, number(rng, 2 if parts else 3, 4 + round(4 * difficulty)))
+    said = {"year": lambda: str(number(rng, 2001, 2026)), "city": lambda: pick(rng, CITIES)}
+    title = fill_slots(rng, pick(rng, subject["titles"]), said)
+    if parts:
+        return Figures(form, title, head, names, ("",), (_shares(rng, len(names)),), "%", 1, True)
     series: tuple[str, ...] = ("",)
     if form not in SINGLE and chance(rng, 0.15 + 0.5 * difficulty):
-        pool = pick(rng, _SERIES)
+        pool = [fill_slots(rng, name, said) for name in subject["series"]]
         series = tuple(some(rng, pool, number(rng, 2, min(len(pool), 2 + round(2 * difficulty)))))
-    subject = pick(rng, _SUBJECTS)
-    title = pick(rng, (subject, f"{subject} by {head.lower()}", f"{subject} {number(rng, 2001, 2029)}"))
-    labelled = chance(rng, 0.75 - 0.4 * difficulty) or form in ("pie", "donut")
-    if form in ("pie", "donut"):
-        values: tuple[tuple[float, ...], ...] = (_shares(rng, count),)
-        return Figures(form, title, head, names, series, values, "%", 1, labelled)
     title = title if chance(rng, 0.8) else ""
-    if not labelled:  # on ticks or half way between, so that they can be read
-        tick = pick(rng, (2, 10, 20, 100, 200))
-        rows = _rows(rng, len(series), count, number(rng, 6, 10), tick // 2)
-        return Figures(form, title, head, names, series, rows, "", tick // 2, False, tick)
-    fine = 0.1 if chance(rng, 0.5 * difficulty) else pick(rng, (1, 1, 5, 10))
-    rows = _rows(rng, len(series), count, pick(rng, (10, 40, 100)), fine)
+    low, high = map(int, subject["top"][0].split())
+    tick = pick(rng, [step for step in (2, 5, 10, 20, 50, 100, 200) if low <= 5 * step <= high])
+    drift = "over" in subject
+    if not chance(rng, 0.75 - 0.4 * difficulty):  # on ticks or half way between, so that they can be read
+        rows = _rows(rng, len(series), len(names), number(rng, 6, 10), tick / 2, drift)
+        return Figures(form, title, head, names, series, rows, "", tick / 2, False, tick)
+    fine = 0.1 if tick <= 5 and chance(rng, difficulty) else max(1, tick // 10)
+    rows = _rows(rng, len(series), len(names), round(5 * tick / fine), fine, drift)
     return Figures(form, title, head, names, series, rows, "", fine, True)
 
 
-def _rows(rng: np.random.Generator, series: int, count: int, most: int, unit: float) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(round(number(rng, 1, most) * unit, 1) for _ in range(count)) for _ in range(series))
+def _fits(subject: Section, form: str) -> bool:
+    """Whether a subject is drawn in this form: shares as sectors, lines over time."""
+    if form in ("pie", "donut"):
+        return "shares" in subject
+    return "shares" not in subject and ("over" in subject or form not in ("line", "area"))
 
 
-def _categories(rng: np.random.Generator, form: str, count: int) -> tuple[str, tuple[str, ...]]:
-    if form in ("line", "area") or chance(rng, 0.25):
-        start = number(rng, 0, 11)
-        if chance(rng, 0.5):
-            return "Month", tuple(MONTHS[(start + i) % 12] for i in range(count))
-        first = number(rng, 1990, 2020)
-        return ("Year", tuple(str(first + i) for i in range(count))) if count < 7 else ("Month", MONTHS[:count])
-    kind = number(rng, 0, 3)
-    if kind == 0:
-        return "City", tuple(some(rng, CITIES, count))
-    if kind == 1:
-        return "Name", tuple(some(rng, FIRST_NAMES, count))
-    if kind == 2 and count <= 7:
-        return "Day", _DAYS[:count]
-    short = [w for w in common_words() if len(w) <= 6]
-    return "Item", tuple(w.capitalize() for w in some(rng, short, count))
+def _rows(
+    rng: np.random.Generator, series: int, count: int, most: int, unit: float, drift: bool
+) -> tuple[tuple[float, ...], ...]:
+    """Values up to `most` units. Over time they `drift`: each is near the one before, most of the time."""
+    rows = []
+    for _ in range(series):
+        steps = [number(rng, 1, most) for _ in range(count)]
+        for i in range(1, count) if drift else ():
+            if chance(rng, 0.8):
+                near = steps[i - 1] + number(rng, -max(1, most // 4), max(1, most // 4))
+                steps[i] = min(most, max(1, 2 * most - near if near > most else 2 - near if near < 1 else near))
+        rows.append(tuple(round(step * unit, 1) for step in steps))
+    return tuple(rows)
+
+
+def _categories(rng: np.random.Generator, subject: Section, count: int) -> tuple[str, tuple[str, ...]]:
+    """What they are, and their names; at most as many as there are."""
+    if "over" not in subject:
+        kinds = subject["categories"]
+        return subject["head"][0], tuple(kinds[i] for i in sorted(some(rng, range(len(kinds)), count)))
+    head = pick(rng, subject["over"])
+    if head == "Day":
+        return head, _DAYS[:count]
+    if head == "Quarter":
+        return head, ("Q1", "Q2", "Q3", "Q4")[:count]
+    start = number(rng, 0, 11)
+    if head == "Month" or count > 6:
+        return "Month", tuple(MONTHS[(start + i) % 12] for i in range(count))
+    first = number(rng, 1990, 2019)
+    return head, tuple(str(first + i) for i in range(count))
 
 
 def _shares(rng: np.random.Generator, count: int) -> tuple[float, ...]:

@@ -86,10 +86,10 @@ def _fill_axes(axes: Any, figures: Figures, small: int) -> None:
         )
         return
     places = np.arange(len(names))
+    drawn: Any = None
     for s, row in enumerate(figures.values):
         if figures.form == "line":
             axes.plot(places, row, marker="o", label=figures.series[s] or None)
-            marks = zip(places, row, strict=True)
         elif figures.form == "hbar":
             drawn = axes.barh(places, row)
         else:
@@ -98,7 +98,7 @@ def _fill_axes(axes: Any, figures: Figures, small: int) -> None:
                 places + (s - (len(figures.series) - 1) / 2) * width, row, width, label=figures.series[s] or None
             )
         if figures.labelled and figures.form == "line":
-            for x, y in marks:
+            for x, y in zip(places, row, strict=True):
                 axes.annotate(
                     figures.written(y), (x, y), (0, 4), textcoords="offset points", ha="center", fontsize=small
                 )

@@ -122,7 +122,7 @@ def _what(rng: np.random.Generator, figures: Figures) -> Exchange:
         return _answer("What is the title of the chart?", figures.title)
     if number(rng, 0, 1):
         return _answer("What kind of chart is this?", _FORM_NAMES[figures.form])
-    words = "categories" if figures.head == "Item" else f"{figures.head.lower()}s".replace("citys", "cities")
+    words = f"{figures.head.lower()}s".replace("ys", "ies") if figures.head == "City" else f"{figures.head.lower()}s"
     return _answer(f"How many {words} are shown?", str(len(figures.categories)))
 
 

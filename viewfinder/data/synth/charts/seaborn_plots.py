@@ -1,5 +1,8 @@
 """The kind "plots_seaborn": the same figures by seaborn, in its styles and palettes."""
 
+from functools import partial
+from typing import Literal
+
 import numpy as np
 import seaborn
 from matplotlib import rc_context
@@ -16,8 +19,14 @@ from viewfinder.data.synth.kinds import Options
 
 FORMS = ("bar", "hbar", "line")
 """seaborn draws no sectors."""
-_STYLES = (("white", "deep"), ("whitegrid", "muted"), ("ticks", "colorblind"), ("darkgrid", "bright"))
-_HELD_OUT_STYLES = (("dark", "Set2"),)
+Style = Literal["white", "dark", "whitegrid", "darkgrid", "ticks"]
+_STYLES: tuple[tuple[Style, str], ...] = (
+    ("white", "deep"),
+    ("whitegrid", "muted"),
+    ("ticks", "colorblind"),
+    ("darkgrid", "bright"),
+)
+_HELD_OUT_STYLES: tuple[tuple[Style, str], ...] = (("dark", "Set2"),)
 
 
 def make(rng: np.random.Generator, options: Options) -> Sample:
@@ -31,12 +40,12 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
 
 
 def draw_seaborn(
-    rng: np.random.Generator, figures: Figures, size: tuple[int, int], style: str, palette: str
+    rng: np.random.Generator, figures: Figures, size: tuple[int, int], style: Style, palette: str
 ) -> Image.Image:
     """Bars or lines in a style and a palette of seaborn's."""
     small = number(rng, 7, 9)
     fonts = {"font.family": "DejaVu Sans", "font.size": small, "axes.titlesize": small + 2}
-    with rc_context({**seaborn.axes_style(style), **fonts}):
+    with rc_context({**seaborn.axes_style(style), **fonts}):  # pyright: ignore[reportArgumentType] - its stubs name each key
         canvas = FigureCanvasAgg(Figure(figsize=(size[0] / 100, size[1] / 100), dpi=100, layout="tight"))
         axes = canvas.figure.add_subplot()
         _fill(axes, figures, palette)
@@ -54,12 +63,13 @@ def _fill(axes: Axes, figures: Figures, palette: str) -> None:
     values = [value for row in figures.values for value in row]
     series = [s for s in figures.series for _ in figures.categories] if figures.series != ("",) else None
     colors = seaborn.color_palette(palette, len(figures.series))
-    looks = {"hue": series, "palette": colors} if series else {"color": colors[0]}
+    draw = seaborn.lineplot if figures.form == "line" else seaborn.barplot
+    draw = partial(draw, hue=series, palette=colors) if series else partial(draw, color=colors[0])
     if figures.form == "line":
-        seaborn.lineplot(x=names, y=values, marker="o", errorbar=None, estimator=None, ax=axes, **looks)
+        draw(x=names, y=values, marker="o", errorbar=None, estimator=None, ax=axes)
     else:
         across = figures.form == "hbar"
-        seaborn.barplot(x=values if across else names, y=names if across else values, errorbar=None, ax=axes, **looks)
+        draw(x=values if across else names, y=names if across else values, errorbar=None, ax=axes)
     _label(axes, figures)
     if figures.form == "hbar":
         axes.set_xticks(figures.ticks)

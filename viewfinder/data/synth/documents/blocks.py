@@ -16,20 +16,21 @@ from viewfinder.data.synth.documents.sheet import Sheet, union
 from viewfinder.data.synth.documents.tables import draw_style, draw_table, make_grid
 from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.kinds import Split
-from viewfinder.data.synth.phrases import item, paragraph, title
 from viewfinder.data.synth.shapes import COLOR_NAMES, COLORS, SHAPE_NAMES, draw_mask, held_out_pair, paint
+from viewfinder.data.synth.topics import Story
 from viewfinder.outputs.document.elements import Element, Heading, Image, ListBlock, ListItem, Paragraph
 from viewfinder.outputs.document.html_inline import escape
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a page's blocks look: faces and size of running text, where it keeps to, gaps, and how hard it may be."""
+    """How the blocks of a page look and what they tell: faces, size of running text, where it keeps to, gaps."""
 
     faces: Faces
     size: int
     split: Split
     difficulty: float
+    story: Story
     leading: float = 1.25
     align: str = "left"
     gap: int = 8
@@ -55,7 +56,7 @@ def heading(rng: np.random.Generator, sheet: Sheet, column: Column, look: Look, 
     face = Face(look.faces.head, size, color, 1.15, look.align)
     if column.room < face.step + 2 * look.size:
         return None
-    set_ = set_text(sheet, column, title(rng), face)
+    set_ = set_text(sheet, column, look.story.title() if level == 1 else look.story.head(), face)
     if set_ is None:
         return None
     if level == 1 and chance(rng, 0.3):
@@ -69,24 +70,25 @@ def running_text(rng: np.random.Generator, sheet: Sheet, column: Column, look: L
     """A paragraph."""
     face = look.face(sheet)
     indent = look.size if look.difficulty > 0.4 and chance(rng, 0.15) else 0
-    set_ = set_text(sheet, column, paragraph(rng, look.between(rng, 1, 5)), face, indent)
+    set_ = set_text(sheet, column, look.story.paragraph(look.between(rng, 1, 3)), face, indent)
     return None if set_ is None else Paragraph(_box(set_[1]), escape(set_[0]))
 
 
 def bullet_list(rng: np.random.Generator, sheet: Sheet, column: Column, look: Look) -> Element | None:
     """Items behind dots, dashes, boxes or numbers; the box holds the marks too."""
     ordered = chance(rng, 0.4)
+    long = look.difficulty > 0.3 and chance(rng, 0.3)
     face = look.face(sheet).like(align="left")
     mark = pick(rng, ("dot", "ring", "square", "dash"))
     indent = round(look.size * 1.5)
-    start = column.y
+    start, lines = column.y, len(column.lines)
     items: list[ListItem] = []
     boxes: list[PixelRectangle] = []
     for i in range(look.between(rng, 2, 7)):
         if column.room < face.step:
             break
         top = column.y
-        words = paragraph(rng, 1) if look.difficulty > 0.3 and chance(rng, 0.3) else item(rng)
+        words = look.story.paragraph(1) if long else look.story.item()
         set_ = set_text(sheet, column, words, face, indent)
         if set_ is None:
             break
@@ -99,8 +101,9 @@ def bullet_list(rng: np.random.Generator, sheet: Sheet, column: Column, look: Lo
         boxes.append(box)
         column.y += round(look.gap / 4)
     if len(items) < 2:
-        sheet.pen.rectangle((column.x, start, column.x + column.width, column.y), fill=sheet.paper)
-        del column.lines[len(column.lines) - len(items) :]
+        sheet.pen.erase((column.x, start, column.x + column.width, column.y), sheet.paper)
+        del column.lines[lines:]  # an item may have several
+        column.y = start
         return None
     return ListBlock(_box(union(boxes)), tuple(items), ordered)
 
@@ -119,13 +122,14 @@ def _mark(sheet: Sheet, mark: str, x: int, y: int, half: int, face: Face) -> Non
 
 def table(rng: np.random.Generator, sheet: Sheet, column: Column, look: Look) -> Element | None:
     """A small table; cells merge when it is harder."""
-    columns = min(look.between(rng, 2, 6), max(2, column.width // (5 * look.size)))
+    columns = min(look.between(rng, 2, 6), max(2, column.width // (6 * look.size)))
     rows = look.between(rng, 1, 10)
     face = look.face(sheet).like(align="left", leading=1.1)
     head = look.bold(sheet).like(align="left", leading=1.1)
     style = draw_style(rng, sheet, face, head, look.split, tight=column.width < 300)
     for attempt in range(3):
-        grid = make_grid(rng, max(1, rows - attempt), max(2, columns - attempt), spans=look.difficulty * 0.8)
+        size = max(1, rows - attempt), max(2, columns - attempt)
+        grid = make_grid(rng, *size, spans=look.difficulty * 0.8, about=look.story.tables)
         if (drawn := draw_table(sheet, column, grid, style)) is not None:
             column.y += 2
             return drawn.element()

@@ -1,5 +1,6 @@
 """The kind "forms": labels and what was filled in, on lines, in boxes, behind colons, with boxes to tick."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -7,6 +8,7 @@ from PIL import Image as PillowImage
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick, some
+from viewfinder.data.synth.countries import draw_country, fill_digits, write_date
 from viewfinder.data.synth.documents.handwriting import draw_hand
 from viewfinder.data.synth.documents.lettering import Column, Face, draw_faces, set_line
 from viewfinder.data.synth.documents.pages import page_size
@@ -15,13 +17,23 @@ from viewfinder.data.synth.documents.values import Leaf, Tree, ask_values
 from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.phrases import city, code, company, currency, date, email, money, person, phone, street
+from viewfinder.data.synth.trades import any_firm
 from viewfinder.media.transform import Transform
 from viewfinder.outputs import prompts
 
 LAYOUTS = ("colon", "line", "box")
 HELD_OUT_LAYOUTS = ("above", "ruled")
-TITLES = ("Registration", "Application", "Order form", "Member card", "Visitor pass", "Booking", "Claim", "Delivery")
+TITLES = {
+    "Registration": ("name company street city phone email date number", "Member New Student"),
+    "Application": ("name birthday age street city phone email date", "New Student Urgent"),
+    "Order form": ("name company street city phone email date number amount", "Express Gift Paid"),
+    "Member card": ("name birthday city date number amount", "Student Paid New"),
+    "Visitor pass": ("name company date number seat phone", "Member Return"),
+    "Booking": ("name street city phone email date seat amount number", "Paid Return Member"),
+    "Claim": ("name street city phone date number amount email", "Urgent Return"),
+    "Delivery": ("name company street city phone date number", "Express Gift Return Paid"),
+}
+"""What is asked for on each form, and what may be ticked."""
 
 
 @dataclass
@@ -69,50 +81,65 @@ _LABELS: dict[str, tuple[str, ...]] = {
 }
 
 
-def _value(rng: np.random.Generator, key: str) -> str:
-    generators = {
-        "name": person,
-        "company": company,
-        "street": street,
-        "city": city,
-        "phone": phone,
-        "email": email,
-        "date": date,
-        "birthday": date,
-        "number": code,
+_SPOKEN = {
+    "Phone": "phone number", "Tel.": "phone number", "No.": "number", "ID": "ID", "Issued": "date of issue",
+    "Born": "date of birth", "Email": "email address", "E-mail": "email address", "Customer": "name of the customer",
+    }  # fmt: skip
+"""How what stands behind a label is called in a question, where the label's own words do not say it."""
+
+
+def _filled_in(rng: np.random.Generator) -> dict[str, str]:
+    """What one person of one country wrote: the age fits the birthday, the address the city."""
+    country = draw_country(rng)
+    person = country.person(rng)
+    style, year = country.date_style(rng), number(rng, 2014, 2026)
+    born = year - number(rng, 18, 79)
+    days = [(number(rng, 1, 28), number(rng, 1, 12)) for _ in range(2)]
+    passed = (days[0][1], days[0][0]) >= (days[1][1], days[1][0])  # this year's birthday, on the day of the form
+    return {
+        "name": person.name,
+        "company": any_firm(rng, country),
+        "street": person.street,
+        "city": person.city,
+        "phone": person.phone,
+        "email": person.email,
+        "date": write_date(style, *days[0], year),
+        "birthday": write_date(style, *days[1], born),
+        "number": fill_digits(rng, pick(rng, ("######", "A-####", f"{year}-###", "K####"))),
+        "amount": country.money(country.amount(number(rng, 5, 900) * 100)),
+        "age": str(year - born - (not passed)),
+        "seat": f"{number(rng, 1, 40)}{pick(rng, 'ABCDEF')}",
     }
-    if key in generators:
-        return generators[key](rng)
-    if key == "amount":
-        return money(number(rng, 100, 90000), currency(rng))
-    return str(number(rng, 16, 99)) if key == "age" else f"{number(rng, 1, 40)}{pick(rng, 'ABCDEF')}"
 
 
 def draw_form(rng: np.random.Generator, options: Options) -> FormSheet:
     """A form of two to many fields."""
     size = page_size(rng, options)
     hard = options.difficulty
-    colors = draw_palette(rng, hard)
+    colors = draw_palette(rng, hard, printed=True)
     sheet = Sheet(size, colors.paper, colors.ink, colors.accent)
     em = number(rng, 14 - round(3 * hard), 17 - round(4 * hard))
     faces = draw_faces(rng, options.split, options.fonts)
     label = Face(faces.bold if chance(rng, 0.4) else faces.plain, em, sheet.ink, 1.3)
     filled = label.like(path=faces.plain)
-    if chance(rng, 0.15 + 0.5 * hard):
+    title = pick(rng, sorted(TITLES))
+    keys, ticks = (part.split() for part in TITLES[title])
+    written = _filled_in(rng)
+    if chance(rng, 0.15 + 0.5 * hard) and (hand := draw_hand(rng, options.split, "".join(written.values()))):
         blue = (20, 40, 140) if sum(sheet.paper) > 380 else (150, 190, 255)
-        filled = Face(draw_hand(rng, options.split), round(em * 1.25), blue, 1.2)
+        filled = Face(hand, round(em * 1.25), blue, 1.2)
     margin = number(rng, 8, 8 + em)
     column = Column(margin, margin, size[0] - 2 * margin, size[1] - margin)
     form = FormSheet(sheet.image, {}, (), {})
     if chance(rng, 0.7):
-        _title(rng, sheet, column, form, Face(faces.head, round(em * 1.3), sheet.accent, 1.2))
+        _title(rng, title, sheet, column, form, Face(faces.head, round(em * 1.3), sheet.accent, 1.2))
     layout = pick(rng, LAYOUTS if options.split == "train" else HELD_OUT_LAYOUTS)
     wanted = number(rng, 2, 3 + round(9 * hard))
     gap = number(rng, 3, em)
-    for key in some(rng, list(_LABELS), len(_LABELS)):
+    for key in sorted(some(rng, keys, wanted + 2), key=keys.index):
         if chance(rng, 0.12):
-            _tick(rng, sheet, column, form, label)
-        if _field(rng, sheet, column, form, key, layout, (label, filled)):
+            _tick(rng, ticks, sheet, column, form, label)
+        if _field(rng, sheet, column, form, key, written[key], layout, (label, filled)):
             column.y += gap
             wanted -= 1
         if not wanted:
@@ -122,8 +149,7 @@ def draw_form(rng: np.random.Generator, options: Options) -> FormSheet:
     return form
 
 
-def _title(rng: np.random.Generator, sheet: Sheet, column: Column, form: FormSheet, face: Face) -> None:
-    text = pick(rng, TITLES)
+def _title(rng: np.random.Generator, text: str, sheet: Sheet, column: Column, form: FormSheet, face: Face) -> None:
     if face.width(text) > column.width:
         return
     box = set_line(sheet, text, face.like(align=pick(rng, ("left", "center"))), column.x, column.y, column.width)
@@ -139,13 +165,13 @@ def _field(
     column: Column,
     form: FormSheet,
     key: str,
+    value: str,
     layout: str,
     faces: tuple[Face, Face],
 ) -> bool:
     """A label and its value; False (nothing drawn) when there is no room."""
     label, filled = faces
     words = _LABELS[key][0] if chance(rng, 0.5) else pick(rng, _LABELS[key])
-    value = _value(rng, key)
     step = max(label.step, filled.step) + 4
     above = layout == "above"
     offset = 0 if above else round(label.width(words + ":")) + label.size // 2
@@ -169,7 +195,7 @@ def _field(
     box = _ink_alone(sheet, value, filled, x + 4, y + 2, step - 4)
     column.y += step
     form.values[key] = Leaf(value, box)
-    form.names[key] = key if words.endswith(".") else words.lower()
+    form.names[key] = _SPOKEN.get(words, words.lower())
     form.lines.append(f"{words}{':' if layout == 'colon' else ''} {value}")
     return True
 
@@ -184,12 +210,11 @@ def _ink_alone(sheet: Sheet, text: str, face: Face, x: int, y: int, height: int)
     return box
 
 
-_TICKS = ("Member", "New", "Paid", "Express", "Gift", "Urgent", "Student", "Return")
-
-
-def _tick(rng: np.random.Generator, sheet: Sheet, column: Column, form: FormSheet, face: Face) -> None:
+def _tick(
+    rng: np.random.Generator, ticks: Sequence[str], sheet: Sheet, column: Column, form: FormSheet, face: Face
+) -> None:
     """A box, ticked or not, before its words: a truth value, its place the box."""
-    words = pick(rng, _TICKS)
+    words = pick(rng, ticks)
     key = words.lower()
     if column.room < 2 * face.step or key in form.values:
         return
@@ -207,5 +232,5 @@ def _tick(rng: np.random.Generator, sheet: Sheet, column: Column, form: FormShee
     set_line(sheet, words, face, column.x + side + face.size // 2, column.y)
     column.y += face.step + 2
     form.values[key] = Leaf(ticked, (area[0], area[1], area[2] + 1, area[3] + 1))
-    form.names[key] = f"state of {key}"
+    form.names[key] = f'box "{words}"'
     form.lines.append(words)

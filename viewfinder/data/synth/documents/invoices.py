@@ -1,5 +1,6 @@
 """The kind "invoices": who bills whom, for what, how much, and where to pay."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +9,7 @@ from PIL import Image as PillowImage
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick
+from viewfinder.data.synth.countries import draw_country, fill_digits, write_date
 from viewfinder.data.synth.documents.lettering import Face, Faces, draw_faces, set_line
 from viewfinder.data.synth.documents.pages import page_size
 from viewfinder.data.synth.documents.sheet import Color, Sheet, blend, draw_palette
@@ -16,7 +18,7 @@ from viewfinder.data.synth.exchange import converse, one_or_two
 from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.phrases import city, code, company, currency, item, money, person, street, write_date
+from viewfinder.data.synth.trades import any_firm, draw_trade
 from viewfinder.media.transform import Transform
 
 LAYOUTS = ("letter", "banner")
@@ -55,7 +57,7 @@ def draw_invoice(rng: np.random.Generator, options: Options) -> Invoice:
     """An invoice of one to many items."""
     hard = options.difficulty
     size = page_size(rng, options, least=196)
-    colors = draw_palette(rng, hard)
+    colors = draw_palette(rng, hard, printed=True)
     sheet = Sheet(size, colors.paper, colors.ink, colors.accent)
     em = min(number(rng, 13 - round(3 * hard), 15 - round(4 * hard)), size[0] // 15, size[1] // 17)
     layout = pick(rng, HELD_OUT_LAYOUTS if options.split == "held_out" else LAYOUTS)
@@ -87,7 +89,8 @@ class _Bill:
         self.left, self.right = self.margin, self.sheet.size[0] - self.margin
         self.face = Face(self.faces.plain, self.em, self.sheet.ink, 1.2)
         self.bold = self.face.like(path=self.faces.bold)
-        self.sign = currency(self.rng)
+        self.country = draw_country(self.rng)
+        self.trade = draw_trade(self.rng, self.country, tills=False)
         self.y = self.margin
 
     def room(self, lines: float = 1) -> bool:
@@ -127,7 +130,7 @@ class _Bill:
         """The seller's name and the title, light on a bar of the accent's color."""
         dark = sum(self.sheet.accent) < 380
         face = self.bold.like(size=round(self.em * 1.15), color=(255, 255, 255) if dark else (0, 0, 0))
-        name, words = self._short(company, face, 0.6), pick(self.rng, _TITLES)
+        name, words = self._short(self._firms(), face, 0.6), pick(self.rng, _TITLES)
         self.sheet.pen.rectangle((0, 0, self.sheet.size[0], self.y + face.step + 4), fill=self.sheet.accent)
         self.values["seller"] = {"name": Leaf(name, self.text(name, self.left, face, self.sheet.accent))}
         if face.width(words) + face.width(name) + self.em < self.right - self.left:
@@ -135,33 +138,39 @@ class _Bill:
         self.y += face.step + 10
         self._address(self.values["seller"])
 
-    def _short(self, make_words: Any, face: Face, share: float = 1.0) -> str:
-        """Words of a generator that fit a share of the width."""
-        words = [make_words(self.rng) for _ in range(6)]
-        return next((w for w in words if face.width(w) <= share * (self.right - self.left)), min(words, key=face.width))
+    def _short(self, words: Iterable[str], face: Face, share: float = 1.0) -> str:
+        """The first of some words that fits a share of the width, or the shortest."""
+        some = list(words)
+        return next((w for w in some if face.width(w) <= share * (self.right - self.left)), min(some, key=face.width))
+
+    def _firms(self) -> Iterable[str]:
+        """What the seller may be called."""
+        yield from (self.trade.name, self.trade.name.rsplit(" ", 1)[0])
 
     def _seller(self) -> None:
-        name = self._short(company, self.bold)
+        name = self._short(self._firms(), self.bold)
         self.values["seller"] = {"name": Leaf(name, self.text(name, self.left, self.bold))}
         self.y += self.face.step
         self._address(self.values["seller"])
 
     def _address(self, party: dict[str, Leaf]) -> None:
-        for key, make_words in (("street", street), ("city", city)):
+        for key, make_words in (("street", self.country.street), ("city", self.country.city)):
             # what must come (number, date, buyer, head, an item, the total) still has to fit
             if chance(self.rng, 0.2 + 0.6 * self.hard) and self.room(8):
-                words = self._short(make_words, self.face)
+                words = self._short((make_words(self.rng) for _ in range(3)), self.face)
                 party[key] = Leaf(words, self.text(words, self.left, self.face))
                 self.y += self.face.step
         self.y += self.em // 2
 
     def _facts(self) -> None:
         """Labels with number and days, beside each other's ends or close together."""
-        style, month, year = number(self.rng, 0, 4), number(self.rng, 1, 11), number(self.rng, 1995, 2029)
-        issued = write_date(number(self.rng, 1, 28), month, year, style)
-        facts = {"invoice_number": (pick(self.rng, _NUMBERS), code(self.rng)), "date": ("Date", issued)}
+        style, month, year = self.country.date_style(self.rng), number(self.rng, 1, 11), number(self.rng, 2014, 2026)
+        day = number(self.rng, 1, 28)
+        issued = write_date(style, day, month, year)
+        code = fill_digits(self.rng, pick(self.rng, (f"{year}-####", f"{year % 100}####", "RE-#####", "#####")))
+        facts = {"invoice_number": (pick(self.rng, _NUMBERS), code), "date": ("Date", issued)}
         if chance(self.rng, 0.2 + 0.5 * self.hard) and self.room(7):
-            due = write_date(number(self.rng, 1, 28), month + 1, year, style)
+            due = write_date(style, day, month + 1, year)
             facts["due_date"] = (pick(self.rng, ("Due", "Pay by", "Due date")), due)
         apart = chance(self.rng, 0.5)
         across = max(round(self.face.width(label)) for label, _ in facts.values()) + self.em
@@ -174,9 +183,10 @@ class _Bill:
 
     def _buyer(self) -> None:
         label = f"{pick(self.rng, _BUYERS)}:"
-        generator = pick(self.rng, (person, company))
+        private = chance(self.rng, 0.5)
+        names = [self.country.person_name(self.rng) if private else any_firm(self.rng, self.country) for _ in range(4)]
         across = round(self.bold.width(label)) + self.em // 2
-        name = self._short(generator, self.face, 1 - across / (self.right - self.left))
+        name = self._short(names, self.face, 1 - across / (self.right - self.left))
         self.text(label, self.left, self.bold)
         self.values["buyer"] = {"name": Leaf(name, self.text(name, self.left + across, self.face))}
         self.y += self.face.step
@@ -196,8 +206,9 @@ class _Bill:
         self.y += self.face.step + 3
         ruled = chance(self.rng, 0.5)
         rows: list[dict[str, Leaf]] = []
-        while len(rows) < count and (not rows or self.room(5)):
-            rows.append(self._row(keys, places))
+        offered = self.trade.order(self.rng)
+        while len(rows) < min(count, len(offered)) and (not rows or self.room(5)):
+            rows.append(self._row(offered[len(rows)], keys, places))
             self.y += self.face.step + 1
             if ruled:
                 rule = blend(self.sheet.paper, self.sheet.ink, 0.35)
@@ -222,17 +233,21 @@ class _Bill:
             x -= round(self.em * (5.2 if key != "quantity" else 3))
         return {**places, keys[0]: (self.left, False)}
 
-    def _row(self, keys: tuple[str, ...], places: dict[str, tuple[int, bool]]) -> dict[str, Leaf]:
+    def _row(
+        self, sold: tuple[str, int], keys: tuple[str, ...], places: dict[str, tuple[int, bool]]
+    ) -> dict[str, Leaf]:
         pieces = number(self.rng, 1, 9) if "quantity" in keys else 1
-        cents = number(self.rng, 50, 9900) if chance(self.rng, 0.7) else 100 * number(self.rng, 1, 200)
-        self.sum += pieces * cents
+        name, cost = sold
+        self.sum += pieces * cost
         start, ends = places["description"][0], [x for x, end in places.values() if end]
         room = self.right - start if self.reverse else min(ends) - start - round(self.em * 4)
         written = {
-            "description": self._short(item, self.face, room / (self.right - self.left)),
+            "description": self._short(
+                (name, name.split(",")[0], name.split(" ")[0]), self.face, room / (self.right - self.left)
+            ),
             "quantity": str(pieces),
-            "unit_price": money(cents),
-            "amount": money(pieces * cents),
+            "unit_price": self.country.money(cost, sign=False),
+            "amount": self.country.money(pieces * cost, sign=False),
         }
         row: dict[str, Leaf] = {}
         for key in keys:
@@ -250,9 +265,9 @@ class _Bill:
                 rate = pick(self.rng, (5, 10, 20))
                 self._amount("discount", f"Discount {rate}%", -round(total * rate / 100), self.face)
                 total -= round(total * rate / 100)
-            rate = pick(self.rng, (5, 7, 8, 19, 20))
+            label, rate = self.country.tax(self.rng)
             tax = round(total * rate / 100)
-            self._amount("tax", f"{pick(self.rng, ('VAT', 'Tax'))} {rate}%", tax, self.face)
+            self._amount("tax", f"{label} {rate}%", tax, self.face)
             total += tax
         self._amount("total", pick(self.rng, ("Total", "TOTAL", "Amount due", "Total due")), total, self.bold)
         if chance(self.rng, 0.2 + 0.5 * self.hard) and self.room(2):
@@ -263,10 +278,10 @@ class _Bill:
             self.values["account"] = Leaf(account, self.text(account, self.left + across, self.face))
             self.y += self.face.step
 
-    def _amount(self, key: str, label: str, cents: int, face: Face) -> None:
+    def _amount(self, key: str, label: str, units: int, face: Face) -> None:
         if not self.room():
             return
-        value = money(cents, self.sign) if cents >= 0 else f"-{money(-cents, self.sign)}"
+        value = self.country.money(units) if units >= 0 else f"-{self.country.money(-units)}"
         both = round(face.width(label) + face.width(value)) + 2 * self.em
         start = self.left if self.reverse else max(self.left, self.right - max(both, 11 * self.em))
         end = min(self.right, start + max(both, 11 * self.em))

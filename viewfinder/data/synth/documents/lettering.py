@@ -16,7 +16,6 @@ from viewfinder.data.synth.kinds import Split
 BOLD = ("Bold", "SemiBold", "Semibold", "B", "RB", "BoldItalic", "BoldOblique")
 _TOO_FINE = frozenset({"NotoSerifDisplay"})
 """Families whose hairlines vanish at the sizes of running text."""
-ALIGNMENTS = ("left", "center", "right")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from viewfinder.data.synth.documents.sheet import Sheet, draw_palette
 from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.phrases import title
+from viewfinder.data.synth.topics import Story
 from viewfinder.media.transform import Transform
 from viewfinder.outputs import prompts
 from viewfinder.outputs.boxes import Box, format_boxes
@@ -75,7 +75,7 @@ def set_page(
 ) -> SetPage:
     """Draw a page; `mix` are blocks by weight, `most` the largest number of elements."""
     size = size or page_size(rng, options)
-    colors = draw_palette(rng, options.difficulty)
+    colors = draw_palette(rng, options.difficulty, printed=True)
     sheet = Sheet(size, colors.paper, colors.ink, colors.accent)
     layout = pick(rng, LAYOUTS if options.split == "train" else HELD_OUT_LAYOUTS)
     hard = options.difficulty
@@ -86,6 +86,7 @@ def set_page(
         size=em,
         split=options.split,
         difficulty=hard,
+        story=Story(rng, options.split),
         leading=float(rng.uniform(1.12, 1.45)),
         align="center" if layout == "centered" else "left",
         gap=number(rng, max(4, em // 3), em),
@@ -133,7 +134,7 @@ def _banner(rng: np.random.Generator, sheet: Sheet, top: Column, look: Look) -> 
     """A title, light on a bar of color at the top."""
     dark = sum(sheet.accent) < 380
     face = Face(look.faces.head, round(look.size * 1.25), (255, 255, 255) if dark else (10, 10, 10), 1.2)
-    text = title(rng, 1, 3)
+    text = look.story.title()
     while face.width(text) > top.width and " " in text:
         text = text.rsplit(" ", 1)[0]
     height = face.step + 2 * number(rng, 3, 8)
@@ -181,7 +182,7 @@ def ask(rng: np.random.Generator, page: SetPage) -> Exchange:
         text = "\n".join(line.text for line in page.lines)
         return Exchange("read", prompts.read_prompt(), text, truth={"text": text})
     if task == "spot" and page.lines and not any(e.kind == "table" for e in page.elements):
-        boxes = [Box(*map(float, line.box), text=line.text) for line in page.lines]
+        boxes = [Box(*map(float, line.box), label="", text=line.text) for line in page.lines]
         truth = {"boxes": [list(line.box) for line in page.lines], "texts": [line.text for line in page.lines]}
         return Exchange("spot", prompts.spotting_prompt(), format_boxes(boxes, page.frame), "boxes", truth=truth)
     if task == "part" and page.elements:

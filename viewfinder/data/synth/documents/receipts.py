@@ -8,6 +8,7 @@ from PIL import Image as PillowImage
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick
+from viewfinder.data.synth.countries import draw_country, write_date
 from viewfinder.data.synth.documents.lettering import Column, Face, Faces, draw_faces, set_line
 from viewfinder.data.synth.documents.sheet import Sheet
 from viewfinder.data.synth.documents.values import Leaf, ask_values
@@ -15,12 +16,12 @@ from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
 from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.phrases import city, company, currency, date, item, money, phone, street
+from viewfinder.data.synth.trades import draw_trade
 from viewfinder.media.transform import Transform
 from viewfinder.outputs import prompts
 
 TOTALS = ("TOTAL", "Total", "Total due", "AMOUNT")
-_TAXES = ("Tax", "VAT", "Sales tax")
+_SPOKEN = {"company": "name of the shop", "phone": "phone number", "cash": "cash paid", "card": "card number"}
 _THANKS = ("Thank you!", "Thanks!", "See you soon", "Have a nice day")
 
 
@@ -49,7 +50,7 @@ def _ask(rng: np.random.Generator, receipt: Receipt, options: Options) -> Exchan
     if chance(rng, 0.08):
         text = "\n".join(receipt.lines)
         return Exchange("read", prompts.read_prompt(), text, truth={"text": text})
-    return ask_values(rng, receipt.values, receipt.absent, receipt.frame, 2 + round(5 * options.difficulty))
+    return ask_values(rng, receipt.values, receipt.absent, receipt.frame, 2 + round(5 * options.difficulty), _SPOKEN)
 
 
 def draw_receipt(rng: np.random.Generator, options: Options) -> Receipt:
@@ -86,7 +87,9 @@ class _Slip:
         self.faces: Faces = draw_faces(rng, options.split, options.fonts)
         self.face = Face(self.faces.plain, em, self.sheet.ink, float(rng.uniform(1.1, 1.35)))
         self.bold = self.face.like(path=self.faces.bold)
-        self.sign = currency(rng)
+        self.country = draw_country(rng)
+        self.trade = draw_trade(rng, self.country, tills=True)
+        self.signed = chance(rng, 0.5)
         self.values: dict[str, Any] = {}
         self.lines: list[str] = []
         self.whole = options.difficulty < 0.35
@@ -139,21 +142,22 @@ class _Slip:
         self.column.y += 7
 
     def shop(self) -> None:
-        name = company(self.rng)
+        name = self.trade.name
         big = self.bold.like(size=round(self.bold.size * float(self.rng.uniform(1.0, 1.35))))
         self.keep("company", name, self.centered(name, big))
         if chance(self.rng, 0.35 + 0.5 * self.hard):
-            address = street(self.rng)
+            address = self.country.street(self.rng)
             self.keep("address", address, self.centered(address))
         if chance(self.rng, 0.6 * self.hard):
-            where = city(self.rng)
+            where = self.country.city(self.rng)
             self.keep("city", where, self.centered(where))
         if chance(self.rng, 0.6 * self.hard):
-            call = phone(self.rng)
+            call = self.country.phone(self.rng)
             self.keep("phone", call, self.centered(call))
 
     def facts(self) -> None:
-        day = date(self.rng)
+        style = self.country.date_style(self.rng)
+        day = write_date(style, number(self.rng, 1, 28), number(self.rng, 1, 12), number(self.rng, 2014, 2026))
         clock = f"{number(self.rng, 7, 21)}:{number(self.rng, 0, 59):02d}"
         if chance(self.rng, 0.4 + 0.4 * self.hard) and (boxes := self.pair(day, clock)):
             self.keep("date", day, boxes[0])
@@ -169,17 +173,16 @@ class _Slip:
 
     def items(self, count: int, price_first: bool) -> None:
         rows: list[dict[str, Leaf]] = []
-        for _ in range(count):
+        for name, cost in self.trade.order(self.rng)[:count]:
             if self.column.room < self.reserve + self.face.step:
                 break
-            cents = number(self.rng, 50, 2000 if chance(self.rng, 0.8) else 30000)
-            name, price = item(self.rng), money(cents, self.sign if chance(self.rng, 0.5) else "")
+            price = self.country.money(cost, self.signed)
             boxes = self.pair(price, name) if price_first else self.pair(name, price)
             if boxes is None:
                 continue
             if price_first:
                 boxes = boxes[::-1]
-            self.sum += cents
+            self.sum += cost
             rows.append({"name": Leaf(name, boxes[0]), "price": Leaf(price, boxes[1])})
         if rows:
             self.values["items"] = rows
@@ -187,18 +190,17 @@ class _Slip:
 
     def totals(self) -> None:
         rng = self.rng
-        total = self.sum or number(rng, 100, 9000)
+        total = self.sum or self.trade.order(rng)[0][1]
         if chance(rng, 0.25 + 0.5 * self.hard):
-            rate = pick(rng, (5, 7, 8, 10, 19, 20))
+            label, rate = self.country.tax(rng)
             tax = round(total * rate / 100)
             self._amount("subtotal", "Subtotal", total, self.face)
-            self._amount(
-                "tax", f"{pick(rng, _TAXES)} {rate}%" if chance(rng, 0.5) else pick(rng, _TAXES), tax, self.face
-            )
+            self._amount("tax", f"{label} {rate}%" if chance(rng, 0.5) else label, tax, self.face)
             total += tax if "tax" in self.values else 0
         self._amount("total", pick(rng, TOTALS), total, self.bold)
         if chance(rng, 0.25 + 0.4 * self.hard):
-            paid = -(-total // 500) * 500
+            note = max(500, 10 ** (len(str(total)) - 1))  # the next five dollars, a thousand yen
+            paid = -(-total // note) * note
             self._amount("cash", "Cash", paid, self.face)
             if "cash" in self.values:
                 self._amount("change", "Change", paid - total, self.face)
@@ -207,10 +209,11 @@ class _Slip:
             if boxes := self.pair("Card", card):
                 self.keep("card", card, boxes[1])
 
-    def _amount(self, key: str, label: str, cents: int, face: Face) -> None:
-        text = money(cents, self.sign)
-        if boxes := self.pair(label, text, face):
-            self.keep(key, text, boxes[1])
+    def _amount(self, key: str, label: str, units: int, face: Face) -> None:
+        for text in (self.country.money(units), self.country.money(units, sign=False)):
+            if boxes := self.pair(label, text, face):
+                self.keep(key, text, boxes[1])
+                return
 
     def finish(self) -> Receipt:
         image = self.sheet.cut_below(self.column.y + 5, self.whole)

@@ -9,6 +9,7 @@ from viewfinder.data.synth.charts.drawn import draw_chart
 from viewfinder.data.synth.charts.figures import draw_figures
 from viewfinder.data.synth.charts.questions import chart_element
 from viewfinder.data.synth.choose import chance, number, pick
+from viewfinder.data.synth.countries import write_date
 from viewfinder.data.synth.documents import notations
 from viewfinder.data.synth.documents.blocks import Block, Look
 from viewfinder.data.synth.documents.lettering import Column, Face, set_line
@@ -18,7 +19,6 @@ from viewfinder.data.synth.exchange import Exchange, converse
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.objects import cutout, find_libraries, split_names
-from viewfinder.data.synth.phrases import title
 from viewfinder.outputs import prompts
 from viewfinder.outputs.document.elements import Element, Image
 from viewfinder.outputs.document.html_inline import escape
@@ -58,9 +58,16 @@ def drawing(rng: np.random.Generator, sheet: Sheet, column: Column, look: Look) 
     return Image(place, place, role="caption", paragraphs=(f"A picture of {escape(cut.name)}.",))
 
 
+_STAMPS = ("PAID", "COPY", "RECEIVED", "APPROVED", "URGENT", "DRAFT", "SENT", "CHECKED", "VOID", "FILED")
+
+
 def stamp(rng: np.random.Generator, sheet: Sheet, column: Column, look: Look) -> Element | None:
     """A stamp: words in a colored frame, as an image with its text."""
-    words = title(rng, 1, 2).upper()
+    words = pick(rng, _STAMPS)
+    if chance(rng, 0.4):
+        words += (
+            f" {write_date('{d} {month} {y}', number(rng, 1, 28), number(rng, 1, 12), number(rng, 2015, 2026)).upper()}"
+        )
     face = Face(look.faces.bold, round(look.size * 1.1), pick(rng, ((190, 30, 40), (30, 60, 170), (20, 120, 60))), 1.1)
     if sum(sheet.paper) < 380:
         face = face.like(color=(255, 150, 150))

@@ -72,13 +72,15 @@ class Palette:
     accent: Color
 
 
-def draw_palette(rng: np.random.Generator, difficulty: float = 0.5) -> Palette:
-    """Mostly black on white; sometimes tinted paper, colored ink, or light on dark."""
-    if chance(rng, 0.12 + 0.1 * difficulty):
+def draw_palette(rng: np.random.Generator, difficulty: float = 0.5, printed: bool = False) -> Palette:
+    """Mostly black on white; sometimes tinted paper, colored ink, or light on dark. `printed` papers are seldom dark
+    and nearly white."""
+    if chance(rng, (0.12 + 0.1 * difficulty) * (0.2 if printed else 1)):
         dark = tuple(int(v) for v in rng.integers(5, 60, 3))
         light = tuple(int(v) for v in rng.integers(205, 256, 3))
         return Palette(_color(dark), _color(light), _accent(rng, light=True))
-    paper = (255, 255, 255) if chance(rng, 0.6) else _color(tuple(int(v) for v in rng.integers(222, 256, 3)))
+    palest = 244 if printed and chance(rng, 0.85) else 222
+    paper = (255, 255, 255) if chance(rng, 0.6) else _color(tuple(int(v) for v in rng.integers(palest, 256, 3)))
     ink = (number(rng, 0, 40),) * 3 if chance(rng, 0.75) else _color(tuple(int(v) for v in rng.integers(0, 95, 3)))
     return Palette(paper, _color(ink), _accent(rng))
 

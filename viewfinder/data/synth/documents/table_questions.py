@@ -31,7 +31,7 @@ def draw_one_table(rng: np.random.Generator, options: Options) -> tuple[Sheet, D
     hard = options.difficulty
     width, height = page_size(rng, options)
     while True:
-        colors = draw_palette(rng, hard)
+        colors = draw_palette(rng, hard, printed=True)
         sheet = Sheet((width, height), colors.paper, colors.ink, colors.accent)
         em = number(rng, 14 - round(4 * hard), 17 - round(4 * hard))
         faces = draw_faces(rng, options.split, options.fonts)
@@ -59,7 +59,7 @@ def _ask(rng: np.random.Generator, table: DrawnTable, frame: Transform) -> Excha
         row_words, value = table.cells[name.at][0], table.cells[entry.at]
         names = [table.cells[e.at][0] for e in grid.entries if e.at[1] == 0 and not e.head]
         if name.rows == 1 and entry.columns == 1 and names.count(row_words) == 1 and value[1] is not None and head.head:
-            column_words = table.cells[head.at][0]
+            column_words = _head_of(table, c)
             if task == "find":
                 return (
                     Exchange(
@@ -72,20 +72,30 @@ def _ask(rng: np.random.Generator, table: DrawnTable, frame: Transform) -> Excha
                     else _parse(table, frame)
                 )
             if task == "place":
-                phrase = f'the cell "{value[0]}"' if _alone(table, value[0]) else f"the {column_words} of {row_words}"
+                phrase = (
+                    f'the cell "{value[0]}"'
+                    if _alone(table, value[0])
+                    else f'the cell under "{column_words}" for {row_words}'
+                )
                 box = Box(*map(float, value[1]), label=value[0])
                 truth = {"boxes": [list(value[1])]}
                 return Exchange(
                     "locate", prompts.locate_prompt(phrase), format_boxes([box], frame), "boxes", truth=truth
                 )
-            question = pick(
-                rng, (f"What is the {column_words} of {row_words}?", f"What {column_words} has {row_words}?")
-            )
+            asked = ('What is the value of "{}" for {}?', 'What stands under "{}" for {}?')
+            question = pick(rng, asked).format(column_words, row_words)
             return Exchange("ask", question, value[0], truth={"answer": value[0]})
     if task == "size":
         counted, words = pick(rng, ((grid.num_columns, "columns"), (grid.num_rows, "rows")))
         return Exchange("ask", f"How many {words} does the table have?", str(counted), truth={"answer": str(counted)})
     return _parse(table, frame)
+
+
+def _head_of(table: DrawnTable, column: int) -> str:
+    """A column's head; `Price in 2024` where a year stands below what it is the year of."""
+    over = table.grid.entry(0, column)
+    words = table.cells[over.at][0]
+    return words if over.columns == 1 else f"{words} in {table.cells[table.grid.entry(1, column).at][0]}"
 
 
 def _alone(table: DrawnTable, words: str) -> bool:

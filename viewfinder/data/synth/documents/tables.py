@@ -1,15 +1,16 @@
 """Tables: what is in them (`Grid`), how they are ruled, and drawing them with the box of every cell."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from viewfinder.data.synth.choose import chance, number, pick, some
+from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.documents.lettering import Column, Face, break_lines, set_line
 from viewfinder.data.synth.documents.sheet import Color, Sheet, blend, union
+from viewfinder.data.synth.documents.subjects import draw_filling
 from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.kinds import Split
-from viewfinder.data.synth.phrases import FIRST_NAMES, code, currency, date, item, money, person, word
 from viewfinder.outputs.document.elements import Cell, Row, Table
 from viewfinder.outputs.document.html_inline import escape
 
@@ -127,17 +128,32 @@ def _widths(grid: Grid, style: TableStyle, width: int) -> list[int] | None:
         missing = need - sum(wish[c] for c in span)
         for c in span:
             wish[c] += max(0, -(-missing // e.columns))
-    least = pad + round(2.2 * style.face.size)
+    least = _least_widths(grid, style)
     room = width - 1
-    if least * grid.num_columns > room:
-        return None
+    if sum(least) > room:
+        if grid.num_columns > 2:
+            return None
+        least = [pad + round(2.2 * style.face.size)] * grid.num_columns  # words are cut: nothing narrower can be drawn
+        if sum(least) > room:
+            return None
     while sum(wish) > room:
-        widest = max(range(len(wish)), key=wish.__getitem__)
-        wish[widest] = max(least, wish[widest] - max(1, (sum(wish) - room) // 2))
+        widest = max(range(len(wish)), key=lambda c: wish[c] - least[c])
+        wish[widest] = max(least[widest], wish[widest] - max(1, (sum(wish) - room) // 2))
     if style.stretch:
         extra = room - sum(wish)
         wish = [w + extra // len(wish) for w in wish]
     return wish
+
+
+def _least_widths(grid: Grid, style: TableStyle) -> list[int]:
+    """Of the columns: no word of theirs is cut."""
+    pad = 2 * style.pad[0] + 2
+    least = [pad + round(2.2 * style.face.size)] * grid.num_columns
+    for e in grid.entries:
+        if e.columns == 1:
+            face = _face(e, style)
+            least[e.at[1]] = max(least[e.at[1]], pad + round(max(face.width(word) for word in e.text.split())))
+    return least
 
 
 def _wrapped(e: Entry, style: TableStyle, widths: list[int]) -> list[str]:
@@ -212,17 +228,12 @@ def _set_cell(
     return " ".join(lines), union(boxes) if boxes else None
 
 
-def make_grid(rng: np.random.Generator, rows: int, columns: int, spans: float = 0.0, head: bool = True) -> Grid:
-    """Words and numbers: the first column names, each other column is of one kind; `spans` is how often cells merge."""
-    kinds = [_NAMES, *(pick(rng, _FILLERS) for _ in range(columns - 1))]
-    sign = currency(rng)
-    texts = [[_fill(rng, kind, sign) for kind in kinds] for _ in range(rows)]
-    heads = some(rng, _HEADS, columns)
-    heads += [word(rng).capitalize() for _ in range(columns - len(heads))]
-    entries: list[Entry] = []
-    top = 0
-    if head:
-        entries, top = _heads(rng, heads, spans)
+def make_grid(rng: np.random.Generator, rows: int, columns: int, spans: float = 0.0, about: Sequence[str] = ()) -> Grid:
+    """Heads and rows of one subject (of `about`, where one is large enough), the first column names; `spans` is how
+    often cells merge."""
+    pair = number(rng, 1, columns - 2) if columns > 2 and chance(rng, spans * 0.6) else None
+    filling = draw_filling(rng, rows, columns, pair, about)
+    entries, top = _heads(rng, filling.heads, pair)
     taken: set[tuple[int, int]] = set()
     for r in range(rows):
         for c in range(columns):
@@ -230,43 +241,24 @@ def make_grid(rng: np.random.Generator, rows: int, columns: int, spans: float = 
             if at in taken:
                 continue
             tall = 2 if c == 0 and r + 1 < rows and chance(rng, spans * 0.5) else 1
-            wide = 2 if c and c + 1 < columns and (at[0], c + 1) not in taken and chance(rng, spans * 0.15) else 1
+            wide = 2 if c and c + 1 < columns and (at[0], c + 1) not in taken and chance(rng, spans * 0.08) else 1
             taken |= {(at[0] + dr, c + dc) for dr in range(tall) for dc in range(wide)}
-            numeric = kinds[c] in (_NUMBERS, _MONEY)
-            entries.append(Entry(texts[r][c], at, tall, wide, right=numeric and wide == 1))
+            text = pick(rng, _NOT_KNOWN) if wide > 1 else filling.rows[r][c]
+            entries.append(Entry(text, at, tall, wide, right=filling.numeric[c] and wide == 1))
     return Grid(tuple(sorted(entries, key=lambda e: e.at)), rows + top, columns)
 
 
-def _heads(rng: np.random.Generator, names: list[str], spans: float) -> tuple[list[Entry], int]:
-    """One row of heads, or two where some stand over a pair."""
-    columns = len(names)
-    if columns < 3 or not chance(rng, spans * 0.6):
+_NOT_KNOWN = ("not known", "see note", "no data", "n/a", "closed")
+"""What stands over two columns that have nothing to tell."""
+
+
+def _heads(rng: np.random.Generator, names: list[str], pair: int | None) -> tuple[list[Entry], int]:
+    """One row of heads; or two, where a quantity stands over its two years."""
+    if pair is None:
         return [Entry(name, (0, c), head=True) for c, name in enumerate(names)], 1
-    over = number(rng, 1, columns - 2)
-    entries = [Entry(word(rng).capitalize(), (0, over), columns=2, head=True)]
+    year = number(rng, 2015, 2025)
+    entries = [Entry(names[pair], (0, pair), columns=2, head=True)]
     for c, name in enumerate(names):
-        entries.append(Entry(name, (1, c), head=True) if over <= c < over + 2 else Entry(name, (0, c), 2, head=True))
+        under = pair <= c < pair + 2
+        entries.append(Entry(str(year + c - pair), (1, c), head=True) if under else Entry(name, (0, c), 2, head=True))
     return entries, 2
-
-
-_NAMES, _NUMBERS, _MONEY, _DATES = "names", "numbers", "money", "dates"
-_WORDS, _PEOPLE, _CODES = "words", "people", "codes"
-_FILLERS = (_NUMBERS, _NUMBERS, _MONEY, _DATES, _WORDS, _PEOPLE, _CODES)
-_HEADS = (
-    *("Name", "Item", "Price", "Total", "Date", "City", "Team", "Score", "Year", "Count", "Type", "Code", "Rate"),
-    *("Size", "Color", "Unit", "Rank", "Level", "Cost", "Sales", "Stock", "Week", "Room", "Age", "Points"),
-)
-
-
-def _fill(rng: np.random.Generator, kind: str, sign: str) -> str:
-    if kind == _NAMES:
-        return item(rng)
-    if kind == _NUMBERS:
-        return pick(rng, (str(number(rng, 0, 99)), f"{number(rng, 100, 9999):,}", f"{rng.uniform(0, 100):.1f}"))
-    if kind == _MONEY:
-        return money(number(rng, 50, 99999), sign)
-    if kind == _DATES:
-        return date(rng, 1)
-    if kind == _PEOPLE:
-        return pick(rng, FIRST_NAMES) if chance(rng, 0.6) else person(rng)
-    return code(rng) if kind == _CODES else word(rng)

@@ -94,7 +94,7 @@ def ask_values(
         values: all that is there, by key.
         absent: keys that may be asked for and are not there.
         most: of the keys asked for at once.
-        names: how a key is called in speech; its words by default.
+        names: how a key is called in speech; its words by default. What is true or false is a box to tick.
     """
     task = weighted(rng, {"extract": 5.0, "ask": 2.0, "locate": 1.2})
     single = {key: tree for key, tree in values.items() if isinstance(tree, Leaf)}
@@ -112,8 +112,10 @@ def ask_values(
     key = pick(rng, list(single))
     if task == "locate":
         return _located(called[key], [single[key]], frame)
-    value = str(single[key].value)
-    return Exchange("ask", f"What is the {called[key]}?", value, truth={"answer": value})
+    question, value = f"What is the {called[key]}?", single[key].value
+    if isinstance(value, bool):
+        question, value = f"Is the {called[key]} ticked?", "Yes" if value else "No"
+    return Exchange("ask", question, str(value), truth={"answer": str(value)})
 
 
 def _located(name: str, found: Sequence[Leaf], frame: Transform) -> Exchange:

@@ -42,3 +42,22 @@ CHOICES = {
     "Color": ("Red", "Green", "Blue"),
     "Quality": ("Low", "High", "Best"),
 }
+OTHERS = (
+    *("Downloads", "Calendar", "Contacts", "Photos", "Music", "Videos", "Documents", "Printer", "Keyboard", "Mouse"),
+    *(
+        "Time zone",
+        "Currency",
+        "Units",
+        "Font size",
+        "Contrast",
+        "Theme",
+        "Ringtone",
+        "Wallpaper",
+        "Widgets",
+        "Feedback",
+    ),
+    *("Invoices", "Clients", "Reports", "Tickets", "Drafts", "Archive", "Trash", "Favorites", "History", "Notes"),
+    *("Map", "Weather", "Alarm", "Timer", "Backups", "Groups", "Members", "Projects", "Tasks", "Budget"),
+    *("Delivery", "Returns", "Wishlist", "Coupons", "Points", "Journeys", "Seats", "Luggage", "Rooms", "Guests"),
+)
+"""What any widget may be called: rarer words, which cannot be guessed from what it is."""

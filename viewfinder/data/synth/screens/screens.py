@@ -7,14 +7,15 @@ import numpy as np
 from PIL import Image
 
 from viewfinder.data.synth.choose import chance, number, pick, some
+from viewfinder.data.synth.countries import draw_country
 from viewfinder.data.synth.documents.lettering import Column, Face, draw_faces
 from viewfinder.data.synth.documents.sheet import Sheet, blend
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.phrases import FIRST_NAMES, city, company, email, person, phone
 from viewfinder.data.synth.screens.icons import ICONS
-from viewfinder.data.synth.screens.names import BUTTONS, CHOICES, FIELDS, LINKS, LISTS, SETTINGS, TITLES
+from viewfinder.data.synth.screens.names import BUTTONS, CHOICES, FIELDS, LINKS, LISTS, OTHERS, SETTINGS, TITLES
 from viewfinder.data.synth.screens.widgets import Kit, Widget, draw_theme, shuffled_size
-from viewfinder.data.synth.words import common_words
+from viewfinder.data.synth.topics import Story
+from viewfinder.data.synth.trades import any_firm, any_ware
 from viewfinder.media.transform import Transform
 
 
@@ -47,7 +48,7 @@ def draw_screen(rng: np.random.Generator, options: Options) -> Screen:
     em = shuffled_size(rng, options.difficulty)
     kit = Kit(sheet, theme, Face(faces.plain, em, theme.ink, 1.15))
     generator = _ScreenBuilder(rng, kit, options, Column(8, 0, size[0] - 16, size[1] - 4))
-    title = pick(rng, TITLES) if chance(rng, 0.8) else pick(rng, common_words()).capitalize()
+    title = pick(rng, TITLES if chance(rng, 0.8) else OTHERS)
     generator.bar(title, mobile)
     if mobile and chance(rng, 0.4) and size[1] > 180:
         generator.navigation()
@@ -76,9 +77,9 @@ class _ScreenBuilder:
         self.focus_left = chance(rng, 0.7)
 
     def name(self, pool: tuple[str, ...]) -> str | None:
-        """An unused name; sometimes a plain word, which cannot be guessed."""
+        """An unused name; sometimes one that cannot be guessed from the role."""
         free = [n for n in pool if n not in self.used]
-        name = pick(self.rng, common_words()).capitalize() if chance(self.rng, 0.15) else pick(self.rng, free or ("",))
+        name = pick(self.rng, OTHERS if chance(self.rng, 0.15) else free or ("",))
         if not name or name in self.used:
             return None
         self.used.add(name)
@@ -172,8 +173,16 @@ class _ScreenBuilder:
         return True
 
     def words(self, name: str) -> str:
-        generators = {"Name": person, "Email": email, "City": city, "Phone": phone, "Company": company}
-        return generators[name](self.rng) if name in generators else pick(self.rng, (*FIRST_NAMES, *common_words()))
+        """What a user may have typed into a field of that name."""
+        country = draw_country(self.rng)
+        if name == "Company":
+            return any_firm(self.rng, country)
+        user = country.person(self.rng)
+        known = {"Name": user.name, "Email": user.email, "City": country.town(self.rng), "Phone": user.phone}
+        story = Story(self.rng)
+        known |= {"User": user.email.split("@")[0], "Title": story.head(), "Message": story.item()}
+        known["Code"] = str(number(self.rng, 1000, 99999))
+        return known.get(name) or any_ware(self.rng)
 
     def tick(self) -> bool:
         return self._ticks("checkbox", 1)

@@ -7,9 +7,11 @@ import numpy as np
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick, some
+from viewfinder.data.synth.countries import draw_country, write_date
 from viewfinder.data.synth.exchange import Exchange, converse
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.phrases import FIRST_NAMES, city, date, item, person
+from viewfinder.data.synth.phrases import FIRST_NAMES, city
+from viewfinder.data.synth.trades import any_ware
 from viewfinder.data.synth.words import common_words
 
 Pair = tuple[str, str]
@@ -43,7 +45,7 @@ def _sort(rng: np.random.Generator, hard: float) -> Pair:
 
 
 def _story(rng: np.random.Generator, hard: float) -> Pair:
-    name, thing = pick(rng, FIRST_NAMES), item(rng).lower()
+    name, thing = pick(rng, FIRST_NAMES), any_ware(rng).lower()
     have, more, less = number(rng, 3, 20), number(rng, 1, 9), number(rng, 1, 3)
     question = f"{name} has {have} of {thing}, gets {more} more and gives {less} away. How many are left?"
     return (
@@ -71,7 +73,8 @@ def _json(rng: np.random.Generator, hard: float) -> Pair:
 
 
 def _extract(rng: np.random.Generator, hard: float) -> Pair:
-    who, when, where = person(rng), date(rng, 3), city(rng)
+    who, where = draw_country(rng).person_name(rng), city(rng)
+    when = write_date("{day} {month} {y}", number(rng, 1, 28), number(rng, 1, 12), number(rng, 2014, 2026))
     question, answer = pick(rng, (("Who", who), ("When", when), ("Where", where)))
     verb = {"Who": "Who meets?", "When": "When is the meeting?", "Where": "Where is the meeting?"}[question]
     return f"{who} meets the team in {where} on {when}. {verb}", answer

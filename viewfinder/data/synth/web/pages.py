@@ -12,7 +12,7 @@ from viewfinder.data.synth.documents.tables import make_grid
 from viewfinder.data.synth.exchange import converse
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.phrases import item, paragraph, title
+from viewfinder.data.synth.topics import Story
 from viewfinder.data.synth.web.browser import Shown, show
 from viewfinder.errors import DataError
 from viewfinder.outputs.document.elements import (
@@ -107,28 +107,31 @@ def write_html(rng: np.random.Generator, options: Options) -> str:
         f"h1{{font-size:1.4em}}h2{{font-size:1.15em}}p,ul,ol,table{{margin:0 0 .7em}}ul,ol{{padding-left:1.5em}}"
         f"table{{border-collapse:collapse}}td,th{{{rule};padding:.15em .45em;text-align:left}}"
     )
-    blocks = [f'<h1 data-kind="heading1">{markup.escape(title(rng))}</h1>'] if chance(rng, 0.8) else []
+    story = Story(rng, options.split)
+    blocks = [f'<h1 data-kind="heading1">{markup.escape(story.title())}</h1>'] if chance(rng, 0.8) else []
     for _ in range(number(rng, 2, 4 + round(10 * options.difficulty))):
-        blocks.append(pick(rng, (_paragraph, _paragraph, _list, _table, _heading))(rng, options.difficulty))
+        blocks.append(pick(rng, (_paragraph, _paragraph, _list, _table, _heading))(rng, options.difficulty, story))
     return f"<!DOCTYPE html><html><head><style>{style}</style></head><body><main>{''.join(blocks)}</main></body></html>"
 
 
-def _paragraph(rng: np.random.Generator, hard: float) -> str:
-    return f'<p data-kind="paragraph">{markup.escape(paragraph(rng, number(rng, 1, 1 + round(3 * hard))))}</p>'
+def _paragraph(rng: np.random.Generator, hard: float, story: Story) -> str:
+    return f'<p data-kind="paragraph">{markup.escape(story.paragraph(number(rng, 1, 1 + round(3 * hard))))}</p>'
 
 
-def _heading(rng: np.random.Generator, hard: float) -> str:
-    return f'<h2 data-kind="heading2">{markup.escape(title(rng, 1, 3))}</h2>'
+def _heading(rng: np.random.Generator, hard: float, story: Story) -> str:
+    return f'<h2 data-kind="heading2">{markup.escape(story.head())}</h2>'
 
 
-def _list(rng: np.random.Generator, hard: float) -> str:
+def _list(rng: np.random.Generator, hard: float, story: Story) -> str:
     tag = pick(rng, ("ul", "ol"))
-    items = "".join(f"<li>{markup.escape(item(rng))}</li>" for _ in range(number(rng, 2, 3 + round(3 * hard))))
+    items = "".join(f"<li>{markup.escape(story.item())}</li>" for _ in range(number(rng, 2, 3 + round(3 * hard))))
     return f'<{tag} data-kind="list" data-whole="1">{items}</{tag}>'
 
 
-def _table(rng: np.random.Generator, hard: float) -> str:
-    grid = make_grid(rng, number(rng, 1, 2 + round(4 * hard)), 2 + round(2 * hard), spans=0.6 * hard)
+def _table(rng: np.random.Generator, hard: float, story: Story) -> str:
+    grid = make_grid(
+        rng, number(rng, 1, 2 + round(4 * hard)), 2 + round(2 * hard), spans=0.6 * hard, about=story.tables
+    )
     rows = ""
     for r in range(grid.num_rows):
         cells = ""

@@ -14,13 +14,13 @@ import numpy as np
 from PIL import ImageFont
 
 from viewfinder.data.synth.choose import chance, number, pick
-from viewfinder.data.synth.fonts import added_files
+from viewfinder.data.synth.fonts import added_files, coverage
 from viewfinder.data.synth.kinds import Split
 from viewfinder.errors import DataError
 from viewfinder.materials.needs import require
 from viewfinder.materials.shipped import fonts
 
-NAMES = dict(
+NAMES: dict[str, str] = dict(
     [
         *(("en", "English"), ("fr", "French"), ("de", "German"), ("it", "Italian"), ("es", "Spanish")),
         *(("pt", "Portuguese"), ("vi", "Vietnamese"), ("ru", "Russian"), ("el", "Greek"), ("ja", "Japanese")),
@@ -120,8 +120,8 @@ def drawn_letters(code: str) -> frozenset[str]:
 def has_letters(path: Path, letters: str) -> bool:
     """Whether a font draws each of the letters, and not the box that stands for a missing one."""
     font = ImageFont.truetype(str(path), 24, layout_engine=ImageFont.Layout.BASIC)
-    missing = bytes(font.getmask("\uffff"))
-    return all(c.isspace() or bytes(font.getmask(c)) != missing for c in letters)
+    missing = coverage(font, "\uffff")
+    return all(c.isspace() or coverage(font, c) != missing for c in letters)
 
 
 @lru_cache(maxsize=512)

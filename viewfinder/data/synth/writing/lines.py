@@ -100,7 +100,7 @@ def ask_text(rng: np.random.Generator, lines: list[Written], frame: Transform) -
     task = weighted(rng, {"read": 4.0, "spot": 2.0, "locate": 1.0, "language": 0.8})
     texts = [line.text for line in lines]
     if task == "spot":
-        boxes = [Box(*map(float, line.box), text=line.text) for line in lines]
+        boxes = [Box(*map(float, line.box), label="", text=line.text) for line in lines]
         truth = {"boxes": [list(line.box) for line in lines], "texts": texts}
         return Exchange("spot", prompts.spotting_prompt(), format_boxes(boxes, frame), "boxes", truth=truth)
     if task == "locate" and lines:
