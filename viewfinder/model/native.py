@@ -31,6 +31,7 @@ _SOURCES = tuple(
         "byte_attention.c",
         "flash_attention.c",
         "activations.c",
+        "page_scores.c",
     )
 )
 _ARGUMENTS = {
