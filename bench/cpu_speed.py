@@ -1,14 +1,15 @@
 """What the processor can do, and what of it decoding, prefill and the tower reach at the widths of the 3B model.
 
-    python bench/cpu_speed.py [--clock cpu --threads 1] [--repeats 5] [--case decode]
+    [VLLM_PYTHON=env/bin/python] python bench/cpu_speed.py [--clock cpu --threads 1] [--repeats 5] [--case decode]
 
 Every case runs its sides in turns within one process, the machine's ceilings among them: a matrix product of
 1,024 x 2,048 by 2,048 x 11,008 in bfloat16 (GFLOP/s) and a sum over 256 MiB (GB/s). `plain` is this program with
-PyTorch's kernels alone; `transformers` comes in where it is installed. Prints one JSON line a case: medians in seconds,
-the share of the ceiling, ratios (median over the turns of another side's time to ours, above 1: ours is quicker).
+PyTorch's kernels alone; transformers, llama.cpp and vLLM come in where they are (`cpu_peers.py`). Prints one JSON line
+a case: medians in seconds, the share of the ceiling, ratios (median over the turns of another side's time to ours,
+above 1: ours is quicker).
 """
 
-import importlib.util
+import os
 import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,18 +18,21 @@ from typing import Any
 
 import torch
 from beside import arguments, report, seconds
+from cpu_peers import VLLM, VOCABULARY, LlamaCpp, has, transformers_decode, transformers_text
 from torch.nn import functional as F
 
 from viewfinder.config import OFFICIAL_SIZES
 from viewfinder.model import Chunk, KVCache, native
 from viewfinder.model.layers import Linear, attention
-from viewfinder.model.quantized_linear import PackedWeight, put_packed
+from viewfinder.model.quantized_linear import PackedWeight, put_packed, round_inputs
 from viewfinder.model.qwen2_5_vl import TextModel
 from viewfinder.model.vision import VisionTower
 
 Side = Callable[[], Any]
 LAYERS, BLOCKS = 2, 4
-HAS_PEER = importlib.util.find_spec("transformers") is not None
+HAS_PEER = has("transformers")
+SAME_BITS = {"llama.cpp Q8_0": "int8", "llama.cpp Q4_0": "int4"}
+"""What a peer of few bits is compared with; the others with `ours`."""
 
 
 def build(module: type[torch.nn.Module], settings: Any, bits: int = 16) -> Any:
@@ -46,7 +50,7 @@ def build(module: type[torch.nn.Module], settings: Any, bits: int = 16) -> Any:
 
 
 def text_settings() -> Any:
-    return OFFICIAL_SIZES["3B"].text.model_copy(update={"num_hidden_layers": LAYERS, "vocab_size": 1000})
+    return OFFICIAL_SIZES["3B"].text.model_copy(update={"num_hidden_layers": LAYERS, "vocab_size": VOCABULARY})
 
 
 def weight_bytes(model: TextModel) -> int:
@@ -56,12 +60,12 @@ def weight_bytes(model: TextModel) -> int:
 @contextmanager
 def plain() -> Iterator[None]:
     """PyTorch's kernels alone."""
-    saved = native._library
-    native._library = lambda: None
+    saved = native.library
+    native.library = lambda: None
     try:
         yield
     finally:
-        native._library = saved
+        native.library = saved
 
 
 def without_kernels(side: Side) -> Any:
@@ -74,69 +78,71 @@ def ceilings() -> dict[str, Side]:
     return {"product": lambda: F.linear(x, weight), "stream": lambda: block.sum()}
 
 
-def decode() -> tuple[dict[str, Side], dict[str, float]]:
-    """One token after 512."""
-    settings, positions = text_settings(), torch.arange(513).expand(3, -1)
-    prompt, token = torch.randn(512, 2048).bfloat16(), torch.randn(1, 2048).bfloat16()
+def after(past: int, model: TextModel, dtype: torch.dtype = torch.bfloat16) -> Side:
+    """One token after `past`, with keys and values in `dtype`."""
+    positions, prompt, token = torch.arange(past + 1).expand(3, -1), hidden(past), hidden(1)
+    blocks = range(past // 16 + 1)
+    cache = KVCache(text_settings(), num_blocks=len(blocks), dtype=dtype)
+    for at in range(0, past, 512):
+        model(prompt[at : at + 512], positions[:, at : at + 512], [512], cache.view([Chunk(blocks, at, 512)]))
+    return lambda: model(token, positions[:, past:], [1], cache.view([Chunk(blocks, past, 1)]))
+
+
+def hidden(tokens: int) -> torch.Tensor:
+    return torch.randn(tokens, 2048).bfloat16()
+
+
+def decode(past: int) -> tuple[dict[str, Side], dict[str, float]]:
+    """One token after `past`."""
     sides: dict[str, Side] = {}
     read: dict[str, float] = {}
     for name, bits in (("ours", 16), ("int8", 8), ("int4", 4)):
-        model = build(TextModel, settings, bits)
-        cache = KVCache(settings, num_blocks=33, dtype=torch.bfloat16)
-        model(prompt, positions[:, :512], [512], cache.view([Chunk(range(33), 0, 512)]))
-        sides[name] = partial(
-            lambda model, cache: model(token, positions[:, 512:], [1], cache.view([Chunk(range(33), 512, 1)])),
-            model,
-            cache,
-        )
+        model = build(TextModel, text_settings(), bits)
+        sides[name] = after(past, model)
         read[name] = weight_bytes(model)
         if name == "ours":
+            sides["keys in int8"] = after(past, model, torch.int8)
             sides["plain"] = partial(without_kernels, sides[name])
             if HAS_PEER:
-                sides["transformers"] = peer_decode(model, prompt, token)
+                sides["transformers"] = transformers_decode(transformers_text(model, peer_config()), past, hidden)
+            for name, peer in llama_sides(model, past + 64).items():
+                sides[name] = peer.decode(past)
     return sides, read
 
 
-def peer_text(ours: torch.nn.Module) -> Any:
-    from transformers import Qwen2_5_VLConfig
-    from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl as peers
-
-    whole = OFFICIAL_SIZES["3B"].model_copy(update={"text": text_settings()})
-    config = Qwen2_5_VLConfig(**whole.to_dict()).text_config
-    config._attn_implementation = "sdpa"
-    with torch.device("meta"):
-        peer = peers.Qwen2_5_VLTextModel(config)
-    peer.rotary_emb = peers.Qwen2_5_VLRotaryEmbedding(config)
-    peer.load_state_dict(ours.state_dict(), assign=True)
-    return peer.eval()
+def peer_config() -> Any:
+    return OFFICIAL_SIZES["3B"].model_copy(update={"text": text_settings()})
 
 
-def peer_decode(ours: torch.nn.Module, prompt: torch.Tensor, token: torch.Tensor) -> Side:
-    peer, positions = peer_text(ours), torch.arange(513).expand(3, 1, -1)
-    cache = peer(inputs_embeds=prompt[None], position_ids=positions[..., :512], use_cache=True).past_key_values
+def llama_sides(model: TextModel, room: int) -> dict[str, LlamaCpp]:
+    if not has("llama_cpp"):
+        return {}
+    threads = torch.get_num_threads()
+    kinds = ("BF16", "Q8_0", "Q4_0")
+    return {f"llama.cpp {kind}": LlamaCpp(model, peer_config(), kind, threads, room) for kind in kinds}
 
-    def step() -> None:
-        if cache.get_seq_length() > 512:
-            cache.crop(-1)
-        peer(inputs_embeds=token[None], position_ids=positions[..., 512:], past_key_values=cache, use_cache=True)
 
-    return step
+VLLM_ANSWERS = {"decode": (512, 33), "prefill-1024": (1024, 1)}
+"""Tokens of the prompt and of the answer."""
 
 
 def prefill() -> tuple[dict[str, Side], dict[str, float]]:
     """1,024 tokens."""
     settings, positions = text_settings(), torch.arange(1024).expand(3, -1)
-    hidden = torch.randn(1024, 2048).bfloat16()
-    models = {name: build(TextModel, settings, bits) for name, bits in (("ours", 16), ("int8", 8), ("int4", 4))}
+    prompt = hidden(1024)
+    kinds = {"ours": 16, "int8": 8, "w8a8": 8, "int4": 4}
+    models = {name: build(TextModel, settings, bits) for name, bits in kinds.items()}
+    round_inputs(models["w8a8"])
     sides: dict[str, Side] = {
-        name: partial(lambda model: model(hidden, positions, [1024]), model) for name, model in models.items()
+        name: partial(lambda model: model(prompt, positions, [1024]), model) for name, model in models.items()
     }
     sides["plain"] = partial(without_kernels, sides["ours"])
     if HAS_PEER:
-        peer = peer_text(models["ours"])
+        peer = transformers_text(models["ours"], peer_config())
         sides["transformers"] = lambda: peer(
-            inputs_embeds=hidden[None], position_ids=positions[:, None], use_cache=False
+            inputs_embeds=prompt[None], position_ids=positions[:, None], use_cache=False
         )
+    sides |= {name: peer.prefill(1024) for name, peer in llama_sides(models["ours"], 1024).items()}
     products = 2 * 1024 * sum(p.numel() for p in models["ours"].layers.parameters())
     return sides, {"ours": products + LAYERS * 2 * 1024 * 1024 * 2048}
 
@@ -169,7 +175,7 @@ def full_attention() -> tuple[dict[str, Side], dict[str, float]]:
 
 
 CASES: dict[str, Callable[[], tuple[dict[str, Side], dict[str, float]]]] = {
-    "decode": decode,
+    **{name: partial(decode, past) for name, past in (("decode", 512), ("decode-8192", 8192))},
     "prefill-1024": prefill,
     "attention-5184": full_attention,
     **{f"tower-{side}": partial(tower, side) for side in (504, 1036)},
@@ -184,20 +190,26 @@ def growth(times: dict[int, list[float]]) -> None:
 def measure(case: str, options: Any) -> None:
     sides, amounts = CASES[case]()
     sides |= ceilings()
-    for side in sides.values():
-        side()
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(options.repeats * (5 if case == "decode" else 1)):
-        for name, side in sides.items():
-            times[name].append(seconds(side, options.clock))
+    timers: dict[str, Callable[[str], float]] = {name: partial(seconds, side) for name, side in sides.items()}
+    python = os.environ.get("VLLM_PYTHON")
+    if python is not None and case in VLLM_ANSWERS:
+        timers["vllm"] = partial(VLLM(python, peer_config(), options.threads).seconds, *VLLM_ANSWERS[case])
+    for timer in timers.values():
+        timer(options.clock)
+    times: dict[str, list[float]] = {name: [] for name in timers}
+    for _ in range(options.repeats * (5 if case.startswith("decode") else 1)):
+        for name, timer in timers.items():
+            times[name].append(timer(options.clock))
     medians = {name: statistics.median(found) for name, found in times.items()}
     product, stream = 2 * 1024 * 2048 * 11008 / min(times["product"]) / 1e9, 2**28 / min(times["stream"]) / 1e9
     figures: dict[str, Any] = {"GFLOP/s": product, "GB/s": stream}
     for name, amount in amounts.items():
         rate = amount / min(times[name]) / 1e9
-        figures[f"{name} of the ceiling"] = rate / (stream if case == "decode" else product)
-    for name in sides.keys() - {"ours", "product", "stream"}:
-        figures[f"{name} / ours"] = statistics.median(o / m for o, m in zip(times[name], times["ours"], strict=True))
+        figures[f"{name} of the ceiling"] = rate / (stream if case.startswith("decode") else product)
+    for name in times.keys() - {"ours", "product", "stream"}:
+        mine = SAME_BITS.get(name, "ours")
+        pairs = zip(times[name], times[mine], strict=True)
+        figures[f"{name} / {mine}"] = statistics.median(theirs / ours for theirs, ours in pairs)
     report(case, {**medians, **figures}, threads=options.threads, clock=options.clock)
 
 

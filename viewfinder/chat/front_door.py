@@ -20,6 +20,7 @@ def load(
     device: Any = None,
     mmproj: str | Path | None = None,
     profile: str | None = None,
+    kv_cache_dtype: str | None = None,
     **settings: Unpack[Budgets],
 ) -> Viewfinder:
     """A ready `Viewfinder`.
@@ -27,12 +28,13 @@ def load(
     Args:
         name: `tiny` (built in), a checkpoint directory, a hub id such as `Qwen/Qwen2.5-VL-7B-Instruct`, or a language
             model's GGUF file.
-        dtype: a torch dtype or its name ("bfloat16"; "int8" and "int4" round weights); None keeps what the checkpoint
-            has.
+        dtype: a torch dtype or its name ("bfloat16"; "int8" and "int4" round weights, "w8a8" is int8 whose prompts and
+            pictures are rounded too, before each product); None keeps what the checkpoint has.
         device: where to run; None takes a GPU when there is one.
         mmproj: the GGUF file of the tower, where it is not the only one beside the language model.
         profile: the family of a fine-tune, by its name in `outputs/families.toml`, or "none"; None takes it from the
             names that the checkpoint has.
+        kv_cache_dtype: "int8" keeps keys and values in 8 bits: room for twice the tokens; None as activations are.
         settings: the processor's budgets, e.g. `max_pixels=1280 * 28 * 28`.
 
     Raises:
@@ -40,10 +42,16 @@ def load(
         SettingsError: a budget that is not known, or no dtype.
     """
     from viewfinder.engine.engine import Engine
+    from viewfinder.model.quantized_linear import round_inputs
 
     check_names(settings, Budgets.__annotations__, "budget")
     name = str(name) if mmproj is None else f"{name},{mmproj}"
     engine = Engine.from_pretrained(name, dtype=_dtype(dtype), device=device, **settings)
+    if kv_cache_dtype is not None:
+        check_names([kv_cache_dtype], ("int8",), "dtype of keys and values")
+        engine.model.kv_cache_dtype = _dtype(kv_cache_dtype)
+    if dtype == "w8a8":
+        round_inputs(engine.model)
     return Viewfinder(engine, engine.processor, _profile(name) if profile is None else named_profile(profile))
 
 
@@ -52,8 +60,8 @@ def _dtype(value: Any) -> Any:
 
     if not isinstance(value, str):
         return value
-    check_names([value], ("float32", "bfloat16", "float16", "int8", "int4"), "dtype of a model")
-    return getattr(torch, value)
+    check_names([value], ("float32", "bfloat16", "float16", "int8", "int4", "w8a8"), "dtype of a model")
+    return getattr(torch, "int8" if value == "w8a8" else value)
 
 
 def _profile(name: str) -> Profile:

@@ -44,7 +44,7 @@ TotalPixels = Annotated[
 ]
 MaxTokens = Annotated[int | None, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")]
 Dtype = Annotated[
-    str | None, typer.Option("--dtype", help="float32, bfloat16, int8 or int4; the checkpoint's own by default.")
+    str | None, typer.Option("--dtype", help="float32, bfloat16, int8, w8a8 or int4; the checkpoint's own by default.")
 ]
 Out = Annotated[
     Path | None,
@@ -116,8 +116,8 @@ def open_model(name: str, dtype: str | None = None, **settings: Any) -> "Viewfin
 
 def load_here(name: str, dtype: str | None = None, **settings: Any) -> "Viewfinder":
     """Load a model, showing that it takes a while."""
-    if dtype not in (None, "float32", "bfloat16", "float16", "int8", "int4"):
-        known = "float32, bfloat16, float16, int8 or int4"
+    if dtype not in (None, "float32", "bfloat16", "float16", "int8", "w8a8", "int4"):
+        known = "float32, bfloat16, float16, int8, w8a8 or int4"
         raise typer.BadParameter(f"unknown dtype {dtype!r}; give {known}", param_hint="--dtype")
     settings["profile"] = PROFILE.get()
     given = {key: value for key, value in settings.items() if value is not None}

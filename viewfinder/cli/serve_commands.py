@@ -51,6 +51,10 @@ MaxRunning = Annotated[
 MaxWaiting = Annotated[
     int | None, typer.Option("--max-waiting", min=1, help="Requests of one key that may wait: 64, on a GPU 1024.")
 ]
+KvCacheDtype = Annotated[
+    str | None,
+    typer.Option("--kv-cache-dtype", help="int8: keys and values in 8 bits, room for twice the tokens."),
+]
 CacheGb = Annotated[
     float | None,
     typer.Option(
@@ -89,6 +93,7 @@ def serve(
     decode_workers: Workers = 2,
     max_pixels: options.MaxPixels = None,
     dtype: options.Dtype = None,
+    kv_cache_dtype: KvCacheDtype = None,
 ) -> None:
     need_serving()
     from viewfinder.engine.scheduler import EngineConfig
@@ -116,7 +121,7 @@ def serve(
         sandbox=SandboxLimits(workers=decode_workers),
     )
     settings = dataclasses.replace(settings, limits=dataclasses.replace(settings.limits, url_policy=policy))
-    viewfinder = options.load_here(model, dtype, max_pixels=max_pixels)
+    viewfinder = options.load_here(model, dtype, max_pixels=max_pixels, kv_cache_dtype=kv_cache_dtype)
     scheme = "https" if tls_certificate else "http"
     ready = f"{settings.model_name} at {scheme}://{host}:{port}/  (playground; API under /v1)"
     run(

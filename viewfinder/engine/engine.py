@@ -83,7 +83,7 @@ def _generate(model: Qwen2_5_VL, inputs: ModelInputs, sampler: Sampler) -> Itera
 def _batch_of_one(model: Qwen2_5_VL, length: int) -> EngineConfig:
     """The prompt is read in one step, and the cache holds just one sequence of `length` tokens."""
     size = EngineConfig.block_size
-    block = KVCache.block_bytes(model.config.text, size, model.compute_dtype)
+    block = KVCache.block_bytes(model.config.text, size, model.cache_dtype)
     return EngineConfig(
         max_num_seqs=1,
         max_num_batched_tokens=length,

@@ -38,10 +38,10 @@ class ModelRunner:
         text, size = model.config.text, config.block_size
         useful = config.max_num_seqs * -(-text.max_position_embeddings // size)
         num_bytes = free_bytes(model, config) if config.cache_bytes is None else config.cache_bytes
-        affordable = num_bytes // KVCache.block_bytes(text, size, model.compute_dtype)
+        affordable = num_bytes // KVCache.block_bytes(text, size, model.cache_dtype)
         num_blocks = max(1, min(affordable, useful))
         self.model, self.config = model, config
-        self.kv_cache = KVCache(text, num_blocks, size, dtype=model.compute_dtype, device=model.device)
+        self.kv_cache = KVCache(text, num_blocks, size, dtype=model.cache_dtype, device=model.device)
         self.encoder_cache = EncoderCache(config.encoder_cache_bytes)
         self.num_encoded_patches = 0
 

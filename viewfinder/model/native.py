@@ -1,9 +1,9 @@
-"""The kernels of our own: a matrix of few bits times one or a few vectors, attention, and passes over activations.
+"""The kernels of our own: a matrix times one or a few vectors, attention, and passes over activations.
 
-`narrow_matvec.c` (bfloat16), `quantized_rows.c` (8 and 4 bits), `flash_attention.c`, `activations.c` and
-`page_scores.c` are built by the system's C compiler when first needed and kept, with their hash, in the user's cache;
-in a folder of this process where others could write there. A damaged library is built anew. Without a compiler, on a
-GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own kernels are used: slower, and with the vector rounded to 16 bits.
+`narrow_matvec.c` (bfloat16), `flash_attention.c`, `activations.c`, `page_scores.c` and those of `native_quantized` are
+built by the system's C compiler when first needed and kept, with their hash, in the user's cache; in a folder of this
+process where others could write there. A damaged library is built anew. Without a compiler, on a GPU, or with
+`VIEWFINDER_NATIVE=0`, PyTorch's own kernels are used: slower, and with the vector rounded to 16 bits.
 """
 
 import atexit
@@ -19,13 +19,36 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Integer, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 
 _SOURCES = tuple(
     Path(__file__).with_name(name)
-    for name in ("narrow_matvec.c", "quantized_rows.c", "flash_attention.c", "activations.c", "page_scores.c")
+    for name in (
+        "narrow_matvec.c",
+        "quantized_rows.c",
+        "byte_products.c",
+        "byte_attention.c",
+        "flash_attention.c",
+        "activations.c",
+        "page_scores.c",
+    )
 )
+_ARGUMENTS = {
+    "narrow_matvec": "ppppll",
+    "narrow_rows": "ppplll",
+    "quantized_rows": "pppl",
+    "quantized_widen": "pplll",
+    "quantized_round": "ppll",
+    "column_extremes": "pplll",
+    "round_inputs": "ppppllll",
+    "scale_sums": "pppppplll",
+    "byte_attention": "pppppplllllll",
+    "flash_attention": "pl",
+    "swiglu": "ppl",
+    "rotate_heads": "ppppllll",
+}
+"""Of each function: p is a pointer, l a long."""
 _REORDER = ("-fassociative-math", "-ffinite-math-only", "-fno-signed-zeros", "-fno-trapping-math")
 """What sums and extremes in vectors need. `-ffast-math` would, on loading, flush tiny numbers in the whole process."""
 _FLAGS = ("-O3", "-march=native", *_REORDER, "-fopenmp", "-shared", "-fPIC")
@@ -34,14 +57,14 @@ _FLAGS = ("-O3", "-march=native", *_REORDER, "-fopenmp", "-shared", "-fPIC")
 def narrow_matvec(weight: Float[Tensor, "O I"], x: Float[Tensor, " I"]) -> Float[Tensor, " O"] | None:
     """`weight @ x` in float32 for a contiguous bfloat16 `weight`; None where the kernel cannot serve."""
     rows, columns = weight.shape
-    if columns % 2 or weight.dtype != torch.bfloat16 or not weight.is_contiguous() or not _on_cpu(weight, x):
+    if columns % 2 or weight.dtype != torch.bfloat16 or not weight.is_contiguous() or not on_cpu(weight, x):
         return None
-    library = _library()
-    if library is None:
+    kernels = library()
+    if kernels is None:
         return None
     even, odd = x.float().view(-1, 2).T.contiguous()
     out = torch.empty(rows, dtype=torch.float32)
-    library.narrow_matvec(weight.data_ptr(), even.data_ptr(), odd.data_ptr(), out.data_ptr(), rows, columns // 2)
+    kernels.narrow_matvec(weight.data_ptr(), even.data_ptr(), odd.data_ptr(), out.data_ptr(), rows, columns // 2)
     return out
 
 
@@ -53,69 +76,15 @@ def narrow_rows(weight: Float[Tensor, "O I"], x: Float[Tensor, "N I"]) -> Float[
     rows, columns = weight.shape
     if rows % 8 or columns % 32 or {weight.dtype, x.dtype} != {torch.bfloat16} or not weight.is_contiguous():
         return None
-    if not _on_cpu(weight, x):
+    if not on_cpu(weight, x):
         return None
-    library = _library()
-    if library is None or not hasattr(library, "narrow_rows"):
+    kernels = library()
+    if kernels is None or not hasattr(kernels, "narrow_rows"):
         return None
     x = x.contiguous()
     out = torch.empty(len(x), rows, dtype=torch.float32)
-    library.narrow_rows(weight.data_ptr(), x.data_ptr(), out.data_ptr(), rows, columns, len(x))
+    kernels.narrow_rows(weight.data_ptr(), x.data_ptr(), out.data_ptr(), rows, columns, len(x))
     return out
-
-
-class PackedMatrix(ctypes.Structure):
-    """`Matrix` of `quantized_rows.c`; keeps the tensors whose memory it points to."""
-
-    _fields_ = [
-        *((name, ctypes.c_void_p) for name in ("numbers", "scales", "zeros")),
-        *((name, ctypes.c_long) for name in ("rows", "columns", "group", "bits")),
-    ]
-
-    def __init__(
-        self,
-        numbers: UInt8[Tensor, "O B"],
-        scales: Integer[Tensor, "O G"],
-        zeros: UInt8[Tensor, "O G"] | None,
-        bits: int,
-    ) -> None:
-        columns = numbers.shape[1] * 8 // bits
-        pointers = (None if t is None else t.data_ptr() for t in (numbers, scales, zeros))
-        super().__init__(*pointers, len(numbers), columns, columns // scales.shape[1], bits)
-        self.tensors = tuple(t for t in (numbers, scales, zeros) if t is not None)
-        assert all(t.is_contiguous() for t in self.tensors)
-
-
-def quantized_rows(matrix: PackedMatrix, x: Float[Tensor, "N I"]) -> Float[Tensor, "N O"] | None:
-    """`x @ matrix.T` in float32, with `x` in fixed point of 14 bits where the processor has products of bytes; None
-    where the kernel cannot serve."""
-    library = _library() if _on_cpu(x, *matrix.tensors) else None
-    if library is None:
-        return None
-    x = x.float().contiguous()
-    out = torch.empty(len(x), matrix.rows, dtype=torch.float32)
-    library.quantized_rows(ctypes.byref(matrix), x.data_ptr(), out.data_ptr(), len(x))
-    return out
-
-
-def quantized_widen(matrix: PackedMatrix, rows: slice, dtype: torch.dtype) -> Float[Tensor, "R I"] | None:
-    """Some rows of the matrix in bfloat16 or float32, rounded once; None where the kernel cannot serve."""
-    fits = dtype in (torch.bfloat16, torch.float32) and _on_cpu(*matrix.tensors)
-    library = _library() if fits else None
-    if library is None:
-        return None
-    out = torch.empty(rows.stop - rows.start, matrix.columns, dtype=dtype)
-    library.quantized_widen(ctypes.byref(matrix), out.data_ptr(), rows.start, len(out), dtype == torch.float32)
-    return out
-
-
-def quantized_round(matrix: PackedMatrix, weight: Float[Tensor, "O I"]) -> bool:
-    """Write the weights, rounded, into the tensors of `matrix`; False where the kernel cannot serve."""
-    fits = weight.dtype in (torch.bfloat16, torch.float32) and weight.is_contiguous() and _on_cpu(weight)
-    library = _library() if fits else None
-    if library is not None:
-        library.quantized_round(ctypes.byref(matrix), weight.data_ptr(), weight.shape[1], weight.dtype == torch.float32)
-    return library is not None
 
 
 class _Rows(ctypes.Structure):
@@ -144,27 +113,27 @@ def flash_attention(
     batch, heads, queries, dim = q.shape
     keys, fits = (
         k.shape[2],
-        {x.dtype for x in (q, k, v)} == {torch.bfloat16} and dim in (64, 80, 128) and _on_cpu(q, k, v),
+        {x.dtype for x in (q, k, v)} == {torch.bfloat16} and dim in (64, 80, 128) and on_cpu(q, k, v),
     )
     if not fits or torch.is_grad_enabled() or not 0 < queries <= keys or not all(x.stride(3) == 1 for x in (q, k, v)):
         return None
-    library = _library()
-    if library is None or not hasattr(library, "flash_attention"):
+    kernels = library()
+    if kernels is None or not hasattr(kernels, "flash_attention"):
         return None
     out = torch.empty(batch, queries, heads, dim, dtype=q.dtype)
     rows = (_Rows(x) for x in (q, k, v))
     given = _Attention(*rows, out.data_ptr(), batch, queries, keys, heads, k.shape[1], is_causal)
-    library.flash_attention(ctypes.byref(given), dim)
+    kernels.flash_attention(ctypes.byref(given), dim)
     return out.transpose(1, 2)
 
 
 def swiglu(gate: Float[Tensor, "T D"], up: Float[Tensor, "T D"]) -> Float[Tensor, "T D"] | None:
     """`silu(gate) * up` in bfloat16, rounded once, in the memory of `gate`; None where the kernel cannot serve."""
     fits = gate.dtype == up.dtype == torch.bfloat16 and gate.is_contiguous() and up.is_contiguous()
-    library = _library() if fits and not torch.is_grad_enabled() and _on_cpu(gate, up) else None
-    if library is None:
+    kernels = library() if fits and not torch.is_grad_enabled() and on_cpu(gate, up) else None
+    if kernels is None:
         return None
-    library.swiglu(gate.data_ptr(), up.data_ptr(), gate.numel())
+    kernels.swiglu(gate.data_ptr(), up.data_ptr(), gate.numel())
     return gate
 
 
@@ -173,27 +142,27 @@ def rotate_heads(x: Tensor, cos: Float[Tensor, "T ... half"], sin: Float[Tensor,
     None where the kernel cannot serve."""
     tokens, width, half = len(x), x[:1].numel(), cos.shape[-1]
     fits = x.dtype == torch.bfloat16 and cos.dtype == torch.float32 and cos.numel() == tokens * half
-    if not fits or torch.is_grad_enabled() or not _on_cpu(x, cos, sin) or not (tokens and x[0].is_contiguous()):
+    if not fits or torch.is_grad_enabled() or not on_cpu(x, cos, sin) or not (tokens and x[0].is_contiguous()):
         return None
-    library = _library()
-    if library is None:
+    kernels = library()
+    if kernels is None:
         return None
     cos, sin, out = cos.contiguous(), sin.contiguous(), torch.empty(x.shape, dtype=x.dtype)
     pointers = (t.data_ptr() for t in (x, cos, sin, out))
-    library.rotate_heads(*pointers, tokens, width // (2 * half), half, x.stride(0))
+    kernels.rotate_heads(*pointers, tokens, width // (2 * half), half, x.stride(0))
     return out
 
 
 def kernel(name: str, *tensors: Tensor) -> Any | None:
     """A function of the C files that reads these tensors; None where it cannot serve. Give it values of `ctypes`."""
-    return getattr(_library() if _on_cpu(*tensors) else None, name, None)
+    return getattr(library() if on_cpu(*tensors) else None, name, None)
 
 
 def drop_pages(tensor: Tensor) -> None:
     """Give back the memory of a tensor that is mapped from a file and not needed any more, while its file stays open.
 
     Only for what was never written to: the kernel reads such pages again if somebody asks. Does nothing off Linux."""
-    if platform.system() != "Linux" or not _on_cpu(tensor):
+    if platform.system() != "Linux" or not on_cpu(tensor):
         return
     page = os.sysconf("SC_PAGE_SIZE")
     start, end = tensor.data_ptr(), tensor.data_ptr() + tensor.numel() * tensor.element_size()
@@ -202,13 +171,13 @@ def drop_pages(tensor: Tensor) -> None:
         ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), 4)  # MADV_DONTNEED
 
 
-def _on_cpu(*tensors: Tensor) -> bool:
+def on_cpu(*tensors: Tensor) -> bool:
     """Whether C may read the memory: plain tensors on the CPU. Others have a pointer into a GPU, or none."""
     return all(type(tensor) in (Tensor, nn.Parameter) and tensor.device.type == "cpu" for tensor in tensors)
 
 
 @cache
-def _library() -> Any | None:
+def library() -> Any | None:
     """The built kernel, or None. The cache spares a build a call and holds nothing that could change."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None or os.environ.get("VIEWFINDER_NATIVE") == "0" or platform.system() != "Linux":
@@ -216,26 +185,15 @@ def _library() -> Any | None:
     for runtime in sorted(Path(torch.__file__).parent.glob("lib/libgomp*.so*")):
         ctypes.CDLL(str(runtime), mode=ctypes.RTLD_GLOBAL)  # share PyTorch's threads instead of starting more
     try:
-        library = ctypes.CDLL(str(_built(compiler)))
+        found = ctypes.CDLL(str(_built(compiler)))
     except (OSError, subprocess.SubprocessError):
         return None
-    pointer = ctypes.c_void_p
-    library.narrow_matvec.argtypes = [pointer, pointer, pointer, pointer, ctypes.c_long, ctypes.c_long]
-    library.narrow_matvec.restype = None
-    library.quantized_rows.argtypes = [pointer, pointer, pointer, ctypes.c_long]
-    library.quantized_widen.argtypes = [pointer, pointer, ctypes.c_long, ctypes.c_long, ctypes.c_long]
-    library.swiglu.argtypes = [pointer, pointer, ctypes.c_long]
-    library.rotate_heads.argtypes = [pointer] * 4 + [ctypes.c_long] * 4
-    library.swiglu.restype = library.rotate_heads.restype = None
-    library.quantized_round.argtypes = [pointer, pointer, ctypes.c_long, ctypes.c_long]
-    library.quantized_round.restype = None
-    library.quantized_rows.restype = library.quantized_widen.restype = None
-    if hasattr(library, "narrow_rows"):
-        library.flash_attention.argtypes = [pointer, ctypes.c_long]
-        library.flash_attention.restype = None
-        library.narrow_rows.argtypes = [pointer, pointer, pointer, ctypes.c_long, ctypes.c_long, ctypes.c_long]
-        library.narrow_rows.restype = None
-    return library
+    for name, arguments in _ARGUMENTS.items():
+        if hasattr(found, name):
+            function = getattr(found, name)
+            function.restype = None
+            function.argtypes = [ctypes.c_void_p if kind == "p" else ctypes.c_long for kind in arguments]
+    return found
 
 
 def _built(compiler: str) -> Path:
@@ -256,7 +214,7 @@ def _built(compiler: str) -> Path:
     if not _is_whole(target, digest):
         temporary = folder / f".{target.name}.{os.getpid()}"
         command = [compiler, *_FLAGS, "-o", str(temporary), *map(str, _SOURCES), "-lm"]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, check=True, capture_output=True, timeout=300)
         _publish(digest, hashlib.sha256(temporary.read_bytes()).hexdigest().encode())
         _publish(target, temporary.read_bytes())
         temporary.unlink()

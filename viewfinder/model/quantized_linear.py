@@ -8,6 +8,10 @@ than the inputs (act-order of GPTQ), so that each group lies together: `order[i]
 A few tokens are multiplied by the kernel of `native`, which reads each weight once. For many, blocks of the weight are
 widened to the dtype of the input and multiplied by PyTorch. This is also done where no kernel can be built, and for
 gradients.
+
+After `round_inputs`, many tokens meet weights of 8 bits as signed bytes, with one scale a token made for each product
+(dynamic W8A8): 1.6 to 1.85 times as quick as bfloat16 where the processor multiplies bytes (VNNI, AMX). Elsewhere that
+would be slower, and inputs stay as they are.
 """
 
 from collections.abc import Callable
@@ -16,12 +20,13 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from jaxtyping import Float, Integer, UInt8
+from jaxtyping import Float, Int8, Integer, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from viewfinder.model import native_quantized as kernels
 from viewfinder.model.layers import Linear
-from viewfinder.model.native import PackedMatrix, quantized_round, quantized_rows, quantized_widen
+from viewfinder.model.native_quantized import PackedMatrix
 
 GROUP = 32
 """Numbers of four bits that share a scale, where the file does not decide: as in llama.cpp's Q4_0."""
@@ -31,6 +36,8 @@ ROUNDED = (torch.int8, _INT4)
 _CHUNK = 128
 _FEW_ROWS = 12
 """Up to this many tokens the kernel is faster than widening (with one token, four to six times as fast as bfloat16)."""
+_APART = 32
+"""Inputs that are not rounded to 8 bits: 1.5 % of the products of the 3B model's narrowest layers."""
 _BLOCK = 1 << 23
 """Weights widened at a time: 16 MiB of bfloat16."""
 
@@ -113,7 +120,7 @@ class PackedWeight:
         scales = torch.empty(rows, 1 if bits == 8 else padded // GROUP, dtype=torch.int16)
         for at in range(0, rows, step := max(1, _BLOCK // padded)):
             block, part = slice(at, at + step), weight[at : at + step]
-            if not quantized_round(PackedMatrix(numbers[block], scales[block], None, bits), part):
+            if not kernels.quantized_round(PackedMatrix(numbers[block], scales[block], None, bits), part):
                 numbers[block], scales[block] = _rounded(F.pad(part.float(), (0, padded - columns)), bits)
             if after is not None:
                 after(part)
@@ -121,7 +128,7 @@ class PackedWeight:
 
     def widen(self, rows: slice | Integer[Tensor, " R"], dtype: torch.dtype) -> Float[Tensor, "R I"]:
         """Some rows as floats, in the order of the inputs."""
-        wide = quantized_widen(self.matrix, rows, dtype) if isinstance(rows, slice) else None
+        wide = kernels.quantized_widen(self.matrix, rows, dtype) if isinstance(rows, slice) else None
         wide = self._by_torch(rows).to(dtype) if wide is None else wide
         wide = wide[:, : self.shape[1]]
         return wide if self.order is None else torch.empty_like(wide).index_copy_(1, self.order, wide)
@@ -161,6 +168,7 @@ class QuantizedLinear(nn.Module):
         for name in ("numbers", "scales", "zeros", "order"):
             self.register_buffer(name, getattr(packed, name))
         self.bias = bias
+        self.rounds_inputs = False
 
     @cached_property
     def packed(self) -> PackedWeight:
@@ -178,15 +186,62 @@ class QuantizedLinear(nn.Module):
         rows = x.reshape(-1, x.shape[-1])
         packed = self.packed
         out = None
-        if 0 < len(rows) <= _FEW_ROWS and not (torch.is_grad_enabled() and x.requires_grad):
+        with_gradient = torch.is_grad_enabled() and x.requires_grad
+        if self.rounds_inputs and len(rows) > _FEW_ROWS and not with_gradient and multiplies_bytes(x.device):
+            return byte_product(rows, packed, self.bias).unflatten(0, x.shape[:-1])
+        if 0 < len(rows) <= _FEW_ROWS and not with_gradient:
             taken = rows if packed.order is None else rows[:, packed.order]
-            out = quantized_rows(packed.matrix, F.pad(taken, (0, packed.columns - taken.shape[1])))
+            out = kernels.quantized_rows(packed.matrix, F.pad(taken, (0, packed.columns - taken.shape[1])))
         if out is None:
             step = max(1, _BLOCK // packed.columns)
             blocks = (slice(at, min(at + step, self.shape[0])) for at in range(0, self.shape[0], step))
             out = torch.cat([F.linear(rows, packed.widen(block, x.dtype)) for block in blocks], dim=-1)
         out = out if self.bias is None else out + self.bias
         return out.to(x.dtype).unflatten(0, x.shape[:-1])
+
+
+def multiplies_bytes(device: torch.device) -> bool:
+    """Whether this is a processor with products of bytes that PyTorch uses: others would be slow, or saturate."""
+    return device.type == "cpu" and (torch.cpu._is_vnni_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def byte_product(
+    x: Float[Tensor, "N I"], packed: PackedWeight, bias: Float[Tensor, " O"] | None
+) -> Float[Tensor, "N O"]:
+    """The product with x rounded to 8 bits, for a weight of 8 bits with one scale a row; sums are exact (int32).
+
+    The few inputs that are largest over all tokens would make steps coarse for the rest: they are multiplied apart, in
+    the dtype of x. In SmolLM2 that leaves a tenth of the divergence.
+    """
+    x, scales = x.contiguous(), packed.scales[:, 0].view(torch.float16).float()
+    numbers, bias = packed.numbers.view(torch.int8), None if bias is None else bias.float()
+    extremes = kernels.column_extremes(x)
+    extremes = x.abs().amax(0).float() if extremes is None else extremes
+    largest = extremes.topk(min(_APART, len(extremes))).indices
+    apart = F.linear(x[:, largest], numbers[:, largest].to(x.dtype))
+    keep = torch.ones_like(extremes).index_fill_(0, largest, 0)
+    rounded, steps = kernels.round_inputs(x, keep, packed.columns) or _rounded_inputs(x * keep, packed.columns)
+    sums = torch._int_mm(rounded, numbers.T)  # pyright: ignore[reportPrivateImportUsage]
+    out = kernels.scale_sums(sums, apart, steps, scales, bias)
+    if out is None:
+        wide = (sums * steps[:, None] + apart) * scales
+        out = (wide if bias is None else wide + bias).to(x.dtype)
+    return out
+
+
+def _rounded_inputs(x: Float[Tensor, "N I"], columns: int) -> tuple[Int8[Tensor, "N C"], Float[Tensor, " N"]]:
+    """What `round_inputs` of the kernel writes."""
+    steps = x.abs().amax(1) / 127
+    numbers = (x / steps.clamp(min=1e-38)[:, None]).round_().to(torch.int8)
+    return F.pad(numbers, (0, columns - x.shape[1])), steps
+
+
+def round_inputs(model: nn.Module) -> None:
+    """Let the layers of 8 bits with one scale a row round the inputs of many tokens too; others stay as they are."""
+    for module in model.modules():
+        if isinstance(module, QuantizedLinear):
+            packed = module.packed
+            module.rounds_inputs = packed.bits == 8 and packed.scales.shape[1] == 1 and packed.order is None
 
 
 class QuantizedEmbedding(nn.Module):

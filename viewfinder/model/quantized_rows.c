@@ -194,51 +194,67 @@ ALWAYS __m512 zeros_at(const uint8_t *p, long each) {
     return _mm512_sub_ps(zeros, _mm512_set1_ps(8));
 }
 
-/* One row of the matrix times `count` (at most four) vectors; `each` scales a chunk. */
-ALWAYS void one_row(const Matrix *m, long r, const Fixed *x, float *out, long count, long bits, long zeros, long each) {
-    long chunks = m->columns / CHUNK, groups = m->columns / m->group;
+/* `rows` rows of the matrix times `count` vectors, at most four of either, one of them 1; `each` scales a chunk. Four rows
+   share what they read of a vector that is too long for the nearest cache; a short one serves row by row, as they lie. */
+ALWAYS void few_rows(const Matrix *m, long r, const Fixed *x, float *out, long rows, long count, long bits, long zeros,
+                     long each) {
+    long chunks = m->columns / CHUNK, groups = m->columns / m->group, stride = m->columns * bits / 8;
     long shift = groups == 1 ? 62 : __builtin_ctzl((unsigned long)m->group);
-    const uint8_t *w = m->w + r * m->columns * bits / 8;
+    const uint8_t *w = m->w + r * stride;
     const __m512i half = _mm512_set1_epi8(bits == 4 ? 15 : (char)0x80);
     __m512 total[4];
-    for (long n = 0; n < count; n++) total[n] = _mm512_setzero_ps();
+    for (long n = 0; n < rows * count; n++) total[n] = _mm512_setzero_ps();
     for (long c = 0; c < chunks; c++) {
-        __m512i first = _mm512_loadu_si512(w + c * 16 * bits), second;
-        __builtin_prefetch(w + c * 16 * bits + 4096);
-        if (bits == 4) {
-            second = _mm512_and_si512(_mm512_srli_epi16(first, 4), half);
-            first = _mm512_and_si512(first, half);
-        } else { /* 128 is added: the instruction wants them unsigned */
-            __builtin_prefetch(w + c * 16 * bits + 4096 + 64);
-            second = _mm512_xor_si512(_mm512_loadu_si512(w + c * 128 + 64), half);
-            first = _mm512_xor_si512(first, half);
-        }
-        long g = r * groups + (c * CHUNK >> shift);
-        __m512 scale = scales_at(m->scales + g, each), zero = scale;
-        if (zeros) zero = zeros_at(m->zeros + g, each);
-        for (long n = 0; n < count; n++) {
-            const Fixed *v = x + n * chunks + c;
-            __m512i high = _mm512_dpbusd_epi32(_mm512_setzero_si512(), first, _mm512_loadu_si512(v->high));
-            __m512i low = _mm512_dpbusd_epi32(_mm512_loadu_si512(v->start), first, _mm512_loadu_si512(v->low));
-            high = _mm512_dpbusd_epi32(high, second, _mm512_loadu_si512(v->high + 64));
-            low = _mm512_dpbusd_epi32(low, second, _mm512_loadu_si512(v->low + 64));
-            __m512 dot = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high, 7), low));
-            if (zeros) dot = _mm512_fnmadd_ps(zero, _mm512_loadu_ps(v->sums), dot);
-            total[n] = _mm512_fmadd_ps(dot, _mm512_mul_ps(scale, _mm512_set1_ps(v->scale)), total[n]);
+        for (long k = 0; k < rows; k++) {
+            const uint8_t *from = w + k * stride + c * 16 * bits;
+            __m512i first = _mm512_loadu_si512(from), second;
+            __builtin_prefetch(from + 4096);
+            if (bits == 4) {
+                second = _mm512_and_si512(_mm512_srli_epi16(first, 4), half);
+                first = _mm512_and_si512(first, half);
+            } else { /* 128 is added: the instruction wants them unsigned */
+                __builtin_prefetch(from + 4096 + 64);
+                second = _mm512_xor_si512(_mm512_loadu_si512(from + 64), half);
+                first = _mm512_xor_si512(first, half);
+            }
+            long g = (r + k) * groups + (c * CHUNK >> shift);
+            __m512 scale = scales_at(m->scales + g, each), zero = scale;
+            if (zeros) zero = zeros_at(m->zeros + g, each);
+            for (long n = 0; n < count; n++) {
+                const Fixed *v = x + n * chunks + c;
+                __m512i high = _mm512_dpbusd_epi32(_mm512_setzero_si512(), first, _mm512_loadu_si512(v->high));
+                __m512i low = _mm512_dpbusd_epi32(_mm512_loadu_si512(v->start), first, _mm512_loadu_si512(v->low));
+                high = _mm512_dpbusd_epi32(high, second, _mm512_loadu_si512(v->high + 64));
+                low = _mm512_dpbusd_epi32(low, second, _mm512_loadu_si512(v->low + 64));
+                __m512 dot = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high, 7), low));
+                if (zeros) dot = _mm512_fnmadd_ps(zero, _mm512_loadu_ps(v->sums), dot);
+                __m512 *sum = &total[k + n];
+                *sum = _mm512_fmadd_ps(dot, _mm512_mul_ps(scale, _mm512_set1_ps(v->scale)), *sum);
+            }
         }
     }
-    for (long n = 0; n < count; n++) out[n * m->rows + r] = _mm512_reduce_add_ps(total[n]);
+    for (long k = 0; k < rows; k++) {
+        for (long n = 0; n < count; n++) out[n * m->rows + r + k] = _mm512_reduce_add_ps(total[k + n]);
+    }
 }
 
 #define ALL_ROWS(bits, zeros, each)                                                                              \
-    _Pragma("omp parallel for schedule(static)") for (long r = 0; r < m->rows; r++) {                            \
-        long n = 0;                                                                                              \
-        for (; n + 4 <= count; n += 4) one_row(m, r, fixed + n * chunks, out + n * m->rows, 4, bits, zeros, each); \
-        for (; n < count; n++) one_row(m, r, fixed + n * chunks, out + n * m->rows, 1, bits, zeros, each);       \
+    _Pragma("omp parallel for schedule(static)") for (long r = 0; r < m->rows; r += 4) {                         \
+        long n = 0, end = m->rows - r < 4 ? m->rows : r + 4;                                                     \
+        for (; n + 4 <= count; n += 4)                                                                           \
+            for (long k = r; k < end; k++) ROWS(k, 1, 4, bits, zeros, each);                                     \
+        for (; n < count; n++) {                                                                                 \
+            if (is_long && end == r + 4) ROWS(r, 4, 1, bits, zeros, each);                                       \
+            else                                                                                                 \
+                for (long k = r; k < end; k++) ROWS(k, 1, 1, bits, zeros, each);                                 \
+        }                                                                                                        \
     }
+#define ROWS(first, number, vectors, bits, zeros, each) \
+    few_rows(m, first, fixed + n * chunks, out + n * m->rows, number, vectors, bits, zeros, each)
 
 void quantized_rows(const Matrix *m, const float *restrict x, float *restrict out, long count) {
     long chunks = m->columns / CHUNK, each = m->group < CHUNK ? CHUNK / m->group : 1;
+    long is_long = chunks * sizeof(Fixed) > 16384;
     Fixed *fixed = aligned_alloc(64, (count * chunks * sizeof(Fixed) + 63) / 64 * 64);
     for (long i = 0; i < count * chunks; i++) to_fixed(x + i * CHUNK, fixed + i, m->bits);
     if (m->bits == 8) ALL_ROWS(8, 0, 1)

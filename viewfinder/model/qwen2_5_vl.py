@@ -28,6 +28,7 @@ class Qwen2_5_VL(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.kv_cache_dtype: torch.dtype | None = None
         self.visual = VisionTower(config.vision)
         self.model = TextModel(config.text)
         self.lm_head = Linear(config.text.hidden_size, config.text.vocab_size, bias=False)
@@ -130,8 +131,13 @@ class Qwen2_5_VL(nn.Module):
         return self.model.norm.weight.dtype
 
     @property
+    def cache_dtype(self) -> torch.dtype:
+        """Of keys and values in a cache: as activations, unless `kv_cache_dtype` is set (int8)."""
+        return self.kv_cache_dtype or self.compute_dtype
+
+    @property
     def compute_dtype(self) -> torch.dtype:
-        """Of activations and caches: float32 where the processor cannot multiply the weights' dtype."""
+        """Of activations: float32 where the processor cannot multiply the weights' dtype."""
         return compute_dtype(self.dtype, self.device)
 
 

@@ -221,7 +221,7 @@ class Writer:
         base = EngineConfig()
         longest = max(len(prompt.prepared.inputs.input_ids) for prompt in prompts) + self.config.max_new_tokens
         at_once = min(self.config.max_num_seqs, len(prompts) * self.config.group)
-        block = KVCache.block_bytes(model.config.text, base.block_size, model.compute_dtype)
+        block = KVCache.block_bytes(model.config.text, base.block_size, model.cache_dtype)
         needed = (at_once + len(prompts)) * -(-longest // base.block_size) * block
         return replace(
             base,
