@@ -302,7 +302,8 @@ def peer(setup: Setup) -> Figures:
         yield f"decode, {batch} at once, transformers' time over ours", _peer_step(setup, model, other, batch) / taken
     side = 112 if setup.small else 1036
     picture = request(setup.config, 1, side)
-    assert picture.pixel_values is not None and picture.grid_thw is not None
+    assert picture.pixel_values is not None
+    assert picture.grid_thw is not None
     pixels, grid = picture.pixel_values.to(setup.device, setup.dtype), picture.grid_thw.to(setup.device)
     tower = _same_weights(setup, module.Qwen2_5_VisionTransformerPretrainedModel, whole.vision_config, model.visual)
     its, mine = (seconds(setup, lambda run=run: run(pixels, grid)) for run in (tower, model.visual))  # type: ignore[misc]
