@@ -22,7 +22,7 @@ from viewfinder.errors import CheckpointError
 _CANDIDATES = (256, 8192)
 _FEW = 256
 _CPU_ROWS = 4
-"""Rows with few tokens at a time on a CPU; of others, its caches hold one."""
+"""Rows at a time on a CPU: its caches hold no more."""
 _MINUS = float("-inf")
 
 
@@ -148,9 +148,9 @@ def _parts(left: Sequence[int], rows: Sequence[_Row], device: torch.device) -> I
     if device.type != "cpu":
         yield from [left] if left else []
         return
-    few = [i for i in left if rows[i].few is not None]
-    yield from (few[i : i + _CPU_ROWS] for i in range(0, len(few), _CPU_ROWS))
-    yield from ([i] for i in left if rows[i].few is None)
+    for is_few in (True, False):
+        some = [i for i in left if (rows[i].few is not None) is is_few]
+        yield from (some[i : i + _CPU_ROWS] for i in range(0, len(some), _CPU_ROWS))
 
 
 def _of(logits: Tensor, rows: Sequence[_Row]) -> Tensor:
@@ -244,14 +244,18 @@ def _likeliest(scores: Float[Tensor, "K V"], count: int) -> tuple[Float[Tensor, 
     Of scores 5 1 | 4 2 | 3 0 in groups of two, the second largest of 5, 4 and 3 is 4: the likeliest two are 5 and 4.
     """
     groups = scores.shape[1] // 64
-    if scores.device.type != "cpu" or len(scores) > 1 or 2 * count > groups:
+    if scores.device.type != "cpu" or 2 * count > groups:
         return scores.topk(count)
-    least = scores[0, : 64 * groups].view(groups, 64).amax(1).topk(count).values[-1]
-    places = torch.from_numpy(np.flatnonzero(scores[0].numpy() >= least.numpy()))
-    if len(places) < count:  # of NaN
-        return scores.topk(count)
-    values, order = scores[:, places].topk(count)
-    return values, places[order]
+    least = scores[:, : 64 * groups].unflatten(1, (groups, 64)).amax(2).topk(count).values[:, -1:]
+    found = []
+    for row, at_least in zip(scores, least.numpy(), strict=True):
+        places = torch.from_numpy(np.flatnonzero(row.numpy() >= at_least))
+        if len(places) < count:  # of NaN
+            return scores.topk(count)
+        values, order = row[places].topk(count)
+        found.append((values, places[order]))
+    values, ids = zip(*found, strict=True)
+    return torch.stack(values), torch.stack(ids)
 
 
 def _padded(few: Sequence[np.ndarray]) -> Int[Tensor, "K C"]:
