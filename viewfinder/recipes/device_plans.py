@@ -29,6 +29,7 @@ def training_table() -> str:
     for size in OFFICIAL_SIZES:
         for recipe, what in _RUNS.items():
             cells: list[str] = []
+            held = 0
             for name, device in DEVICES.items():
                 settings = ["recompute=true", "seq_len=8192", *(_NARROW if recipe == "lora" else [])]
                 (stage,) = plan_recipe(recipe, size, 1, settings, Device.named(name), check=False).stages
