@@ -183,3 +183,26 @@ def test_a_run_on_rewards_has_a_plan() -> None:
     assert delayed.memory.total > stage.memory.total
     with pytest.raises(ConfigError, match="3 ranks do not share"):
         plan_recipe("grpo", "tiny", 3, [])
+
+
+def test_a_named_device_has_its_own_memory_and_times() -> None:
+    """3B with all weights: a step of 8,192 tokens is 6 FLOPs a weight and token, and attention, at 40 % of the peak;
+    then gradients are read once, weights and AdamW's two moments read and written: 28 bytes a weight."""
+    settings = ["recompute=true", "seq_len=8192"]
+    (h200,) = plan_recipe("sft", "3B", 1, settings, Device.named("H200")).stages
+    compute, update = h200.compute_seconds / h200.steps, h200.update_seconds / h200.steps
+    assert compute == pytest.approx(h200.flops_per_token * 8192 / (0.4 * 989e12))
+    assert update == pytest.approx(28 * h200.memory.gradients / 4 / 4.8e12, rel=1e-3)
+    assert h200.seconds / h200.steps == pytest.approx(compute + update)
+    assert h200.mfu == pytest.approx(0.4 * compute / (compute + update))
+    (card,) = plan_recipe("sft", "3B", 1, settings, Device.named("4090")).stages
+    assert not h200.advice
+    assert "do not fit in 24" in card.advice
+    with pytest.raises(ConfigError, match="H200, H100"):
+        Device.named("H20")
+
+
+def test_the_command_takes_a_device_and_corrections_of_it() -> None:
+    words = ["plan", "lora", "--size", "3B", "--world", "1", "--device", "T4", "--memory", "48e9", "--json"]
+    told = json.loads(CliRunner().invoke(app, words).stdout)["device"]
+    assert (told["peak"], told["reading"], told["memory"]) == (65e12, 320e9, 48e9)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,19 +94,27 @@ def plan(
     tokens: Annotated[
         float | None, typer.Option("--tokens", help="Tokens of the stage; the report's number by default.")
     ] = None,
-    peak: Annotated[float, typer.Option("--peak", help="FLOP/s of one device.")] = 989e12,
+    device: Annotated[
+        str | None, typer.Option("--device", help="H200, H100, A100, L40S, 4090, T4, M4-Max, CPU-AMX, CPU-AVX2, phone.")
+    ] = None,
+    peak: Annotated[float | None, typer.Option("--peak", help="FLOP/s of one device; 989e12 without --device.")] = None,
     utilisation: Annotated[float, typer.Option("--utilisation", help="Share of it that is reached.")] = 0.4,
     bandwidth: Annotated[float, typer.Option("--bandwidth", help="Bytes/s between devices, each way.")] = 50e9,
-    reading: Annotated[float, typer.Option("--reading", help="Bytes/s of a device's own memory.")] = 3.35e12,
+    reading: Annotated[
+        float | None, typer.Option("--reading", help="Bytes/s of a device's own memory; 3.35e12 as above.")
+    ] = None,
     watts: Annotated[float, typer.Option("--watts", help="Of one device with its share of the rest.")] = 1000.0,
     price: Annotated[float, typer.Option("--price", help="Of one device for an hour, in dollars.")] = 2.5,
-    memory: Annotated[float, typer.Option("--memory", help="Bytes of one device.")] = 80e9,
+    memory: Annotated[float | None, typer.Option("--memory", help="Bytes of one device; 80e9 as above.")] = None,
     carbon: Annotated[float, typer.Option("--carbon", min=0, help="Of the grid, in kg of CO2 a kWh.")] = 0.4,
     check: Annotated[bool, typer.Option("--check/--no-check", help="Shard the model on a fake process group.")] = True,
     as_json: options.AsJson = False,
 ) -> None:
     from viewfinder.recipes.planning import Device, plan_recipe
 
-    device = Device(peak, utilisation, bandwidth, watts, price, memory, carbon, reading)
-    result = plan_recipe(recipe, size, world, settings or [], device, tokens=tokens, check=check, extra=_extra_losses)
+    more = {"utilisation": utilisation, "bandwidth": bandwidth, "watts": watts, "price": price, "carbon": carbon}
+    used = Device.named(device, **more) if device else Device(**more)
+    own = {"peak": peak, "memory": memory, "reading": reading}
+    used = replace(used, **{name: value for name, value in own.items() if value is not None})
+    result = plan_recipe(recipe, size, world, settings or [], used, tokens=tokens, check=check, extra=_extra_losses)
     typer.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.table())

@@ -13,6 +13,7 @@ import torch
 from viewfinder.errors import ViewfinderError
 from viewfinder.model.lora import add_adapters
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
+from viewfinder.recipes.plan_device import Device
 from viewfinder.recipes.run import resolve
 from viewfinder.recipes.sizes import start_of_size
 from viewfinder.recipes.stages import CHAINS
@@ -53,31 +54,9 @@ DATA = {
 
 
 @dataclass(frozen=True)
-class Device:
-    """One accelerator of the cluster.
-
-    Attributes:
-        peak: FLOP/s in bfloat16; of them `utilisation` is thought to be reached.
-        bandwidth: bytes/s that one device sends to others; reading: at which it reads its own memory.
-        watts: with its share of machine and cooling.
-        price: of an hour, in dollars.
-        carbon: kg of CO2 a kWh of its grid: 0.03 of hydro or nuclear power, 0.4 about the world's mean, 0.7 of coal.
-        memory: bytes.
-    """
-
-    peak: float = 989e12
-    utilisation: float = 0.4
-    bandwidth: float = 50e9
-    watts: float = 1000.0
-    price: float = 2.5
-    memory: float = 80e9
-    carbon: float = 0.4
-    reading: float = 3.35e12
-
-
-@dataclass(frozen=True)
 class StagePlan:
-    """One stage on `world` devices; times in seconds, `energy` in joules, `cost` in dollars."""
+    """One stage on `world` devices; times in seconds, `energy` in joules, `cost` in dollars; `mfu` is the share of the
+    peak that is left of the device's utilisation after the network and the update of weights."""
 
     recipe: str
     tokens: float
@@ -89,7 +68,9 @@ class StagePlan:
     traffic_per_step: float
     compute_seconds: float
     traffic_seconds: float
+    update_seconds: float
     seconds: float
+    mfu: float
     energy: float
     cost: float
     advice: str
@@ -115,19 +96,22 @@ class Plan:
     def table(self) -> str:
         """For people."""
         device = self.device
-        columns = f"{'stage':20}{'tokens':>9}{'GB/rank':>9}{'kept':>7}{'GFLOP/token':>13}{'GB sent/step':>14}"
+        columns = (
+            f"{'stage':20}{'tokens':>9}{'GB/rank':>9}{'kept':>7}{'GFLOP/token':>13}{'GB sent/step':>14}{'s/step':>9}"
+        )
         lines = [f"{self.size} on {self.world} devices of {device.peak / 1e12:.0f} TFLOP/s, {device.utilisation:.0%}"]
         lines[0] += f" of it reached (assumed), {device.bandwidth / 1e9:.0f} GB/s, {device.memory / 1e9:.0f} GB"
-        lines.append(f"{columns}{'days':>9}{'MWh':>9}{'M$':>9}")
+        lines.append(f"{columns}{'MFU':>6}{'days':>9}{'MWh':>9}{'M$':>9}")
         for s in self.stages:
             lines.append(
                 f"{s.recipe:20}{_short(s.tokens):>9}{s.memory.total / 1e9:>9.1f}{s.memory.kept / 1e9:>7.1f}"
-                f"{s.flops_per_token / 1e9:>13.0f}{s.traffic_per_step / 1e9:>14.1f}{s.seconds / 86400:>9.2f}"
+                f"{s.flops_per_token / 1e9:>13.0f}{s.traffic_per_step / 1e9:>14.1f}"
+                f"{s.seconds / s.steps:>9.2f}{s.mfu:>6.0%}{s.seconds / 86400:>9.2f}"
                 f"{s.energy / 3.6e9:>9.1f}{s.cost / 1e6:>9.3f}"
             )
         total = self.to_dict()["total"]
         lines.append(
-            f"{'total':20}{_short(total['tokens']):>9}{'':43}{total['seconds'] / 86400:>9.2f}"
+            f"{'total':20}{_short(total['tokens']):>9}{'':58}{total['seconds'] / 86400:>9.2f}"
             f"{total['energy'] / 3.6e9:>9.1f}{total['cost'] / 1e6:>9.3f}"
         )
         lines.append(f"{total['carbon'] / 1e3:.1f} t of CO2 at {self.device.carbon:g} kg a kWh (the grid decides)")
@@ -222,7 +206,9 @@ def _plan_stage(
     rate = device.peak * device.utilisation * config.parallel.tensor
     steps = tokens / (load.tokens * ranks) if tokens else config.steps
     compute, sending, decoding = load.flops / rate, load.traffic / device.bandwidth, load.decoded / device.reading
-    seconds = steps * (max(compute, sending) + decoding)  # sharded weights are fetched while the layer before computes
+    update = update_bytes(load.memory) / device.reading
+    step = max(compute, sending) + decoding + update  # sharded weights are fetched while the layer before computes
+    seconds = steps * step
     advice = _advice(config, load.memory, device, compute, sending)
     if decoding:
         rollout = load.rollout_flops / rate + decoding
@@ -239,11 +225,21 @@ def _plan_stage(
         traffic_per_step=load.traffic,
         compute_seconds=steps * compute,
         traffic_seconds=steps * sending,
+        update_seconds=steps * update,
         seconds=seconds,
+        mfu=device.utilisation * compute / step,
         energy=seconds * world * device.watts,
         cost=seconds / 3600 * world * device.price,
         advice=advice,
     )
+
+
+def update_bytes(held: Memory) -> int:
+    """What an optimizer reads and writes: gradients once, its state and the trained weights twice.
+
+    AdamW on 1,000 weights: 4,000 + 2 x (8,000 + 4,000) = 28,000 bytes.
+    """
+    return 3 * held.gradients + 2 * held.optimizer
 
 
 def outline(config: TrainConfig, extra: ExtraLossesBuilder | None = None) -> Learner:

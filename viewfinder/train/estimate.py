@@ -49,7 +49,7 @@ class Memory:
     """Bytes of one rank: kept between steps, and temporary within a step.
 
     Attributes:
-        weights, gradients, optimizer, average: in float32, this rank's share.
+        weights, gradients, optimizer, average: this rank's share, in float32 but for frozen matrices.
         gathered: the weights of the outermost module and of two blocks, whole, and one block's gradients.
         activations: kept for the backward pass.
         logits: of a chunk, and the gradient of the output projection.
