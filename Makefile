@@ -11,7 +11,7 @@ EXTRAS ?= dev,eval,serve,train,agent
 PYTEST_ARGS ?=
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -q $(PYTEST_ARGS)
 
-.PHONY: setup demo check test test-agent test-playground test-tutorial test-clients test-slow parity bench gpu-check docs real-files fresh clean
+.PHONY: setup demo check test test-agent test-playground test-tutorial test-clients test-slow parity bench gpu-check gpu-wheels docs real-files fresh clean
 
 setup: .venv/.ready .venv/.system
 
@@ -68,6 +68,10 @@ parity: setup
 # On a GPU: what it is, whether all paths are right, how fast; out/gpu/gpu.md.
 gpu-check: setup
 	$(PY) bench/gpu.py
+
+# The wheels that a machine with torch for CUDA lacks, for one without a network.
+gpu-wheels: setup
+	$(PY) bench/gpu.py --fetch-wheels out/wheels
 
 bench: setup
 	$(PIP) -e '.[parity]'
