@@ -63,7 +63,7 @@ def test_a_person_finds_the_total_and_corrects_its_box(opened: Callable[..., Pag
     page.get_by_role("textbox", name="Name of box 1").fill("the total, in words and figures")
     before = num_samples(playground_server)
     page.get_by_role("button", name="Save for training").dblclick()
-    saved = page.get_by_text("viewfinder train sft --data samples")
+    saved = page.get_by_text("viewfinder train lora --data samples")
     saved.wait_for()
     shot(page, "3-saved")
 

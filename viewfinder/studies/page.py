@@ -24,11 +24,11 @@ def page(study: Study, findings: Findings, manifest: Mapping[str, Any], figure: 
 
 def _made(manifest: Mapping[str, Any]) -> list[str]:
     model = manifest["model"]
-    of = f"model `{model['name']}` (fingerprint `{model['fingerprint'][:16]}`), " if model["name"] else ""
+    of = f"with model `{model['name']}` (fingerprint `{model['fingerprint'][:16]}`), " if model["name"] else ""
     versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
     return [
         (
-            f"with {of}on {manifest['machine']}, in {manifest['seconds'] / 60:.1f} minutes; {versions}; records "
+            f"{of}on {manifest['machine']}, in {manifest['seconds'] / 60:.1f} minutes; {versions}; records "
             f"`{manifest['records'][:16]}`. Values in brackets are 95 % intervals."
         )
     ]

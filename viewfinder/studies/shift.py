@@ -128,12 +128,15 @@ def find(records: Sequence[Record]) -> Findings:
         f"Wrong characters go from {percent(plain['errors'])} % on pages as trained to {percent(worst['errors'])} % "
         f"({worst['name']}), and right boxes are, in percent: {there or 'not asked'}. {told}"
     )
+    errors = {**{r["name"]: r["errors"] for r in before}, **again}
+    places = {r["name"]: r["place"] for r in placed if not r["after"]}
+    if after["as trained"]:
+        places[list(again)[-1]] = over_seeds(after["as trained"], "place")
     rows_ = [
         [r["name"], percent(r["errors"]) if "errors" in r else "", percent(r["place"]) if "place" in r else ""]
         for r in records
         if not r["after"] and ("errors" in r or "place" in r)
-    ] + [[name, percent(errors), ""] for name, errors in again.items()]
-    errors = {**{r["name"]: r["errors"] for r in before}, **again}
+    ] + [[name, percent(wrong), percent(places[name]) if name in places else ""] for name, wrong in again.items()]
     return Findings(
         answer,
         [
@@ -148,7 +151,7 @@ def find(records: Sequence[Record]) -> Findings:
                 "Placing",
                 "",
                 "boxes right, %",
-                [Series("boxes", [r["name"] for r in placed], [r["place"] for r in placed])],
+                [Series("boxes", list(places), list(places.values()))],
                 "bars",
                 top=105,
             ),

@@ -75,7 +75,7 @@ export class Correction {
     this.result.checked = { right, ...structuredClone(held) };
     try {
       const { samples, folder } = onServer ? await post("samples", this.#sample()) : {};
-      if (onServer) this.told = el("p", { class: "saved", role: "status" }, `Saved; ${samples} in all. Train with `, el("code", {}, `viewfinder train sft --data ${folder}`));
+      if (onServer) this.told = el("p", { class: "saved", role: "status" }, `Saved; ${samples} in all. Train with `, el("code", {}, `viewfinder train lora --data ${folder}`));
     } catch (error) {
       this.told = this.failure = el("p", { class: "failure", role: "alert" }, `Kept in this page, not on the server: ${error.message}`);
     }
