@@ -28,6 +28,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 FOR_TESTS = ("dev", "parity")
 
 SERVED = {
+    "otel": ("viewfinder.serve.tracing.",),
     "serve": ("viewfinder.serve.",),
     "mcp": ("viewfinder.cli.mcp_tools.",),
     "materials": ("viewfinder.data.synth.charts.plotly_plots", "viewfinder.data.synth.charts.seaborn_plots"),

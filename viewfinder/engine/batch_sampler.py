@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from viewfinder.engine.nucleus import draw_token
 from viewfinder.engine.sampler import FinishReason, Sampler, Token
 from viewfinder.errors import CheckpointError
 
@@ -218,7 +219,7 @@ def _pick(
         ids = _padded([row.few for row in rows if row.few is not None]).to(scores.device)
         values = scores.gather(1, ids.clamp(min=0)).masked_fill(ids < 0, _MINUS)
         values, order = (values / temperature).sort(stable=True, dim=-1, descending=True)
-        drawn, is_sure = _draw(values.double(), settings[:, 2:], None)
+        drawn, is_sure = draw_token(values.double(), settings[:, 2:], None)
         drawn = order.gather(1, torch.where(is_greedy, 0, drawn))
         return ids.gather(1, drawn), is_sure
     _forbid(scores, rows)
@@ -231,7 +232,7 @@ def _pick(
         # below e^-87 there are no normal numbers, and a CPU takes 30 times as long for those
         odds = scores.sub_(values[:, :1]).clamp_(min=-80).exp_()
         all_odds = odds.sum(-1, keepdim=True, dtype=torch.float64)
-    drawn, is_sure = _draw(values.double(), settings[:, 2:], all_odds)
+    drawn, is_sure = draw_token(values.double(), settings[:, 2:], all_odds)
     drawn = ids.gather(1, drawn)
     if likeliest is not None:
         drawn = torch.where(is_greedy, likeliest, drawn)
@@ -284,31 +285,3 @@ def _forbid(scores: Float[Tensor, "K V"], rows: Sequence[_Row]) -> None:
     bit = torch.tensor([1 << i for i in range(8)], dtype=torch.uint8).to(scores.device)
     forbidden = (torch.from_numpy(packed).to(scores.device)[:, :, None] & bit) == 0
     scores.masked_fill_(forbidden.flatten(1)[:, :width], _MINUS)
-
-
-def _draw(
-    values: Float[Tensor, "K C"], settings: Float[Tensor, "K S"], all_odds: Float[Tensor, "K 1"] | None
-) -> tuple[Int[Tensor, "K 1"], Tensor]:
-    """The place of the token drawn among the likeliest, whose logits are `values`, by min-p, top-k and top-p; and
-    whether it would be the same among all, whose odds to the likeliest sum to `all_odds` (None: these are all).
-
-    With probabilities [0.5, 0.3, 0.15, 0.05] and `top_p=0.7` the first two are kept: the smallest set whose sum reaches
-    0.7. A draw of 0.6 is at 0.48 of their 0.8, so it takes the first; one of 0.7 is at 0.56 and takes the second. Sums
-    are in double precision: in single, a flat row of 150,000 tokens would end elsewhere.
-    """
-    min_p, top_k, top_p, draw = settings[:, :4, None].unbind(1)
-    likeliest, least = values[:, :1], values[:, -1:]
-    last = values.gather(1, (top_k.long() - 1).clamp(0, values.shape[1] - 1))
-    floor = torch.maximum(torch.where(top_k > 0, last, _MINUS), likeliest + min_p.log())
-    odds = torch.where(values >= floor, (values - likeliest).exp(), 0.0)
-    is_whole = (least < floor) | least.isneginf() if all_odds is not None else torch.ones_like(least, dtype=torch.bool)
-    whole = odds.sum(-1, keepdim=True)
-    share = odds / (whole if all_odds is None else torch.where(is_whole, whole, all_odds))
-    kept = share.cumsum(-1) - share < top_p
-    share = torch.where(kept, share, 0.0)
-    mass = share.cumsum(-1)
-    has_no_floor = floor.isneginf()  # else the sum of all is not yet the sum of those above it
-    is_cut = is_whole | (has_no_floor & ~kept[:, -1:])
-    target = draw * torch.where(is_cut, mass[:, -1:], 1.0)
-    place = torch.minimum((mass <= target).sum(-1, keepdim=True), (share > 0).sum(-1, keepdim=True) - 1).clamp(min=0)
-    return place, is_cut | (has_no_floor & top_p.isinf() & (target < mass[:, -1:]))

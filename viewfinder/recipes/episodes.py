@@ -7,23 +7,25 @@ tokens, and has the advantage of its episode. Episodes are played one after anot
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from viewfinder.agent.episodes import Played, play
 from viewfinder.agent.settings import Settings
-from viewfinder.agent.worlds import make_world
+from viewfinder.agent.worlds import APPS, make_world
 from viewfinder.data.sample import Sample, say
 from viewfinder.engine.grammar import GrammarCompiler
 from viewfinder.messages import ChatModel, Message, Reply, Usage
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.processor.processor import Processor
 from viewfinder.train.checks import check_length
-from viewfinder.train.config import TrainConfig
+from viewfinder.train.config import ConfigError, TrainConfig
 from viewfinder.train.dataloader import Row
 from viewfinder.train.grpo_config import GrpoConfig
-from viewfinder.train.rollout_loader import Score
+from viewfinder.train.learner import Learner
+from viewfinder.train.rollout_loader import RolloutLoader, Score
 from viewfinder.train.rollouts import Prompt, Rollout, Turn, Writer
 
 _SMALL = 10_000
@@ -143,3 +145,29 @@ class _RolloutModel(ChatModel):
         usage = Usage(prompt_tokens=prompt_tokens, completion_tokens=len(rollout.tokens))
         yield rollout.text
         yield Reply(text=rollout.text, usage=usage, media=prepared.media)
+
+
+def episode_loader(
+    config: TrainConfig,
+    learner: Learner,
+    processor: Processor,
+    writer: Writer,
+    compiler: GrammarCompiler | None,
+    place: tuple[int, int],
+) -> RolloutLoader:
+    """The dataloader of a run whose prompts are tasks of the worlds.
+
+    Raises:
+        ConfigError: no such world, or settings that do not go together.
+    """
+    settings = writer.config
+    if unknown := set(settings.worlds) - set(APPS):
+        raise ConfigError(f"grpo.worlds has {', '.join(sorted(unknown))}; the worlds are {', '.join(APPS)}")
+    if settings.iterations > 1 or settings.delay:
+        raise ConfigError(
+            "grpo.iterations and grpo.delay keep answers in the state of a run and episodes are not kept there, so the "
+            "run could not be resumed; leave both out with grpo.worlds"
+        )
+    episodes = EpisodeWriter(writer, processor, config.seq_len, compiler, episode_settings(config, processor))
+    make, score = partial(task_prompt, processor=processor), partial(episode_scores, settings.step_cost)
+    return RolloutLoader(learner, partial(task_rows, settings.worlds), processor, make, episodes, score, *place)

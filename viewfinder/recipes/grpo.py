@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from viewfinder.agent.worlds import APPS
 from viewfinder.data.places import for_model
 from viewfinder.data.sample import Sample
 from viewfinder.engine.grammar import GrammarCompiler
@@ -12,7 +11,6 @@ from viewfinder.errors import DataError
 from viewfinder.messages import ChatModel
 from viewfinder.outputs import grammars
 from viewfinder.processor.processor import Processor
-from viewfinder.recipes.episodes import EpisodeWriter, episode_scores, episode_settings, task_prompt, task_rows
 from viewfinder.recipes.rewards.cases import Case, case_of
 from viewfinder.recipes.rewards.scoring import Rewards
 from viewfinder.train.checks import check_conversation, check_length
@@ -45,26 +43,12 @@ def rollout_loader(
     compiler = GrammarCompiler(processor.tokenizer.backend, ends) if settings.grammar else None
     writer, place = Writer(settings, processor.tokenizer, ends, config.seed), (parallel.data_rank, parallel.data_world)
     if settings.worlds:
-        episodes = EpisodeWriter(writer, processor, config.seq_len, compiler, episode_settings(config, processor))
-        return _episode_loader(learner, processor, episodes, place)
+        from viewfinder.recipes.episodes import episode_loader  # brings the agent, which no other run needs
+
+        return episode_loader(config, learner, processor, writer, compiler, place)
     rewards = Rewards(settings.rewards, settings.reward_seconds, open_judge)
     make = partial(make_prompt, processor=processor, config=config, rewards=rewards, compiler=compiler)
     return RolloutLoader(learner, source, processor, make, writer, rewards, *place)
-
-
-def _episode_loader(
-    learner: Learner, processor: Processor, writer: EpisodeWriter, place: tuple[int, int]
-) -> RolloutLoader:
-    settings = writer.config
-    if unknown := set(settings.worlds) - set(APPS):
-        raise ConfigError(f"grpo.worlds has {', '.join(sorted(unknown))}; the worlds are {', '.join(APPS)}")
-    if settings.iterations > 1 or settings.delay:
-        raise ConfigError(
-            "grpo.iterations and grpo.delay keep answers in the state of a run and episodes are not kept there, so the "
-            "run could not be resumed; leave both out with grpo.worlds"
-        )
-    make, score = partial(task_prompt, processor=processor), partial(episode_scores, settings.step_cost)
-    return RolloutLoader(learner, partial(task_rows, settings.worlds), processor, make, writer, score, *place)
 
 
 def make_prompt(

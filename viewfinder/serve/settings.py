@@ -8,7 +8,7 @@ from viewfinder.media.sandbox import SandboxLimits
 from viewfinder.media.source import Limits, UrlPolicy
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import TracerProvider
+    from viewfinder.serve.tracing import TracerProvider
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
