@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -63,11 +64,10 @@ def run(request: Request) -> None:
     if not folder and request.plot is not None:
         raise typer.BadParameter(f"{request.plot} is one file and there are {len(pictures)} pictures; name a folder")
     out = request.out or (request.plot / "results.jsonl" if request.plot is not None else None)
-    if out is None:
-        raise typer.BadParameter(
-            f"{len(pictures)} pictures or a folder need --out results.jsonl to write to, or --plot FOLDER"
-        )
-    return _run_many(request, pictures, out)
+    if out is not None:
+        return _run_many(request, pictures, out)
+    with TemporaryDirectory() as unkept:
+        return _run_many(request, pictures, Path(unkept) / "results.jsonl", kept=False)
 
 
 def load_page(name: str) -> Any:
@@ -127,7 +127,7 @@ def _run_one(request: Request, name: str) -> None:
         save_plot(draw(picture.image, drawn, note=_note(fields, drawn)), request.plot)
 
 
-def _run_many(request: Request, pictures: Sequence[str], out: Path) -> None:
+def _run_many(request: Request, pictures: Sequence[str], out: Path, *, kept: bool = True) -> None:
     from viewfinder.chat.answer_cache import answer_settings
     from viewfinder.chat.batch import run_many
     from viewfinder.chat.batching import batched
@@ -146,11 +146,17 @@ def _run_many(request: Request, pictures: Sequence[str], out: Path) -> None:
     if request.plot is not None:
         _draw_all(summary.rows, request.plot)
     if request.as_json:
-        print_json(summary.to_dict())
+        print_json(summary.to_dict() if kept else list(summary.rows))
     else:
-        typer.echo("\n".join([*_table(summary.rows), summary.sentence()]))
+        said = summary.sentence() if kept else _unkept(summary.done, summary.left, len(summary.failed))
+        typer.echo("\n".join([*_table(summary.rows, 40 if kept else len(summary.rows)), said]))
     if summary.left or summary.failed:
         raise typer.Exit(130 if summary.left else 1)
+
+
+def _unkept(done: int, left: int, failed: int) -> str:
+    stopped = f", {left} not reached" if left else ""
+    return f"{done} done, {failed} failed{stopped}; --out results.jsonl keeps places, and goes on after an interruption"
 
 
 def document(fields: Mapping[str, Any], reply: "Reply") -> dict[str, Any]:

@@ -92,6 +92,8 @@ def parse_document(
         done = _finished(kept, opened.digest)
         todo = [number for number in numbers if number not in done]
         count = len(numbers) - len(todo)
+        if progress is not None and todo:
+            progress(count, len(numbers))  # the first page may take minutes
         for page in each_page(model, processor, opened, todo, options, workers):
             if resume is not None:
                 kept.add(opened.digest, {"page": page_to_dict(page)})
