@@ -91,7 +91,7 @@ def test_a_mistake_is_one_line_and_code_2(
     assert "Traceback" not in done.err
 
 
-@pytest.mark.parametrize("arguments", [["locate", "only-one"], ["locate", ".", "x"], ["inspect"]])
+@pytest.mark.parametrize("arguments", [["locate", "only-one"], ["locate", ".", "x", "--plot", "one.png"], ["inspect"]])
 def test_misuse_is_explained_with_code_2(run, arguments: list[str]) -> None:
     done = run(*arguments)
     assert done.code == 2

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.distributed.checkpoint.metadata import _MEM_FORMAT_ENCODING as MemoryFormat  # pyright: ignore[reportPrivateUsage]
 from torch.distributed.checkpoint.metadata import BytesStorageMetadata
 
 from viewfinder.storage.checksums import file_sums, write_sums
@@ -42,6 +43,27 @@ def test_a_pickle_in_the_index_does_not_run(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="was not run"):
             read()
     assert not flag.exists()
+
+
+def test_members_of_enumerations_as_python_3_11_2_writes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Debian 12's Python: `getattr(type, name)`, and no other attribute of anything."""
+    by_name = lambda self, _: (getattr, (type(self), self.name))  # noqa: E731
+    monkeypatch.setattr(MemoryFormat, "__reduce_ex__", by_name)
+    save_state(tmp_path, 1, {"weights.a": torch.ones(4)}, {})
+    state = tmp_path / "step-00000001"
+    assert b"getattr" in (state / ".metadata").read_bytes()
+    (found,) = read_tensors(state, "weights.").values()
+    assert torch.equal(found, torch.ones(4))
+
+
+def test_no_other_attribute_is_asked_for(tmp_path: Path) -> None:
+    class Attribute:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return getattr, (Path, "write_text")
+
+    state = forged(tmp_path, lambda index, _: Attribute())
+    with pytest.raises(ConfigError, match="was not run"):
+        read_tensors(state, "weights.")
 
 
 def test_an_entry_that_is_no_tensor_is_not_opened(tmp_path: Path) -> None:
