@@ -63,8 +63,8 @@ def test_a_pdf_runs_page_by_page_and_pages_count_from_one(run_here, checkpoint: 
     assert told.code == 0, told.err
     assert [line.split()[0] for line in told.out.splitlines()[:2]] == ["paper.pdf#page=1", "paper.pdf#page=2"]
     assert told.out.splitlines()[-1].startswith("2 done, 0 failed; --out")
-    rows = json.loads(run_here("count", paper, "lines", "--model", checkpoint, "--max-new-tokens", 8, "--json").out)
-    assert [row["file"] for row in rows] == [f"{paper}#page=1", f"{paper}#page=2"]
+    told = run_here("count", paper, "lines", "--model", checkpoint, "--max-new-tokens", 8, "--json")
+    assert [row["file"] for row in json.loads(told.out)["results"]] == [f"{paper}#page=1", f"{paper}#page=2"]
 
 
 def test_a_clip_is_sent_to_moments_by_name(run_here, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def _run_many(request: Request, pictures: Sequence[str], out: Path, *, kept: boo
     if request.plot is not None:
         _draw_all(summary.rows, request.plot)
     if request.as_json:
-        print_json(summary.to_dict() if kept else list(summary.rows))
+        print_json(summary.to_dict() if kept else {"results": list(summary.rows), "left": summary.left})
     else:
         said = summary.sentence() if kept else _unkept(summary.done, summary.left, len(summary.failed))
         typer.echo("\n".join([*_table(summary.rows, 40 if kept else len(summary.rows)), said]))
