@@ -156,7 +156,7 @@ def _run_many(request: Request, pictures: Sequence[str], out: Path, *, kept: boo
 
 def _unkept(done: int, left: int, failed: int) -> str:
     stopped = f", {left} not reached" if left else ""
-    return f"{done} done, {failed} failed{stopped}; --out results.jsonl keeps places, and goes on after an interruption"
+    return f"{done} done, {failed} failed{stopped}; --out results.jsonl keeps all, and goes on after an interruption"
 
 
 def document(fields: Mapping[str, Any], reply: "Reply") -> dict[str, Any]:
