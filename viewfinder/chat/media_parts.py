@@ -3,17 +3,19 @@
 import os
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
-from viewfinder.media.frames import VIDEO_SUFFIXES
+from viewfinder.media.frames import VIDEO_SUFFIXES, FrameSource
 from viewfinder.media.image import Picture
 from viewfinder.messages import DocumentPart, ImagePart, Part, VideoPart
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from viewfinder.chat.documents.sources import Pages
+
 _Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO"
-Media: TypeAlias = "_Source | Image | Picture | ImagePart | VideoPart | DocumentPart"
+Media: TypeAlias = "_Source | Image | Picture | ImagePart | VideoPart | DocumentPart | FrameSource | Pages"
 """What a picture, clip or document may be given as: path, URL, `data:` URI, bytes, an open file, a PIL image, a
-part."""
+part, or a clip or document that is open already."""
 
 
 def to_parts(

@@ -129,7 +129,8 @@ def create_app(engine: AsyncEngine, settings: ServeSettings | None = None) -> Fa
     """The whole application. Starting it starts the engine's loop and the decode workers."""
     server = Server(engine, settings or ServeSettings())
     traces = server.settings.traces
-    only_spans = {"operation_spans": False, "metrics": False, "logs": False, "auto_configure": False}
+    only_spans: Any = {"operation_spans": False, "metrics": False, "logs": False, "auto_configure": False}
+    only_spans |= {"tracing": traces is not None, "tracer_provider": traces}
     app = FastAPI(
         title="Viewfinder",
         version=viewfinder.__version__,
@@ -137,7 +138,7 @@ def create_app(engine: AsyncEngine, settings: ServeSettings | None = None) -> Fa
         docs_url=None,
         redoc_url=None,
         description="Answers about pictures, clips and documents, in pixels and seconds of the original.",
-        telemetry={**only_spans, "tracing": traces is not None, "tracer_provider": traces},
+        telemetry=only_spans,
     )
     app.state.server = server
     _add_errors(app)

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -55,7 +55,8 @@ def from_zero(pages: Sequence[int] | None) -> tuple[int, ...] | None:
 
 def lenient(shape: type[Known]) -> type[Known]:
     """The same body that keeps its unknown fields in `model_extra` and names them in `ignored`, refusing none."""
-    return type(shape.__name__, (shape,), {"model_config": ConfigDict(extra="allow"), "__doc__": shape.__doc__})
+    relaxed = type(shape.__name__, (shape,), {"model_config": ConfigDict(extra="allow"), "__doc__": shape.__doc__})
+    return cast("type[Known]", relaxed)
 
 
 def check_json(value: Any, depth: int = 0) -> None:

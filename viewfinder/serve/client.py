@@ -105,7 +105,7 @@ class OpenAIChat(ChatModel):
             return official
         told = self.card["viewfinder"]["stamp"]["settings"]
         known = ProcessorSettings.__dataclass_fields__
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items() if k in known}
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items() if k in known}
         return Processor(official.tokenizer, ProcessorSettings(**values))
 
     @cached_property
@@ -146,8 +146,8 @@ class OpenAIChat(ChatModel):
             body["tools"] = [tool if "function" in tool else {"type": "function", "function": tool} for tool in tools]
         if (schema := options.get("schema")) is not None:
             body["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
-        if self.is_viewfinder and options.get("grammar") is not None:
-            body["grammar"] = options["grammar"]
+        if self.is_viewfinder and (grammar := options.get("grammar")) is not None:
+            body["grammar"] = grammar
         if self._server.gives_logprobs:
             body["logprobs"] = True
         return loaded, body

@@ -93,5 +93,5 @@ class SafeVideo:
         self.data, self.info = data, info
         self.times = np.zeros(0)
 
-    def read(self, *_: Any) -> tuple[str, ...]:
+    def read(self, *_: Any, **__: Any) -> tuple[str, ...]:
         raise MediaError("the frames of this clip are decoded elsewhere")

@@ -12,6 +12,7 @@ from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.errors import LimitError
 from viewfinder.media.transform import Transform
 from viewfinder.messages import Reply, Sampling, Usage
+from viewfinder.outputs.written import BoxJson, PointJson
 from viewfinder.processor.processor import Processor
 from viewfinder.serve.body import PageNumber, from_zero
 from viewfinder.serve.protocol import Body, Coordinates, Finite, check_json
@@ -162,14 +163,16 @@ class Tasks:
         fields = {"moments": [span.to_dict() for span in spans], "duration": video.info.duration}
         return {**fields, **self._account(spans.reply)}
 
-    def _box(self, fields: dict[str, Any]) -> dict[str, Any]:
+    def _box(self, fields: BoxJson) -> BoxJson:
         if self._in_model_pixels:
-            fields["box"] = list(self._transform.box_to_model(tuple(fields["box"])))
+            left, top, right, bottom = fields["box"]
+            fields["box"] = list(self._transform.box_to_model((left, top, right, bottom)))
         return fields
 
-    def _point(self, fields: dict[str, Any]) -> dict[str, Any]:
+    def _point(self, fields: PointJson) -> PointJson:
         if self._in_model_pixels:
-            fields["point"] = list(self._transform.to_model(tuple(fields["point"])))
+            x, y = fields["point"]
+            fields["point"] = list(self._transform.to_model((x, y)))
         return fields
 
     @property

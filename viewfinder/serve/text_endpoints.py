@@ -39,7 +39,7 @@ class TextRequest(OwnFields, SamplingFields):
     prompt: Text | Ids | Annotated[list[Text], Field(min_length=1)] | Annotated[list[Ids], Field(min_length=1)] = (
         "<|endoftext|>"
     )
-    max_tokens: int = Field(default=16, gt=0, le=10**6)
+    max_tokens: int = Field(default=16, gt=0, le=10**6)  # pyright: ignore[reportIncompatibleVariableOverride] (never None here)
     n: int = Field(default=1, ge=1)
     stream: bool = False
     stream_options: dict[str, Any] | None = None

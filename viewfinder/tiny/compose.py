@@ -71,7 +71,7 @@ def align_merger(tower: VisionTower, known: VisionTower, pictures: Iterable[Mode
     With hidden numbers h (with a 1 appended) and known features f, summed over all tokens of all pictures, the map is
     (sum h h' + ridge * mean of its diagonal)^-1 sum h f', in double precision.
     """
-    hidden = tower.merger.mlp[-1].in_features
+    hidden = tower.merger.merged_size
     tower.merger.mlp[-1] = nn.Identity()
     squares, products = torch.zeros(hidden + 1, hidden + 1).double(), torch.zeros(hidden + 1, 0).double()
     energy, mean, count = 0.0, torch.zeros(0).double(), 0
