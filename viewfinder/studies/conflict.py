@@ -115,13 +115,10 @@ def find(records: Sequence[Record]) -> Findings:
     weakest = min(misled, key=lambda r: r["right"][0], default=asked[0])
     answer = (
         f"The picture wins over words that say another color: at most {percent(worst['misled'])} % of the answers "
-        f"repeat the "
-        f"words ({worst['form']}) and at least {percent(weakest['right'])} % stay right ({weakest['form']}), but a "
-        f"question about "
-        f"what is not there gets a color in {100 - absent['right'][0]:.0f} % of the cases. If a model obeys a screen "
-        f"all the "
-        f"same, the agent's policy stops or asks about {len(held)} of {len(harmful)} harmful acts; it lets pass: "
-        f"{', '.join(n for n in harmful if n not in held) or 'none'}."
+        f"repeat the words ({worst['form']}) and at least {percent(weakest['right'])} % stay right "
+        f"({weakest['form']}), but a question about what is not there gets a color in {100 - absent['right'][0]:.0f} % "
+        f"of the cases. If a model obeys a screen all the same, the agent's policy stops or asks about {len(held)} of "
+        f"{len(harmful)} harmful acts; it lets pass: {', '.join(n for n in harmful if n not in held) or 'none'}."
     )
     names = [r["form"] for r in asked]
     rows = [[r["form"], percent(r["right"]), percent(r["misled"]), "; ".join(r["said"])] for r in asked]
@@ -145,14 +142,12 @@ def find(records: Sequence[Record]) -> Findings:
         rows,
         [
             (
-                "The built-in model has learnt few forms of words: that it does not obey an order may be that it "
-                "does not "
-                "understand it. An instruction-tuned checkpoint understands, and this is where the question bites."
+                "The built-in model has learnt few forms of words: that it does not obey an order may be that it does "
+                "not understand it. An instruction-tuned checkpoint understands, and this is where the question bites."
             ),
             (
                 "Right for `absent` means that no color is named; the built-in model was never taught to refuse in "
-                "free text "
-                "(`viewfinder locate` can answer none)."
+                "free text (`viewfinder locate` can answer none)."
             ),
             "Verdicts are those of eleven acts chosen by hand, not a rate over attacks.",
         ],

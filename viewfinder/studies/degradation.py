@@ -133,14 +133,11 @@ def find(records: Sequence[Record]) -> Findings:
     answer = (
         f"{WORDS[first].capitalize()} fail before {WORDS[second]}: at mild, middle and strong degradation they keep "
         f"{_listed(kept[first])} % of their clean score against {_listed(kept[second])} %, and over all degradations "
-        f"the two "
-        f"drop together (rank correlation {together:.2f}). Confidence hardly follows: {WORDS['place']} are "
+        f"the two drop together (rank correlation {together:.2f}). Confidence hardly follows: {WORDS['place']} are "
         f"{worst['place'][0] + worst['place'][1]:.0f} % sure and {worst['place'][0]:.0f} % right at "
-        f"{worst['place'][2]}, "
-        f"{WORDS['read']} {worst['read'][0] + worst['read'][1]:.0f} and {worst['read'][0]:.0f} at "
-        f"{worst['read'][2]}, and "
-        f"{empty['read empty']} of {clean['read'][3]} pages at {empty['name']} got an empty answer, which has no "
-        f"confidence at all."
+        f"{worst['place'][2]}, {WORDS['read']} {worst['read'][0] + worst['read'][1]:.0f} and {worst['read'][0]:.0f} at "
+        f"{worst['read'][2]}, and {empty['read empty']} of {clean['read'][3]} pages at {empty['name']} got an empty "
+        "answer, which has no confidence at all."
     )
     rows = [
         [
@@ -161,19 +158,16 @@ def find(records: Sequence[Record]) -> Findings:
             "Pictures are generated and small (112 to 280 pixels); photographs and scans of paper degrade otherwise.",
             (
                 "A chart's score is TEDS of its table: a measure of text more than of values. The share that is "
-                "exactly right "
-                "is lower, so its overconfidence is understated."
+                "exactly right is lower, so its overconfidence is understated."
             ),
             (
                 "The confidence is the geometric mean of the answer's token probabilities as the engine gives it; "
                 "nothing was fitted."
             ),
         ],
-        "An empty answer should not pass without a confidence, as it does now: a blank page and an unreadable one "
-        "look alike. "
-        "Answers should carry a warning when the picture is worse than what the confidence was seen to hold for: "
-        "blur and "
-        "resolution can be measured from the pixels alone.",
+        "An empty answer should not pass without a confidence, as it does now: a blank page and an unreadable one look "
+        "alike. Answers should carry a warning when the picture is worse than what the confidence was seen to hold "
+        "for: blur and resolution can be measured from the pixels alone.",
     )
 
 

@@ -62,12 +62,8 @@ def summary(results: Mapping[str, Mapping[str, Any]], notes: Mapping[str, str]) 
 INTRODUCTION = (
     "The report of Qwen2.5-VL leaves fourteen questions open. Each has a command, `viewfinder study NAME --model DIR` "
     "(or `--server URL`), that answers it for any checkpoint; the answers here are those of the built-in model (8 "
-    "million "
-    "parameters) and of the cost model, so they say what happens at this scale and how to ask at a larger one. "
-    "Settings of a "
-    "study share what they draw, the features of the tower and prefixes: 2.5 times as fast as the same runs one by "
-    "one in "
-    "processor time, 2.6 by the clock (`python bench/study_sharing.py`, two pairs on two shared cores). The figures "
-    "were made "
-    "on a shared machine: scores do not depend on that, seconds do."
+    "million parameters) and of the cost model, so they say what happens at this scale and how to ask at a larger one. "
+    "Settings of a study share what they draw, the features of the tower and prefixes: 2.5 times as fast as the same "
+    "runs one by one in processor time, 2.6 by the clock (`python bench/study_sharing.py`, two pairs on two shared "
+    "cores). The figures were made on a shared machine: scores do not depend on that, seconds do."
 )

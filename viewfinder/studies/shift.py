@@ -160,9 +160,8 @@ def find(records: Sequence[Record]) -> Findings:
         rows_,
         [
             (
-                "Shifts are drawn: a scan is blur, light and grain, not augraphy's models of paper; medical charts "
-                "and legal pages "
-                "were not made."
+                "Shifts are drawn: a scan is blur, light and grain, not augraphy's models of paper; medical charts and "
+                "legal pages were not made."
             ),
             "The samples are of the very shift that is measured.",
         ],

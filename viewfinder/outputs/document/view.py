@@ -66,6 +66,5 @@ def _blank(width: float, height: float) -> str:
 def _percent(box: tuple[float, float, float, float], width: float, height: float) -> str:
     left, top = 100 * box[0] / width, 100 * box[1] / height
     return (
-        f"left:{left:.2f}%;top:{top:.2f}%;width:{100 * (box[2] - box[0]) / width:.2f}%;"
-        f"height:{100 * (box[3] - box[1]) / height:.2f}%"
+        f"left:{left:.2f}%;top:{top:.2f}%;width:{100 * (box[2] - box[0]) / width:.2f}%;height:{100 * (box[3] - box[1]) / height:.2f}%"
     )

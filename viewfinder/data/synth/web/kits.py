@@ -81,8 +81,7 @@ def render(rng: np.random.Generator, options: Options, theme: str) -> Screen:
     title = pick(rng, TITLES)
     dark = ' data-bs-theme="dark"' if chance(rng, 0.2) else ""
     style = (
-        f"html{{font-size:{em}px}}body,button,input,select{{font-family:'{font}'!important}}"
-        "*{transition:none!important}"
+        f"html{{font-size:{em}px}}body,button,input,select{{font-family:'{font}'!important}}*{{transition:none!important}}"
     )
     bar = _bar(rng, title)
     rows = "".join(
