@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from viewfinder.agent.environment import Observation, StepResult, Target
@@ -109,3 +110,17 @@ class ScriptedScreen:
             if x0 <= xy[0] < x1 and y0 <= xy[1] < y1:
                 return name
         return None
+
+
+def random_clicker(device: Device, seed: int = 0) -> ScriptedModel:
+    """Clicks anywhere on the screen, forever."""
+    rng = np.random.default_rng(seed)
+
+    def speak(messages: Sequence[Message], picture: Picture) -> str:
+        width, height = picture.transform.original_size
+        place = float(rng.uniform(0, width)), float(rng.uniform(0, height))
+        return say(
+            "I try here.", Action(device, "click" if device == "mobile" else "left_click", coordinate=place), picture
+        )
+
+    return ScriptedModel(speak)

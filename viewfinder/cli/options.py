@@ -1,6 +1,7 @@
 """Options that several commands share, and the model they name."""
 
 import gc
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from viewfinder.cli.show import working
+from viewfinder.errors import ViewfinderError
 
 if TYPE_CHECKING:  # a command's options are shown without what the command runs on
     from viewfinder.chat import Viewfinder
     from viewfinder.messages import Sampling
+
 
 Model = Annotated[
     str,
@@ -108,8 +111,6 @@ def open_model(name: str, dtype: str | None = None, **settings: Any) -> "Viewfin
     """The model that a command asks: that of `--server`, or one loaded here."""
     server = SERVER.get()
     if server is not None:
-        from viewfinder.cli.remote import open_server
-
         return open_server(server, name, **{k: v for k, v in settings.items() if v is not None})
     return load_here(name, dtype, **settings)
 
@@ -138,3 +139,35 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if running:
             gc.enable()
+
+
+def open_server(url: str, name: str, **settings: Any) -> Any:
+    """A `Viewfinder` over a server; `name` is the model's there, unless it is the built-in default."""
+    need_serving()
+    from viewfinder.chat import Viewfinder
+    from viewfinder.serve.client import OpenAIChat
+
+    key = os.environ.get("VIEWFINDER_API_KEY") or os.environ.get("OPENAI_API_KEY")
+    chat = OpenAIChat(url, None if name == "tiny" else name, api_key=key)
+    processor = chat.processor
+    if settings:
+        from viewfinder.processor.processor import Processor
+
+        processor = Processor(processor.tokenizer, processor.settings.with_(**settings))
+        chat = OpenAIChat(url, None if name == "tiny" else name, api_key=key, processor=processor)
+    return Viewfinder(chat, processor)
+
+
+def need_serving() -> None:
+    try:
+        import fastapi  # noqa: F401
+        import httpx  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{error.name} is not installed, which serving needs; install it with: pip install 'viewfinder[serve]'"
+        ) from error
+
+
+class MissingExtraError(ViewfinderError):
+    """Something optional is not installed."""

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from viewfinder.errors import ViewfinderError
-from viewfinder.eval.baselines import Baseline
-from viewfinder.eval.blindfold import Blindfold
+from viewfinder.eval.baselines import Baseline, Blindfold
 from viewfinder.eval.manifest import Score
 from viewfinder.eval.report import Gallery, page
 from viewfinder.eval.runner import Jobs, RunOptions, Subject, run

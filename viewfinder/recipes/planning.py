@@ -104,11 +104,15 @@ class Plan:
         lines.append(f"{columns}{'MFU':>6}{'days':>9}{'MWh':>9}{'M$':>9}")
         for s in self.stages:
             lines.append(
-                f"{s.recipe:20}{_short(s.tokens):>9}{s.memory.total / 1e9:>9.1f}{s.memory.kept / 1e9:>7.1f}{s.flops_per_token / 1e9:>13.0f}{s.traffic_per_step / 1e9:>14.1f}{s.seconds / s.steps:>9.2f}{s.mfu:>6.0%}{s.seconds / 86400:>9.2f}{s.energy / 3.6e9:>9.1f}{s.cost / 1e6:>9.3f}"
+                f"{s.recipe:20}{_short(s.tokens):>9}{s.memory.total / 1e9:>9.1f}{s.memory.kept / 1e9:>7.1f}"
+                f"{s.flops_per_token / 1e9:>13.0f}{s.traffic_per_step / 1e9:>14.1f}"
+                f"{s.seconds / s.steps:>9.2f}{s.mfu:>6.0%}{s.seconds / 86400:>9.2f}"
+                f"{s.energy / 3.6e9:>9.1f}{s.cost / 1e6:>9.3f}"
             )
         total = self.to_dict()["total"]
         lines.append(
-            f"{'total':20}{_short(total['tokens']):>9}{'':58}{total['seconds'] / 86400:>9.2f}{total['energy'] / 3.6e9:>9.1f}{total['cost'] / 1e6:>9.3f}"
+            f"{'total':20}{_short(total['tokens']):>9}{'':58}{total['seconds'] / 86400:>9.2f}"
+            f"{total['energy'] / 3.6e9:>9.1f}{total['cost'] / 1e6:>9.3f}"
         )
         lines.append(f"{total['carbon'] / 1e3:.1f} t of CO2 at {self.device.carbon:g} kg a kWh (the grid decides)")
         lines += [f"{s.recipe}: {s.advice}" for s in self.stages if s.advice]

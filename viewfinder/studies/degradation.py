@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
-from viewfinder.eval.metrics.calibration import expected_calibration_error
+from viewfinder.eval.metrics.intervals import expected_calibration_error
 from viewfinder.eval.question import Question
 from viewfinder.eval.task import Task
 from viewfinder.media.encode import encode_picture

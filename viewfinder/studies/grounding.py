@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from viewfinder.data.synth.fonts import find_families, load_font
-from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.queries import thing_label
+from viewfinder.data.synth.shapes import PixelRectangle
 from viewfinder.eval.drawn import scene
 from viewfinder.eval.metrics import iou
-from viewfinder.eval.metrics.calibration import expected_calibration_error, ranking
+from viewfinder.eval.metrics.intervals import expected_calibration_error, ranking
 from viewfinder.outputs.place import Corners
 from viewfinder.studies.lab import BATCH, Lab, estimate
 from viewfinder.studies.study import Findings, Panel, Record, Series, Setting, Study, percent

@@ -5,6 +5,7 @@ from viewfinder.eval.metrics.answers import (
     contains_answer,
     exact_count,
     relaxed_accuracy,
+    vqa_score,
 )
 from viewfinder.eval.metrics.choices import choice_letter, yes_or_no
 from viewfinder.eval.metrics.edit_distance import edit_distance, normalized_edit_distance
@@ -17,7 +18,6 @@ from viewfinder.eval.metrics.pages import (
 from viewfinder.eval.metrics.reading import bag_of_tokens_f1, character_error_rate, field_f1
 from viewfinder.eval.metrics.regions import F1, box_accuracy, box_f1, iou, point_in_box, temporal_iou
 from viewfinder.eval.metrics.teds import teds, teds_structure
-from viewfinder.eval.metrics.vqa import vqa_score
 
 __all__ = [
     "F1",

@@ -1,7 +1,7 @@
 """QwenVL HTML as a typed document (report, section 2.2.1).
 
 Reading order: `elements` (the types), `document` (pages and what can be done with them), `parse` with
-`html_tree`, `html_inline`, `tables` and `pictures` (text to elements), `write` (elements to text).
+`html_tree`, `html_inline` and `pictures` (text to elements), `write` (elements to text).
 """
 
 from viewfinder.outputs.document.document import Document, Page, figure_name

@@ -11,7 +11,7 @@ from viewfinder.data.synth.charts.figures import Figures
 from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.documents.lettering import Face, Faces, set_line
 from viewfinder.data.synth.documents.sheet import Color, Sheet, blend
-from viewfinder.data.synth.ground import PixelRectangle
+from viewfinder.data.synth.shapes import PixelRectangle
 
 _COLORS: tuple[Color, ...] = (
     *((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75), (227, 119, 194)),

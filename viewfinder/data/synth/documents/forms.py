@@ -8,16 +8,14 @@ from PIL import Image as PillowImage
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick, some
-from viewfinder.data.synth.countries import draw_country, fill_digits, write_date
-from viewfinder.data.synth.documents.handwriting import draw_hand
-from viewfinder.data.synth.documents.lettering import Column, Face, draw_faces, set_line
+from viewfinder.data.synth.countries import any_firm, draw_country, fill_digits, write_date
+from viewfinder.data.synth.documents.lettering import Column, Face, draw_faces, draw_hand, set_line
 from viewfinder.data.synth.documents.pages import page_size
 from viewfinder.data.synth.documents.sheet import Sheet, draw_palette
 from viewfinder.data.synth.documents.values import Leaf, Tree, ask_values
 from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.trades import any_firm
 from viewfinder.media.transform import Transform
 from viewfinder.outputs import prompts
 

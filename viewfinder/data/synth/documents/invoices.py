@@ -9,16 +9,15 @@ from PIL import Image as PillowImage
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick
-from viewfinder.data.synth.countries import draw_country, fill_digits, write_date
+from viewfinder.data.synth.countries import any_firm, draw_country, draw_trade, fill_digits, write_date
 from viewfinder.data.synth.documents.lettering import Face, Faces, draw_faces, set_line
 from viewfinder.data.synth.documents.pages import page_size
 from viewfinder.data.synth.documents.sheet import Color, Sheet, blend, draw_palette
 from viewfinder.data.synth.documents.values import Leaf, ask_values
 from viewfinder.data.synth.exchange import converse, one_or_two
-from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.trades import any_firm, draw_trade
+from viewfinder.data.synth.shapes import PixelRectangle
 from viewfinder.media.transform import Transform
 
 LAYOUTS = ("letter", "banner")

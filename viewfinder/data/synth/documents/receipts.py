@@ -8,15 +8,14 @@ from PIL import Image as PillowImage
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick
-from viewfinder.data.synth.countries import draw_country, write_date
+from viewfinder.data.synth.countries import draw_country, draw_trade, write_date
 from viewfinder.data.synth.documents.lettering import Column, Face, Faces, draw_faces, set_line
 from viewfinder.data.synth.documents.sheet import Sheet
 from viewfinder.data.synth.documents.values import Leaf, ask_values
 from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
-from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.trades import draw_trade
+from viewfinder.data.synth.shapes import PixelRectangle
 from viewfinder.media.transform import Transform
 from viewfinder.outputs import prompts
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from viewfinder.data.synth.choose import chance, number, pick, some
-from viewfinder.data.synth.countries import draw_country
+from viewfinder.data.synth.countries import any_firm, any_ware, draw_country
 from viewfinder.data.synth.documents.lettering import Column, Face, draw_faces
 from viewfinder.data.synth.documents.sheet import Sheet, blend
 from viewfinder.data.synth.kinds import Options
@@ -15,7 +15,6 @@ from viewfinder.data.synth.screens.icons import ICONS
 from viewfinder.data.synth.screens.names import BUTTONS, CHOICES, FIELDS, LINKS, LISTS, OTHERS, SETTINGS, TITLES
 from viewfinder.data.synth.screens.widgets import Kit, Widget, draw_theme, shuffled_size
 from viewfinder.data.synth.topics import Story
-from viewfinder.data.synth.trades import any_firm, any_ware
 from viewfinder.media.transform import Transform
 
 

@@ -10,7 +10,7 @@ from viewfinder.data.synth.choose import chance, number, pick, some
 from viewfinder.data.synth.documents.pages import page_size
 from viewfinder.data.synth.exchange import converse
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.phrases import FIRST_NAMES
+from viewfinder.data.synth.phrase_files import FIRST_NAMES
 from viewfinder.data.synth.screens.actions import act
 from viewfinder.data.synth.screens.names import BUTTONS, FIELDS, LINKS, SETTINGS, TITLES
 from viewfinder.data.synth.screens.screens import Screen
@@ -24,8 +24,9 @@ _ROUND = (
     "input,select{border:1px solid #b5b5b5;border-radius:6px;padding:.35em;background:#fff}"
 )
 _DARK = (
-    "body{background:#20222a;color:#eee}a{color:#8ab4ff}button{border:0;border-radius:3px;background:#4c8dff;color:#000;padding:.4em "
-    ".8em}input,select{background:#31343f;color:#fff;border:1px solid #666;padding:.3em}"
+    "body{background:#20222a;color:#eee}a{color:#8ab4ff}"
+    "button{border:0;border-radius:3px;background:#4c8dff;color:#000;padding:.4em .8em}"
+    "input,select{background:#31343f;color:#fff;border:1px solid #666;padding:.3em}"
 )
 _WARM = (
     "body{background:#fbf3e4}input,select{border:0;border-bottom:2px solid #7a3b00;background:transparent;padding:.3em}"
@@ -52,8 +53,9 @@ def render_form(rng: np.random.Generator, options: Options) -> Screen:
     skin = pick(rng, HELD_OUT_SKINS if held_out else SKINS)
     heading = pick(rng, TITLES)
     style = (
-        f"body{{margin:10px;font:{em}px/1.3 '{font}'}}h1{{font-size:1.3em;margin:0 0 .5em}}.r{{margin:0 0 "
-        f".6em}}button,input,select{{font:inherit;outline-offset:0}}input[type=text]{{width:{number(rng, 90, 140)}px}}label{{margin-right:.4em}}{skin}"
+        f"body{{margin:10px;font:{em}px/1.3 '{font}'}}h1{{font-size:1.3em;margin:0 0 .5em}}.r{{margin:0 0 .6em}}"
+        f"button,input,select{{font:inherit;outline-offset:0}}input[type=text]{{width:{number(rng, 90, 140)}px}}"
+        f"label{{margin-right:.4em}}{skin}"
     )
     rows = "".join(
         f'<div class="r">{row}</div>' for row in _rows(rng, number(rng, 2, 4 + round(8 * options.difficulty)))

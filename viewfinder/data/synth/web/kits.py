@@ -16,7 +16,7 @@ from viewfinder.data.synth.choose import chance, number, pick, some
 from viewfinder.data.synth.documents.pages import page_size
 from viewfinder.data.synth.exchange import converse
 from viewfinder.data.synth.kinds import Options, Split
-from viewfinder.data.synth.phrases import FIRST_NAMES
+from viewfinder.data.synth.phrase_files import FIRST_NAMES
 from viewfinder.data.synth.screens.actions import act
 from viewfinder.data.synth.screens.names import BUTTONS, FIELDS, LINKS, SETTINGS, TITLES
 from viewfinder.data.synth.screens.screens import Screen
@@ -81,7 +81,8 @@ def render(rng: np.random.Generator, options: Options, theme: str) -> Screen:
     title = pick(rng, TITLES)
     dark = ' data-bs-theme="dark"' if chance(rng, 0.2) else ""
     style = (
-        f"html{{font-size:{em}px}}body,button,input,select{{font-family:'{font}'!important}}*{{transition:none!important}}"
+        f"html{{font-size:{em}px}}body,button,input,select{{font-family:'{font}'!important}}"
+        "*{transition:none!important}"
     )
     bar = _bar(rng, title)
     rows = "".join(
