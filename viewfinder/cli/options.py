@@ -1,10 +1,13 @@
 """Options that several commands share, and the model they name."""
 
+import dataclasses
 import gc
+import inspect
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,15 +71,6 @@ def check_files(sources: Iterable[str]) -> None:
     for source in sources:
         if not Path(source).is_dir():
             local_path(source)
-
-
-def sampling_of(model: Any, max_new_tokens: int | None) -> "Sampling | None":
-    """The model's own sampling with another longest answer; None where nothing is asked."""
-    if max_new_tokens is None:
-        return None
-    from viewfinder.messages import Sampling
-
-    return getattr(model, "sampling", Sampling()).model_copy(update={"max_new_tokens": max_new_tokens})
 
 
 Server = Annotated[
@@ -171,3 +165,45 @@ def need_serving() -> None:
 
 class MissingExtraError(ViewfinderError):
     """Something optional is not installed."""
+
+
+def sampling_of(model: Any, max_new_tokens: int | None) -> "Sampling | None":
+    """The model's own sampling with another longest answer; None where nothing is asked."""
+    if max_new_tokens is None:
+        return None
+    from viewfinder.messages import Sampling
+
+    return getattr(model, "sampling", Sampling()).model_copy(update={"max_new_tokens": max_new_tokens})
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelOptions:
+    """The options of every command that asks a model."""
+
+    model: Model = "tiny"
+    max_pixels: MaxPixels = None
+    max_new_tokens: MaxTokens = None
+    dtype: Dtype = None
+
+    def open(self, **settings: Any) -> "tuple[Viewfinder, Sampling | None]":
+        """The model, and the sampling of every request."""
+        viewfinder = open_model(self.model, self.dtype, max_pixels=self.max_pixels, **settings)
+        return viewfinder, sampling_of(viewfinder.model, self.max_new_tokens)
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with an option for each field of the dataclasses among its parameters."""
+    own = inspect.signature(command).parameters.values()
+    groups = {p.name: p.annotation for p in own if dataclasses.is_dataclass(p.annotation)}
+    parts = [inspect.signature(groups[p.name]).parameters.values() if p.name in groups else [p] for p in own]
+    flat = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for part in parts for one in part]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in dataclasses.fields(group)})
+        command(**given)
+
+    run.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in flat}
+    return run
