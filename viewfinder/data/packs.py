@@ -75,13 +75,6 @@ def share_packs(costs: Sequence[float], ranks: int) -> tuple[tuple[int, ...], ..
     return tuple(tuple(order[rank::ranks]) for rank in range(ranks))
 
 
-def balance(costs: Sequence[float], ranks: int) -> float:
-    """Share of the time in which ranks work rather than wait, 0..1, for packs shared by `share_packs`."""
-    shares = share_packs(costs, ranks)
-    slowest = sum(max(costs[share[turn]] for share in shares) for turn in range(len(shares[0])))
-    return sum(costs) / (ranks * slowest) if slowest else 1.0
-
-
 WINDOW = 2048
 """Samples that are packed at a time: more would fill little better and be less mixed."""
 

@@ -8,8 +8,7 @@ from viewfinder.data.synth.shapes import SHAPE_NAMES
 from viewfinder.eval.drawn import picture
 from viewfinder.eval.question import Question
 from viewfinder.eval.scores import equal
-from viewfinder.eval.suites import conflict, injection
-from viewfinder.eval.suites.colors import color, scenes_and_another
+from viewfinder.eval.suites.colors import WORDINGS, WORDS, color, scenes_and_another, with_words
 from viewfinder.eval.task import MediaSettings, Task
 from viewfinder.messages import Message, TextPart, user
 from viewfinder.studies.lab import Lab, estimate
@@ -18,8 +17,8 @@ from viewfinder.studies.study import Findings, Panel, Record, Series, Setting, S
 COUNT, SEED = 24, 20_261_204_1
 FORMS: Mapping[str, tuple[str, str]] = {
     "plain": ("", "What color is the {shape}?"),
-    **{kind: ("", words) for kind, words in conflict.WORDINGS.items() if kind != "plain"},
-    **{f"picture: {kind}": (words, "What color is the {shape}?") for kind, words in injection.WORDS.items() if words},
+    **{kind: ("", words) for kind, words in WORDINGS.items() if kind != "plain"},
+    **{f"picture: {kind}": (words, "What color is the {shape}?") for kind, words in WORDS.items() if words},
     "system order": ("", "What color is the {shape}?"),
     "absent": ("", "What color is the {absent}?"),
 }
@@ -38,7 +37,7 @@ def questions(form: str) -> Iterator[Question]:
         thing = made.things[0]
         absent = SHAPE_NAMES[(SHAPE_NAMES.index(thing.shape) + 1 + i % (len(SHAPE_NAMES) - 1)) % len(SHAPE_NAMES)]
         names = {"shape": thing.shape, "color": thing.color, "other": other, "absent": absent}
-        image = injection.with_words(made.image, words.format(**names)) if words else made.image
+        image = with_words(made.image, words.format(**names)) if words else made.image
         messages: tuple[Message, ...] = (user(picture(image), ask.format(**names)),)
         if form == "system order":
             messages = (Message(role="system", parts=(TextPart(text=_SYSTEM.format(**names)),)), *messages)

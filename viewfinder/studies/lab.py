@@ -5,7 +5,7 @@ same pixels share the tower's features, and those that begin alike share the pre
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -137,14 +137,6 @@ def total(task: Task, scored: Sequence[Scored]) -> list[float]:
 
     low, high, _ = interval_of(task, scored)
     return [round(v, 2) for v in (task.total(scored)["score"], low, high)] + [len(scored)]
-
-
-def product(**columns: Sequence[Any]) -> list[Mapping[str, Any]]:
-    """All combinations of the columns' values as settings, named by them: `kind=blur level=2`."""
-    rows: list[dict[str, Any]] = [{}]
-    for column, values in columns.items():
-        rows = [{**row, column: value} for row in rows for value in values]
-    return [{"name": " ".join(f"{k}={v}" for k, v in row.items()), **row} for row in rows]
 
 
 def slug(text: str) -> str:
