@@ -45,9 +45,6 @@ class ConversationSource(RowSource):
     def make(self, row: Any, number: int) -> Sample:
         return check_pictures(self.reader(read_object(row)))
 
-    def describe(self, number: int) -> str:
-        return f"row {number + 1} of {self.path.name}"
-
 
 def read_rows(path: str | Path) -> list[Any]:
     """The rows of a `.json` list, or the lines of a `.jsonl` as they stand.

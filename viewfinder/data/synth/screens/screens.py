@@ -183,9 +183,6 @@ class _ScreenBuilder:
         known["Code"] = str(number(self.rng, 1000, 99999))
         return known.get(name) or any_ware(self.rng)
 
-    def tick(self) -> bool:
-        return self._ticks("checkbox", 1)
-
     def radio(self) -> bool:
         """Two or three choices of which one is on."""
         kit, column = self.kit, self.column
@@ -199,13 +196,12 @@ class _ScreenBuilder:
             self.step(kit.high)
         return True
 
-    def _ticks(self, role: Literal["checkbox", "radio button"], count: int) -> bool:
-        for _ in range(count):
-            name = self.name(SETTINGS)
-            if name is None or self.column.room < self.kit.high or self.kit.width(name) > self.column.width - 24:
-                return False
-            self.widgets.append(self.kit.tick(role, name, self.column.x, self.column.y, chance(self.rng, 0.5)))
-            self.step(self.kit.high)
+    def tick(self) -> bool:
+        name = self.name(SETTINGS)
+        if name is None or self.column.room < self.kit.high or self.kit.width(name) > self.column.width - 24:
+            return False
+        self.widgets.append(self.kit.tick("checkbox", name, self.column.x, self.column.y, chance(self.rng, 0.5)))
+        self.step(self.kit.high)
         return True
 
     def switch(self) -> bool:

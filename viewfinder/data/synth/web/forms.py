@@ -38,10 +38,14 @@ HELD_OUT_SKINS = (_WARM,)
 
 def make(rng: np.random.Generator, options: Options) -> Sample:
     """A form with a question, or with the next action."""
-    screen = render_form(rng, options)
+    return screen_sample(rng, render_form(rng, options), options.difficulty, lineage=("chromium",))
+
+
+def screen_sample(rng: np.random.Generator, screen: Screen, difficulty: float, **about: Any) -> Sample:
+    """The next action on a screen, or a question about it."""
     if chance(rng, 0.45):
-        return act(rng, screen, options.difficulty, lineage=("chromium",))
-    return converse([ask_screen(rng, screen)], screen.image, lineage=("chromium",))
+        return act(rng, screen, difficulty, **about)
+    return converse([ask_screen(rng, screen)], screen.image, **about)
 
 
 def render_form(rng: np.random.Generator, options: Options) -> Screen:
