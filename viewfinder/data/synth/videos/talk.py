@@ -5,12 +5,12 @@ from PIL import Image
 
 from viewfinder.data.sample import Sample, say
 from viewfinder.data.synth.choose import chance, number, pick, weighted
+from viewfinder.data.synth.clips import Corner, Draw, Event, Film, animate, fitting_colors, show_word
 from viewfinder.data.synth.exchange import Exchange, one_or_two
 from viewfinder.data.synth.fonts import FontFamily, find_families, load_font
 from viewfinder.data.synth.grounds import ground
 from viewfinder.data.synth.kinds import Options, Split
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
-from viewfinder.data.synth.videos.film import Corner, Draw, Event, Film, animate, fitting_colors, show_word
 from viewfinder.data.synth.words import make_word
 from viewfinder.messages import VideoPart
 from viewfinder.outputs import prompts
