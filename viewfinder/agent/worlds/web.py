@@ -12,7 +12,6 @@ from viewfinder.agent.policy import Policy
 from viewfinder.agent.worlds.skins import Skin
 from viewfinder.agent.worlds.stage import Staged
 from viewfinder.agent.worlds.widgets import Widget
-from viewfinder.agent.worlds.words import Split
 from viewfinder.media.transform import Box
 from viewfinder.outputs.actions import Action
 
@@ -135,21 +134,18 @@ class WebWorld(Staged):
         self,
         name: str,
         *,
-        seed: int = 0,
-        split: Split = "train",
-        size: tuple[int, int] = (320, 320),
-        touch: bool | None = None,
         chromium: Chromium | None = None,
         scale: float = 1.0,
         bar: bool = False,
+        **given: Any,
     ) -> None:
-        super().__init__(name, seed, split, size, touch)
+        super().__init__(name, **given)
         self._host = f"{name}.test"
         self.browser = BrowserEnvironment(
             f"https://{self._host}/",
             Policy(domains=(self._host,), writes="any"),
             chromium=chromium,
-            size=size,
+            size=self.size,
             scale=scale,
             bar=bar,
             touch=self.touch,

@@ -3,7 +3,7 @@
 Shapes have held-out pairs of shape and color, objects held-out names (or styles), words held-out fonts.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
 from viewfinder.eval.answer_format import box, point
 from viewfinder.eval.answer_format import number as count_form
-from viewfinder.eval.builtin.drawing import builtin, size_of
+from viewfinder.eval.builtin.drawing import QuestionGenerator, builtin, size_of
 from viewfinder.eval.drawn import picture, scene, where, where_or_none, where_point
 from viewfinder.eval.question import Question
 from viewfinder.eval.scores import equal, inside, overlaps
@@ -70,20 +70,18 @@ def _icon(rng: np.random.Generator) -> Target | None:
     return made.image, f"the {one.name}", one.box, "icon"
 
 
-def locate(rng: np.random.Generator, number: int) -> Question | None:
-    found = target(rng, number)
-    if found is None:
-        return None
-    image, phrase, place, kind = found
-    return where(f"{number}", image, phrase, place, {"kind": kind, "label": phrase})
+def _about(ask: Callable[..., Question]) -> QuestionGenerator:
+    def make(rng: np.random.Generator, number: int) -> Question | None:
+        found = target(rng, number)
+        if found is None:
+            return None
+        image, phrase, place, kind = found
+        return ask(f"{number}", image, phrase, place, {"kind": kind, "label": phrase})
+
+    return make
 
 
-def point_at(rng: np.random.Generator, number: int) -> Question | None:
-    found = target(rng, number)
-    if found is None:
-        return None
-    image, phrase, place, kind = found
-    return where_point(f"{number}", image, phrase, place, {"kind": kind, "label": phrase})
+locate, point_at = _about(where), _about(where_point)
 
 
 def absent(rng: np.random.Generator, number: int) -> Question | None:
