@@ -1,4 +1,4 @@
-"""Contract 6, contained: strangers' files are decoded in other processes, which are limited and replaceable.
+"""Files from outside are decoded in other processes, which are limited and replaceable.
 
 A `Sandbox` keeps a few workers (`sandbox_worker`) with caps on memory, processor time and time; they have no
 network and write no file. A worker that dies costs the request it worked for, and a new one takes its place; none

@@ -102,7 +102,7 @@ class HtmlSource(RowSource):
         if parts.scheme or parts.netloc:
             return None
         path = (folder / unquote(parts.path)).resolve()
-        return str(path) if path.is_relative_to(self.root) and path.is_file() else None  # pages are strangers' words
+        return str(path) if path.is_relative_to(self.root) and path.is_file() else None  # a page is not trusted
 
     def describe(self, number: int) -> str:
         return str(Path(self.rows[number]).resolve().relative_to(self.root))

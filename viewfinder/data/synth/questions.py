@@ -219,7 +219,7 @@ TASKS: dict[str, Callable[[np.random.Generator, Scene], Turn]] = {
     "locate_text": locate_text,
     "ask": ask,
 }
-"""Makers of turns by task."""
+"""Functions that make a turn, by task."""
 
 
 def make_turn(rng: np.random.Generator, scene: Scene, weights: Mapping[str, float]) -> Turn:

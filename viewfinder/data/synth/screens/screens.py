@@ -46,14 +46,14 @@ def draw_screen(rng: np.random.Generator, options: Options) -> Screen:
     faces = draw_faces(rng, options.split, options.fonts)
     em = shuffled_size(rng, options.difficulty)
     kit = Kit(sheet, theme, Face(faces.plain, em, theme.ink, 1.15))
-    generator = _ScreenBuilder(rng, kit, options, Column(8, 0, size[0] - 16, size[1] - 4))
+    builder = _ScreenBuilder(rng, kit, options, Column(8, 0, size[0] - 16, size[1] - 4))
     title = pick(rng, TITLES if chance(rng, 0.8) else OTHERS)
-    generator.bar(title, mobile)
+    builder.bar(title, mobile)
     if mobile and chance(rng, 0.4) and size[1] > 180:
-        generator.navigation()
+        builder.navigation()
     most = number(rng, 2, 5 + round(10 * options.difficulty))
-    generator.fill(most, mobile)
-    widgets = sorted(generator.widgets, key=lambda w: (w.box[1], w.box[0]))
+    builder.fill(most, mobile)
+    widgets = sorted(builder.widgets, key=lambda w: (w.box[1], w.box[0]))
     return Screen(sheet.image, "mobile" if mobile else "computer", title, tuple(widgets))
 
 
@@ -122,7 +122,7 @@ class _ScreenBuilder:
 
     def fill(self, most: int, mobile: bool) -> None:
         """Rows of widgets until there are enough or no room is left."""
-        generators = [
+        rows = [
             self.field,
             self.field,
             self.tick,
@@ -133,14 +133,14 @@ class _ScreenBuilder:
             self.radio,
             self.buttons,
         ]
-        generators += [self.row, self.row, self.switch] if mobile else [self.tick, self.field]
+        rows += [self.row, self.row, self.switch] if mobile else [self.tick, self.field]
         if chance(self.rng, 0.2):
             self.tabs()
         before = len(self.widgets)
         for _ in range(4 * most):
             if len(self.widgets) - before >= most or self.column.room < self.kit.high:
                 break
-            if pick(self.rng, generators)():
+            if pick(self.rng, rows)():
                 self.column.y += number(self.rng, 4, 9)
         if len(self.widgets) - before < most and self.column.room >= self.kit.high:
             self.buttons()
