@@ -194,7 +194,7 @@ class ModelOptions:
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """A command with an option for each field of the dataclasses among its parameters."""
     own = inspect.signature(command).parameters.values()
-    groups = {p.name: p.annotation for p in own if dataclasses.is_dataclass(p.annotation)}
+    groups: dict[str, Any] = {p.name: p.annotation for p in own if dataclasses.is_dataclass(p.annotation)}
     parts = [inspect.signature(groups[p.name]).parameters.values() if p.name in groups else [p] for p in own]
     flat = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for part in parts for one in part]
 
