@@ -2,8 +2,7 @@
 "true."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -11,12 +10,9 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from viewfinder.eval.metrics.intervals import expected_calibration_error
-from viewfinder.eval.question import Question
 from viewfinder.eval.task import Task
 from viewfinder.media.encode import encode_picture
-from viewfinder.media.image import load_image
-from viewfinder.messages import ImagePart
-from viewfinder.studies.lab import Lab, estimate
+from viewfinder.studies.lab import Lab, estimate, on_pictures
 from viewfinder.studies.study import Findings, Panel, Record, Series, Setting, Study, percent
 
 LEVELS: Mapping[str, tuple[float, ...]] = {
@@ -46,22 +42,6 @@ def worsen(image: Image.Image, kind: str, level: float, rng: random.Random) -> A
     return image.filter(ImageFilter.GaussianBlur(level))
 
 
-def worsened(kind: str, level: float) -> Callable[[Question, random.Random], Question]:
-    """Each picture of a question degraded."""
-
-    def change(question: Question, rng: random.Random) -> Question:
-        def part(one: Any) -> Any:
-            if not isinstance(one, ImagePart):
-                return one
-            worse = worsen(load_image(one.image).image, kind, level, rng)
-            return one.model_copy(update={"image": encode_picture(worse) if isinstance(worse, Image.Image) else worse})
-
-        messages = tuple(m.model_copy(update={"parts": tuple(map(part, m.parts))}) for m in question.messages)
-        return replace(question, messages=messages)
-
-    return change
-
-
 def settings(smoke: bool) -> Sequence[Setting]:
     rows = [{"name": "clean", "kind": "clean", "step": 0, "level": 0.0}]
     for kind, levels in LEVELS.items():
@@ -70,7 +50,8 @@ def settings(smoke: bool) -> Sequence[Setting]:
 
 
 def measure(lab: Lab, setting: Setting) -> Mapping[str, Any]:
-    change = None if setting["kind"] == "clean" else worsened(setting["kind"], setting["level"])
+    kind, level = setting["kind"], setting["level"]
+    change = None if kind == "clean" else on_pictures(lambda image, rng: worsen(image, kind, level, rng))
     measured: dict[str, Any] = {}
     for name, (task, full) in TASKS.items():
         if lab.smoke and name == "chart":

@@ -12,6 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from viewfinder.chat import Viewfinder
 from viewfinder.chat.batching import batched
 from viewfinder.eval.metrics.intervals import bootstrap_mean
@@ -19,7 +21,9 @@ from viewfinder.eval.question import Question
 from viewfinder.eval.runner import RunOptions, Subject, run
 from viewfinder.eval.session import GENERATED
 from viewfinder.eval.task import Scored, Task
-from viewfinder.messages import Sampling
+from viewfinder.media.encode import encode_picture
+from viewfinder.media.image import load_image
+from viewfinder.messages import ImagePart, Sampling
 from viewfinder.studies.study import StudyError
 
 BATCH = 8
@@ -123,6 +127,22 @@ def opened(alone: Viewfinder | None, **fields: Any) -> Iterator[Lab]:
 
 def _sees(viewfinder: Viewfinder) -> Callable[[Any], Any]:
     return lambda messages: viewfinder.processor.plan(messages).media
+
+
+def on_pictures(worse: Callable[[Image.Image, random.Random], Any]) -> Change:
+    """A change of each picture of a question, by what makes another picture or file of it."""
+
+    def change(question: Question, rng: random.Random) -> Question:
+        def part(one: Any) -> Any:
+            if not isinstance(one, ImagePart):
+                return one
+            made = worse(load_image(one.image).image, rng)
+            return one.model_copy(update={"image": encode_picture(made) if isinstance(made, Image.Image) else made})
+
+        messages = tuple(m.model_copy(update={"parts": tuple(map(part, m.parts))}) for m in question.messages)
+        return replace(question, messages=messages)
+
+    return change
 
 
 def estimate(values: Sequence[float]) -> list[float]:

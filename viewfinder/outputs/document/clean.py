@@ -7,7 +7,6 @@ only safe tags. Figures are cropped from the page images, which the caller gives
 import base64
 import hashlib
 import html
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -29,7 +28,7 @@ from viewfinder.outputs.document.elements import (
     Written,
 )
 from viewfinder.outputs.document.write import write_elements
-from viewfinder.outputs.draw import PALETTE
+from viewfinder.outputs.draw import PALETTE, data_uri
 
 if TYPE_CHECKING:
     from viewfinder.outputs.document.document import Document, Page
@@ -86,14 +85,6 @@ def web_page(body: str, style: str, script: str) -> str:
         + (f"<script>{script}</script>\n" if script else "")
         + "</body>\n</html>\n"
     )
-
-
-def data_uri(image: PillowImage.Image, longest: int = 1600) -> str:
-    copy = image.convert("RGB")
-    copy.thumbnail((longest, longest))
-    sink = io.BytesIO()
-    copy.save(sink, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(sink.getvalue()).decode()
 
 
 def clean_element(element: Element, figure: str | None) -> str:
