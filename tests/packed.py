@@ -1,4 +1,6 @@
-"""Random packed inputs for the small model, with positions by the official algorithm."""
+"""Random packed inputs for the small model, with positions by the official algorithm; the inverse of `pack`."""
+
+from itertools import pairwise
 
 import torch
 
@@ -41,3 +43,32 @@ def random_inputs(
         media_per_sequence=(len(kinds),),
         second_per_grid_ts=seconds,
     )
+
+
+def unpack(inputs: ModelInputs) -> list[ModelInputs]:
+    """One `ModelInputs` per sequence."""
+    result: list[ModelInputs] = []
+    bounds: list[int] = inputs.cu_seqlens.tolist()
+    media_at = patch_at = 0
+    for i, (start, end) in enumerate(pairwise(bounds)):
+        media = slice(media_at, media_at + inputs.media_per_sequence[i])
+        grid = inputs.grid_thw[media] if inputs.grid_thw is not None and media.stop > media.start else None
+        num_patches = 0 if grid is None else int(grid.prod(dim=1).sum())
+        patches = slice(patch_at, patch_at + num_patches)
+        result.append(
+            ModelInputs(
+                input_ids=inputs.input_ids[start:end],
+                position_ids=inputs.position_ids[:, start:end],
+                cu_seqlens=torch.tensor([0, end - start], dtype=torch.int32),
+                rope_deltas=(inputs.rope_deltas[i],),
+                pixel_values=None if inputs.pixel_values is None or grid is None else inputs.pixel_values[patches],
+                grid_thw=grid,
+                media_kinds=inputs.media_kinds[media],
+                media_per_sequence=(inputs.media_per_sequence[i],),
+                second_per_grid_ts=inputs.second_per_grid_ts[media],
+                labels=None if inputs.labels is None else inputs.labels[start:end],
+                stamp=inputs.stamp,
+            )
+        )
+        media_at, patch_at = media.stop, patches.stop
+    return result

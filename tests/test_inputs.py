@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.packed import unpack
 from viewfinder.errors import StampError
-from viewfinder.inputs import ModelInputs, pack, unpack
+from viewfinder.inputs import ModelInputs, pack
 
 item = st.tuples(
     st.integers(1, 6),

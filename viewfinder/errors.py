@@ -77,3 +77,7 @@ class GrammarError(ViewfinderError):
 
 class StampError(ViewfinderError):
     """Two stamps that ought to be equal and are not."""
+
+
+class EvaluationError(ViewfinderError):
+    """Data that is not in the official schema, a run that was begun with other settings, or an unknown task."""

@@ -14,7 +14,6 @@ Two sequences of 3 and 2 tokens, the first with one picture of 4x6 patches:
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
@@ -105,7 +104,7 @@ class ModelInputs:
 
 
 def pack(items: Sequence[ModelInputs]) -> ModelInputs:
-    """Put several inputs into one. `unpack` gives them back.
+    """Put several inputs into one.
 
     Raises:
         StampError: the items were made with different settings.
@@ -136,32 +135,3 @@ def pack(items: Sequence[ModelInputs]) -> ModelInputs:
         labels=torch.cat([item.labels for item in items if item.labels is not None]) if has_labels else None,
         stamp=items[0].stamp,
     )
-
-
-def unpack(inputs: ModelInputs) -> list[ModelInputs]:
-    """One `ModelInputs` per sequence."""
-    result: list[ModelInputs] = []
-    bounds: list[int] = inputs.cu_seqlens.tolist()  # pyright: ignore
-    media_at = patch_at = 0
-    for i, (start, end) in enumerate(pairwise(bounds)):
-        media = slice(media_at, media_at + inputs.media_per_sequence[i])
-        grid = inputs.grid_thw[media] if inputs.grid_thw is not None and media.stop > media.start else None
-        num_patches = 0 if grid is None else int(grid.prod(dim=1).sum())
-        patches = slice(patch_at, patch_at + num_patches)
-        result.append(
-            ModelInputs(
-                input_ids=inputs.input_ids[start:end],
-                position_ids=inputs.position_ids[:, start:end],
-                cu_seqlens=torch.tensor([0, end - start], dtype=torch.int32),
-                rope_deltas=(inputs.rope_deltas[i],),
-                pixel_values=None if inputs.pixel_values is None or grid is None else inputs.pixel_values[patches],
-                grid_thw=grid,
-                media_kinds=inputs.media_kinds[media],
-                media_per_sequence=(inputs.media_per_sequence[i],),
-                second_per_grid_ts=inputs.second_per_grid_ts[media],
-                labels=None if inputs.labels is None else inputs.labels[start:end],
-                stamp=inputs.stamp,
-            )
-        )
-        media_at, patch_at = media.stop, patches.stop
-    return result

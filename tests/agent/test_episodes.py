@@ -2,10 +2,9 @@
 
 import pytest
 
-from viewfinder.agent.baselines import random_clicker
 from viewfinder.agent.episodes import play, play_worlds, table, wilson
 from viewfinder.agent.gym import WorldEnv
-from viewfinder.agent.scripted import ScriptedModel
+from viewfinder.agent.scripted import ScriptedModel, random_clicker
 from viewfinder.agent.settings import Settings
 from viewfinder.agent.worlds import make_world
 from viewfinder.agent.worlds.solver import next_move, solver

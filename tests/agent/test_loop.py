@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from tests.scripted_screen import ScriptedScreen
 from viewfinder.agent.environment import Observation, StepResult, Target
 from viewfinder.agent.loop import Agent
 from viewfinder.agent.policy import Policy
 from viewfinder.agent.replay import replay
-from viewfinder.agent.scripted import ScriptedModel, ScriptedScreen, say
+from viewfinder.agent.scripted import ScriptedModel, say
 from viewfinder.agent.secrets import Secret, Vault
 from viewfinder.agent.settings import Episode, Settings
 from viewfinder.agent.trajectory import Recorder, load_trajectory

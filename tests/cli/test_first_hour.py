@@ -12,7 +12,7 @@ from bench.document_files import lines_of, write_pdf
 from tests.media.films import write_film
 from viewfinder import __version__
 from viewfinder.cli.app import COMMANDS
-from viewfinder.cli.examples import EXAMPLES
+from viewfinder.cli.lazy import EXAMPLES
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viewfinder.data.place_form import canonical_answer, rewrite_rows
+from viewfinder.data.places import canonical_answer, rewrite_rows
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.boxes import Box, format_boxes
 from viewfinder.outputs.counts import format_count

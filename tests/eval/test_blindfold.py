@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from tests.eval.making import png, write_clip
-from viewfinder.eval.blindfold import Blindfold, blanked
+from viewfinder.eval.baselines import Blindfold, blanked
 from viewfinder.media.image import load_image
 from viewfinder.messages import ImagePart, Reply, VideoPart, user
 

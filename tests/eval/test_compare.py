@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.eval.little import NOWHERE, Says, boxes_task, right, right_on_even, words_task
+from viewfinder.errors import EvaluationError
 from viewfinder.eval.compare import compare
-from viewfinder.eval.errors import EvaluationError
 from viewfinder.eval.runner import RunOptions, Subject, run
 from viewfinder.eval.task import MediaSettings
 from viewfinder.messages import Sampling

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.eval.little import NOWHERE, Says, right, words_task
+from viewfinder.errors import EvaluationError
 from viewfinder.eval import manifest
-from viewfinder.eval.errors import EvaluationError
 from viewfinder.eval.runner import RunOptions, Subject, run
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from viewfinder.eval.errors import EvaluationError
+from viewfinder.errors import EvaluationError
 from viewfinder.eval.source import Files
 from viewfinder.eval.tasks.own import TASK, measures, questions
 

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from tests.eval.little import NOWHERE, Says, boxes_task, right, right_on_even, words_task
-from viewfinder.errors import MediaError
+from viewfinder.errors import EvaluationError, MediaError
 from viewfinder.eval import manifest
 from viewfinder.eval.answer_format import letter
-from viewfinder.eval.errors import EvaluationError
 from viewfinder.eval.judging import judge_letter
 from viewfinder.eval.question import Question
 from viewfinder.eval.runner import RunOptions, Subject, run

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from viewfinder.errors import EvaluationError
 from viewfinder.eval import sandbox
-from viewfinder.eval.errors import EvaluationError
 from viewfinder.eval.sandbox import run_tests
 
 TESTS = "def check(candidate):\n    assert candidate(2, b=3) == (5, [2])\ncheck(f)\n"

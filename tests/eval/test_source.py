@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from viewfinder.errors import EvaluationError
 from viewfinder.eval import source
-from viewfinder.eval.errors import EvaluationError
 from viewfinder.eval.source import Files
 
 

@@ -7,9 +7,9 @@ import torch
 from torch.nn import functional as F
 
 from tests.conftest import random_model, small_config
-from tests.packed import random_inputs
+from tests.packed import random_inputs, unpack
 from viewfinder.config import OFFICIAL_SIZES, ModelConfig
-from viewfinder.inputs import pack, unpack
+from viewfinder.inputs import pack
 from viewfinder.model import Chunk, KVCache, Qwen2_5_VL
 
 REQUESTS = [[(1, 4, 6)], [], [(2, 6, 4), (1, 18, 10)]]

@@ -12,8 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.packed import unpack
 from viewfinder.errors import CheckpointError, LimitError, MediaError
-from viewfinder.inputs import IGNORE_INDEX, pack, unpack
+from viewfinder.inputs import IGNORE_INDEX, pack
 from viewfinder.media.source import Limits
 from viewfinder.media.video import load_video
 from viewfinder.message_parsing import parse_messages

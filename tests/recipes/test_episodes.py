@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from tests.recipes.making import QUICK, start
+from tests.scripted_screen import ScriptedScreen
 from tests.train.making import MADE
-from viewfinder.agent.scripted import ScriptedScreen
 from viewfinder.media.transform import Box, Transform
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.model.weights import load_model

@@ -11,9 +11,8 @@ import pytest
 from viewfinder.chat import load
 from viewfinder.eval.builtin import all_builtin
 from viewfinder.studies import clips, runner, tuning
-from viewfinder.studies.figure import draw
+from viewfinder.studies.figure import draw, page, summary
 from viewfinder.studies.lab import Lab, opened
-from viewfinder.studies.page import page, summary
 from viewfinder.studies.study import NAMES, Findings, Panel, Series, Study, StudyError, find_study
 
 DOCS = Path(__file__).parents[2] / "docs" / "studies"

@@ -1,18 +1,14 @@
-"""Doubles that are part of the package: a screen made of pictures, and a model that says what it is told.
+"""Models that need no weights: one that says what it is told, and one that clicks anywhere.
 
-`ScriptedModel` shows in a few lines what any `ChatModel` must do for the loop; `ScriptedScreen` what any
-environment must.
+`ScriptedModel` shows in a few lines what any `ChatModel` must do for the loop.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from PIL import Image
+import numpy as np
 
-from viewfinder.agent.environment import Observation, StepResult, Target
 from viewfinder.media.image import Picture
-from viewfinder.media.transform import Box, Transform
 from viewfinder.messages import ImagePart, Message, Reply, Sampling, Usage
 from viewfinder.outputs.actions import Action, Device, format_action
 
@@ -53,59 +49,15 @@ def say(thought: str, action: Action, picture: Picture) -> str:
     return f"{thought}\n{format_action(action, picture.transform)}"
 
 
-@dataclass
-class ScriptedScreen:
-    """Pictures, and boxes on them that lead from one to another.
+def random_clicker(device: Device, seed: int = 0) -> ScriptedModel:
+    """Clicks anywhere on the screen, forever."""
+    rng = np.random.default_rng(seed)
 
-    Attributes:
-        pictures: by name; `start` is shown first.
-        goal: the picture that counts as success.
-        links: of each picture, boxes in its pixels and the picture that a click there leads to.
-        targets: what a box is to a policy; plain buttons where nothing is said.
-    """
+    def speak(messages: Sequence[Message], picture: Picture) -> str:
+        width, height = picture.transform.original_size
+        place = float(rng.uniform(0, width)), float(rng.uniform(0, height))
+        return say(
+            "I try here.", Action(device, "click" if device == "mobile" else "left_click", coordinate=place), picture
+        )
 
-    pictures: dict[str, Image.Image]
-    links: dict[str, list[tuple[Box, str]]] = field(default_factory=dict)
-    targets: dict[str, Target] = field(default_factory=dict)
-    start: str = "start"
-    goal: str = "goal"
-    device: Device = "computer"
-    done: list[Action] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.current = self.start
-
-    def reset(self, seed: int | None = None) -> Observation:
-        self.current = self.start
-        self.done.clear()
-        return self.observe()
-
-    def observe(self) -> Observation:
-        image = self.pictures[self.current]
-        return Observation(Picture(image, Transform.identity(image.size)), where=self.current)
-
-    def target(self, xy: tuple[float, float] | None) -> Target:
-        leads = self._leads_to(xy) if xy else None
-        plain = Target(role="button" if leads else "", label=leads or "", where=self.current, identity=leads or "")
-        return self.targets.get(leads or self.current, plain)
-
-    def act(self, action: Action, expected: Target | None = None, *, confirmed: bool = False) -> StepResult:
-        self.done.append(action)
-        leads = self._leads_to(action.coordinate) if action.coordinate else None
-        self.current = leads or self.current
-        return StepResult()
-
-    def state(self) -> dict[str, Any]:
-        return {"current": self.current}
-
-    def success(self) -> bool:
-        return self.current == self.goal
-
-    def close(self) -> None:
-        pass
-
-    def _leads_to(self, xy: tuple[float, float]) -> str | None:
-        for (x0, y0, x1, y1), name in self.links.get(self.current, []):
-            if x0 <= xy[0] < x1 and y0 <= xy[1] < y1:
-                return name
-        return None
+    return ScriptedModel(speak)

@@ -17,7 +17,6 @@ from viewfinder.agent.environment import Observation
 from viewfinder.agent.secrets import Vault
 from viewfinder.errors import ViewfinderError
 from viewfinder.media.image import load_image
-from viewfinder.media.transform import Transform
 from viewfinder.outputs.actions import Action
 from viewfinder.outputs.json_lines import append_values, read_kept
 from viewfinder.storage.atomic import replacing
@@ -164,12 +163,6 @@ def action_from_dict(raw: dict[str, Any]) -> Action:
     """The inverse of `Action.to_dict`."""
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
     return Action(device=values.pop("device"), name=values.pop("action"), **values)
-
-
-def transform_of(step: Step) -> Transform:
-    """From the screen to what the model saw."""
-    assert step.transform is not None, "a step without an answer has no transform"
-    return Transform.from_dict(step.transform)
 
 
 def _scrubbed(value: Any, vault: Vault) -> Any:

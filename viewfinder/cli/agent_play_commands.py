@@ -73,8 +73,8 @@ def play(
 
 def _policy(policy: str, model: str, miniwob: bool) -> tuple[Any, dict[str, Any]]:
     """From the world and its seed to who plays; and the pixels and the prompt that a model sees."""
-    from viewfinder.agent.baselines import random_clicker
     from viewfinder.agent.miniwob import oracle
+    from viewfinder.agent.scripted import random_clicker
     from viewfinder.agent.worlds.solver import solver
 
     if policy == "solver":

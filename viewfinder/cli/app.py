@@ -1,8 +1,10 @@
 """All commands by name, and errors meant for users as one line and exit code 2."""
 
 import os
+import re
 import sys
 import time
+from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -41,13 +43,15 @@ COMMANDS = {
     "serve": Lazy(
         "serve_commands:serve", "Serve the model: OpenAI's API, the task endpoints, and the playground page."
     ),
-    "mcp": Lazy("mcp_command:mcp", "The jobs as tools for assistants (Model Context Protocol), on files of a folder."),
+    "mcp": Lazy(
+        "serve_commands:mcp", "The jobs as tools for assistants (Model Context Protocol), on files of a folder."
+    ),
     "export": Lazy(
         "serve_commands:export",
         "Write a model as a directory in the official layout, which vLLM, SGLang and transformers serve.",
     ),
     "quantize": Lazy(
-        "quantize_command:quantize", "Write a model in fewer bits: int8, int4, AWQ, FP8 or a GGUF pair, and check it."
+        "train_commands:quantize", "Write a model in fewer bits: int8, int4, AWQ, FP8 or a GGUF pair, and check it."
     ),
     "data": Lazy("data_commands:data", "Sets of training samples: build, import, filter, mix, pack, inspect, stats."),
     "train": Lazy(
@@ -110,7 +114,6 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "viewfinder").startswith("viewfinder"):
             raise
-        from viewfinder.cli.extras import missing
 
         print(f"viewfinder: {missing(error)}", file=sys.stderr)
         sys.exit(2)
@@ -126,3 +129,26 @@ def main() -> None:
             raise
         print(f"viewfinder: {sentence}", file=sys.stderr)
         sys.exit(2)
+
+
+_FOR_TESTS = ("dev", "parity")
+
+
+def missing(error: ModuleNotFoundError) -> str:
+    """Name the module, and the extra of this package that brings it.
+
+    `No module named 'pyarrow.parquet'`: "pyarrow is not installed, which this needs; pip install 'viewfinder[data]'".
+    """
+    name = (error.name or "").partition(".")[0]
+    extra = _extras().get(name.lower().replace("_", "-"))
+    return f"{name} is not installed, which this needs; pip install '{f'viewfinder[{extra}]' if extra else name}'"
+
+
+def _extras() -> dict[str, str]:
+    """The first extra of each distribution that is not of the core."""
+    found: dict[str, str] = {}
+    for line in metadata.requires("viewfinder") or ():
+        match = re.match(r"""([\w.-]+)[^;]*;.*extra == ["']([\w-]+)["']""", line)
+        if match and match[2] not in _FOR_TESTS:
+            found.setdefault(match[1].lower().replace("_", "-"), match[2])
+    return found

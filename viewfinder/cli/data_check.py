@@ -95,7 +95,7 @@ def _places(samples: "Sequence[Sample]") -> dict[str, Any]:
 
 def _form(samples: "Sequence[Sample]", file: Path, fix: Path | None) -> dict[str, Any]:
     """Rows whose places are not in the form that `locate` writes; `fix` is where all rows are written in it."""
-    from viewfinder.data.place_form import differing_answers, rewrite_rows
+    from viewfinder.data.places import differing_answers, rewrite_rows
     from viewfinder.data.sources.conversations import read_rows
     from viewfinder.storage.atomic import write_whole
 

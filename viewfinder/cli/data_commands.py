@@ -193,7 +193,7 @@ def open_chat_model(name: str) -> Any:
 
     if not name.startswith(("http://", "https://")):
         return load(name).model
-    from viewfinder.cli.remote import open_server
+    from viewfinder.cli.options import open_server
 
     url, _, model = name.partition("#")
     return open_server(url, model or "tiny").model

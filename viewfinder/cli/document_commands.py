@@ -19,7 +19,9 @@ from viewfinder.cli.show import (
     interruptible,
     print_json,
     print_warning,
+    rounded,
     save_plot,
+    stopped,
     working,
 )
 from viewfinder.storage.atomic import write_whole
@@ -48,9 +50,10 @@ NoPlaces = Annotated[bool, typer.Option("--no-places", help="Ask for values only
 _FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d.,]+\s*%?$)")
 
 
+@options.grouped
 def parse(
     documents: Sources,
-    model: options.Model = "tiny",
+    given: options.ModelOptions,
     formats: Format = None,
     out: Folder = None,
     pages: Pages = None,
@@ -60,9 +63,6 @@ def parse(
     resume: Resume = None,
     workers: options.PageWorkers = 1,
     as_json: options.AsJson = False,
-    max_pixels: options.MaxPixels = None,
-    max_new_tokens: options.MaxTokens = None,
-    dtype: options.Dtype = None,
 ) -> None:
     options.check_files(documents if len(documents) == 1 else ())  # of many, one that fails stops no other
     from viewfinder.chat.documents.files import FORMATS, parse_files
@@ -77,7 +77,7 @@ def parse(
     files = find_documents(documents)
     if out is None and (len(files) > 1 or len(formats) > 1):
         raise typer.BadParameter(f"{len(files)} documents in {len(formats)} formats need --out FOLDER to write to")
-    viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
+    viewfinder, sampling = given.open()
     how: dict[str, Any] = {
         "pages": page_list(pages),
         "password": password,
@@ -85,7 +85,7 @@ def parse(
         "correct": correct,
         "check": not no_check,
         "workers": workers,
-        "sampling": options.sampling_of(viewfinder.model, max_new_tokens),
+        "sampling": sampling,
     }
 
     if len(files) > 1:
@@ -96,7 +96,7 @@ def parse(
         )  # fmt: skip
         print_json(summary.to_dict()) if as_json else typer.echo(summary.sentence())
         raise typer.Exit(130 if summary.left else 1 if summary.failed else 0)
-    with counting(Path(files[0]).name) as progress, interruptible(_stopped(resume)):
+    with counting(Path(files[0]).name) as progress, interruptible(stopped(resume, "pages")):
         document = viewfinder.parse(files[0], resume=resume, progress=progress, **how)
     _show(document, files[0], formats, out, as_json, password)
     for number, reason in document.failed.items():
@@ -108,9 +108,10 @@ def parse(
     raise typer.Exit(1 if document.failed else 0)
 
 
+@options.grouped
 def extract(
     document: DocumentArgument,
-    model: options.Model = "tiny",
+    given: options.ModelOptions,
     fields: Fields = None,
     schema: Schema = None,
     pages: Pages = None,
@@ -118,9 +119,6 @@ def extract(
     no_places: NoPlaces = False,
     as_json: options.AsJson = False,
     plot: options.Plot = None,
-    max_pixels: options.MaxPixels = None,
-    max_new_tokens: options.MaxTokens = None,
-    dtype: options.Dtype = None,
 ) -> None:
     shape = _shape(fields, schema)
     options.check_files([document])
@@ -130,21 +128,14 @@ def extract(
 
     with open_pages(document, password=password):  # before the model: a bad file should not cost a load
         pass
-    viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
-    sampling = options.sampling_of(viewfinder.model, max_new_tokens)
+    viewfinder, sampling = given.open()
+    how = {"pages": page_list(pages), "password": password, "places": not no_places}
     with working(document):
-        found = viewfinder.extraction(
-            document,
-            shape,
-            pages=page_list(pages),
-            password=password,
-            places=not no_places,
-            sampling=sampling,
-        )
+        found = viewfinder.extraction(document, shape, sampling=sampling, **how)
     if as_json:
         print_json({**found.to_dict(), **provenance(found.reply)})
     for field in found.fields if not as_json else ():
-        place = "" if field.box is None else f"  (page {(field.page or 0) + 1}: {_corners(field.box)})"
+        place = "" if field.box is None else f"  (page {(field.page or 0) + 1}: {rounded(field.box)})"
         verified = {None: "", True: "  in the text layer", False: "  NOT in the text layer"}[field.verified]
         said = "not present" if field.value is None else json.dumps(field.value, ensure_ascii=False)
         typer.echo(f"{field.path}: {said}{place}{verified}")
@@ -152,15 +143,8 @@ def extract(
         _plot_fields(document, found, plot, (page_list(pages) or [0])[0], password)
 
 
-def chart(
-    image: Image,
-    model: options.Model = "tiny",
-    to_csv: ToCsv = None,
-    as_json: options.AsJson = False,
-    max_pixels: options.MaxPixels = None,
-    max_new_tokens: options.MaxTokens = None,
-    dtype: options.Dtype = None,
-) -> None:
+@options.grouped
+def chart(image: Image, given: options.ModelOptions, to_csv: ToCsv = None, as_json: options.AsJson = False) -> None:
     from viewfinder.media.image import load_image
 
     check_writable(to_csv, [".csv"], "--csv")
@@ -168,9 +152,9 @@ def chart(
     from viewfinder.outputs.document.markdown import table_markdown
     from viewfinder.outputs.results import provenance
 
-    viewfinder = options.open_model(model, dtype, max_pixels=max_pixels)
+    viewfinder, sampling = given.open()
     with working(image):
-        found = viewfinder.chart(picture, sampling=options.sampling_of(viewfinder.model, max_new_tokens))
+        found = viewfinder.chart(picture, sampling=sampling)
     grid = found.table.grid()
     if as_json:
         box = None if found.chart.box is None else list(found.chart.box)
@@ -188,12 +172,6 @@ def _settings(viewfinder: Any, how: dict[str, Any]) -> dict[str, Any]:
 
     asked = ParseOptions(check=how["check"], correct=how["correct"], sampling=how["sampling"])
     return {**parse_settings(viewfinder.model, viewfinder.processor, asked), "pages": how["pages"]}
-
-
-def _stopped(resume: Path | None) -> str:
-    if resume is None:
-        return "stopped; nothing was kept. With --resume FILE.jsonl finished pages are"
-    return f"stopped; finished pages are in {resume}, and the same command goes on with the next"
 
 
 def page_list(text: str | None) -> list[int] | None:
@@ -252,10 +230,6 @@ def _plot_fields(document: str, found: "Extraction[Any]", plot: Path, first: int
     page = max(set(numbers), key=numbers.count) if numbers else first
     with open_pages(document, password=password) as opened:
         save_plot(draw(opened.picture(page).image, field_boxes(found, page), note=""), plot)
-
-
-def _corners(box: Sequence[float]) -> str:
-    return ", ".join(f"{value:.0f}" for value in box)
 
 
 def _csv(grid: Sequence[Sequence[str]]) -> str:

@@ -165,7 +165,7 @@ def run(
 def rerun(run: Run, out: Out = None, as_json: options.AsJson = False) -> None:
     """Make a score again from its manifest; fails when the number differs, and says what else does."""
     from viewfinder.cli.eval_models import open_models
-    from viewfinder.eval.rerun import check, repeat
+    from viewfinder.eval.compare import check, repeat
 
     manifest, origin = check(run)
     dtype = origin.get("dtype")

@@ -37,7 +37,7 @@ def _open(
 def open_viewfinder(name: str, server: str | None, dtype: str | None, until: ExitStack) -> tuple[Viewfinder, str, str]:
     """As `open_subject`: what answers, what it is called, and a hash of its weights."""
     if server is not None:
-        from viewfinder.cli.remote import open_server
+        from viewfinder.cli.options import open_server
 
         opened: Any = open_server(server, name)
         until.callback(opened.model.close)

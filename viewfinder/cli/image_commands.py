@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from viewfinder.cli import options
-from viewfinder.cli.picture_jobs import FileResult, Request, run
-from viewfinder.cli.show import print_json, print_warning
+from viewfinder.cli.picture_jobs import FileResult, PictureOptions, Request, run
+from viewfinder.cli.show import print_json, print_warning, rounded
 
 if TYPE_CHECKING:
     from viewfinder.chat import Viewfinder
-    from viewfinder.messages import Reply, Sampling
+    from viewfinder.messages import Sampling
 
 Images = Annotated[
     list[str], typer.Argument(help="Pictures, PDFs, folders or URLs, then the query.", metavar="IMAGE... QUERY")
@@ -28,46 +28,31 @@ MinConfidence = Annotated[
 Lines = Annotated[bool, typer.Option("--lines", help="Each line of text with its box.")]
 
 
+@options.grouped
 def ask(
-    media: Media,
-    model: options.Model = "tiny",
-    mmproj: options.Mmproj = None,
-    as_json: options.AsJson = False,
-    max_pixels: options.MaxPixels = None,
-    max_new_tokens: options.MaxTokens = None,
-    dtype: options.Dtype = None,
+    media: Media, given: options.ModelOptions, mmproj: options.Mmproj = None, as_json: options.AsJson = False
 ) -> None:
     *sources, question = media
     options.check_files(sources)
     from viewfinder.messages import Reply
     from viewfinder.outputs.results import provenance
 
-    viewfinder = options.open_model(model, dtype, max_pixels=max_pixels, mmproj=mmproj)
-    sampling = options.sampling_of(viewfinder.model, max_new_tokens)
+    viewfinder, sampling = given.open(mmproj=mmproj)
     if as_json:
         answer = viewfinder.ask(sources, question, sampling=sampling)
         return print_json({"answer": str(answer), "confidence": answer.confidence, **provenance(answer.reply)})
     for piece in viewfinder.stream(sources, question, sampling=sampling):
         if isinstance(piece, Reply):
             typer.echo()
-            _warn_if_cut(piece)
+            if piece.finish_reason != "stop":
+                print_warning(f"the answer was cut ({piece.finish_reason})")
         else:
             typer.echo(piece, nl=False)
     return None
 
 
-def locate(
-    images: Images,
-    model: options.Model = "tiny",
-    as_json: options.AsJson = False,
-    plot: options.Plot = None,
-    verify: Verify = False,
-    out: options.Out = None,
-    min_confidence: MinConfidence = 0.0,
-    max_pixels: options.MaxPixels = None,
-    max_new_tokens: options.MaxTokens = None,
-    dtype: options.Dtype = None,
-) -> None:
+@options.grouped
+def locate(images: Images, given: PictureOptions, verify: Verify = False, min_confidence: MinConfidence = 0.0) -> None:
     sources, query = _split(images)
 
     def job(viewfinder: "Viewfinder", image: Any, sampling: "Sampling | None") -> FileResult:
@@ -77,25 +62,13 @@ def locate(
         lines = [_place_line(box.label, box.xyxy, box.confidence, box.verified) for box in boxes]
         return boxes, fields, found.reply, lines or ["nothing found"]
 
-    request = Request(
-        job, sources, {"job": "locate", "query": query, "verify": verify, "min_confidence": min_confidence},
-        model, as_json, plot, out,
-        min_confidence=min_confidence, opened={"max_pixels": max_pixels}, max_new_tokens=max_new_tokens, dtype=dtype,
-    )  # fmt: skip
+    asked = {"job": "locate", "query": query, "verify": verify, "min_confidence": min_confidence}
+    request = Request(job, sources, given, asked, min_confidence)
     run(request)
 
 
-def point(
-    images: Images,
-    model: options.Model = "tiny",
-    as_json: options.AsJson = False,
-    plot: options.Plot = None,
-    out: options.Out = None,
-    min_confidence: MinConfidence = 0.0,
-    max_pixels: options.MaxPixels = None,
-    max_new_tokens: options.MaxTokens = None,
-    dtype: options.Dtype = None,
-) -> None:
+@options.grouped
+def point(images: Images, given: PictureOptions, min_confidence: MinConfidence = 0.0) -> None:
     sources, query = _split(images)
 
     def job(viewfinder: "Viewfinder", image: Any, sampling: "Sampling | None") -> FileResult:
@@ -104,24 +77,13 @@ def point(
         lines = [_place_line(p.label, p.xy, p.confidence) for p in points]
         return points, {"points": [p.to_dict() for p in points]}, found.reply, lines or ["nothing found"]
 
-    request = Request(
-        job, sources, {"job": "point", "query": query, "min_confidence": min_confidence},
-        model, as_json, plot, out,
-        min_confidence=min_confidence, opened={"max_pixels": max_pixels}, max_new_tokens=max_new_tokens, dtype=dtype,
-    )  # fmt: skip
+    asked = {"job": "point", "query": query, "min_confidence": min_confidence}
+    request = Request(job, sources, given, asked, min_confidence)
     run(request)
 
 
-def count(
-    images: Images,
-    model: options.Model = "tiny",
-    as_json: options.AsJson = False,
-    plot: options.Plot = None,
-    out: options.Out = None,
-    max_pixels: options.MaxPixels = None,
-    max_new_tokens: options.MaxTokens = None,
-    dtype: options.Dtype = None,
-) -> None:
+@options.grouped
+def count(images: Images, given: PictureOptions) -> None:
     sources, query = _split(images)
 
     def job(viewfinder: "Viewfinder", image: Any, sampling: "Sampling | None") -> FileResult:
@@ -129,28 +91,13 @@ def count(
         assert result.reply is not None
         return result.points, result.to_dict(), result.reply, [str(result.value)]
 
-    request = Request(
-        job, sources, {"job": "count", "query": query},
-        model, as_json, plot, out,
-        opened={"max_pixels": max_pixels}, max_new_tokens=max_new_tokens, dtype=dtype,
-    )  # fmt: skip
-    run(request)
+    run(Request(job, sources, given, {"job": "count", "query": query}))
 
 
-def read(
-    images: ReadImages,
-    model: options.Model = "tiny",
-    as_json: options.AsJson = False,
-    plot: options.Plot = None,
-    lines: Lines = False,
-    out: options.Out = None,
-    min_confidence: MinConfidence = 0.0,
-    max_pixels: options.MaxPixels = None,
-    max_new_tokens: options.MaxTokens = None,
-    dtype: options.Dtype = None,
-) -> None:
+@options.grouped
+def read(images: ReadImages, given: PictureOptions, lines: Lines = False, min_confidence: MinConfidence = 0.0) -> None:
     def job(viewfinder: "Viewfinder", image: Any, sampling: "Sampling | None") -> FileResult:
-        if lines or plot:
+        if lines or given.plot:
             found = viewfinder.spot(image, sampling=sampling)
             sure = request.sure(found)
             fields = {"lines": [box.to_dict() for box in sure]}
@@ -158,13 +105,8 @@ def read(
         answer = viewfinder.read(image, sampling=sampling)
         return [], {"text": str(answer), "confidence": answer.confidence}, answer.reply, [str(answer)]
 
-    asked = {"job": "read", "lines": lines or plot is not None, "min_confidence": min_confidence}
-    request = Request(
-        job, images, asked,
-        model, as_json, plot, out,
-        min_confidence=min_confidence, opened={"max_pixels": max_pixels}, max_new_tokens=max_new_tokens, dtype=dtype,
-        tables=(".csv", ".jsonl"),
-    )  # fmt: skip
+    asked = {"job": "read", "lines": lines or given.plot is not None, "min_confidence": min_confidence}
+    request = Request(job, images, given, asked, min_confidence, tables=(".csv", ".jsonl"))
     run(request)
 
 
@@ -176,12 +118,6 @@ def _split(images: list[str]) -> tuple[list[str], str]:
 
 
 def _place_line(label: str, numbers: Sequence[float], confidence: float | None, verified: bool | None = None) -> str:
-    place = ", ".join(f"{number:.0f}" for number in numbers)
     sure = "" if confidence is None else f"  {confidence:.0%}"
     again = {None: "", True: "  holds on a second look", False: "  does not hold on a second look"}[verified]
-    return f"{place}  {label}{sure}{again}"
-
-
-def _warn_if_cut(reply: "Reply") -> None:
-    if reply.finish_reason != "stop":
-        print_warning(f"the answer was cut ({reply.finish_reason})")
+    return f"{rounded(numbers)}  {label}{sure}{again}"

@@ -9,7 +9,7 @@ import typer
 
 from viewfinder.cli import options
 from viewfinder.cli.lazy import subgroup
-from viewfinder.cli.show import counting, interruptible, print_json, print_warning, save_plot, working
+from viewfinder.cli.show import counting, interruptible, print_json, print_warning, rounded, save_plot, working
 from viewfinder.errors import MediaError
 
 if TYPE_CHECKING:
@@ -43,27 +43,23 @@ library = subgroup()
 
 
 @library.command()
+@options.grouped
 def add(
+    given: options.ModelOptions,
     folders: Folders = None,
     library: Where = None,
-    model: options.Model = "tiny",
     correct: options.Correct = False,
     workers: options.PageWorkers = 1,
     again: Again = False,
     retriever: With = None,
     as_json: options.AsJson = False,
-    max_pixels: options.MaxPixels = None,
-    max_new_tokens: options.MaxTokens = None,
-    dtype: options.Dtype = None,
 ) -> None:
     """Read new and changed documents, forget those that are gone; can be interrupted at any page."""
     from viewfinder.chat.documents.parse import ParseOptions
 
     looking = _retriever(retriever)
-    reader = options.open_model(model, dtype, max_pixels=max_pixels)
-    how = ParseOptions(
-        correct=correct, max_pixels=max_pixels, sampling=options.sampling_of(reader.model, max_new_tokens)
-    )
+    reader, sampling = given.open()
+    how = ParseOptions(correct=correct, max_pixels=given.max_pixels, sampling=sampling)
     kept = "stopped; pages read so far are in the library, and the same command goes on with the next"
     with _open(library, new=True) as shelf, counting("documents") as show, interruptible(kept):
         synced = shelf.add(
@@ -99,7 +95,7 @@ def ask(
         return print_json(answer.to_dict())
     typer.echo(answer.text)
     for citation in answer.citations:
-        place = "" if citation.box is None else f" at {_corners(citation.box)}"
+        place = "" if citation.box is None else f" at {rounded(citation.box)}"
         typer.echo(f"  {citation.file}, page {citation.page + 1}{place}: {_shortened(citation.text)}")
     if answer.supported is False:
         print_warning("a number of this answer stands in none of the passages cited; look at them")
@@ -124,7 +120,7 @@ def search(
     if as_json:
         return print_json({"pages": [hit.to_dict() for hit in hits]})
     for hit in hits:
-        place = "" if hit.look is None or hit.look.box is None else f", patch at {_corners(hit.look.box)}"
+        place = "" if hit.look is None or hit.look.box is None else f", patch at {rounded(hit.look.box)}"
         typer.echo(f"{hit.file}, page {hit.page.number + 1}{place}: {_shortened(hit.page.text)}")
     if not hits:
         typer.echo("no page has these words")
@@ -219,10 +215,6 @@ def _plot(folder: Path | None, found: "Sequence[Hit | Citation]") -> None:
     for rank, item in enumerate(found, 1):
         page = item.to_dict()["page"]
         save_plot(item.draw(), folder / f"{rank:02d}-{Path(item.file).stem}-page-{page}.png")
-
-
-def _corners(box: Sequence[float]) -> str:
-    return ", ".join(f"{value:.0f}" for value in box)
 
 
 def _shortened(text: str, most: int = 100) -> str:

@@ -1,19 +1,25 @@
 """Options that several commands share, and the model they name."""
 
+import dataclasses
 import gc
-from collections.abc import Iterable, Iterator
+import inspect
+import os
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from viewfinder.cli.show import working
+from viewfinder.errors import ViewfinderError
 
 if TYPE_CHECKING:  # a command's options are shown without what the command runs on
     from viewfinder.chat import Viewfinder
     from viewfinder.messages import Sampling
+
 
 Model = Annotated[
     str,
@@ -67,15 +73,6 @@ def check_files(sources: Iterable[str]) -> None:
             local_path(source)
 
 
-def sampling_of(model: Any, max_new_tokens: int | None) -> "Sampling | None":
-    """The model's own sampling with another longest answer; None where nothing is asked."""
-    if max_new_tokens is None:
-        return None
-    from viewfinder.messages import Sampling
-
-    return getattr(model, "sampling", Sampling()).model_copy(update={"max_new_tokens": max_new_tokens})
-
-
 Server = Annotated[
     str | None,
     typer.Option(
@@ -108,8 +105,6 @@ def open_model(name: str, dtype: str | None = None, **settings: Any) -> "Viewfin
     """The model that a command asks: that of `--server`, or one loaded here."""
     server = SERVER.get()
     if server is not None:
-        from viewfinder.cli.remote import open_server
-
         return open_server(server, name, **{k: v for k, v in settings.items() if v is not None})
     return load_here(name, dtype, **settings)
 
@@ -138,3 +133,77 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if running:
             gc.enable()
+
+
+def open_server(url: str, name: str, **settings: Any) -> Any:
+    """A `Viewfinder` over a server; `name` is the model's there, unless it is the built-in default."""
+    need_serving()
+    from viewfinder.chat import Viewfinder
+    from viewfinder.serve.client import OpenAIChat
+
+    key = os.environ.get("VIEWFINDER_API_KEY") or os.environ.get("OPENAI_API_KEY")
+    chat = OpenAIChat(url, None if name == "tiny" else name, api_key=key)
+    processor = chat.processor
+    if settings:
+        from viewfinder.processor.processor import Processor
+
+        processor = Processor(processor.tokenizer, processor.settings.with_(**settings))
+        chat = OpenAIChat(url, None if name == "tiny" else name, api_key=key, processor=processor)
+    return Viewfinder(chat, processor)
+
+
+def need_serving() -> None:
+    try:
+        import fastapi  # noqa: F401
+        import httpx  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{error.name} is not installed, which serving needs; install it with: pip install 'viewfinder[serve]'"
+        ) from error
+
+
+class MissingExtraError(ViewfinderError):
+    """Something optional is not installed."""
+
+
+def sampling_of(model: Any, max_new_tokens: int | None) -> "Sampling | None":
+    """The model's own sampling with another longest answer; None where nothing is asked."""
+    if max_new_tokens is None:
+        return None
+    from viewfinder.messages import Sampling
+
+    return getattr(model, "sampling", Sampling()).model_copy(update={"max_new_tokens": max_new_tokens})
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelOptions:
+    """The options of every command that asks a model."""
+
+    model: Model = "tiny"
+    max_pixels: MaxPixels = None
+    max_new_tokens: MaxTokens = None
+    dtype: Dtype = None
+
+    def open(self, **settings: Any) -> "tuple[Viewfinder, Sampling | None]":
+        """The model, and the sampling of every request."""
+        viewfinder = open_model(self.model, self.dtype, max_pixels=self.max_pixels, **settings)
+        return viewfinder, sampling_of(viewfinder.model, self.max_new_tokens)
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with an option for each field of the dataclasses among its parameters."""
+    own = inspect.signature(command).parameters.values()
+    groups: dict[str, Any] = {p.name: p.annotation for p in own if dataclasses.is_dataclass(p.annotation)}
+    parts = [inspect.signature(groups[p.name]).parameters.values() if p.name in groups else [p] for p in own]
+    flat = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for part in parts for one in part]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in dataclasses.fields(group)})
+        command(**given)
+
+    run.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in flat}
+    return run

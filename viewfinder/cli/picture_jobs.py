@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -25,26 +25,24 @@ _CLIPS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts
 
 
 @dataclass(frozen=True)
+class PictureOptions(options.ModelOptions):
+    """The options of every picture command."""
+
+    as_json: options.AsJson = False
+    plot: options.Plot = None
+    out: options.Out = None
+
+
+@dataclass(frozen=True)
 class Request:
-    """A picture command as it was given; `asked` is what its answers depend on beside model and picture."""
+    """A picture command; `asked` is what its answers depend on beside model and picture."""
 
     job: Job
     sources: Sequence[str]
+    given: PictureOptions
     asked: Mapping[str, Any]
-    model: str
-    as_json: bool
-    plot: Path | None
-    out: Path | None
     min_confidence: float = 0.0
-    opened: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    max_new_tokens: int | None = None
-    dtype: str | None = None
     tables: Sequence[str] = (".csv", ".json", ".jsonl")
-
-    def open(self) -> tuple["Viewfinder", "Sampling | None"]:
-        """The model, and the sampling of every request."""
-        viewfinder = options.open_model(self.model, self.dtype, **self.opened)
-        return viewfinder, options.sampling_of(viewfinder.model, self.max_new_tokens)
 
     def sure(self, places: Sequence[Any]) -> list[Any]:
         """Those at or above the threshold; a place without a confidence stays."""
@@ -54,16 +52,19 @@ class Request:
 def run(request: Request) -> None:
     """Do the job on every picture and page named."""
     _refuse_clips(request.sources)
-    check_writable(request.out, request.tables, "--out")
+    check_writable(request.given.out, request.tables, "--out")
     pictures = _pictures(request.sources)
-    one = len(pictures) == 1 and not Path(request.sources[0]).is_dir() and request.out is None
-    folder = request.plot is not None and (request.plot.is_dir() or not request.plot.suffix)
+    one = len(pictures) == 1 and not Path(request.sources[0]).is_dir() and request.given.out is None
+    folder = request.given.plot is not None and (request.given.plot.is_dir() or not request.given.plot.suffix)
     if one and not folder:
-        check_writable(request.plot, PLOTS, "--plot")
+        check_writable(request.given.plot, PLOTS, "--plot")
         return _run_one(request, pictures[0])
-    if not folder and request.plot is not None:
-        raise typer.BadParameter(f"{request.plot} is one file and there are {len(pictures)} pictures; name a folder")
-    out = request.out or (request.plot / "results.jsonl" if request.plot is not None else None)
+    if not folder and request.given.plot is not None:
+        raise typer.BadParameter(
+            f"{request.given.plot} is one file and there are {len(pictures)} pictures; name a folder"
+        )
+    given = request.given
+    out = given.out or (given.plot / "results.jsonl" if given.plot is not None else None)
     if out is not None:
         return _run_many(request, pictures, out)
     with TemporaryDirectory() as unkept:
@@ -112,19 +113,19 @@ def _pictures(sources: Sequence[str]) -> list[str]:
 
 def _run_one(request: Request, name: str) -> None:
     picture = load_page(name)  # before torch is imported: a bad file is answered at once
-    viewfinder, sampling = request.open()
+    viewfinder, sampling = request.given.open()
     with working(name):
         drawn, fields, reply, lines = request.job(viewfinder, picture, sampling)
-    if request.as_json:
+    if request.given.as_json:
         print_json(document(fields, reply))
     else:
         typer.echo("\n".join(lines))
         if reply.finish_reason != "stop":
             print_warning(f"the answer was cut ({reply.finish_reason}), so something may be missing")
-    if request.plot is not None:
+    if request.given.plot is not None:
         from viewfinder.outputs.draw import draw
 
-        save_plot(draw(picture.image, drawn, note=_note(fields, drawn)), request.plot)
+        save_plot(draw(picture.image, drawn, note=_note(fields, drawn)), request.given.plot)
 
 
 def _run_many(request: Request, pictures: Sequence[str], out: Path, *, kept: bool = True) -> None:
@@ -135,17 +136,17 @@ def _run_many(request: Request, pictures: Sequence[str], out: Path, *, kept: boo
     def told(done: int, total: int, result: Mapping[str, Any]) -> None:
         show(done, total, f"{Path(result['file']).name}: {_found(result)}")
 
-    viewfinder, sampling = request.open()
-    with batched(viewfinder, BATCH, exact=request.dtype is None) as shared, counting(out.name) as show:
+    viewfinder, sampling = request.given.open()
+    with batched(viewfinder, BATCH, exact=request.given.dtype is None) as shared, counting(out.name) as show:
         settings = answer_settings(shared.model, shared.processor, sampling, **request.asked)
 
         def job(name: str) -> dict[str, Any]:
             return document(*request.job(shared, load_page(name), sampling)[1:3])
 
         summary = run_many(pictures, job, out, settings, workers=BATCH, progress=told)
-    if request.plot is not None:
-        _draw_all(summary.rows, request.plot)
-    if request.as_json:
+    if request.given.plot is not None:
+        _draw_all(summary.rows, request.given.plot)
+    if request.given.as_json:
         print_json(summary.to_dict() if kept else {"results": list(summary.rows), "left": summary.left})
     else:
         said = summary.sentence() if kept else _unkept(summary.done, summary.left, len(summary.failed))

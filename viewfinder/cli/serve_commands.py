@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from viewfinder.cli import options
-from viewfinder.cli.remote import MissingExtraError, need_serving
+from viewfinder.cli.options import MissingExtraError, need_serving
 from viewfinder.cli.show import working
 from viewfinder.outputs.json_lines import read_lines
 
@@ -183,3 +183,32 @@ def _traces() -> Any:
         raise MissingExtraError(
             f"{error.name} is not installed, which --otel needs; install it with: pip install 'viewfinder[otel]'"
         ) from error
+
+
+Root = Annotated[
+    Path,
+    typer.Option("--root", exists=True, file_okay=False, help="Folder whose files may be read; nothing outside it."),
+]
+Http = Annotated[
+    int | None,
+    typer.Option(
+        "--http", min=1, max=65535, help="Streamable HTTP on this port of 127.0.0.1, at /mcp.", metavar="PORT"
+    ),
+]
+
+
+def mcp(
+    root: Root = Path(),
+    http: Http = None,
+    model: options.Model = "tiny",
+    max_pixels: options.MaxPixels = None,
+    dtype: options.Dtype = None,
+) -> None:
+    from viewfinder.cli.mcp_tools import create_server
+
+    server = create_server(options.open_model(model, dtype, max_pixels=max_pixels), root)
+    if http is None:
+        server.run("stdio")
+    else:
+        typer.echo(f"tools at http://127.0.0.1:{http}/mcp, on files below {root.resolve()}", err=True)
+        server.run("streamable-http", host="127.0.0.1", port=http)

@@ -98,3 +98,15 @@ def save_plot(image: Any, path: Path) -> None:
             image.save(partial)
     except (ValueError, OSError) as error:
         raise typer.BadParameter(f"cannot write {path} ({error}); the answer above is whole") from error
+
+
+def rounded(numbers: Iterable[float]) -> str:
+    """A place for people: `10, 20, 31, 40`."""
+    return ", ".join(f"{number:.0f}" for number in numbers)
+
+
+def stopped(resume: Path | None, parts: str) -> str:
+    """What is kept when a job is stopped that can go on from a file."""
+    if resume is None:
+        return f"stopped; nothing was kept. With --resume FILE.jsonl finished {parts} are"
+    return f"stopped; finished {parts} are in {resume}, and the same command goes on with the next"

@@ -77,7 +77,7 @@ def _command(name: str, model: str, server: str | None, train: bool, smoke: bool
 def _pages(out: Path, to: Path) -> None:
     """Results of `out` are taken over; pages, figures and summary are made of all that are kept beside them."""
     from viewfinder.storage.atomic import write_whole
-    from viewfinder.studies.page import summary
+    from viewfinder.studies.figure import summary
     from viewfinder.studies.runner import write_files
     from viewfinder.studies.study import NAMES, find_study
 

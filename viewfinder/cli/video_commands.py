@@ -1,13 +1,14 @@
 """`moments` and `describe`: times in a clip, as lines, JSON, WebVTT, or a timeline with frames."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from viewfinder.cli import options
-from viewfinder.cli.show import PLOTS, check_writable, counting, interruptible, print_json, save_plot
+from viewfinder.cli.show import PLOTS, check_writable, counting, interruptible, print_json, save_plot, stopped
 from viewfinder.storage.atomic import write_whole
 
 if TYPE_CHECKING:
@@ -25,51 +26,45 @@ Longest = Annotated[
 SheetPlot = Annotated[Path | None, typer.Option("--plot", help="Write a timeline with the evidence frames.")]
 
 
-def moments(
-    video: Video,
-    query: Query,
-    model: options.Model = "tiny",
-    as_json: options.AsJson = False,
-    plot: SheetPlot = None,
-    vtt: Vtt = None,
-    resume: Resume = None,
-    fps: options.Fps = None,
-    window: Longest = None,
-    max_new_tokens: options.MaxTokens = None,
-    dtype: options.Dtype = None,
-) -> None:
-    _check(video, plot, vtt, resume)
+@dataclass(frozen=True)
+class ClipOptions:
+    """The options of both commands; each result is written to a file of its own."""
+
+    model: options.Model = "tiny"
+    as_json: options.AsJson = False
+    plot: SheetPlot = None
+    vtt: Vtt = None
+    resume: Resume = None
+    fps: options.Fps = None
+    window: Longest = None
+    max_new_tokens: options.MaxTokens = None
+    dtype: options.Dtype = None
+
+
+@options.grouped
+def moments(video: Video, query: Query, given: ClipOptions) -> None:
+    _run(video, given, lambda viewfinder, **how: viewfinder.moments(video, query, **how))
+
+
+@options.grouped
+def describe(video: Video, given: ClipOptions) -> None:
+    _run(video, given, lambda viewfinder, **how: viewfinder.describe(video, **how))
+
+
+def _run(video: str, given: ClipOptions, job: "Callable[..., Found[Span]]") -> None:
+    options.check_files([video])
+    check_writable(given.plot, PLOTS, "--plot")
+    check_writable(given.vtt, [".vtt"], "--vtt")
+    check_writable(given.resume, [".jsonl"], "--resume")
     from viewfinder.media.video import probe_video
 
     info = probe_video(video)  # before the model: a bad file should not cost a load
-    viewfinder = options.open_model(model, dtype)
-    with counting("windows") as progress, interruptible(_stopped(resume)):
-        how = {"sampling": options.sampling_of(viewfinder.model, max_new_tokens), "progress": progress}
-        spans = viewfinder.moments(video, query, fps=fps, window=window, resume=resume, **how)
-    _show(video, info.duration, spans, as_json, plot, vtt)
-
-
-def describe(
-    video: Video,
-    model: options.Model = "tiny",
-    as_json: options.AsJson = False,
-    plot: SheetPlot = None,
-    vtt: Vtt = None,
-    resume: Resume = None,
-    fps: options.Fps = None,
-    window: Longest = None,
-    max_new_tokens: options.MaxTokens = None,
-    dtype: options.Dtype = None,
-) -> None:
-    _check(video, plot, vtt, resume)
-    from viewfinder.media.video import probe_video
-
-    info = probe_video(video)
-    viewfinder = options.open_model(model, dtype)
-    with counting("windows") as progress, interruptible(_stopped(resume)):
-        how = {"sampling": options.sampling_of(viewfinder.model, max_new_tokens), "progress": progress}
-        spans = viewfinder.describe(video, fps=fps, window=window, resume=resume, **how)
-    _show(video, info.duration, spans, as_json, plot, vtt)
+    viewfinder = options.open_model(given.model, given.dtype)
+    sampling = options.sampling_of(viewfinder.model, given.max_new_tokens)
+    how: dict[str, Any] = {"fps": given.fps, "window": given.window, "resume": given.resume, "sampling": sampling}
+    with counting("windows") as progress, interruptible(stopped(given.resume, "windows")):
+        spans = job(viewfinder, progress=progress, **how)
+    _show(video, info.duration, spans, given.as_json, given.plot, given.vtt)
 
 
 def _show(
@@ -99,20 +94,6 @@ def _show(
         from viewfinder.outputs.spans import to_webvtt
 
         write_whole(vtt, to_webvtt(spans))
-
-
-def _check(video: str, plot: Path | None, vtt: Path | None, resume: Path | None) -> None:
-    """What can be seen to fail without a model."""
-    options.check_files([video])
-    check_writable(plot, PLOTS, "--plot")
-    check_writable(vtt, [".vtt"], "--vtt")
-    check_writable(resume, [".jsonl"], "--resume")
-
-
-def _stopped(resume: Path | None) -> str:
-    if resume is None:
-        return "stopped; nothing was kept. With --resume FILE.jsonl finished windows are"
-    return f"stopped; finished windows are in {resume}, and the same command goes on with the next"
 
 
 def evidence_frames(video: str, spans: "Sequence[Span]", duration: float, most: int = 12) -> list[tuple[float, Any]]:

@@ -14,8 +14,8 @@ def _lazy(place: str) -> LazyObject:
 
 SOURCES: dict[str, LazyObject] = {
     "synth": _lazy("sources.synth:SynthSource"),
-    "shards": _lazy("sources.shards:ShardSource"),
-    "folder": _lazy("sources.folder:FolderSource"),
+    "shards": _lazy("sources.synth:ShardSource"),
+    "folder": _lazy("sources.conversations:FolderSource"),
     "conversations": _lazy("sources.conversations:ConversationSource"),
     "coco": _lazy("sources.coco:CocoSource"),
     "html": _lazy("sources.html:HtmlSource"),
@@ -35,9 +35,9 @@ OPERATORS: dict[str, LazyObject] = {
     "measure": _lazy("filters.measure:Measure"),
     "interleaved": _lazy("filters.interleaved:Interleaved"),
     "tag": _lazy("filters.tagging:Tag"),
-    "sft": _lazy("filters.sft:Sft"),
-    "exact_duplicates": _lazy("filters.duplicates:ExactDuplicates"),
-    "near_duplicates": _lazy("filters.duplicates:NearDuplicates"),
+    "sft": _lazy("filters.tagging:Sft"),
+    "exact_duplicates": _lazy("filters.fingerprints:ExactDuplicates"),
+    "near_duplicates": _lazy("filters.fingerprints:NearDuplicates"),
     "contamination": _lazy("filters.contamination:Contamination"),
     "rejection": _lazy("filters.rejection:Rejection"),
     "mistakes": _lazy("filters.mistakes:Mistakes"),

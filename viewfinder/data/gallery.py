@@ -4,9 +4,7 @@ What is drawn is read from the sample's own texts by their forms, with the parse
 page shows what the sample teaches, not what its generator meant.
 """
 
-import base64
 import html
-import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -23,7 +21,7 @@ from viewfinder.messages import ImagePart, VideoPart
 from viewfinder.outputs.actions import parse_action
 from viewfinder.outputs.boxes import Box, parse_boxes
 from viewfinder.outputs.document.document import Page
-from viewfinder.outputs.draw import caption, draw
+from viewfinder.outputs.draw import caption, data_uri, draw
 from viewfinder.outputs.points import Point, parse_points
 from viewfinder.outputs.spans import parse_spans
 from viewfinder.outputs.timeline import timeline
@@ -125,7 +123,7 @@ def page(groups: Iterable[tuple[str, Sequence[Sample]]], title: str) -> str:
 
 
 def _section(sample: Sample) -> str:
-    images = "".join(f'<img src="{_data_uri(draw_medium(sample, i))}">' for i in range(len(sample.media)))
+    images = "".join(f'<img src="{data_uri(draw_medium(sample, i), 900, 82)}">' for i in range(len(sample.media)))
     facts = [sample.id, sample.task, sample.language, sample.license, " → ".join(sample.lineage)]
     if sample.scores:
         facts.append(", ".join(f"{name} {value:.2f}" for name, value in sample.scores.items()))
@@ -144,14 +142,6 @@ def conversation_html(sample: Sample) -> str:
     if sample.rejected is not None:
         spans.append(f'\nrejected: <span class="worse">{html.escape(sample.rejected.text)}</span>')
     return "".join(spans)
-
-
-def _data_uri(image: Image.Image) -> str:
-    image = image.convert("RGB")
-    image.thumbnail((900, 900))
-    sink = io.BytesIO()
-    image.save(sink, "JPEG", quality=82)
-    return "data:image/jpeg;base64," + base64.b64encode(sink.getvalue()).decode()
 
 
 def save_page(path: Path, groups: Iterable[tuple[str, Sequence[Sample]]], title: str) -> None:

@@ -5,6 +5,7 @@ each text names its form. Rewriting parses and formats with the very functions t
 (`outputs`), so what is trained is what can be read back.
 """
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from viewfinder.messages import ImagePart, Message, TextPart, VideoPart
 from viewfinder.outputs.actions import format_action, read_action, tool_schema
 from viewfinder.outputs.boxes import format_boxes, parse_boxes
 from viewfinder.outputs.document.document import Page
+from viewfinder.outputs.places import find_places
 from viewfinder.outputs.points import format_points, parse_points
 from viewfinder.outputs.tool_calls import split_tool_calls
 from viewfinder.processor.loading import load_part
@@ -171,3 +173,60 @@ FORMS: dict[str, Callable[[str, Transform, Transform], str]] = {
     "marked": rewrite_places,
 }
 """Rewriters by form: text, the transform to read it by, the transform to write it by."""
+
+
+_ANY_SIZE = Transform.identity((1 << 20, 1 << 20))
+_OTHER = re.compile(r"<html|<tool_call>|\"value\"\s*:|data-bbox")
+"""Pages, actions and fields with their places have forms of their own."""
+_COUNTED = re.compile(r"\s*There (?:is|are) \d+ .+\.\s*")
+_BETWEEN = re.compile(r"```(?:json)?|[\s\[\],]")
+
+
+def canonical_answer(text: str) -> str | None:
+    """The answer in the form that is asked for; the same where it has it, None where it is of another kind.
+
+    Words around the places are none of the form: with them, the answer is "" (it cannot be rewritten without loss).
+    """
+    if text.strip() == "[]":
+        return format_boxes([], _ANY_SIZE)
+    places = [] if _OTHER.search(text) else find_places(text)
+    if not places:
+        return None
+    only_points = all(place.kind == "point" for place in places)
+    listing = (
+        format_points(parse_points(text, _ANY_SIZE), _ANY_SIZE)
+        if only_points
+        else format_boxes(parse_boxes(text, _ANY_SIZE), _ANY_SIZE)
+    )
+    rest, end = "", 0
+    for place in places:
+        rest, end = rest + text[end : max(end, place.start)], max(end, place.end)
+    after = _COUNTED.search(text, end)
+    rest += text[end : after.start() if after else None]
+    if _BETWEEN.sub("", rest):
+        return ""
+    return f"{listing}\n\n{after[0].strip()}" if after else listing
+
+
+def differing_answers(samples: Sequence[Sample]) -> dict[str, dict[str, str]]:
+    """By sample that has some: each answer in another form, and what it should be ("" where only a person can say)."""
+    found: dict[str, dict[str, str]] = {}
+    for number, sample in enumerate(samples, 1):
+        answers = [message.text for message in sample.messages if message.role == "assistant"]
+        wrong = {text: right for text in answers if (right := canonical_answer(text)) is not None and right != text}
+        if wrong:
+            found[sample.id or f"row {number}"] = wrong
+    return found
+
+
+def rewrite_rows(rows: Sequence[Any], answers: dict[str, str]) -> list[Any]:
+    """Rows of a file with these texts replaced wherever they stand whole; lines of JSON are read first."""
+
+    def rewrite(part: Any) -> Any:
+        if isinstance(part, str):
+            return answers.get(part) or part
+        if isinstance(part, list):
+            return [rewrite(one) for one in part]
+        return {key: rewrite(one) for key, one in part.items()} if isinstance(part, dict) else part
+
+    return [rewrite(json.loads(row) if isinstance(row, str | bytes) else row) for row in rows]

@@ -15,12 +15,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from viewfinder.data.card import write_card
 from viewfinder.data.parent import end_with_parent
 from viewfinder.data.plan import OpenModel, Plan, ShardResult, Spec, build_plan
 from viewfinder.data.records import dump
 from viewfinder.data.shard_index import read_side
 from viewfinder.data.shards import ShardWriter, finish, shard_name, side_file
+from viewfinder.data.stats import write_card
 from viewfinder.errors import DataError
 from viewfinder.storage.atomic import remove_partials, write_whole
 from viewfinder.storage.checksums import file_sum

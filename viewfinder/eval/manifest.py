@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from viewfinder.eval.errors import EvaluationError
+from viewfinder.errors import EvaluationError
 from viewfinder.eval.metrics.intervals import Interval, bootstrap_mean, bootstrap_total
 from viewfinder.eval.question import Question
 from viewfinder.eval.task import MediaSettings, Scored, Task, mean_percent

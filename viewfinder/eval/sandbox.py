@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import viewfinder
-from viewfinder.eval.errors import EvaluationError
+from viewfinder.errors import EvaluationError
 
 _UNCONFINED = 77
 _CONFINE = """

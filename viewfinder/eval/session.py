@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from viewfinder.errors import ViewfinderError
-from viewfinder.eval.baselines import Baseline
-from viewfinder.eval.blindfold import Blindfold
+from viewfinder.eval.baselines import Baseline, Blindfold
 from viewfinder.eval.manifest import Score
 from viewfinder.eval.report import Gallery, page
 from viewfinder.eval.runner import Jobs, RunOptions, Subject, run
@@ -39,14 +38,14 @@ class NamedModel:
 
 @dataclass
 class Results:
-    """Scores by task and named_model, pages of the first named_model, and what could not be run."""
+    """Scores by task and model, galleries of the first model, and what could not be run."""
 
     scores: dict[str, dict[str, Score]] = field(default_factory=dict)
     galleries: dict[str, Gallery] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: for each task the number, interval, count, report's numbers and hash of every named_model."""
+        """JSON-ready: for each task the number, interval, count, report's numbers and hash of every model."""
         return {
             "scores": {task: {p: _told(s) for p, s in of.items()} for task, of in self.scores.items()},
             "problems": self.problems,
@@ -100,11 +99,11 @@ def play(
     progress: Callable[[str, int, int], None] | None = None,
     title: str = "",
 ) -> Results:
-    """Run all, the first named_model's questions onto the page; writes the files named above.
+    """Run all tasks with all models; questions of the first model are shown on the page. Writes the files named above.
 
     Args:
         options: how to run a task, but for folder, page and progress.
-        progress: called with the named_model's and task's name, questions done and all.
+        progress: called with the names of model and task, questions done and all.
     """
     results = Results()
     for task in tasks:

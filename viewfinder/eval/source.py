@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from viewfinder.eval.errors import EvaluationError
+from viewfinder.errors import EvaluationError
 from viewfinder.outputs.json_lines import read_text, read_values
 
 _MOST_BYTES = 2 << 30

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from viewfinder.eval.errors import EvaluationError
+from viewfinder.errors import EvaluationError
 
 Fields = dict[int, list[bytes | int]]
 

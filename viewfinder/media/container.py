@@ -28,14 +28,11 @@ from viewfinder.media.source import Limits, copy_source, describe_source, local_
 
 _OPTIONS = {
     "format_whitelist": (
-        "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,flv,asf,ogg,h264,hevc,ivf,obu,mxf,nut,dv,rm,"
-        "yuv4mpegpipe,mjpeg,mp3,wav,flac,aac,aiff,amr"
+        "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,flv,asf,ogg,h264,hevc,ivf,obu,mxf,nut,dv,rm,yuv4mpegpipe,mjpeg,mp3,wav,flac,aac,aiff,amr"
     ),
     "protocol_whitelist": "file",
     "codec_whitelist": (
-        "h264,hevc,av1,libdav1d,vp8,vp9,libvpx,libvpx-vp9,mpeg1video,mpeg2video,mpeg4,msmpeg4v1,msmpeg4v2,msmpeg4,"
-        "h263,flv,wmv1,wmv2,wmv3,vc1,theora,mjpeg,prores,dnxhd,dvvideo,cinepak,ffv1,huffyuv,ffvhuff,utvideo,rawvideo,png,"
-        "qtrle,aac,mp3,mp3float,ac3,eac3,opus,libopus,vorbis,flac,alac,wmav1,wmav2,amrnb,amrwb"
+        "h264,hevc,av1,libdav1d,vp8,vp9,libvpx,libvpx-vp9,mpeg1video,mpeg2video,mpeg4,msmpeg4v1,msmpeg4v2,msmpeg4,h263,flv,wmv1,wmv2,wmv3,vc1,theora,mjpeg,prores,dnxhd,dvvideo,cinepak,ffv1,huffyuv,ffvhuff,utvideo,rawvideo,png,qtrle,aac,mp3,mp3float,ac3,eac3,opus,libopus,vorbis,flac,alac,wmav1,wmav2,amrnb,amrwb"
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Contract 6, contained: strangers' files are decoded in other processes, which are limited and replaceable.
+"""Files from outside are decoded in other processes, which are limited and replaceable.
 
 A `Sandbox` keeps a few workers (`sandbox_worker`) with caps on memory, processor time and time; they have no
 network and write no file. A worker that dies costs the request it worked for, and a new one takes its place; none
@@ -16,20 +16,16 @@ from viewfinder.errors import LimitError, MediaError
 from viewfinder.media.document import Word
 from viewfinder.media.frames import VideoInfo
 from viewfinder.media.image import Picture
-from viewfinder.media.sandbox_process import DecodeWorker, SandboxLimits, WorkerLostError
-from viewfinder.media.sandbox_queue import CalledOffError, DecodeQueue, DecoderBusyError, Job
+from viewfinder.media.sandbox_process import DecodeWorker
+from viewfinder.media.sandbox_process import SandboxLimits as SandboxLimits
+from viewfinder.media.sandbox_process import WorkerLostError as WorkerLostError
+from viewfinder.media.sandbox_queue import CalledOffError as CalledOffError
+from viewfinder.media.sandbox_queue import DecodeQueue, Job
+from viewfinder.media.sandbox_queue import DecoderBusyError as DecoderBusyError
 from viewfinder.media.source import DEFAULT_LIMITS, Limits
 from viewfinder.media.transform import Transform
 from viewfinder.media.video import Clip
 
-__all__ = [
-    "CalledOffError",
-    "DecoderBusyError",
-    "SafePage",
-    "Sandbox",
-    "SandboxLimits",
-    "WorkerLostError",
-]
 MOST_PIXELS = 400_000_000
 """Of all pages of one job together, unless told otherwise."""
 _ENLARGED = 2**26

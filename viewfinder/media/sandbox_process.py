@@ -40,7 +40,7 @@ class SandboxLimits:
 
 
 class ForkServer:
-    """Starts, ends and buries workers; started when first needed, and again when it was killed."""
+    """Starts and ends workers and waits for their ends; started when first needed, and again when it was killed."""
 
     def __init__(self, limits: SandboxLimits) -> None:
         self.limits = limits

@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def _end(pid: int, grace: float) -> int:
-    """Bury a child: the signal that ended it, by itself within `grace` seconds or by us."""
+    """Wait for a child: the signal that ended it, by itself within `grace` seconds or by us."""
     deadline = time.monotonic() + grace
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None and time.monotonic() < deadline:
         time.sleep(0.002)

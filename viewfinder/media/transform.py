@@ -1,4 +1,4 @@
-"""Contract 1, place: how pixels of the original map to pixels that the model sees, and back.
+"""How pixels of the original map to pixels that the model sees, and back.
 
     stored raster --EXIF--> upright original --crop--> --resize per axis--> model
 

@@ -1,6 +1,6 @@
 """A clip for the model: frames picked by their true times, at one size, within one budget of pixels.
 
-Contract 2: times are seconds of the original, whatever its frame rate does, and memory is that of the
+Times are seconds of the original, whatever its frame rate does, and memory is that of the
 result, however long the video is. What is decided is in `plan`, how frames are had in `decode` and
 `stills`. Knows nothing of tokens beyond the factor of 28. Report section 2.1.2.
 """

@@ -16,7 +16,7 @@ from viewfinder.outputs.loose_json import JsonValue
 from viewfinder.outputs.place import Place
 from viewfinder.outputs.place_labels import label_key, read_label
 from viewfinder.outputs.places import find_places
-from viewfinder.outputs.written import BoxJson, ShortRepr
+from viewfinder.outputs.written import BoxJson, ShortRepr, present
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,18 +69,9 @@ class Box(ShortRepr):
 
     def to_dict(self) -> BoxJson:
         """JSON-ready, corners in original pixels; absent values are left out."""
-        result: BoxJson = {"box": list(self.xyxy), "label": self.label}
-        if self.text is not None:
-            result["text"] = self.text
-        if self.confidence is not None:
-            result["confidence"] = self.confidence
-        if self.clamped:
-            result["clamped"] = True
-        if self.verified is not None:
-            result["verified"] = self.verified
-        if self.extra:
-            result["extra"] = self.extra
-        return result
+        told = {"box": list(self.xyxy), "label": self.label, "text": self.text, "confidence": self.confidence}
+        more = {"clamped": self.clamped or None, "verified": self.verified, "extra": self.extra or None}
+        return present({**told, **more})
 
 
 def parse_boxes(text: str, transform: Transform) -> list[Box]:

@@ -14,7 +14,7 @@ from viewfinder.messages import Reply
 from viewfinder.outputs.boxes import Box, format_boxes
 from viewfinder.outputs.places import find_places
 from viewfinder.outputs.points import Point, format_points
-from viewfinder.outputs.written import CountJson, ShortRepr, to_frame
+from viewfinder.outputs.written import CountJson, ShortRepr, present, to_frame
 
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _ONES = (
@@ -64,17 +64,9 @@ class Count(ShortRepr):
         return self.stated is None or self.listed is None or self.stated == self.listed
 
     def to_dict(self) -> CountJson:
+        told = {"count": self.value, "stated": self.stated, "listed": self.listed, "consistent": self.consistent}
         points = [point.to_dict() for point in self.points]
-        told: CountJson = {
-            "count": self.value,
-            "stated": self.stated,
-            "listed": self.listed,
-            "consistent": self.consistent,
-            "points": points,
-        }
-        if self.confidence is not None:
-            told["confidence"] = self.confidence
-        return told
+        return {**told, "points": points, **present({"confidence": self.confidence})}  # type: ignore[typeddict-item]
 
     def to_pandas(self) -> Any:
         """A DataFrame with a row for each place; pandas must be installed."""

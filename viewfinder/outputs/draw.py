@@ -5,6 +5,8 @@ labels have one color, and they are written in any script that the shipped fonts
 tie a label to `results[0]`, `results[1]` can be asked for. See `timeline` for clips.
 """
 
+import base64
+import io
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -176,3 +178,12 @@ def _overlap(a: Corners, b: Corners) -> float:
 
 def _is_dark(color: Color) -> bool:
     return 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2] < 140
+
+
+def data_uri(image: Image.Image, longest: int = 1600, quality: int = 85) -> str:
+    """A picture inside a page, as JPEG of at most `longest` pixels a side."""
+    copy = image.convert("RGB")
+    copy.thumbnail((longest, longest))
+    sink = io.BytesIO()
+    copy.save(sink, "JPEG", quality=quality)
+    return "data:image/jpeg;base64," + base64.b64encode(sink.getvalue()).decode()

@@ -75,3 +75,14 @@ def _drawn(font: ImageFont.FreeTypeFont, letter: str) -> bytes:
     canvas = Image.new("L", (48, 48))
     ImageDraw.Draw(canvas).text((8, 8), letter, fill=255, font=font)
     return canvas.tobytes()
+
+
+def wrap(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
+    """The words of a text in lines of at most `width` pixels; a longer word has a line of its own."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and font.getlength(f"{lines[-1]} {word}") > width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines

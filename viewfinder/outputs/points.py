@@ -13,7 +13,7 @@ from typing import Any, Literal
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.canonical import format_list
 from viewfinder.outputs.places import find_places
-from viewfinder.outputs.written import PointJson, ShortRepr
+from viewfinder.outputs.written import PointJson, ShortRepr, present
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,14 +45,8 @@ class Point(ShortRepr):
 
     def to_dict(self) -> PointJson:
         """JSON-ready, in original pixels; absent values are left out."""
-        result: PointJson = {"point": list(self.xy), "label": self.label}
-        if self.confidence is not None:
-            result["confidence"] = self.confidence
-        if self.clamped:
-            result["clamped"] = True
-        if self.extra:
-            result["extra"] = self.extra
-        return result
+        told = {"point": list(self.xy), "label": self.label, "confidence": self.confidence}
+        return present({**told, "clamped": self.clamped or None, "extra": self.extra or None})
 
 
 def parse_points(text: str, transform: Transform) -> list[Point]:

@@ -98,7 +98,7 @@ class Found(list[T], Generic[T]):
 
 def labels_export() -> Any:
     """Imported when asked for, since it imports the places that results are made of."""
-    from viewfinder.outputs import labels_export as exports
+    from viewfinder.outputs import export as exports
 
     return exports
 

@@ -14,7 +14,7 @@ from viewfinder.outputs.canonical import format_list
 from viewfinder.outputs.loose_json import JsonObject, JsonValue, find_objects, outermost
 from viewfinder.outputs.place_labels import line_start, read_label
 from viewfinder.outputs.times import CLOCK, TimeStyle, format_time, parse_time
-from viewfinder.outputs.written import ShortRepr, SpanJson
+from viewfinder.outputs.written import ShortRepr, SpanJson, present
 
 _STARTS = ("start_time", "start", "begin", "from")
 _ENDS = ("end_time", "end", "stop", "to")
@@ -70,14 +70,8 @@ class Span(ShortRepr):
 
     def to_dict(self) -> SpanJson:
         """JSON-ready; absent values are left out."""
-        result: SpanJson = {"start": self.start, "end": self.end, "label": self.label}
-        if self.confidence is not None:
-            result["confidence"] = self.confidence
-        if self.evidence:
-            result["evidence"] = list(self.evidence)
-        if self.clamped:
-            result["clamped"] = True
-        return result
+        told = {"start": self.start, "end": self.end, "label": self.label, "confidence": self.confidence}
+        return present({**told, "evidence": list(self.evidence) or None, "clamped": self.clamped or None})
 
 
 def parse_spans(

@@ -142,6 +142,11 @@ def json_schema_of(result: type[Any]) -> dict[str, Any]:
     return TypeAdapter(get_type_hints(result.to_dict)["return"]).json_schema()
 
 
+def present(values: dict[str, Any]) -> Any:
+    """Without the keys whose value is None."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
 def to_frame(results: Iterable[Any]) -> Any:
     """A pandas DataFrame with a row for each result; pandas must be installed."""
     import pandas as pd  # pyright: ignore[reportMissingTypeStubs]

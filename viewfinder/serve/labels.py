@@ -12,8 +12,7 @@ from pydantic import Field, field_validator
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.boxes import Box
 from viewfinder.outputs.draw import draw
-from viewfinder.outputs.export import coco_from_results
-from viewfinder.outputs.labels_export import to_label_studio, to_yolo
+from viewfinder.outputs.export import coco_from_results, to_label_studio, to_yolo
 from viewfinder.outputs.points import Point
 from viewfinder.serve.body import Body, Finite, PageNumber, check_json
 from viewfinder.serve.request_media import RequestMedia

@@ -1,6 +1,6 @@
 """Clips of the studies of time: one short event in a clip of any length, and how frames are picked from it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,8 @@ from viewfinder.chat.windows import cut
 from viewfinder.data.synth.clips import EventClip, make_clip
 from viewfinder.data.synth.fonts import find_families
 from viewfinder.eval.answer_format import span
-from viewfinder.eval.metrics import temporal_iou
 from viewfinder.eval.question import Question
+from viewfinder.eval.scores import span_overlap
 from viewfinder.eval.task import MediaSettings, Task
 from viewfinder.messages import VideoPart, user
 from viewfinder.outputs import prompts
@@ -84,7 +84,7 @@ def task(name: str, seconds: float, pick: Callable[[EventClip], Times]) -> Task:
             made = clip(number, seconds)
             yield question(made, pick(made), str(number))
 
-    return Task(f"study_{name}", name, questions, span, overlap, settings=MediaSettings(), max_new_tokens=48)
+    return Task(f"study_{name}", name, questions, span, span_overlap, settings=MediaSettings(), max_new_tokens=48)
 
 
 def windows_task(name: str, seconds: float, length: float, fps: float, clips: int) -> Task:
@@ -104,8 +104,4 @@ def windows_task(name: str, seconds: float, length: float, fps: float, clips: in
                 messages = (message.model_copy(update={"parts": parts}),)
                 yield Question(asked.id, messages, truth, tags)
 
-    return Task(f"study_{name}", name, questions, span, overlap, settings=MediaSettings(), max_new_tokens=48)
-
-
-def overlap(found: Sequence[float] | None, asked: Question) -> float:
-    return temporal_iou((found[0], found[1]), tuple(asked.truth["span"])) if found else 0.0
+    return Task(f"study_{name}", name, questions, span, span_overlap, settings=MediaSettings(), max_new_tokens=48)

@@ -152,8 +152,7 @@ def find(records: Sequence[Record]) -> Findings:
         [
             (
                 "The built-in model was trained on prompts of a few hundred tokens and holds 8,192; lengths up to "
-                "32,768 need a "
-                "larger checkpoint, for which the same command asks them."
+                "32,768 need a larger checkpoint, for which the same command asks them."
             ),
             (
                 "Before and after DPO was not compared: no checkpoint of the built-in model before and after DPO is "
@@ -161,14 +160,12 @@ def find(records: Sequence[Record]) -> Findings:
             ),
             (
                 "A clip of more frames than the model's budget (128 here) is thinned out before it is asked, so the "
-                "longest clips have "
-                "as many tokens as each other."
+                "longest clips have as many tokens as each other."
             ),
             "A needle is the easiest long context: to find is not to reason over.",
         ],
         "The budgets of a checkpoint promise more than it was taught: 128 frames and 8,192 tokens fit, and a hundred "
-        "or so are "
-        "reliable; `config` should carry the length that was measured beside the one that fits.",
+        "or so are reliable; `config` should carry the length that was measured beside the one that fits.",
     )
 
 

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from viewfinder.eval.answer_format import box, number, point
-from viewfinder.eval.builtin import all_builtin, counting, placing, renderers
+from viewfinder.eval.builtin import all_builtin, placing, renderers
 from viewfinder.studies.lab import Lab
 from viewfinder.studies.study import Findings, Panel, Record, Series, Setting, Study, over_seeds, percent
 from viewfinder.studies.tuning import Row, rows, scores, tuned
@@ -55,7 +55,7 @@ def measure(lab: Lab, setting: Setting) -> Mapping[str, Any]:
 
 def _old(seed: int) -> Iterator[Row]:
     """Rows of the skills that should stay, by turns."""
-    kinds = ((placing.locate, box), (placing.point_at, point), (counting.count, number))
+    kinds = ((placing.locate, box), (placing.point_at, point), (placing.count, number))
     return chain.from_iterable(zip(*(rows(make, form, seed=seed) for make, form in kinds), strict=True))
 
 

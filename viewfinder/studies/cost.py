@@ -130,10 +130,9 @@ def find(records: Sequence[Record]) -> Findings:
     answer = (
         f"Training {main} on the report's 4.1T tokens takes about {mid['device_hours'] / 1e6:.2f} million H100 hours: "
         f"{mid['dollars'] / 1e6:.2f} million dollars ({low['dollars'] / 1e6:.2f} to {high['dollars'] / 1e6:.2f}), "
-        f"{mid['mwh']:,.0f} MWh and {mid['tonnes']:,.0f} t of CO2 ({low['tonnes']:,.0f} to {high['tonnes']:,.0f}, "
-        f"most of "
-        f"which is the choice of the grid). The largest saving is {best[0]} ({saved[best[0]]:.0%} of the hours), the "
-        f"smallest {best[-1]} ({saved[best[-1]]:.1%})."
+        f"{mid['mwh']:,.0f} MWh and {mid['tonnes']:,.0f} t of CO2 ({low['tonnes']:,.0f} to {high['tonnes']:,.0f}, most "
+        f"of which is the choice of the grid). The largest saving is {best[0]} ({saved[best[0]]:.0%} of the hours), "
+        f"the smallest {best[-1]} ({saved[best[-1]]:.1%})."
     )
 
     def panel(title: str, key: str, label: str) -> Panel:
@@ -166,23 +165,19 @@ def find(records: Sequence[Record]) -> Findings:
         [
             (
                 "No run of this size was made; every figure comes from FLOPs and traffic by formula and an assumed "
-                "share of "
-                "the peak (low, middle and high stand in `viewfinder/studies/cost.py`)."
+                "share of the peak (low, middle and high stand in `viewfinder/studies/cost.py`)."
             ),
             (
                 "Failed runs, experiments, data making, evaluation and the making of the devices are not counted; "
-                "projects "
-                "report that they at least double the bill."
+                "projects report that they at least double the bill."
             ),
             (
                 "How much of the tokens is pixels, and of those how much clips, is not published and assumed; the "
-                "padding that "
-                "packing avoids is that of our own requests in batches of eight without sorting by length."
+                "padding that packing avoids is that of our own requests in batches of eight without sorting by length."
             ),
             (
                 "Sending is taken to hide behind computing, except in the row `network hidden`, which compares with "
-                "plain "
-                f"sharding over {WORLD:,} devices at one packed sequence a device and step."
+                f"plain sharding over {WORLD:,} devices at one packed sequence a device and step."
             ),
             (
                 "fp8 counts all products as fp8 at three quarters of bfloat16's utilisation; attention would stay in "

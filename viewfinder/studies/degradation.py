@@ -2,21 +2,17 @@
 "true."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-from viewfinder.eval.metrics.calibration import expected_calibration_error
-from viewfinder.eval.question import Question
+from viewfinder.eval.metrics.intervals import expected_calibration_error
 from viewfinder.eval.task import Task
 from viewfinder.media.encode import encode_picture
-from viewfinder.media.image import load_image
-from viewfinder.messages import ImagePart
-from viewfinder.studies.lab import Lab, estimate
+from viewfinder.studies.lab import Lab, estimate, on_pictures
 from viewfinder.studies.study import Findings, Panel, Record, Series, Setting, Study, percent
 
 LEVELS: Mapping[str, tuple[float, ...]] = {
@@ -46,22 +42,6 @@ def worsen(image: Image.Image, kind: str, level: float, rng: random.Random) -> A
     return image.filter(ImageFilter.GaussianBlur(level))
 
 
-def worsened(kind: str, level: float) -> Callable[[Question, random.Random], Question]:
-    """Each picture of a question degraded."""
-
-    def change(question: Question, rng: random.Random) -> Question:
-        def part(one: Any) -> Any:
-            if not isinstance(one, ImagePart):
-                return one
-            worse = worsen(load_image(one.image).image, kind, level, rng)
-            return one.model_copy(update={"image": encode_picture(worse) if isinstance(worse, Image.Image) else worse})
-
-        messages = tuple(m.model_copy(update={"parts": tuple(map(part, m.parts))}) for m in question.messages)
-        return replace(question, messages=messages)
-
-    return change
-
-
 def settings(smoke: bool) -> Sequence[Setting]:
     rows = [{"name": "clean", "kind": "clean", "step": 0, "level": 0.0}]
     for kind, levels in LEVELS.items():
@@ -70,7 +50,8 @@ def settings(smoke: bool) -> Sequence[Setting]:
 
 
 def measure(lab: Lab, setting: Setting) -> Mapping[str, Any]:
-    change = None if setting["kind"] == "clean" else worsened(setting["kind"], setting["level"])
+    kind, level = setting["kind"], setting["level"]
+    change = None if kind == "clean" else on_pictures(lambda image, rng: worsen(image, kind, level, rng))
     measured: dict[str, Any] = {}
     for name, (task, full) in TASKS.items():
         if lab.smoke and name == "chart":
@@ -133,14 +114,11 @@ def find(records: Sequence[Record]) -> Findings:
     answer = (
         f"{WORDS[first].capitalize()} fail before {WORDS[second]}: at mild, middle and strong degradation they keep "
         f"{_listed(kept[first])} % of their clean score against {_listed(kept[second])} %, and over all degradations "
-        f"the two "
-        f"drop together (rank correlation {together:.2f}). Confidence hardly follows: {WORDS['place']} are "
+        f"the two drop together (rank correlation {together:.2f}). Confidence hardly follows: {WORDS['place']} are "
         f"{worst['place'][0] + worst['place'][1]:.0f} % sure and {worst['place'][0]:.0f} % right at "
-        f"{worst['place'][2]}, "
-        f"{WORDS['read']} {worst['read'][0] + worst['read'][1]:.0f} and {worst['read'][0]:.0f} at "
-        f"{worst['read'][2]}, and "
-        f"{empty['read empty']} of {clean['read'][3]} pages at {empty['name']} got an empty answer, which has no "
-        f"confidence at all."
+        f"{worst['place'][2]}, {WORDS['read']} {worst['read'][0] + worst['read'][1]:.0f} and {worst['read'][0]:.0f} at "
+        f"{worst['read'][2]}, and {empty['read empty']} of {clean['read'][3]} pages at {empty['name']} got an empty "
+        "answer, which has no confidence at all."
     )
     rows = [
         [
@@ -161,19 +139,16 @@ def find(records: Sequence[Record]) -> Findings:
             "Pictures are generated and small (112 to 280 pixels); photographs and scans of paper degrade otherwise.",
             (
                 "A chart's score is TEDS of its table: a measure of text more than of values. The share that is "
-                "exactly right "
-                "is lower, so its overconfidence is understated."
+                "exactly right is lower, so its overconfidence is understated."
             ),
             (
                 "The confidence is the geometric mean of the answer's token probabilities as the engine gives it; "
                 "nothing was fitted."
             ),
         ],
-        "An empty answer should not pass without a confidence, as it does now: a blank page and an unreadable one "
-        "look alike. "
-        "Answers should carry a warning when the picture is worse than what the confidence was seen to hold for: "
-        "blur and "
-        "resolution can be measured from the pixels alone.",
+        "An empty answer should not pass without a confidence, as it does now: a blank page and an unreadable one look "
+        "alike. Answers should carry a warning when the picture is worse than what the confidence was seen to hold "
+        "for: blur and resolution can be measured from the pixels alone.",
     )
 
 

@@ -111,10 +111,9 @@ def find(records: Sequence[Record]) -> Findings:
     fast = here[0]
     answer = (
         f"Every size that fits lies on the front, so the choice is a price: {per or 'one size fits each device'}. By "
-        f"the protocol "
-        f"this machine gives the studied model {fast['first seconds']:.2f} s to the first token of a picture of "
-        f"{fast['side']} "
-        f"square, {fast['tokens a second']:.0f} tokens a second and a largest memory of {here[-1]['peak GB']:.1f} GB."
+        f"the protocol this machine gives the studied model {fast['first seconds']:.2f} s to the first token of a "
+        f"picture of {fast['side']} square, {fast['tokens a second']:.0f} tokens a second and a largest memory of "
+        f"{here[-1]['peak GB']:.1f} GB."
     )
     panels = [
         Panel(
@@ -151,9 +150,7 @@ def find(records: Sequence[Record]) -> Findings:
             "The report gives 32B no score on these benchmarks, so it has no place in the figure.",
             (
                 "The measured part is of this machine at a time when other programs used it too; the built-in model "
-                "sees "
-                "at most 336 "
-                "pixels square, so its larger pictures cost the same."
+                "sees at most 336 pixels square, so its larger pictures cost the same."
             ),
             "4-bit weights, which is how the edge runs 7B, are not in the prediction.",
         ],

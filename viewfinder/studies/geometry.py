@@ -69,8 +69,7 @@ def find(records: Sequence[Record]) -> Findings:
         f"After {len(records[0]['losses'])} steps of equal compute the loss of places is lowest with {best} "
         f"({fmean(ends[best]):.3f} nats a token) and highest with {worst} ({fmean(ends[worst]):.3f}). Over "
         f"{len(ends[best])} seeds these two {'do not overlap' if apart and best != worst else 'overlap'}, so the "
-        f"choice "
-        f"{'matters' if apart and best != worst else 'is not shown to matter'} this early in training."
+        f"choice {'matters' if apart and best != worst else 'is not shown to matter'} this early in training."
     )
     curves = [
         Series(

@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from viewfinder.data.synth.fonts import find_families, load_font
-from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.queries import thing_label
+from viewfinder.data.synth.shapes import PixelRectangle
 from viewfinder.eval.drawn import scene
 from viewfinder.eval.metrics import iou
-from viewfinder.eval.metrics.calibration import expected_calibration_error, ranking
+from viewfinder.eval.metrics.intervals import expected_calibration_error, ranking
 from viewfinder.outputs.place import Corners
 from viewfinder.studies.lab import BATCH, Lab, estimate
 from viewfinder.studies.study import Findings, Panel, Record, Series, Setting, Study, percent
@@ -136,13 +136,11 @@ def find(records: Sequence[Record]) -> Findings:
     main = max(OUTCOMES[1:], key=lambda o: counts[o])
     answer = (
         f"Boxes are right in {best['right'][0]:.0f} % of the pictures at best ({best['name']}) and "
-        f"{worst['right'][0]:.0f} % at "
-        f"worst ({worst['name']}); the most frequent failure is `{main}` ({counts[main]} of {sum(counts.values())} "
-        f"answers). "
-        f"`--verify` marks {percent(caught)} % of the wrong boxes and, by mistake, {percent(lost)} % of the right "
-        f"ones, which "
-        f"lifts what is right among the kept from {100 * len(right) / max(1, len(pairs)):.0f} to "
-        f"{100 * sum(kept) / max(1, len(kept)):.0f} %, at {requests:.1f} times the requests."
+        f"{worst['right'][0]:.0f} % at worst ({worst['name']}); the most frequent failure is `{main}` ({counts[main]} "
+        f"of {sum(counts.values())} answers). `--verify` marks {percent(caught)} % of the wrong boxes and, by mistake, "
+        f"{percent(lost)} % of the right ones, which lifts what is right among the kept from "
+        f"{100 * len(right) / max(1, len(pairs)):.0f} to {100 * sum(kept) / max(1, len(kept)):.0f} %, at "
+        f"{requests:.1f} times the requests."
     )
     kinds = [kind for kind in LEVELS if any(r["kind"] == kind for r in records)]
     names = [r["name"] for r in records]

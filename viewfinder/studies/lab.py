@@ -5,12 +5,14 @@ same pixels share the tower's features, and those that begin alike share the pre
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from viewfinder.chat import Viewfinder
 from viewfinder.chat.batching import batched
@@ -19,7 +21,9 @@ from viewfinder.eval.question import Question
 from viewfinder.eval.runner import RunOptions, Subject, run
 from viewfinder.eval.session import GENERATED
 from viewfinder.eval.task import Scored, Task
-from viewfinder.messages import Sampling
+from viewfinder.media.encode import encode_picture
+from viewfinder.media.image import load_image
+from viewfinder.messages import ImagePart, Sampling
 from viewfinder.studies.study import StudyError
 
 BATCH = 8
@@ -125,6 +129,22 @@ def _sees(viewfinder: Viewfinder) -> Callable[[Any], Any]:
     return lambda messages: viewfinder.processor.plan(messages).media
 
 
+def on_pictures(worse: Callable[[Image.Image, random.Random], Any]) -> Change:
+    """A change of each picture of a question, by what makes another picture or file of it."""
+
+    def change(question: Question, rng: random.Random) -> Question:
+        def part(one: Any) -> Any:
+            if not isinstance(one, ImagePart):
+                return one
+            made = worse(load_image(one.image).image, rng)
+            return one.model_copy(update={"image": encode_picture(made) if isinstance(made, Image.Image) else made})
+
+        messages = tuple(m.model_copy(update={"parts": tuple(map(part, m.parts))}) for m in question.messages)
+        return replace(question, messages=messages)
+
+    return change
+
+
 def estimate(values: Sequence[float]) -> list[float]:
     """Mean in percent of values from 0 to 1, its 95 % bootstrap interval, and their number."""
     low, high, _ = bootstrap_mean([100 * value for value in values])
@@ -137,14 +157,6 @@ def total(task: Task, scored: Sequence[Scored]) -> list[float]:
 
     low, high, _ = interval_of(task, scored)
     return [round(v, 2) for v in (task.total(scored)["score"], low, high)] + [len(scored)]
-
-
-def product(**columns: Sequence[Any]) -> list[Mapping[str, Any]]:
-    """All combinations of the columns' values as settings, named by them: `kind=blur level=2`."""
-    rows: list[dict[str, Any]] = [{}]
-    for column, values in columns.items():
-        rows = [{**row, column: value} for row in rows for value in values]
-    return [{"name": " ".join(f"{k}={v}" for k, v in row.items()), **row} for row in rows]
 
 
 def slug(text: str) -> str:

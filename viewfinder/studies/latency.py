@@ -117,10 +117,8 @@ def find(records: Sequence[Record]) -> Findings:
     answer = (
         f"A page of {REQUEST.side} pixels square and {REQUEST.answer} answer tokens is predicted to take {size} "
         f"{main['first']:.2f} s to the first token and {1000 * main['step']:.0f} ms for each further one on one "
-        f"{device}; of "
-        f"{len(devices)} devices bfloat16 weights fit ({fits}). Where this processor could be asked, the measured "
-        f"time was so "
-        f"many times what its own measured roofs allow: {error or 'not measured in this run'}."
+        f"{device}; of {len(devices)} devices bfloat16 weights fit ({fits}). Where this processor could be asked, the "
+        f"measured time was so many times what its own measured roofs allow: {error or 'not measured in this run'}."
     )
 
     def panel(title: str, key: str, label: str) -> Panel:
@@ -175,19 +173,16 @@ def find(records: Sequence[Record]) -> Findings:
         [
             (
                 "No accelerator was at hand: figures of named devices are predictions at two fifths of the peak and "
-                "seven tenths of "
-                "the memory's rate, batch of one, bfloat16, one device. The error on them is not known."
+                "seven tenths of the memory's rate, batch of one, bfloat16, one device. The error on them is not known."
             ),
             (
-                f"Measured here are models of the real widths with {LAYERS} layers and random weights (brackets: "
-                f"least and most of "
-                f"{REPEATS}), on a machine that other programs use at the same time; roofs and models were measured "
-                f"by turns."
+                f"Measured here are models of the real widths with {LAYERS} layers and random weights (brackets: least "
+                f"and most of {REPEATS}), on a machine that other programs use at the same time; roofs and models were "
+                "measured by turns."
             ),
             (
                 "A size that does not fit is listed all the same: its time holds for several devices only if they "
-                "split "
-                "it perfectly."
+                "split it perfectly."
             ),
         ],
         "",

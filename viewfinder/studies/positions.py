@@ -108,12 +108,10 @@ def find(records: Sequence[Record]) -> Findings:
     answer = (
         f"Absolute-time ids overlap with {_each(groups, SCHEMES[0])}, frame indices read by the mean rate with "
         f"{_each(groups, SCHEMES[1])}, and indices read by a table of frame times with {_each(groups, SCHEMES[2])}. "
-        f"Over all "
-        f"clips absolute time is ahead of the mean rate by {ahead[SCHEMES[1]]:.1f} points (p "
-        f"{chances[SCHEMES[1]]:.2f}) and of "
-        f"the table by {ahead[SCHEMES[2]]:.1f} (p {chances[SCHEMES[2]]:.2f}): a clock that is known outside of the "
-        f"model does "
-        f"{'nearly ' if abs(ahead[SCHEMES[2]]) < 3 else 'not '}as well as one inside."
+        f"Over all clips absolute time is ahead of the mean rate by {ahead[SCHEMES[1]]:.1f} points (p "
+        f"{chances[SCHEMES[1]]:.2f}) and of the table by {ahead[SCHEMES[2]]:.1f} (p {chances[SCHEMES[2]]:.2f}): a "
+        f"clock that is known outside of the model does {'nearly ' if abs(ahead[SCHEMES[2]]) < 3 else 'not '}as well "
+        "as one inside."
     )
     kinds = [r["kind"] for r in records]
     rows = [[r["kind"], *(percent(r[s]) for s in SCHEMES)] for r in records]
@@ -142,9 +140,8 @@ def find(records: Sequence[Record]) -> Findings:
         rows,
         [
             (
-                "The model was trained with absolute-time ids only; a model trained with indices could do better "
-                "with them. "
-                "Its index clips are, to it, clips of four frames a second."
+                "The model was trained with absolute-time ids only; a model trained with indices could do better with "
+                "them. Its index clips are, to it, clips of four frames a second."
             ),
             "Questions are English: the built-in model knows no other language. Give `--model` a checkpoint that does.",
             (

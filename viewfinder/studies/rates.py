@@ -109,12 +109,10 @@ def find(records: Sequence[Record]) -> Findings:
     cut_up = {r["seconds"]: r for r in asked if r["schedule"] == WINDOWS}
     windows = ", ".join(f"{r['score'][0]:.0f} % in clips of {n} s ({r['windows']} windows)" for n, r in cut_up.items())
     answer = (
-        f"In clips of {first} s more frames in the event help up to a point (overlap {_told(bands)} frames), and `"
-        f"{best[first]['schedule']}` is best with {best[first]['score'][0]:.0f} %; in one request over {then} s the "
-        f"same events "
-        f"are lost at any rate and by any choice of frames ({best[then]['score'][0]:.0f} % at best). What helps is "
-        f"to ask windows "
-        f"as short as the clips of training: {windows or 'not asked in this run'}."
+        f"In clips of {first} s more frames in the event help up to a point (overlap {_told(bands)} frames), and "
+        f"`{best[first]['schedule']}` is best with {best[first]['score'][0]:.0f} %; in one request over {then} s the "
+        f"same events are lost at any rate and by any choice of frames ({best[then]['score'][0]:.0f} % at best). What "
+        f"helps is to ask windows as short as the clips of training: {windows or 'not asked in this run'}."
     )
     panels = [
         Panel(
@@ -154,23 +152,20 @@ def find(records: Sequence[Record]) -> Findings:
         [
             (
                 "Eight clips a cell with one event each of 1 to 6 seconds on a still background: a change is easy to "
-                "see. In "
-                "film and from a moving camera everything changes, and the schedule by change falls back to an even "
-                "one."
+                "see. In film and from a moving camera everything changes, and the schedule by change falls back to an "
+                "even one."
             ),
             (
                 f"More than {MOST} frames are not asked in one request here; `viewfinder moments` cuts such clips into "
                 f"windows."
             ),
             (
-                "Seconds and gigabytes are predicted for the 7B size on one H100 at two fifths of its peak, frames "
-                "at the least "
-                "official size; none was run. Reading frames from a file is not in them."
+                "Seconds and gigabytes are predicted for the 7B size on one H100 at two fifths of its peak, frames at "
+                "the least official size; none was run. Reading frames from a file is not in them."
             ),
         ],
         "Cut a long clip by what the model was taught, not by what its budget of frames holds (64 s at 2 fps for the "
-        "built-in "
-        "model): `viewfinder moments --window 12` now does so.",
+        "built-in model): `viewfinder moments --window 12` now does so.",
     )
 
 

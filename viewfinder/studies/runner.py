@@ -18,9 +18,8 @@ from viewfinder.media.digest import digest
 from viewfinder.outputs.json_lines import append_values, read_kept
 from viewfinder.storage.atomic import write_whole
 from viewfinder.storage.lock import locked
-from viewfinder.studies.figure import draw
+from viewfinder.studies.figure import draw, page
 from viewfinder.studies.lab import Lab
-from viewfinder.studies.page import page
 from viewfinder.studies.study import Record, Study, StudyError
 
 FORMAT = 1

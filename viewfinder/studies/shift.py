@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -12,11 +11,7 @@ from PIL import Image, ImageFilter, ImageOps
 from viewfinder.eval.answer_format import text
 from viewfinder.eval.builtin import all_builtin
 from viewfinder.eval.builtin.reading import read_latin
-from viewfinder.eval.question import Question
-from viewfinder.media.encode import encode_picture
-from viewfinder.media.image import load_image
-from viewfinder.messages import ImagePart
-from viewfinder.studies.lab import Change, Lab
+from viewfinder.studies.lab import Change, Lab, on_pictures
 from viewfinder.studies.study import Findings, Panel, Record, Series, Setting, Study, over_seeds, percent
 from viewfinder.studies.tuning import rows, scores, tuned
 
@@ -74,19 +69,7 @@ def settings(smoke: bool) -> Sequence[Setting]:
 
 def shifted(name: str) -> Change | None:
     worse = SHIFTS.get(name)
-    if worse is None:
-        return None
-
-    def change(question: Question, rng: random.Random) -> Question:
-        def part(one: Any) -> Any:
-            if not isinstance(one, ImagePart):
-                return one
-            return one.model_copy(update={"image": encode_picture(worse(load_image(one.image).image, rng))})
-
-        messages = tuple(m.model_copy(update={"parts": tuple(map(part, m.parts))}) for m in question.messages)
-        return replace(question, messages=messages)
-
-    return change
+    return None if worse is None else on_pictures(worse)
 
 
 def measure(lab: Lab, setting: Setting) -> Mapping[str, Any]:
@@ -160,9 +143,8 @@ def find(records: Sequence[Record]) -> Findings:
         rows_,
         [
             (
-                "Shifts are drawn: a scan is blur, light and grain, not augraphy's models of paper; medical charts "
-                "and legal pages "
-                "were not made."
+                "Shifts are drawn: a scan is blur, light and grain, not augraphy's models of paper; medical charts and "
+                "legal pages were not made."
             ),
             "The samples are of the very shift that is measured.",
         ],

@@ -125,12 +125,10 @@ def find(records: Sequence[Record]) -> Findings:
     boxes, words = ([r[key][0] for r in others] for key in ("place", "errors"))
     answer = (
         f"Four full blocks of 32 save nothing at {min(timed)} pixels square and make the tower {counted[most]:.1f} "
-        f"times as cheap "
-        f"as full attention everywhere at {most} by FLOPs, {timed[most]:.1f} times by the clock. A loaded checkpoint "
-        f"is tied to "
-        f"its windows: under others boxes fall from {trained['place'][0]:.0f} % to between {min(boxes):.0f} and "
-        f"{max(boxes):.0f} %, wrong characters go from {trained['errors'][0]:.0f} % to between {min(words):.0f} and "
-        f"{max(words):.0f} %."
+        f"times as cheap as full attention everywhere at {most} by FLOPs, {timed[most]:.1f} times by the clock. A "
+        f"loaded checkpoint is tied to its windows: under others boxes fall from {trained['place'][0]:.0f} % to "
+        f"between {min(boxes):.0f} and {max(boxes):.0f} %, wrong characters go from {trained['errors'][0]:.0f} % to "
+        f"between {min(words):.0f} and {max(words):.0f} %."
     )
     x = [r["side"] for r in sides]
     names = [r["variant"] for r in variants]
@@ -180,15 +178,12 @@ def find(records: Sequence[Record]) -> Findings:
                 "checkpoint under windows it was not trained with says how tied it is to them, not which are best."
             ),
             (
-                "Times are of random weights, one block, composed: products on 1,024 patches and attention on a "
-                "share of its queries, "
-                "scaled, on a machine that other programs use. Memory is by formula."
+                "Times are of random weights, one block, composed: products on 1,024 patches and attention on a share "
+                "of its queries, scaled, on a machine that other programs use. Memory is by formula."
             ),
             (
                 "Pictures of the quality part are 112 to 280 pixels, one to six windows each; with sixteen of them "
-                "most "
-                "variants are "
-                "within each other's intervals."
+                "most variants are within each other's intervals."
             ),
         ],
         "",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from viewfinder.data.synth.fonts import coverage, load_font
-from viewfinder.data.synth.ground import PixelRectangle
+from viewfinder.data.synth.shapes import PixelRectangle
 from viewfinder.data.synth.words import CHARACTERS
 
 Rasterizer = Literal["gray", "black", "reduced"]

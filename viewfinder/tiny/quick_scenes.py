@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.scene import Scene, Thing
 from viewfinder.data.synth.scene_style import SceneStyle
-from viewfinder.data.synth.shapes import COLOR_NAMES, COLORS, SHAPE_NAMES, held_out_pair
+from viewfinder.data.synth.shapes import COLOR_NAMES, COLORS, SHAPE_NAMES, PixelRectangle, held_out_pair
 from viewfinder.data.synth.text_lines import TextLine
 from viewfinder.tiny.glyphs import GlyphAtlas, WrittenLine, compose_line
 from viewfinder.tiny.scene_kit import TEXTURE_SIDE, SceneKit

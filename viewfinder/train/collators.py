@@ -12,7 +12,7 @@ import torch
 
 from viewfinder.config import ModelConfig
 from viewfinder.data import places
-from viewfinder.data.packing import Size
+from viewfinder.data.packs import Size
 from viewfinder.data.sample import Sample
 from viewfinder.errors import DataError
 from viewfinder.inputs import IGNORE_INDEX, ModelInputs, pack

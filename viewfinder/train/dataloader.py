@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from viewfinder.data.packing import plan_packs, share_packs
+from viewfinder.data.packs import plan_packs, share_packs
 from viewfinder.data.parent import end_with_parent
 from viewfinder.data.sample import Sample
 from viewfinder.errors import DataError, ViewfinderError

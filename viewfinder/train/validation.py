@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from viewfinder.data.packing import plan_packs
+from viewfinder.data.packs import plan_packs
 from viewfinder.data.sample import Sample
 from viewfinder.media.image import Picture, load_image
 from viewfinder.train.batches import AnswerBatch, Batch

@@ -7,8 +7,7 @@ from PIL import Image
 
 from tests.data.filters.test_documents import Judge
 from tests.data.samples import boxed_sample
-from viewfinder.data.filters.sft import Sft
-from viewfinder.data.filters.tagging import DOMAINS, TAGS, Tag, tag_of
+from viewfinder.data.filters.tagging import DOMAINS, TAGS, Sft, Tag, tag_of
 from viewfinder.data.plan import Bad
 from viewfinder.data.sample import Sample, say
 from viewfinder.errors import DataError

@@ -12,8 +12,14 @@ from PIL import Image
 
 from tests.data.filters.test_documents import _PROSE, _drawn
 from viewfinder.data.filters.contamination import Contamination
-from viewfinder.data.filters.duplicates import ExactDuplicates, NearDuplicates
-from viewfinder.data.filters.fingerprints import PictureIndex, are_near, mark_of, media_marks
+from viewfinder.data.filters.fingerprints import (
+    ExactDuplicates,
+    NearDuplicates,
+    PictureIndex,
+    are_near,
+    mark_of,
+    media_marks,
+)
 from viewfinder.data.plan import Bad
 from viewfinder.data.sample import Sample, say
 from viewfinder.data.shards import write_shards

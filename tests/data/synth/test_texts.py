@@ -10,7 +10,7 @@ from viewfinder.data.synth.charts.figures import FORMS as CHART_FORMS
 from viewfinder.data.synth.charts.figures import HELD_OUT_FORMS, draw_figures
 from viewfinder.data.synth.countries import all_countries, draw_country, write_date
 from viewfinder.data.synth.documents.forms import TITLES, draw_form
-from viewfinder.data.synth.documents.handwriting import draw_hand
+from viewfinder.data.synth.documents.lettering import draw_hand
 from viewfinder.data.synth.documents.receipts import draw_receipt
 from viewfinder.data.synth.documents.subjects import draw_filling
 from viewfinder.data.synth.documents.values import plain

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.videos.events import HELD_OUT_KINDS, KINDS, make_film
-from viewfinder.data.synth.videos.talk import SOURCE_FPS, ask, make
+from viewfinder.data.synth.videos.talk import HELD_OUT_KINDS, KINDS, SOURCE_FPS, ask, make, make_film
 from viewfinder.messages import VideoPart
 from viewfinder.outputs.spans import parse_spans
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from viewfinder.eval.metrics.calibration import brier, expected_calibration_error, ranking
+from viewfinder.eval.metrics.intervals import brier, expected_calibration_error, ranking
 
 
 def test_always_sure_and_half_right() -> None:

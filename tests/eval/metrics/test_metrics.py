@@ -6,7 +6,14 @@ import random
 import numpy as np
 import pytest
 
-from viewfinder.eval.metrics.answers import anls, contains_answer, exact_count, relaxed_accuracy
+from viewfinder.eval.metrics.answers import (
+    anls,
+    contains_answer,
+    exact_count,
+    normalize_answer,
+    relaxed_accuracy,
+    vqa_score,
+)
 from viewfinder.eval.metrics.assignment import assign
 from viewfinder.eval.metrics.pages import (
     Match,
@@ -18,7 +25,6 @@ from viewfinder.eval.metrics.pages import (
 )
 from viewfinder.eval.metrics.reading import bag_of_tokens_f1, character_error_rate, field_f1, text_tokens
 from viewfinder.eval.metrics.regions import F1, box_accuracy, box_f1, iou, point_in_box, temporal_iou
-from viewfinder.eval.metrics.vqa import normalize_answer, vqa_score
 
 
 def test_anls() -> None:

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from viewfinder.eval.metrics.tree_distance import Tree, tree_edit_distance
+from viewfinder.eval.metrics.teds import Tree, tree_edit_distance
 
 Shape = tuple[int, tuple["Shape", ...]]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from PIL import Image, ImageDraw, ImageFont
 
 from viewfinder.media.transform import Box
+from viewfinder.outputs.lettering import wrap
 
 BAR_HEIGHT = 56
 """Of tabs and address together, CSS pixels."""
@@ -49,7 +50,7 @@ class DialogBox:
         pen, font = ImageDraw.Draw(image, "RGBA"), _font(scale)
         pen.rectangle((0, 0, *image.size), fill=(0, 0, 0, 90))
         width = min(image.width - 8 * scale, 380 * scale)
-        lines = _wrap(self.message, font, width - 32 * scale)[:8]
+        lines = wrap(self.message, font, width - 32 * scale)[:8]
         has_field = self.kind == "prompt"
         height = (76 + 18 * len(lines) + (34 if has_field else 0)) * scale
         left, top = (image.width - width) / 2, max(2.0, (image.height - height) / 4)
@@ -167,13 +168,3 @@ def _font(scale: float) -> ImageFont.FreeTypeFont:
 
 def _centred(pen: ImageDraw.ImageDraw, box: Box, text: str, font: ImageFont.FreeTypeFont, ink: object) -> None:
     pen.text(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), text, fill=ink, font=font, anchor="mm")  # type: ignore[arg-type]
-
-
-def _wrap(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and font.getlength(f"{lines[-1]} {word}") > width:
-            lines.append(word)
-        else:
-            lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines

@@ -1,6 +1,7 @@
 """`DrawnWorld`: an application on a drawn screen. No browser, no display: milliseconds a step, the same everywhere."""
 
 from dataclasses import replace
+from typing import Any
 
 from PIL import Image
 
@@ -8,7 +9,6 @@ from viewfinder.agent.browser.overlays import OpenList, Part
 from viewfinder.agent.environment import Observation, StepResult, Target
 from viewfinder.agent.worlds.paint import Page, paint
 from viewfinder.agent.worlds.stage import Staged
-from viewfinder.agent.worlds.words import Split
 from viewfinder.data.synth.drawn_text import keep_notes
 from viewfinder.media.image import Picture
 from viewfinder.media.transform import Box, Transform
@@ -22,16 +22,8 @@ class DrawnWorld(Staged):
 
     renderer = "drawn"
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        seed: int = 0,
-        split: Split = "train",
-        size: tuple[int, int] = (320, 320),
-        touch: bool | None = None,
-    ) -> None:
-        super().__init__(name, seed, split, size, touch)
+    def __init__(self, name: str, **given: Any) -> None:
+        super().__init__(name, **given)
         self._show()
 
     def _show(self) -> None:

@@ -16,6 +16,7 @@ from viewfinder.agent.worlds.widgets import Widget
 from viewfinder.data.synth.drawn_text import Pen
 from viewfinder.data.synth.fonts import load_font
 from viewfinder.media.transform import Box
+from viewfinder.outputs.lettering import wrap
 
 _TALLEST = 1200
 
@@ -89,7 +90,7 @@ class _Painter:
 
     def _text(self, widget: Widget, x0: float, x1: float, y: float) -> float:
         font = {"title": self.large, "small": self.small}.get(widget.style, self.font)
-        for words in _wrap(widget.text, font, x1 - x0):
+        for words in wrap(widget.text, font, x1 - x0):
             self.pen.text((x0, y), words, fill=self.skin.ink, font=font)
             y += font.size * 1.3
         return y
@@ -200,13 +201,3 @@ def _cut(words: str, font: Any, width: float) -> str:
     while words and font.getlength(words) > width:
         words = words[:-1]
     return words
-
-
-def _wrap(words: str, font: Any, width: float) -> list[str]:
-    lines = [""]
-    for word in words.split():
-        if lines[-1] and font.getlength(f"{lines[-1]} {word}") > width:
-            lines.append(word)
-        else:
-            lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines

@@ -82,8 +82,3 @@ def draw_skin(rng: np.random.Generator, split: Split, width: int) -> Skin:
         gap=float(rng.uniform(0.3, 0.7)),
         layout=layouts[int(rng.integers(len(layouts)))],
     )
-
-
-def rgb(color: str) -> Color:
-    """`#ff8000` gives `(255, 128, 0)`."""
-    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)

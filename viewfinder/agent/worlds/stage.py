@@ -31,7 +31,15 @@ class Staged:
 
     renderer: ClassVar[str]
 
-    def __init__(self, name: str, seed: int, split: Split, size: tuple[int, int], touch: bool | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        seed: int = 0,
+        split: Split = "train",
+        size: tuple[int, int] = (320, 320),
+        touch: bool | None = None,
+    ) -> None:
         self.name, self.size = name, size
         self.split: Split = split
         self.touch = name == "phone" if touch is None else touch

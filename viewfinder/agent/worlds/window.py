@@ -18,7 +18,6 @@ from typing import Any
 from viewfinder.agent.desktop import DesktopEnvironment
 from viewfinder.agent.environment import Observation, StepResult, Target
 from viewfinder.agent.worlds.stage import Staged
-from viewfinder.agent.worlds.words import Split
 from viewfinder.errors import ViewfinderError
 from viewfinder.materials.chromium import font_environment
 from viewfinder.media.transform import Box
@@ -51,16 +50,8 @@ class WindowWorld(Staged):
 
     renderer = "window"
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        seed: int = 0,
-        split: Split = "train",
-        size: tuple[int, int] = (480, 480),
-        touch: bool | None = None,
-    ) -> None:
-        super().__init__(name, seed, split, size, touch=False)
+    def __init__(self, name: str, *, size: tuple[int, int] = (480, 480), **given: Any) -> None:
+        super().__init__(name, **{**given, "size": size, "touch": False})
         self._display = Display(size)
         self._fonts = TemporaryDirectory(prefix="viewfinder-fonts-")
         self._program: Any = None

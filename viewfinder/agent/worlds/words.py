@@ -1,6 +1,6 @@
 """Names and things that fill the applications, in two halves without a word in common: for training, and held out."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 Split = Literal["train", "test"]
@@ -59,9 +59,3 @@ TEST = Words(
 def words_of(split: Split) -> Words:
     """The half of one split."""
     return TRAIN if split == "train" else TEST
-
-
-def shared_words() -> set[str]:
-    """Words that both halves hold; none, as a test says."""
-    one, other = ({word for each in fields(Words) for word in getattr(half, each.name)} for half in (TRAIN, TEST))
-    return one & other

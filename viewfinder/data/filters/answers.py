@@ -1,6 +1,6 @@
 """What can be wrong with an answer without knowing the right one: cut off, badly formed, repeating itself, evasive.
 
-Each rule takes a sample and gives the reason, or None. `sft.Sft` chooses rules by domain.
+Each rule takes a sample and gives the reason, or None. `tagging.Sft` chooses rules by domain.
 """
 
 import json

@@ -19,7 +19,7 @@ from viewfinder.data.filters.fingerprints import PictureIndex, PictureMark, are_
 from viewfinder.data.plan import Bad
 from viewfinder.data.sample import Sample
 from viewfinder.data.shards import MANIFEST, ShardReader
-from viewfinder.data.sources.folder import PICTURES, list_files
+from viewfinder.data.sources.conversations import PICTURES, list_files
 from viewfinder.data.sources.videos import SUFFIXES
 from viewfinder.errors import DataError, ViewfinderError
 from viewfinder.messages import ImagePart, VideoPart

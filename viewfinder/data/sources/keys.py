@@ -101,6 +101,18 @@ def read_json(text: str) -> Any:
     return json.loads(text, object_pairs_hook=_unique)
 
 
+def as_value(value: Any, what: str) -> Any:
+    """A value, or that which JSON text says; `what` begins the sentence of the error.
+
+    Raises:
+        DataError: text that is no JSON.
+    """
+    try:
+        return read_json(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise DataError(f"{what} no JSON ({error})") from error
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -115,11 +127,7 @@ def read_object(row: Any) -> dict[str, Any]:
     Raises:
         DataError: it is none.
     """
-    if isinstance(row, str):
-        try:
-            row = read_json(row)
-        except ValueError as error:
-            raise DataError(f"the line is no JSON ({error})") from error
+    row = as_value(row, "the line is")
     if not isinstance(row, dict):
         raise DataError(f"the row is a {type(row).__name__}, expected an object with 'conversations' or 'messages'")
     return row  # pyright: ignore[reportUnknownVariableType]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from viewfinder.data.sources.keys import Keys, read_json
+from viewfinder.data.sources.keys import Keys, as_value
 from viewfinder.data.sources.row_media import RowMedia, has_marks
 from viewfinder.errors import DataError
 from viewfinder.media.image import load_image
@@ -79,11 +79,7 @@ def read_objects(raw: Any, media: RowMedia) -> Objects:
     Raises:
         DataError: not of the layout, or places of several pictures.
     """
-    if isinstance(raw, str):
-        try:
-            raw = read_json(raw)
-        except ValueError as error:
-            raise DataError(f"key 'objects' is a text that is no JSON ({error})") from error
+    raw = as_value(raw, "key 'objects' is a text that is")
     if not isinstance(raw, Mapping):
         raise DataError(f"key 'objects' is a {type(raw).__name__}, expected an object with ref and bbox")
     keys = Keys(raw, ())

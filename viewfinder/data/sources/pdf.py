@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from viewfinder.data.sample import Sample, say
-from viewfinder.data.sources.folder import list_files
+from viewfinder.data.sources.conversations import list_files
 from viewfinder.data.sources.rows import RowSource, new_sample
 from viewfinder.errors import DataError, MediaError
 from viewfinder.media.document import Word, open_document

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from viewfinder.data.plan import Bad
@@ -37,11 +38,13 @@ class RowSource:
 
     Attributes:
         license, language, domain: of every sample whose row does not say.
+        path: the file or folder of the rows.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     domain: ClassVar[str] = "file"
+    path: Path
 
     def __init__(self, rows: Sequence[Any], license: str = "unknown", language: str = "en") -> None:
         self.rows, self.license, self.language = rows, license, language
@@ -60,7 +63,7 @@ class RowSource:
 
     def describe(self, number: int) -> str:
         """The row's name in the quarantine."""
-        return str(self.rows[number])
+        return f"row {number + 1} of {self.path.name}"
 
     def _finished(self, number: int) -> Sample:
         sample = self.make(self.rows[number], number)

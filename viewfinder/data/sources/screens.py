@@ -117,9 +117,6 @@ class ScreenSource(RowSource):
         box = Box(max(x1, 0.0), max(y1, 0.0), min(x2, size[0]), min(y2, size[1]), label=name)
         return box, instruction or (f'the {role} "{name}"' if role else f'"{name}"')
 
-    def describe(self, number: int) -> str:
-        return f"row {number + 1} of {self.path.name}"
-
 
 def _ask(
     box: Box, how: str, size: tuple[int, int], device: Device | None, rng: np.random.Generator

@@ -8,6 +8,7 @@ import numpy as np
 
 from viewfinder.data.plan import Bad
 from viewfinder.data.sample import Sample
+from viewfinder.data.shards import ShardReader
 from viewfinder.data.sources.rows import guarded
 from viewfinder.data.synth.fonts import materials_name
 from viewfinder.data.synth.kinds import Options, find_kind, make
@@ -68,3 +69,18 @@ class SynthSource:
                     f"no sample of the kind {name!r} came through, so the set would be without it; quarantine.jsonl in "
                     "its folder says why each row was set aside; change the options, or leave the kind out"
                 )
+
+
+class ShardSource:
+    """Samples of a finished set in the order they were written."""
+
+    def __init__(self, path: str) -> None:
+        """Open the set; raises as `ShardReader` does."""
+        self._reader = ShardReader(path)
+
+    def __len__(self) -> int:
+        return len(self._reader)
+
+    def read(self, start: int, stop: int) -> Iterator[Sample | Bad]:
+        for row in range(start, stop):
+            yield self._reader[row]

@@ -8,7 +8,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from viewfinder.data.sources.keys import Keys, absent, read_json, show
+from viewfinder.data.sources.keys import Keys, absent, as_value, show
 from viewfinder.data.sources.row_media import RowMedia, has_marks
 from viewfinder.errors import DataError, MessageError
 from viewfinder.message_parsing import parse_messages
@@ -32,11 +32,7 @@ def read_turns(turns: Any, media: RowMedia, system: str = "") -> tuple[Message, 
     Raises:
         DataError: no turns, an unknown role or key, or marks and files that do not match in number.
     """
-    if isinstance(turns, str):
-        try:
-            turns = read_json(turns)
-        except ValueError as error:
-            raise DataError(f"the turns are a text that is no JSON ({error})") from error
+    turns = as_value(turns, "the turns are a text that is")
     if not isinstance(turns, list | tuple) or not turns:
         raise DataError(f"the row's turns are {show(turns)}, so it has no turns; give a list of them")
     messages = [_turn(turn, number, media) for number, turn in enumerate(turns, 1)]

@@ -82,7 +82,7 @@ class VideoSource(RowSource):
 
     def describe(self, number: int) -> str:
         row = self.rows[number]
-        return f"row {number + 1} ({row.video})" if isinstance(row, _Row) else f"row {number + 1} of {self.path.name}"
+        return f"row {number + 1} ({row.video})" if isinstance(row, _Row) else super().describe(number)
 
 
 def _span(start: float, end: float, label: str, duration: float) -> Span:

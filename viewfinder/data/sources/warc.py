@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from viewfinder.data.sample import Sample
-from viewfinder.data.sources.folder import list_files
+from viewfinder.data.sources.conversations import list_files
+from viewfinder.data.sources.html import sample_of_page
 from viewfinder.data.sources.html_blocks import read_page
-from viewfinder.data.sources.interleaved import sample_of_page
 from viewfinder.data.sources.rows import RowSource
 from viewfinder.errors import DataError
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from viewfinder.data.sample import Sample
+from viewfinder.data.sources.conversations import PICTURES, list_files
 from viewfinder.data.sources.fields import DESCRIBE, RowReader, check_pictures
-from viewfinder.data.sources.folder import PICTURES, list_files
 from viewfinder.data.sources.keys import listed, read_object
 from viewfinder.data.sources.rows import RowSource
 from viewfinder.errors import DataError

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from viewfinder.data.synth.choose import chance, number, pick
-from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.grounds import camera, ground
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.objects import Cutout, Library, cutout, find_libraries, split_names
+from viewfinder.data.synth.shapes import PixelRectangle
 
 _SEEN = 64
 

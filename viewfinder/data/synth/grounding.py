@@ -14,6 +14,7 @@ from viewfinder.data.synth.choose import chance, pick, weighted
 from viewfinder.data.synth.collage import Collage, Placed, make_collage
 from viewfinder.data.synth.exchange import Exchange, converse
 from viewfinder.data.synth.kinds import Options
+from viewfinder.data.synth.shapes import PixelRectangle
 from viewfinder.media.transform import Transform
 from viewfinder.outputs import prompts
 from viewfinder.outputs.boxes import Box, format_boxes
@@ -213,18 +214,22 @@ def _extreme(rng: np.random.Generator, name: str, objects: tuple[Placed, ...]) -
 
 def _beside(collage: Collage, thing: Placed, other: Placed) -> tuple[str, Placed] | None:
     """`the cup left of the dog`: true when all of one lies beyond all of the other."""
-    for word, holds in (
-        ("to the left of", thing.box[2] <= other.box[0]),
-        ("to the right of", thing.box[0] >= other.box[2]),
-        ("above", thing.box[3] <= other.box[1]),
-        ("below", thing.box[1] >= other.box[3]),
-    ):
-        if holds:
-            alone = all(o is thing or not _same_side(word, o, other) for o in collage.objects if o is not other)
-            return (
-                f"the object {word} the {other.name}" if alone else f"the {thing.name} {word} the {other.name}"
-            ), thing
-    return None
+    found = sides(thing.box, other.box)
+    if not found:
+        return None
+    alone = all(o is thing or not _same_side(found[0], o, other) for o in collage.objects if o is not other)
+    return f"the {'object' if alone else thing.name} {found[0]} the {other.name}", thing
+
+
+def sides(a: PixelRectangle, b: PixelRectangle) -> list[str]:
+    """Where `a` stands from `b`, as far as all of one lies beyond all of the other."""
+    rules = (
+        ("to the left of", a[2] <= b[0]),
+        ("to the right of", a[0] >= b[2]),
+        ("above", a[3] <= b[1]),
+        ("below", a[1] >= b[3]),
+    )
+    return [word for word, holds in rules if holds]
 
 
 def _same_side(word: str, thing: Placed, other: Placed) -> bool:

@@ -157,7 +157,7 @@ _ALL = (
     ),
     Kind(
         "charts",
-        "charts.charts:make",
+        "charts.drawn:make",
         "bars, lines and sectors drawn plainly: tables, values, sums, places of bars",
         version=3,
     ),
@@ -249,7 +249,7 @@ _ALL = (
     ),
     Kind(
         "shapes",
-        "shape_talk:make",
+        "questions:make",
         "named shapes and text on plain grounds: locate, point, count, read, ask",
         version=3,
     ),

@@ -140,7 +140,7 @@ def _plain(key: str) -> bool:
 
 
 class Folder:
-    """PNG and SVG files; `ATTRIBUTION` beside them may name their license."""
+    """PNG and SVG files; the file `LICENCE` beside them may name their license."""
 
     def __init__(self, path: Path) -> None:
         files = (file for file in path.rglob("*") if file.suffix.lower() in (".png", ".svg", ".webp"))

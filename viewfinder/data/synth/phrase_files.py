@@ -46,3 +46,18 @@ def fill_slots(rng: np.random.Generator, text: str, said: Mapping[str, Callable[
     while "{" in text:
         text = _SLOT.sub(fill, text)
     return text
+
+
+FIRST_NAMES = (
+    *("Anna", "Ben", "Clara", "David", "Elena", "Felix", "Grace", "Hugo", "Iris", "Jonas", "Kate", "Leo", "Maria"),
+    *("Noah", "Olga", "Paul", "Quinn", "Rosa", "Sam", "Tina", "Umar", "Vera", "Walter", "Xenia", "Yusuf", "Zoe"),
+    *("Amir", "Bella", "Chen", "Dina", "Emil", "Fatima", "Georg", "Hana", "Ivan", "Julia", "Karl", "Lina", "Marco"),
+)
+CITIES = (
+    *("Berlin", "London", "Paris", "Rome", "Madrid", "Oslo", "Vienna", "Lisbon", "Dublin", "Prague", "Boston", "Lima"),
+    *("Cairo", "Delhi", "Tokyo", "Seoul", "Hanoi", "Sydney", "Denver", "Austin", "Zurich", "Milan", "Turin", "Bergen"),
+)
+
+
+def city(rng: np.random.Generator) -> str:
+    return pick(rng, CITIES)

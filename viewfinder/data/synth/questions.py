@@ -10,9 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from viewfinder.data.synth.choose import pick
+from viewfinder.data.sample import Sample
+from viewfinder.data.synth.choose import number, pick
+from viewfinder.data.synth.fonts import find_families
+from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.queries import Query, make_query, thing_label
-from viewfinder.data.synth.scene import Scene
+from viewfinder.data.synth.scene import Scene, make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.words import make_line
 from viewfinder.media.transform import Transform
 from viewfinder.messages import ImagePart, Message, TextPart, user
@@ -215,7 +219,7 @@ TASKS: dict[str, Callable[[np.random.Generator, Scene], Turn]] = {
     "locate_text": locate_text,
     "ask": ask,
 }
-"""Makers of turns by task."""
+"""Functions that make a turn, by task."""
 
 
 def make_turn(rng: np.random.Generator, scene: Scene, weights: Mapping[str, float]) -> Turn:
@@ -232,3 +236,33 @@ def _frame(scene: Scene) -> Transform:
 
 def _wording(rng: np.random.Generator, main: str, *others: str) -> str:
     return main if rng.random() < 0.5 else others[int(rng.integers(len(others)))]
+
+
+_FORMS = {"locate": "boxes", "point": "points", "count": "points", "spot": "boxes", "locate_text": "boxes"}
+
+
+def make(rng: np.random.Generator, options: Options) -> Sample:
+    """One to three turns about a scene."""
+    hard = options.difficulty
+    style = SceneStyle(
+        things=(1, 2 + round(8 * hard)),
+        lines=(0, 1 + round(3 * hard)),
+        thing_size=(0.24 - 0.16 * hard, 0.5),
+        pairs="train" if options.split == "train" else "held_out",
+        families=find_families(options.fonts, held_out=options.split == "held_out"),
+    )
+    scene = make_scene(rng, options.size(rng), style)
+    turns: dict[str, Turn] = {}
+    for _ in range(number(rng, 1, 3)):
+        turn = make_turn(rng, scene, dict.fromkeys(TASKS, 1.0))
+        turns.setdefault(turn.question, turn)
+    messages = conversation(scene, list(turns.values()))
+    first = messages[0]
+    picture = first.parts[0].model_copy(update={"resized_height": None, "resized_width": None})
+    forms = tuple(form for turn in turns.values() for form in ("", _FORMS.get(turn.task, "")))
+    return Sample(
+        messages=(first.model_copy(update={"parts": (picture, *first.parts[1:])}), *messages[1:]),
+        task="+".join(turn.task for turn in turns.values()),
+        truth={"turns": [turn.truth for turn in turns.values()]},
+        forms=forms,
+    )

@@ -11,9 +11,17 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from viewfinder.data.synth.choose import number
-from viewfinder.data.synth.ground import Ground, PixelRectangle
 from viewfinder.data.synth.scene_style import SceneStyle
-from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES, SHAPES, draw_mask, held_out_pair, paint
+from viewfinder.data.synth.shapes import (
+    COLOR_NAMES,
+    SHAPE_NAMES,
+    SHAPES,
+    Ground,
+    PixelRectangle,
+    draw_mask,
+    held_out_pair,
+    paint,
+)
 from viewfinder.data.synth.text_lines import TextLine, draw_block, draw_line, draw_spaced_line
 
 

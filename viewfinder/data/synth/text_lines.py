@@ -9,9 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from viewfinder.data.synth.choose import number
 from viewfinder.data.synth.fonts import advances, load_font
-from viewfinder.data.synth.ground import Ground, PixelRectangle
 from viewfinder.data.synth.scene_style import SceneStyle
-from viewfinder.data.synth.shapes import paint
+from viewfinder.data.synth.shapes import Ground, PixelRectangle, paint
 from viewfinder.data.synth.words import CHARACTERS, make_line
 
 

@@ -8,6 +8,8 @@ from importlib.resources import files
 
 import numpy as np
 
+from viewfinder.data.synth.choose import pick
+
 CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:;!?'-+*/=%$&#@()"
 """Every character that synthetic text may hold, besides the space."""
 
@@ -29,14 +31,14 @@ def make_word(rng: np.random.Generator, max_length: int = 10) -> str:
     """One word: everyday, invented, a number or a code, in one of the usual cases."""
     kind = rng.random()
     if kind < 0.4:
-        word = _pick(rng, common_words())
+        word = pick(rng, common_words())
     elif kind < 0.7:
         word = "".join(_syllable(rng) for _ in range(rng.integers(1, 4)))
     elif kind < 0.86:
         word = _number(rng)
     else:
         letters = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789" if rng.random() < 0.6 else CHARACTERS[:52]
-        word = "".join(_pick(rng, letters) for _ in range(rng.integers(1, 8)))
+        word = "".join(pick(rng, letters) for _ in range(rng.integers(1, 8)))
     word = word[:max_length]
     case = rng.random()
     return word.upper() if case < 0.2 else word.capitalize() if case < 0.5 and word.islower() else word
@@ -48,7 +50,7 @@ def make_line(rng: np.random.Generator, max_chars: int = 14) -> str:
     while rng.random() < 0.45 and len(line) < max_chars - 3:
         line += " " + make_word(rng, max_chars - len(line) - 1)
     if rng.random() < 0.12 and len(line) < max_chars and line[-1].isalnum():
-        line += _pick(rng, ".,:!?;")
+        line += pick(rng, ".,:!?;")
     return line
 
 
@@ -58,7 +60,7 @@ def invent_word(rng: np.random.Generator) -> str:
 
 
 def _syllable(rng: np.random.Generator) -> str:
-    return _pick(rng, _STARTS) + _pick(rng, _VOWELS) + _pick(rng, _ENDS)
+    return pick(rng, _STARTS) + pick(rng, _VOWELS) + pick(rng, _ENDS)
 
 
 def _number(rng: np.random.Generator) -> str:
@@ -76,7 +78,3 @@ def _number(rng: np.random.Generator) -> str:
         f"{a % 10}+{b % 10}={a % 10 + b % 10}",
     )
     return forms[int(rng.integers(len(forms)))]
-
-
-def _pick(rng: np.random.Generator, items: tuple[str, ...] | list[str] | str) -> str:
-    return items[int(rng.integers(len(items)))]

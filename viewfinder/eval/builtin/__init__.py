@@ -8,7 +8,7 @@ from importlib import import_module
 
 from viewfinder.eval.task import Task
 
-_PIECES = ("reading", "placing", "counting", "talking", "moments", "pages", "fields", "screens", "renderers")
+_PIECES = ("reading", "placing", "talking", "moments", "pages", "fields", "screens", "renderers")
 
 
 def all_builtin() -> dict[str, Task]:

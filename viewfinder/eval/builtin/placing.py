@@ -1,25 +1,29 @@
-"""Placing: locate shapes, named objects and words; point; say that what is asked for is not there.
+"""Placing: locate shapes, named objects and words; point; say that what is asked for is not there; count.
 
 Shapes have held-out pairs of shape and color, objects held-out names (or styles), words held-out fonts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from viewfinder.data.synth import kinds
 from viewfinder.data.synth.collage import make_collage
-from viewfinder.data.synth.queries import thing_label
-from viewfinder.data.synth.scene import Scene
+from viewfinder.data.synth.queries import pluralize, thing_label
+from viewfinder.data.synth.scene import Scene, make_scene
+from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.shapes import COLOR_NAMES, SHAPE_NAMES
 from viewfinder.eval.answer_format import box, point
-from viewfinder.eval.builtin.drawing import builtin, size_of
-from viewfinder.eval.drawn import scene, where, where_or_none, where_point
+from viewfinder.eval.answer_format import number as count_form
+from viewfinder.eval.builtin.drawing import QuestionGenerator, builtin, size_of
+from viewfinder.eval.drawn import picture, scene, where, where_or_none, where_point
 from viewfinder.eval.question import Question
-from viewfinder.eval.scores import inside, overlaps
+from viewfinder.eval.scores import equal, inside, overlaps
 from viewfinder.eval.suites.absence import boxes_or_none, located_right
 from viewfinder.eval.task import Scored
+from viewfinder.messages import user
+from viewfinder.outputs import prompts
 
 Target = tuple[Any, str, tuple[int, int, int, int], str]
 """Picture, phrase, box, kind."""
@@ -27,6 +31,7 @@ _PRECISION = 0.9
 
 
 _SUBJECTS = ("shape", "word", "icon")
+CROWDED = ((168, 168), (224, 168), (224, 224))
 
 
 def target(rng: np.random.Generator, number: int) -> Target | None:
@@ -65,20 +70,18 @@ def _icon(rng: np.random.Generator) -> Target | None:
     return made.image, f"the {one.name}", one.box, "icon"
 
 
-def locate(rng: np.random.Generator, number: int) -> Question | None:
-    found = target(rng, number)
-    if found is None:
-        return None
-    image, phrase, place, kind = found
-    return where(f"{number}", image, phrase, place, {"kind": kind, "label": phrase})
+def _about(ask: Callable[..., Question]) -> QuestionGenerator:
+    def make(rng: np.random.Generator, number: int) -> Question | None:
+        found = target(rng, number)
+        if found is None:
+            return None
+        image, phrase, place, kind = found
+        return ask(f"{number}", image, phrase, place, {"kind": kind, "label": phrase})
+
+    return make
 
 
-def point_at(rng: np.random.Generator, number: int) -> Question | None:
-    found = target(rng, number)
-    if found is None:
-        return None
-    image, phrase, place, kind = found
-    return where_point(f"{number}", image, phrase, place, {"kind": kind, "label": phrase})
+locate, point_at = _about(where), _about(where_point)
 
 
 def absent(rng: np.random.Generator, number: int) -> Question | None:
@@ -135,6 +138,45 @@ def _surely_none(scored: Scored) -> float:
     return sure if scored.prediction == [] else -sure
 
 
+def count(rng: np.random.Generator, number: int) -> Question | None:
+    """As many of a kind as the question's last digit says, among others."""
+    wanted = number % 10
+    made = _crowd(rng, wanted)
+    fitting = [noun for noun, counted in _nouns(made) if counted == wanted]
+    if not fitting:
+        return None
+    noun = fitting[int(rng.integers(len(fitting)))]
+    messages = (user(picture(made.image), prompts.count_prompt(noun)),)
+    return Question(f"{number}", messages, wanted, {"number": str(wanted)})
+
+
+def _crowd(rng: np.random.Generator, wanted: int) -> Scene:
+    style = SceneStyle(
+        things=(max(1, wanted), wanted + 2),
+        lines=(0, 0),
+        thing_size=(0.1, 0.16) if wanted > 5 else (0.12, 0.26),
+        pairs="all",
+        repeat=0.9 if wanted > 2 else 0.5,
+    )
+    return make_scene(rng, CROWDED[int(rng.integers(len(CROWDED)))], style)
+
+
+def _nouns(made: Scene) -> Iterator[tuple[str, int]]:
+    """Names in the plural with how many things they fit; those with a color and a shape first."""
+    for color in COLOR_NAMES:
+        for shape in SHAPE_NAMES:
+            counted = sum(t.color == color and t.shape == shape for t in made.things)
+            near = any(t.color == color or t.shape == shape for t in made.things)
+            if counted or near:
+                yield f"{color} {pluralize(shape)}", counted
+    for shape in SHAPE_NAMES:
+        counted = sum(t.shape == shape for t in made.things)
+        if counted > 1:
+            yield pluralize(shape), counted
+    if len(made.things) > 1:
+        yield "shapes", len(made.things)
+
+
 TASKS = (
     builtin("locate", "Locate shapes, icons, words: IoU of a half", locate, box, overlaps, max_new_tokens=128),
     builtin(
@@ -147,4 +189,5 @@ TASKS = (
         max_new_tokens=128,
     ),
     builtin("point", "Point: inside the object's box", point_at, point, inside, max_new_tokens=128),
+    builtin("count", "Count 0-9, exact", count, count_form, equal, max_new_tokens=320),
 )

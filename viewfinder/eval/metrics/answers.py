@@ -5,6 +5,8 @@ Definitions as in the benchmarks' own evaluators (DocVQA, ChartQA, OCRBench, Cou
 
 import re
 from collections.abc import Sequence
+from difflib import SequenceMatcher
+from typing import NamedTuple
 
 from viewfinder.eval.metrics.edit_distance import edit_distance
 from viewfinder.outputs.counts import parse_count
@@ -67,3 +69,100 @@ def exact_count(prediction: str, count: int) -> float:
     """1 where the answer states, or else lists, exactly `count` things (CountBench)."""
     said = parse_count(prediction)
     return float(said is not None and said.value == count)
+
+
+_PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
+_BETWEEN_DIGITS = re.compile(r"\d,\d")
+_PERIOD = re.compile(r"\.(?!\d)")
+_ARTICLES = {"a", "an", "the"}
+_NUMBERS = {
+    word: str(i)
+    for i, word in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],
+    )
+} | {"none": "0"}
+_CONTRACTED = """
+ain't aren't can't could've couldn't couldn't've didn't doesn't don't hadn't hadn't've hasn't haven't he'd he'd've
+he's how'd how'll how's isn't it'd it'd've it'll ma'am mightn't mightn't've might've mustn't must've needn't not've
+o'clock oughtn't 'ow's'at shan't she'd've should've shouldn't shouldn't've somebody'd've somebody'll somebody's
+someone'd someone'd've someone'll someone's something'd something'd've something'll that's there'd there'd've
+there're there's they'd they'd've they'll they're they've 'twas wasn't we'd've we've weren't what'll what're what's
+what've when's where'd where's where've who'd who'd've who'll who's who've why'll why're why's won't would've
+wouldn't wouldn't've y'all y'all'll y'all'd've you'd you'd've you'll you're you've
+"""
+
+
+def _contractions() -> dict[str, str]:
+    """Each contraction by its forms that lack one apostrophe: `dont`; `couldnt've` and `couldn'tve`."""
+    forms: dict[str, str] = {"somebody'd": "somebodyd"}  # the official table has this one backwards
+    for word in _CONTRACTED.split():
+        for place in (i for i, letter in enumerate(word) if letter == "'"):
+            forms[word[:place] + word[place + 1 :]] = word
+    return forms
+
+
+_FORMS = _contractions()
+
+
+def vqa_score(prediction: str, answers: Sequence[str]) -> float:
+    """For each answer, min(1, how many of the others equal the prediction / 3); the mean of that.
+
+    Three of ten people agreeing with the prediction give 0.9: for seven of the answers three others match,
+    for the three matching ones only two do.
+    """
+    said = normalize_answer(prediction)
+    people = [normalize_answer(answer) for answer in answers]
+    matches = sum(person == said for person in people)
+    scores = [min(1.0, (matches - (person == said)) / 3) for person in people]
+    return sum(scores) / len(scores) if scores else 0.0
+
+
+def normalize_answer(text: str) -> str:
+    """The official normalisation: `"The two  dogs, don't"` gives `"2 dogs don't"`."""
+    text = _without_punctuation(text.replace("\n", " ").replace("\t", " ").strip())
+    words = [_NUMBERS.get(word, word) for word in text.lower().split()]
+    return " ".join(_FORMS.get(word, word) for word in words if word not in _ARTICLES)
+
+
+def _without_punctuation(text: str) -> str:
+    result = text
+    for mark in _PUNCTUATION:
+        at_word = f"{mark} " in text or f" {mark}" in text
+        drops = at_word or _BETWEEN_DIGITS.search(text) is not None
+        result = result.replace(mark, "" if drops else " ")
+    return _PERIOD.sub("", result)
+
+
+_REFUSALS = ("I can't", "I cannot", "无法", "抱歉")
+
+
+class Match(NamedTuple):
+    """Whether the best stretch equals the covered text, and the Jaccard overlap of their words."""
+
+    exact: float
+    jaccard: float
+    text: str
+
+
+def split_words(text: str) -> list[str]:
+    """Words and punctuation marks: `"a cat's, paw"` is a, cat, 's, ",", paw; Chinese by characters."""
+    return re.findall(r"[\u4e00-\u9fff]|'\w+|\w+|[^\w\s]", text)
+
+
+def best_match(covered: str, answer: str) -> Match:
+    """The best stretch by difflib's ratio among those that share a word; a refusal matches nothing."""
+    if any(word in answer for word in _REFUSALS) or "sorry" in answer.lower():
+        return Match(0.0, 0.0, "")
+    needle, hay = split_words(covered), split_words(answer)
+    wanted, best, best_ratio = set(needle), (), 0.0
+    for i in range(len(hay) - len(needle) + 1):
+        stretch = tuple(hay[i : i + len(needle)])
+        if wanted.isdisjoint(stretch):
+            continue
+        ratio = SequenceMatcher(None, " ".join(stretch), covered).ratio()
+        if ratio > best_ratio:
+            best, best_ratio = stretch, ratio
+    if not best:
+        return Match(0.0, 0.0, "")
+    overlap = len(set(best) & wanted) / len(set(best) | wanted)
+    return Match(float(list(best) == needle), overlap, " ".join(best))

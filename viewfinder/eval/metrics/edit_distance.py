@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from viewfinder.eval.errors import EvaluationError
+from viewfinder.errors import EvaluationError
 
 
 def _levenshtein() -> Any:

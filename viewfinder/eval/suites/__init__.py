@@ -4,7 +4,7 @@ from importlib import import_module
 
 from viewfinder.eval.task import Task
 
-_SUITES = ("place", "time", "reading", "robustness", "absence", "calibration", "needle", "conflict", "injection")
+_SUITES = ("place", "reading", "robustness", "absence", "calibration", "needle", "colors")
 
 
 def all_suites() -> dict[str, Task]:

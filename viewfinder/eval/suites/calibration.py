@@ -11,7 +11,7 @@ import numpy as np
 from PIL import ImageFilter
 
 from viewfinder.eval.drawn import only_ones, picture, scene, suite
-from viewfinder.eval.metrics.calibration import brier, expected_calibration_error, ranking
+from viewfinder.eval.metrics.intervals import brier, expected_calibration_error, ranking
 from viewfinder.eval.question import Question
 from viewfinder.eval.scores import equal
 from viewfinder.eval.suites.colors import color

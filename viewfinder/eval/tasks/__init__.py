@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from viewfinder.eval.errors import EvaluationError
+from viewfinder.errors import EvaluationError
 
 if TYPE_CHECKING:  # `listing` needs none of what a task is made of
     from viewfinder.eval.task import Task

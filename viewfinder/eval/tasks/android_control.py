@@ -14,7 +14,7 @@ from viewfinder.eval.answer_format import AnswerFormat
 from viewfinder.eval.metrics import point_in_box
 from viewfinder.eval.question import ModelAnswer, Question, Sight, expected_transform
 from viewfinder.eval.source import Files
-from viewfinder.eval.tasks.screenspot import SETTINGS
+from viewfinder.eval.tasks.pointing import SETTINGS
 from viewfinder.eval.tfrecord import Fields, read_example, read_message, read_records, signed
 from viewfinder.messages import ImagePart, user
 from viewfinder.outputs.actions import Action, format_action, parse_action, tool_schema

@@ -6,7 +6,7 @@ second, at most 24,576 tokens, seconds asked for: the settings that the report s
 
 from collections.abc import Iterator, Sequence
 
-from viewfinder.eval.errors import EvaluationError
+from viewfinder.errors import EvaluationError
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Files
 from viewfinder.eval.task import Scored

@@ -14,7 +14,7 @@ from viewfinder.eval.metrics import anls, contains_answer, relaxed_accuracy, vqa
 from viewfinder.eval.multiple_choice import LETTER_ONLY, SELECT, SELECT_CN, choice_benchmark, choice_rows
 from viewfinder.eval.question import Question
 from viewfinder.eval.rows import Rows, benchmark
-from viewfinder.eval.scores import equal, overlaps
+from viewfinder.eval.scores import circular, equal, hallusion, mean_over, overlaps, thousand
 from viewfinder.eval.task import VLMEVALKIT
 from viewfinder.eval.tasks import (
     cc_ocr,
@@ -29,7 +29,6 @@ from viewfinder.eval.tasks import (
     refcoco,
     vcr,
 )
-from viewfinder.eval.totals import circular, hallusion, mean_over, thousand
 
 _TEST, _VALIDATION = "data/test-*.parquet", "data/validation-*.parquet"
 _CHARXIV = "val*.parquet **/val*.parquet"

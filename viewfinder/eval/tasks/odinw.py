@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from viewfinder.eval.metrics import box_f1
-from viewfinder.eval.metrics.detection import coco_map
+from viewfinder.eval.metrics.regions import coco_map
 from viewfinder.eval.question import Question
 from viewfinder.eval.source import Files, require
 from viewfinder.eval.task import Scored

@@ -10,8 +10,7 @@ from typing import Any
 
 from viewfinder.eval.answer_format import AnswerFormat
 from viewfinder.eval.metrics import formula_distance, page_edit_distance, reading_order_distance
-from viewfinder.eval.metrics.page_text import page_elements
-from viewfinder.eval.metrics.pages import match_elements
+from viewfinder.eval.metrics.pages import match_elements, page_elements
 from viewfinder.eval.question import Question, Sight
 from viewfinder.eval.source import Files, require
 from viewfinder.eval.task import Scored

@@ -5,7 +5,7 @@ from functools import partial
 from viewfinder.eval.answer_format import click, span
 from viewfinder.eval.multiple_choice import choice_benchmark, choice_rows, letter_right, right_letter
 from viewfinder.eval.rows import Rows, benchmark
-from viewfinder.eval.scores import inside, span_overlap
+from viewfinder.eval.scores import inside, mean_over, span_overlap
 from viewfinder.eval.task import MediaSettings
 from viewfinder.eval.tasks import (
     android_control,
@@ -14,11 +14,10 @@ from viewfinder.eval.tasks import (
     humaneval,
     ifeval,
     maths,
-    screenspot,
+    pointing,
     tempcompass,
     video_choice,
 )
-from viewfinder.eval.totals import mean_over
 
 # fmt: off
 _clip_rows = partial(choice_rows, ask=video_choice.watched)
@@ -74,19 +73,19 @@ CLIPS = (
 """Clips: multiple choice, and when something happens."""
 
 _ui = partial(
-    benchmark, form=click, score=inside, settings=screenspot.SETTINGS, max_new_tokens=256, family="screen",
+    benchmark, form=click, score=inside, settings=pointing.SETTINGS, max_new_tokens=256, family="screen",
     note="the 7B and 3B numbers are the model repository's, not the report's")
 
 SCREENS = (
     _ui("screenspot", "ScreenSpot", (87.1, 84.7, 55.5), "rootsautomation/ScreenSpot", "data/test-*.parquet",
-        "Apache-2.0", screenspot.screenspot),
+        "Apache-2.0", pointing.screenspot),
     _ui("screenspot_pro", "ScreenSpot-Pro", (43.6, 29.0, 23.9), "likaixin/ScreenSpot-Pro",
-        "annotations/*.json images/**", "MIT", screenspot.screenspot_pro),
+        "annotations/*.json images/**", "MIT", pointing.screenspot_pro),
     *(benchmark(
         f"android_control_{level}", f"AndroidControl, {level} level (exact match)", reported,
         "google-research/android_control", "android_control* splits.json", "Apache-2.0",
         partial(android_control.questions, level=level), android_control.FORM, android_control.score, cluster="episode",
-        settings=screenspot.SETTINGS, max_new_tokens=256, family="screen",
+        settings=pointing.SETTINGS, max_new_tokens=256, family="screen",
         note="the official files lie in a public bucket, not on the hub: download them and name the folder with --data")
       for level, reported in (("high", (67.36, 60.1, 63.7)), ("low", (93.7, 91.4, 90.8)))),
 )

@@ -17,9 +17,8 @@ from typing import Any
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.sources.conversations import ConversationSource
-from viewfinder.errors import ViewfinderError
+from viewfinder.errors import EvaluationError, ViewfinderError
 from viewfinder.eval.answer_format import AnswerFormat, boxes, points, span, text
-from viewfinder.eval.errors import EvaluationError
 from viewfinder.eval.metrics import box_f1, field_f1, iou, normalized_edit_distance, temporal_iou
 from viewfinder.eval.metrics.assignment import assign
 from viewfinder.eval.question import ModelAnswer, Question, Sight

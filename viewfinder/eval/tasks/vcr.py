@@ -6,7 +6,7 @@ the authors use spaCy, which differs on contractions and hyphens.
 
 from collections.abc import Sequence
 
-from viewfinder.eval.metrics.covered import best_match
+from viewfinder.eval.metrics.answers import best_match
 from viewfinder.eval.question import Question
 from viewfinder.eval.task import Scored
 

@@ -6,10 +6,10 @@ for loose in the folder or in its zip archives.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from viewfinder.eval.answer_format import LETTERS
-from viewfinder.eval.metrics.subtitles import read_srt
 from viewfinder.eval.multiple_choice import LETTER_ONLY, choice_question
 from viewfinder.eval.question import Question
 from viewfinder.eval.rows import Row
@@ -129,3 +129,15 @@ def watched(row: Row, options: Sequence[str]) -> str:
 def bare_options(row: Row) -> list[str]:
     """The options of the column `option` without their letters."""
     return _bare(row["option"])
+
+
+def read_srt(path: str | Path) -> list[str]:
+    """One line a cue, in order; `1\\n00:00:01,000 --> 00:00:02,000\\n<i>Hi</i>` gives `Hi`."""
+    text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
+    lines = []
+    for cue in re.split(r"\n\s*\n", text.replace("\r\n", "\n")):
+        words = [line for line in cue.splitlines() if "-->" not in line and not re.fullmatch(r"\s*\d+\s*", line)]
+        spoken = re.sub(r"<[^>]+>|\{[^}]+\}", "", " ".join(words)).strip()
+        if spoken:
+            lines.append(" ".join(spoken.split()))
+    return lines

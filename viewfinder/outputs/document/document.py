@@ -16,14 +16,13 @@ from PIL import Image
 
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.boxes import Box
-from viewfinder.outputs.document.clean import PageImages, clean_html, crop_figures
+from viewfinder.outputs.document.clean import PageImages, clean_html, crop_figures, viewer_html
 from viewfinder.outputs.document.convert import page_to_dict
 from viewfinder.outputs.document.elements import Chart, Element, Heading, Picture, Table
 from viewfinder.outputs.document.markdown import element_to_markdown
 from viewfinder.outputs.document.parse import parse_page
 from viewfinder.outputs.document.problems import problems
 from viewfinder.outputs.document.truth import Check
-from viewfinder.outputs.document.view import viewer_html
 from viewfinder.outputs.document.write import write_elements
 from viewfinder.outputs.written import DocumentJson
 

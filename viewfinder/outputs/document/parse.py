@@ -3,7 +3,7 @@
 Takes the report's form and what checkpoints really write: fences, either closing order, tags that the
 format does not name, missing boxes, broken nesting, truncation. Whatever had to be changed is said in
 `repairs`. Tables and pictures are read
-in `tables` and `pictures`.
+in `pictures`.
 """
 
 import re
@@ -26,8 +26,7 @@ from viewfinder.outputs.document.elements import (
 )
 from viewfinder.outputs.document.html_inline import inline_content
 from viewfinder.outputs.document.html_tree import BLOCK, Node, parse_tree
-from viewfinder.outputs.document.pictures import read_picture, role_of
-from viewfinder.outputs.document.tables import read_table
+from viewfinder.outputs.document.pictures import read_picture, read_table, role_of
 from viewfinder.outputs.loose_json import read_numbers
 
 _OPENING = re.compile(r"<html>\s*<body>", re.IGNORECASE)

@@ -25,8 +25,7 @@ from viewfinder.eval.metrics import (
 )
 from viewfinder.eval.metrics.assignment import assign
 from viewfinder.eval.metrics.maths import final_value, maths_equal
-from viewfinder.eval.metrics.page_text import page_elements
-from viewfinder.eval.metrics.pages import page_edit_distance
+from viewfinder.eval.metrics.pages import page_edit_distance, page_elements
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.boxes import format_boxes, parse_boxes
 from viewfinder.outputs.counts import parse_count

@@ -5,8 +5,7 @@ import pytest
 from PIL import Image
 
 from viewfinder.data.synth.kinds import Options, make
-from viewfinder.data.synth.photos.photographs import find_photographs, open_photograph
-from viewfinder.data.synth.photos.wall import hang
+from viewfinder.data.synth.photos.wall import find_photographs, hang, open_photograph
 from viewfinder.errors import DataError
 
 

@@ -7,8 +7,7 @@ import numpy as np
 
 from viewfinder.data.synth.choose import chance, number, pick, some
 from viewfinder.data.synth.countries import MONTHS
-from viewfinder.data.synth.phrase_files import Section, fill_slots, read_sections
-from viewfinder.data.synth.phrases import CITIES
+from viewfinder.data.synth.phrase_files import CITIES, Section, fill_slots, read_sections
 
 FORMS = ("bar", "hbar", "line", "pie")
 HELD_OUT_FORMS = ("lollipop", "area", "donut")

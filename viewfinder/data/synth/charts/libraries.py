@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from viewfinder.data.sample import Sample
-from viewfinder.data.synth.charts.charts import chart_size
+from viewfinder.data.synth.charts.drawn import chart_size
 from viewfinder.data.synth.charts.figures import Figures, draw_figures
 from viewfinder.data.synth.charts.questions import ask_chart
 from viewfinder.data.synth.choose import number, pick

@@ -7,7 +7,7 @@ import numpy as np
 from viewfinder.data.synth.charts.figures import Figures
 from viewfinder.data.synth.choose import number, pick, weighted
 from viewfinder.data.synth.exchange import Exchange
-from viewfinder.data.synth.ground import PixelRectangle
+from viewfinder.data.synth.shapes import PixelRectangle
 from viewfinder.media.transform import Transform
 from viewfinder.outputs import prompts
 from viewfinder.outputs.boxes import Box, format_boxes

@@ -14,9 +14,16 @@ from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.documents.lettering import Column, Face, Faces, set_text
 from viewfinder.data.synth.documents.sheet import Sheet, union
 from viewfinder.data.synth.documents.tables import draw_style, draw_table, make_grid
-from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.kinds import Split
-from viewfinder.data.synth.shapes import COLOR_NAMES, COLORS, SHAPE_NAMES, draw_mask, held_out_pair, paint
+from viewfinder.data.synth.shapes import (
+    COLOR_NAMES,
+    COLORS,
+    SHAPE_NAMES,
+    PixelRectangle,
+    draw_mask,
+    held_out_pair,
+    paint,
+)
 from viewfinder.data.synth.topics import Story
 from viewfinder.outputs.document.elements import Element, Heading, Image, ListBlock, ListItem, Paragraph
 from viewfinder.outputs.document.html_inline import escape

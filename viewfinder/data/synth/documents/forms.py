@@ -1,25 +1,17 @@
 """The kind "forms": labels and what was filled in, on lines, in boxes, behind colons, with boxes to tick."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image as PillowImage
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick, some
-from viewfinder.data.synth.countries import draw_country, fill_digits, write_date
-from viewfinder.data.synth.documents.handwriting import draw_hand
-from viewfinder.data.synth.documents.lettering import Column, Face, draw_faces, set_line
+from viewfinder.data.synth.countries import any_firm, draw_country, fill_digits, write_date
+from viewfinder.data.synth.documents.lettering import Column, Face, draw_faces, draw_hand, set_line
 from viewfinder.data.synth.documents.pages import page_size
 from viewfinder.data.synth.documents.sheet import Sheet, draw_palette
-from viewfinder.data.synth.documents.values import Leaf, Tree, ask_values
-from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
-from viewfinder.data.synth.grounds import camera
+from viewfinder.data.synth.documents.values import Leaf, ValuePage, page_sample
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.trades import any_firm
-from viewfinder.media.transform import Transform
-from viewfinder.outputs import prompts
 
 LAYOUTS = ("colon", "line", "box")
 HELD_OUT_LAYOUTS = ("above", "ruled")
@@ -36,33 +28,9 @@ TITLES = {
 """What is asked for on each form, and what may be ticked."""
 
 
-@dataclass
-class FormSheet:
-    """A form as drawn: values by key, keys that are not on it, and its lines of text."""
-
-    image: PillowImage.Image
-    values: dict[str, Tree]
-    absent: tuple[str, ...]
-    names: dict[str, str]
-    lines: list[str] = field(default_factory=list)
-
-    @property
-    def frame(self) -> Transform:
-        return Transform.identity(self.image.size)
-
-
 def make(rng: np.random.Generator, options: Options) -> Sample:
     """A form and one or two questions about it."""
-    form = draw_form(rng, options)
-    exchanges = one_or_two(rng, lambda: _ask(rng, form, options))
-    return converse(exchanges, camera(rng, form.image, options.difficulty), lineage=("typeset",))
-
-
-def _ask(rng: np.random.Generator, form: FormSheet, options: Options) -> Exchange:
-    if chance(rng, 0.08):
-        text = "\n".join(form.lines)
-        return Exchange("read", prompts.read_prompt(), text, truth={"text": text})
-    return ask_values(rng, form.values, form.absent, form.frame, 2 + round(6 * options.difficulty), form.names)
+    return page_sample(rng, options, draw_form(rng, options), most=8)
 
 
 _LABELS: dict[str, tuple[str, ...]] = {
@@ -112,7 +80,7 @@ def _filled_in(rng: np.random.Generator) -> dict[str, str]:
     }
 
 
-def draw_form(rng: np.random.Generator, options: Options) -> FormSheet:
+def draw_form(rng: np.random.Generator, options: Options) -> ValuePage:
     """A form of two to many fields."""
     size = page_size(rng, options)
     hard = options.difficulty
@@ -130,7 +98,7 @@ def draw_form(rng: np.random.Generator, options: Options) -> FormSheet:
         filled = Face(hand, round(em * 1.25), blue, 1.2)
     margin = number(rng, 8, 8 + em)
     column = Column(margin, margin, size[0] - 2 * margin, size[1] - margin)
-    form = FormSheet(sheet.image, {}, (), {})
+    form = ValuePage(sheet.image)
     if chance(rng, 0.7):
         _title(rng, title, sheet, column, form, Face(faces.head, round(em * 1.3), sheet.accent, 1.2))
     layout = pick(rng, LAYOUTS if options.split == "train" else HELD_OUT_LAYOUTS)
@@ -149,7 +117,7 @@ def draw_form(rng: np.random.Generator, options: Options) -> FormSheet:
     return form
 
 
-def _title(rng: np.random.Generator, text: str, sheet: Sheet, column: Column, form: FormSheet, face: Face) -> None:
+def _title(rng: np.random.Generator, text: str, sheet: Sheet, column: Column, form: ValuePage, face: Face) -> None:
     if face.width(text) > column.width:
         return
     box = set_line(sheet, text, face.like(align=pick(rng, ("left", "center"))), column.x, column.y, column.width)
@@ -163,7 +131,7 @@ def _field(
     rng: np.random.Generator,
     sheet: Sheet,
     column: Column,
-    form: FormSheet,
+    form: ValuePage,
     key: str,
     value: str,
     layout: str,
@@ -211,7 +179,7 @@ def _ink_alone(sheet: Sheet, text: str, face: Face, x: int, y: int, height: int)
 
 
 def _tick(
-    rng: np.random.Generator, ticks: Sequence[str], sheet: Sheet, column: Column, form: FormSheet, face: Face
+    rng: np.random.Generator, ticks: Sequence[str], sheet: Sheet, column: Column, form: ValuePage, face: Face
 ) -> None:
     """A box, ticked or not, before its words: a truth value, its place the box."""
     words = pick(rng, ticks)

@@ -5,21 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from PIL import Image as PillowImage
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick
-from viewfinder.data.synth.countries import draw_country, fill_digits, write_date
+from viewfinder.data.synth.countries import any_firm, draw_country, draw_trade, fill_digits, write_date
 from viewfinder.data.synth.documents.lettering import Face, Faces, draw_faces, set_line
 from viewfinder.data.synth.documents.pages import page_size
 from viewfinder.data.synth.documents.sheet import Color, Sheet, blend, draw_palette
-from viewfinder.data.synth.documents.values import Leaf, ask_values
-from viewfinder.data.synth.exchange import converse, one_or_two
-from viewfinder.data.synth.ground import PixelRectangle
-from viewfinder.data.synth.grounds import camera
+from viewfinder.data.synth.documents.values import Leaf, ValuePage, page_sample
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.trades import any_firm, draw_trade
-from viewfinder.media.transform import Transform
+from viewfinder.data.synth.shapes import PixelRectangle
 
 LAYOUTS = ("letter", "banner")
 HELD_OUT_LAYOUTS = ("reversed",)
@@ -32,28 +27,12 @@ _HEADS = {"description": "Item", "quantity": "Qty", "unit_price": "Price", "amou
 _ASKED = ("invoice_number", "date", "due_date", "subtotal", "discount", "tax", "total", "account")
 
 
-@dataclass
-class Invoice:
-    """An invoice as drawn: values by key (seller, buyer and items hold more keys) and keys that are not on it."""
-
-    image: PillowImage.Image
-    values: dict[str, Any]
-    absent: tuple[str, ...]
-
-    @property
-    def frame(self) -> Transform:
-        return Transform.identity(self.image.size)
-
-
 def make(rng: np.random.Generator, options: Options) -> Sample:
     """An invoice and one or two questions about it."""
-    invoice = draw_invoice(rng, options)
-    most = 2 + round(6 * options.difficulty)
-    exchanges = one_or_two(rng, lambda: ask_values(rng, invoice.values, invoice.absent, invoice.frame, most))
-    return converse(exchanges, camera(rng, invoice.image, options.difficulty), lineage=("typeset",))
+    return page_sample(rng, options, draw_invoice(rng, options), most=8)
 
 
-def draw_invoice(rng: np.random.Generator, options: Options) -> Invoice:
+def draw_invoice(rng: np.random.Generator, options: Options) -> ValuePage:
     """An invoice of one to many items."""
     hard = options.difficulty
     size = page_size(rng, options, least=196)
@@ -67,7 +46,7 @@ def draw_invoice(rng: np.random.Generator, options: Options) -> Invoice:
     bill.totals()
     absent = tuple(key for key in _ASKED if key not in bill.values)
     image = sheet.cut_below(bill.y + number(rng, 4, 20), whole=hard < 0.35)
-    return Invoice(image, bill.values, absent)
+    return ValuePage(image, bill.values, absent, readable=False)
 
 
 @dataclass

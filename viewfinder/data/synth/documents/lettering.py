@@ -9,9 +9,10 @@ from PIL import ImageFont
 
 from viewfinder.data.synth.choose import pick
 from viewfinder.data.synth.documents.sheet import Color, Sheet
-from viewfinder.data.synth.fonts import find_families, load_font
-from viewfinder.data.synth.ground import PixelRectangle
+from viewfinder.data.synth.fonts import find_families, has_glyph, load_font
 from viewfinder.data.synth.kinds import Split
+from viewfinder.data.synth.shapes import PixelRectangle
+from viewfinder.materials.shipped import fonts
 
 BOLD = ("Bold", "SemiBold", "Semibold", "B", "RB", "BoldItalic", "BoldOblique")
 _TOO_FINE = frozenset({"NotoSerifDisplay"})
@@ -145,3 +146,10 @@ def draw_faces(rng: np.random.Generator, split: Split, folders: tuple[str, ...] 
 def _style(path: Path) -> str:
     style = path.stem.partition("-")[2]
     return "" if style in ("Regular", "R", "Book", "Roman") else style
+
+
+def draw_hand(rng: np.random.Generator, split: Split, text: str) -> Path | None:
+    """A font file with all letters of a text; None where no hand of the split has them."""
+    rare = sorted({c for c in text if not c.isalnum() and c != " "})  # letters and digits are in all
+    able = [font.path for font in fonts("hand", split) if all(has_glyph(font.path, c) for c in rare)]
+    return pick(rng, able) if able else None

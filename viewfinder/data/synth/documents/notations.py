@@ -190,7 +190,6 @@ _MOLECULES = (
     *("NCC(=O)O", "OCC(O)CO", "CC(O)C(=O)O", "c1ccncc1", "c1cc[nH]c1", "C1CCOC1", "O=C1CCCCC1", "CCCCCC", "CC=CC"),
     *("CC(=O)Nc1ccc(O)cc1", "CC(C)Cc1ccc(C(C)C(=O)O)cc1", "O=Cc1ccccc1", "COc1cc(C=O)ccc1O", "ClCCl"),
 )
-_CORES = ("c1ccc({})cc1{}", "c1cc({})ccc1{}", "C1CCC({})CC1{}", "CC({})CC{}", "c1cnc({})cc1{}", "CCC({})C{}")
 _GROUPS = ("C", "CC", "O", "N", "F", "Cl", "Br", "C(=O)O", "C#N", "OC", "C(C)C", "C=O", "S")
 _HELD_OUT_GROUPS = ("[N+](=O)[O-]", "C(F)(F)F", "S(=O)(=O)N", "I")
 

@@ -190,10 +190,11 @@ def ask(rng: np.random.Generator, page: SetPage) -> Exchange:
     heads = [e for e in page.elements if isinstance(e, Heading) and e.level == 1]
     if task == "title" and heads:
         return Exchange("ask", "What is the title of the page?", heads[0].text, truth={"answer": heads[0].text})
-    return _parse(rng, page)
+    return parse(rng, page)
 
 
-def _parse(rng: np.random.Generator, page: SetPage) -> Exchange:
+def parse(rng: np.random.Generator, page: SetPage) -> Exchange:
+    """The whole page in QwenVL HTML."""
     captions = any(isinstance(e, Image) for e in page.elements) and chance(rng, 0.4)
     truth = {"kinds": [e.kind for e in page.elements], "boxes": [list(e.box or ()) for e in page.elements]}
     question = CAPTION_PROMPT if captions else prompts.parse_prompt()

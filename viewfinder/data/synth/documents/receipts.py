@@ -1,59 +1,29 @@
 """The kind "receipts": a till's slip with its values."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from PIL import Image as PillowImage
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick
-from viewfinder.data.synth.countries import draw_country, write_date
+from viewfinder.data.synth.countries import draw_country, draw_trade, write_date
 from viewfinder.data.synth.documents.lettering import Column, Face, Faces, draw_faces, set_line
 from viewfinder.data.synth.documents.sheet import Sheet
-from viewfinder.data.synth.documents.values import Leaf, ask_values
-from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
-from viewfinder.data.synth.ground import PixelRectangle
-from viewfinder.data.synth.grounds import camera
+from viewfinder.data.synth.documents.values import Leaf, ValuePage, page_sample
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.trades import draw_trade
-from viewfinder.media.transform import Transform
-from viewfinder.outputs import prompts
+from viewfinder.data.synth.shapes import PixelRectangle
 
 TOTALS = ("TOTAL", "Total", "Total due", "AMOUNT")
 _SPOKEN = {"company": "name of the shop", "phone": "phone number", "cash": "cash paid", "card": "card number"}
 _THANKS = ("Thank you!", "Thanks!", "See you soon", "Have a nice day")
 
 
-@dataclass
-class Receipt:
-    """A slip as drawn: values by key, and all lines of text from top to bottom."""
-
-    image: PillowImage.Image
-    values: dict[str, Any]
-    absent: tuple[str, ...]
-    lines: list[str] = field(default_factory=list)
-
-    @property
-    def frame(self) -> Transform:
-        return Transform.identity(self.image.size)
-
-
 def make(rng: np.random.Generator, options: Options) -> Sample:
     """A slip and one or two questions about it."""
-    receipt = draw_receipt(rng, options)
-    exchanges = one_or_two(rng, lambda: _ask(rng, receipt, options))
-    return converse(exchanges, camera(rng, receipt.image, options.difficulty), lineage=("typeset",))
+    return page_sample(rng, options, draw_receipt(rng, options), most=7)
 
 
-def _ask(rng: np.random.Generator, receipt: Receipt, options: Options) -> Exchange:
-    if chance(rng, 0.08):
-        text = "\n".join(receipt.lines)
-        return Exchange("read", prompts.read_prompt(), text, truth={"text": text})
-    return ask_values(rng, receipt.values, receipt.absent, receipt.frame, 2 + round(5 * options.difficulty), _SPOKEN)
-
-
-def draw_receipt(rng: np.random.Generator, options: Options) -> Receipt:
+def draw_receipt(rng: np.random.Generator, options: Options) -> ValuePage:
     """A slip of a few to many items. The held-out layout has prices before names and the shop at the bottom."""
     hard = options.difficulty
     em = number(rng, 14 - round(5 * hard), 18 - round(6 * hard))
@@ -215,7 +185,8 @@ class _Slip:
                 self.keep(key, text, boxes[1])
                 return
 
-    def finish(self) -> Receipt:
+    def finish(self) -> ValuePage:
         image = self.sheet.cut_below(self.column.y + 5, self.whole)
         known = ("company", "address", "date", "time", "phone", "tax", "total", "cash", "change", "card")
-        return Receipt(image, self.values, tuple(key for key in known if key not in self.values), self.lines)
+        absent = tuple(key for key in known if key not in self.values)
+        return ValuePage(image, self.values, absent, _SPOKEN, self.lines)

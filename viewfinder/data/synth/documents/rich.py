@@ -13,13 +13,12 @@ from viewfinder.data.synth.countries import write_date
 from viewfinder.data.synth.documents import notations
 from viewfinder.data.synth.documents.blocks import Block, Look
 from viewfinder.data.synth.documents.lettering import Column, Face, set_line
-from viewfinder.data.synth.documents.pages import BLOCKS, SetPage, answer_html, ask, page_size, set_page
+from viewfinder.data.synth.documents.pages import BLOCKS, ask, page_size, parse, set_page
 from viewfinder.data.synth.documents.sheet import Sheet
-from viewfinder.data.synth.exchange import Exchange, converse
+from viewfinder.data.synth.exchange import converse
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.objects import cutout, find_libraries, split_names
-from viewfinder.outputs import prompts
 from viewfinder.outputs.document.elements import Element, Image
 from viewfinder.outputs.document.html_inline import escape
 
@@ -104,7 +103,7 @@ def make(rng: np.random.Generator, options: Options) -> Sample:
     """A page of everything."""
     page = set_page(rng, options, mix=RICH, most=number(rng, 3, 6 + round(14 * options.difficulty)))
     image = camera(rng, page.image, options.difficulty * 0.6)
-    exchange = ask(rng, page) if chance(rng, 0.25) else _whole(rng, page)
+    exchange = ask(rng, page) if chance(rng, 0.25) else parse(rng, page)
     return converse([exchange], image, lineage=("typeset",))
 
 
@@ -113,11 +112,4 @@ def make_notation(rng: np.random.Generator, options: Options) -> Sample:
     width, height = page_size(rng, options)
     page = set_page(rng, options, (width, max(84, height // 56 * 28)), mix=ALONE, most=number(rng, 2, 3))
     image = camera(rng, page.image, options.difficulty * 0.6)
-    return converse([_whole(rng, page)], image, lineage=("typeset",))
-
-
-def _whole(rng: np.random.Generator, page: SetPage) -> Exchange:
-    captions = any(isinstance(e, Image) for e in page.elements) and chance(rng, 0.4)
-    truth = {"kinds": [e.kind for e in page.elements], "boxes": [list(e.box or ()) for e in page.elements]}
-    question = "QwenVL HTML with image caption" if captions else prompts.parse_prompt()
-    return Exchange("parse", question, answer_html(page, captions), "html", truth=truth)
+    return converse([parse(rng, page)], image, lineage=("typeset",))

@@ -11,7 +11,7 @@ from PIL import Image, ImageChops
 
 from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.drawn_text import Pen
-from viewfinder.data.synth.ground import PixelRectangle
+from viewfinder.data.synth.shapes import PixelRectangle
 
 Color = tuple[int, int, int]
 _FAINT = 40

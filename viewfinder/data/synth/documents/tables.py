@@ -9,8 +9,8 @@ from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.documents.lettering import Column, Face, break_lines, set_line
 from viewfinder.data.synth.documents.sheet import Color, Sheet, blend, union
 from viewfinder.data.synth.documents.subjects import draw_filling
-from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.kinds import Split
+from viewfinder.data.synth.shapes import PixelRectangle
 from viewfinder.outputs.document.elements import Cell, Row, Table
 from viewfinder.outputs.document.html_inline import escape
 

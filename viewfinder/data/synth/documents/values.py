@@ -6,14 +6,18 @@ The JSON forms are those in which users' extraction asks and is answered: plain 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick, some, weighted
-from viewfinder.data.synth.exchange import Exchange
-from viewfinder.data.synth.ground import PixelRectangle
+from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
+from viewfinder.data.synth.grounds import camera
+from viewfinder.data.synth.kinds import Options
+from viewfinder.data.synth.shapes import PixelRectangle
 from viewfinder.media.transform import Transform
 from viewfinder.outputs import prompts
 from viewfinder.outputs.boxes import Box, format_boxes
@@ -80,25 +84,44 @@ def extraction(tree: Mapping[str, Any], places: bool) -> Exchange:
     return Exchange("extract", question, json.dumps(plain(tree), ensure_ascii=False), truth=truth)
 
 
-def ask_values(
-    rng: np.random.Generator,
-    values: Mapping[str, Tree],
-    absent: Sequence[str],
-    frame: Transform,
-    most: int,
-    names: Mapping[str, str] | None = None,
-) -> Exchange:
-    """One question about the values of a document.
+@dataclass
+class ValuePage:
+    """A document as drawn.
 
-    Args:
+    Attributes:
         values: all that is there, by key.
         absent: keys that may be asked for and are not there.
-        most: of the keys asked for at once.
         names: how a key is called in speech; its words by default. What is true or false is a box to tick.
+        lines: all lines of text from top to bottom; `readable` whether they may be asked for.
     """
+
+    image: Image.Image
+    values: dict[str, Any] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+    names: dict[str, str] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    readable: bool = True
+
+
+def page_sample(rng: np.random.Generator, options: Options, page: ValuePage, most: int) -> Sample:
+    """A photograph of a document and one or two questions about it, of `most` keys at once where it is hardest."""
+
+    def ask() -> Exchange:
+        if page.readable and chance(rng, 0.08):
+            text = "\n".join(page.lines)
+            return Exchange("read", prompts.read_prompt(), text, truth={"text": text})
+        return ask_values(rng, page, 2 + round((most - 2) * options.difficulty))
+
+    exchanges = one_or_two(rng, ask)
+    return converse(exchanges, camera(rng, page.image, options.difficulty), lineage=("typeset",))
+
+
+def ask_values(rng: np.random.Generator, page: ValuePage, most: int) -> Exchange:
+    """One question about the values of a document, `most` of them at once."""
+    values, absent, frame = page.values, page.absent, Transform.identity(page.image.size)
     task = weighted(rng, {"extract": 5.0, "ask": 2.0, "locate": 1.2})
     single = {key: tree for key, tree in values.items() if isinstance(tree, Leaf)}
-    called = {key: (names or {}).get(key, key.replace("_", " ")) for key in (*single, *absent)}
+    called = {key: page.names.get(key, key.replace("_", " ")) for key in (*single, *absent)}
     if task == "extract" or not single:
         chosen = some(rng, list(values), number(rng, 1, max(1, most)))
         if absent and chance(rng, 0.2):

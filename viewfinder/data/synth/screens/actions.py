@@ -10,7 +10,7 @@ import numpy as np
 
 from viewfinder.data.sample import Sample, say
 from viewfinder.data.synth.choose import chance, pick
-from viewfinder.data.synth.phrases import FIRST_NAMES, city
+from viewfinder.data.synth.phrase_files import FIRST_NAMES, city
 from viewfinder.data.synth.screens.names import BUTTONS
 from viewfinder.data.synth.screens.screens import Screen
 from viewfinder.data.synth.screens.widgets import Widget

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from viewfinder.data.synth.choose import chance, number, pick, some
-from viewfinder.data.synth.countries import draw_country
+from viewfinder.data.synth.countries import any_firm, any_ware, draw_country
 from viewfinder.data.synth.documents.lettering import Column, Face, draw_faces
 from viewfinder.data.synth.documents.sheet import Sheet, blend
 from viewfinder.data.synth.kinds import Options
@@ -15,7 +15,6 @@ from viewfinder.data.synth.screens.icons import ICONS
 from viewfinder.data.synth.screens.names import BUTTONS, CHOICES, FIELDS, LINKS, LISTS, OTHERS, SETTINGS, TITLES
 from viewfinder.data.synth.screens.widgets import Kit, Widget, draw_theme, shuffled_size
 from viewfinder.data.synth.topics import Story
-from viewfinder.data.synth.trades import any_firm, any_ware
 from viewfinder.media.transform import Transform
 
 
@@ -47,14 +46,14 @@ def draw_screen(rng: np.random.Generator, options: Options) -> Screen:
     faces = draw_faces(rng, options.split, options.fonts)
     em = shuffled_size(rng, options.difficulty)
     kit = Kit(sheet, theme, Face(faces.plain, em, theme.ink, 1.15))
-    generator = _ScreenBuilder(rng, kit, options, Column(8, 0, size[0] - 16, size[1] - 4))
+    builder = _ScreenBuilder(rng, kit, options, Column(8, 0, size[0] - 16, size[1] - 4))
     title = pick(rng, TITLES if chance(rng, 0.8) else OTHERS)
-    generator.bar(title, mobile)
+    builder.bar(title, mobile)
     if mobile and chance(rng, 0.4) and size[1] > 180:
-        generator.navigation()
+        builder.navigation()
     most = number(rng, 2, 5 + round(10 * options.difficulty))
-    generator.fill(most, mobile)
-    widgets = sorted(generator.widgets, key=lambda w: (w.box[1], w.box[0]))
+    builder.fill(most, mobile)
+    widgets = sorted(builder.widgets, key=lambda w: (w.box[1], w.box[0]))
     return Screen(sheet.image, "mobile" if mobile else "computer", title, tuple(widgets))
 
 
@@ -123,7 +122,7 @@ class _ScreenBuilder:
 
     def fill(self, most: int, mobile: bool) -> None:
         """Rows of widgets until there are enough or no room is left."""
-        generators = [
+        rows = [
             self.field,
             self.field,
             self.tick,
@@ -134,14 +133,14 @@ class _ScreenBuilder:
             self.radio,
             self.buttons,
         ]
-        generators += [self.row, self.row, self.switch] if mobile else [self.tick, self.field]
+        rows += [self.row, self.row, self.switch] if mobile else [self.tick, self.field]
         if chance(self.rng, 0.2):
             self.tabs()
         before = len(self.widgets)
         for _ in range(4 * most):
             if len(self.widgets) - before >= most or self.column.room < self.kit.high:
                 break
-            if pick(self.rng, generators)():
+            if pick(self.rng, rows)():
                 self.column.y += number(self.rng, 4, 9)
         if len(self.widgets) - before < most and self.column.room >= self.kit.high:
             self.buttons()
@@ -184,9 +183,6 @@ class _ScreenBuilder:
         known["Code"] = str(number(self.rng, 1000, 99999))
         return known.get(name) or any_ware(self.rng)
 
-    def tick(self) -> bool:
-        return self._ticks("checkbox", 1)
-
     def radio(self) -> bool:
         """Two or three choices of which one is on."""
         kit, column = self.kit, self.column
@@ -200,13 +196,12 @@ class _ScreenBuilder:
             self.step(kit.high)
         return True
 
-    def _ticks(self, role: Literal["checkbox", "radio button"], count: int) -> bool:
-        for _ in range(count):
-            name = self.name(SETTINGS)
-            if name is None or self.column.room < self.kit.high or self.kit.width(name) > self.column.width - 24:
-                return False
-            self.widgets.append(self.kit.tick(role, name, self.column.x, self.column.y, chance(self.rng, 0.5)))
-            self.step(self.kit.high)
+    def tick(self) -> bool:
+        name = self.name(SETTINGS)
+        if name is None or self.column.room < self.kit.high or self.kit.width(name) > self.column.width - 24:
+            return False
+        self.widgets.append(self.kit.tick("checkbox", name, self.column.x, self.column.y, chance(self.rng, 0.5)))
+        self.step(self.kit.high)
         return True
 
     def switch(self) -> bool:

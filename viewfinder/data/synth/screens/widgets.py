@@ -8,9 +8,9 @@ import numpy as np
 from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.documents.lettering import Face, set_line
 from viewfinder.data.synth.documents.sheet import Color, Sheet, blend, union
-from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.kinds import Split
 from viewfinder.data.synth.screens.icons import draw_icon
+from viewfinder.data.synth.shapes import PixelRectangle
 
 Role = Literal[
     "button", "text field", "checkbox", "radio button", "switch", "dropdown", "slider", "link", "tab", "icon", "row"

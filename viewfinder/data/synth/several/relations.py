@@ -8,6 +8,7 @@ import numpy as np
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick, weighted
 from viewfinder.data.synth.exchange import Exchange, converse
+from viewfinder.data.synth.grounding import sides
 from viewfinder.data.synth.kinds import Options
 from viewfinder.data.synth.queries import pluralize, thing_label
 from viewfinder.data.synth.scene import Scene, Thing, make_scene
@@ -59,23 +60,12 @@ def _two(rng: np.random.Generator, things: list[Thing]) -> tuple[Thing, Thing] |
     return a, b
 
 
-def _sides(a: Thing, b: Thing) -> list[str]:
-    """Where `a` stands from `b`, as far as all of one lies beyond all of the other."""
-    rules = (
-        ("to the left of", a.box[2] <= b.box[0]),
-        ("to the right of", a.box[0] >= b.box[2]),
-        ("above", a.box[3] <= b.box[1]),
-        ("below", a.box[1] >= b.box[3]),
-    )
-    return [word for word, holds in rules if holds]
-
-
 _OTHER = {"to the left of": "to the right of", "to the right of": "to the left of", "above": "below", "below": "above"}
 
 
 def _side(rng: np.random.Generator, things: list[Thing]) -> tuple[str, str] | None:
     pair = _two(rng, things)
-    if pair is None or not (words := _sides(*pair)):
+    if pair is None or not (words := sides(*(t.box for t in pair))):
         return None
     a, b = (thing_label(t) for t in pair)
     word = pick(rng, words)

@@ -7,11 +7,10 @@ import numpy as np
 
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick, some
-from viewfinder.data.synth.countries import draw_country, write_date
+from viewfinder.data.synth.countries import any_ware, draw_country, write_date
 from viewfinder.data.synth.exchange import Exchange, converse
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.phrases import FIRST_NAMES, city
-from viewfinder.data.synth.trades import any_ware
+from viewfinder.data.synth.phrase_files import FIRST_NAMES, city
 from viewfinder.data.synth.words import common_words
 
 Pair = tuple[str, str]

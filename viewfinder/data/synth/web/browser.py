@@ -1,23 +1,26 @@
 """One headless Chromium per process, which shows HTML of our own and tells what it laid out.
 
 Nothing is loaded from anywhere: the network is cut off for every page, and the only fonts are the shipped ones. It
-lives in a thread of its own (`own_thread`).
+lives in a thread of its own (`OwnThread`).
 """
 
 import atexit
 import base64
 import io
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
-from typing import Any
+from threading import Thread
+from typing import Any, TypeVar
 
 from PIL import Image
 
 from viewfinder.data.synth.documents.sheet import Color, Sheet
-from viewfinder.data.synth.ground import PixelRectangle
-from viewfinder.data.synth.web.own_thread import OwnThread
+from viewfinder.data.synth.shapes import PixelRectangle
 from viewfinder.errors import MissingMaterial
 from viewfinder.materials.chromium import find_program, font_environment
 from viewfinder.materials.needs import NEEDS, require
@@ -41,6 +44,33 @@ _WRITE = f"""html => {{
   return {_WALK};
 }}"""
 """Writing into the open document takes a third of the time of loading another."""
+T = TypeVar("T")
+
+
+class OwnThread:
+    """A thread in which calls are made one after the other; results and errors come back. It ends with the process.
+
+    Playwright's synchronous interface keeps an event loop running in the thread that started it, and refuses to start
+    where one runs already: a browser kept open in the main thread would take that thread from everything else.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        Thread(target=self._work, name=name, daemon=True).start()
+
+    def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """What `function(*arguments)` returns or raises, once it was made in that thread."""
+        future: Future[T] = Future()
+        self._calls.put((future, lambda: function(*arguments)))
+        return future.result()
+
+    def _work(self) -> None:
+        while True:
+            future, call = self._calls.get()
+            try:
+                future.set_result(call())
+            except BaseException as error:
+                future.set_exception(error)
 
 
 @dataclass(frozen=True)

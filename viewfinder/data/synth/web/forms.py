@@ -10,7 +10,7 @@ from viewfinder.data.synth.choose import chance, number, pick, some
 from viewfinder.data.synth.documents.pages import page_size
 from viewfinder.data.synth.exchange import converse
 from viewfinder.data.synth.kinds import Options
-from viewfinder.data.synth.phrases import FIRST_NAMES
+from viewfinder.data.synth.phrase_files import FIRST_NAMES
 from viewfinder.data.synth.screens.actions import act
 from viewfinder.data.synth.screens.names import BUTTONS, FIELDS, LINKS, SETTINGS, TITLES
 from viewfinder.data.synth.screens.screens import Screen
@@ -38,10 +38,14 @@ HELD_OUT_SKINS = (_WARM,)
 
 def make(rng: np.random.Generator, options: Options) -> Sample:
     """A form with a question, or with the next action."""
-    screen = render_form(rng, options)
+    return screen_sample(rng, render_form(rng, options), options.difficulty, lineage=("chromium",))
+
+
+def screen_sample(rng: np.random.Generator, screen: Screen, difficulty: float, **about: Any) -> Sample:
+    """The next action on a screen, or a question about it."""
     if chance(rng, 0.45):
-        return act(rng, screen, options.difficulty, lineage=("chromium",))
-    return converse([ask_screen(rng, screen)], screen.image, lineage=("chromium",))
+        return act(rng, screen, difficulty, **about)
+    return converse([ask_screen(rng, screen)], screen.image, **about)
 
 
 def render_form(rng: np.random.Generator, options: Options) -> Screen:

@@ -14,15 +14,12 @@ import numpy as np
 from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick, some
 from viewfinder.data.synth.documents.pages import page_size
-from viewfinder.data.synth.exchange import converse
 from viewfinder.data.synth.kinds import Options, Split
-from viewfinder.data.synth.phrases import FIRST_NAMES
-from viewfinder.data.synth.screens.actions import act
+from viewfinder.data.synth.phrase_files import FIRST_NAMES
 from viewfinder.data.synth.screens.names import BUTTONS, FIELDS, LINKS, SETTINGS, TITLES
 from viewfinder.data.synth.screens.screens import Screen
-from viewfinder.data.synth.screens.talk import ask_screen
 from viewfinder.data.synth.web.browser import show
-from viewfinder.data.synth.web.forms import widgets_of
+from viewfinder.data.synth.web.forms import screen_sample, widgets_of
 from viewfinder.data.synth.web.pages import FONTS, HELD_OUT_FONTS
 from viewfinder.materials.needs import require
 
@@ -38,13 +35,8 @@ _OUTSIDE = re.compile(r"@import url\([^)]*\);|@font-face\{[^}]*\}")
 def make(rng: np.random.Generator, options: Options) -> Sample:
     """A screen with a question, or with the next action."""
     theme = pick(rng, find_themes(options.split))
-    screen = render(rng, options, theme)
-    license = "MIT AND Apache-2.0"
-    if chance(rng, 0.45):
-        return act(rng, screen, options.difficulty, lineage=("chromium", f"bootstrap.{theme}"), license=license)
-    return converse(
-        [ask_screen(rng, screen)], screen.image, license=license, lineage=("chromium", f"bootstrap.{theme}")
-    )
+    about = {"license": "MIT AND Apache-2.0", "lineage": ("chromium", f"bootstrap.{theme}")}
+    return screen_sample(rng, render(rng, options, theme), options.difficulty, **about)
 
 
 @lru_cache(maxsize=1)

@@ -10,9 +10,9 @@ from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick, weighted
 from viewfinder.data.synth.documents.sheet import Color, Sheet, draw_palette
 from viewfinder.data.synth.exchange import Exchange, converse, one_or_two
-from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.grounds import camera
 from viewfinder.data.synth.kinds import Options
+from viewfinder.data.synth.shapes import PixelRectangle
 from viewfinder.data.synth.writing.languages import Language, find_fonts, find_languages, open_font, some_words
 from viewfinder.media.transform import Transform
 from viewfinder.outputs import prompts

@@ -10,9 +10,9 @@ from viewfinder.data.sample import Sample
 from viewfinder.data.synth.choose import chance, number, pick
 from viewfinder.data.synth.documents.sheet import Color
 from viewfinder.data.synth.exchange import converse, one_or_two
-from viewfinder.data.synth.ground import PixelRectangle
 from viewfinder.data.synth.grounds import any_color, camera, contrasting, ground
 from viewfinder.data.synth.kinds import Options
+from viewfinder.data.synth.shapes import PixelRectangle
 from viewfinder.data.synth.writing.languages import Language, find_fonts, open_font
 from viewfinder.data.synth.writing.lines import Written, ask_text, choose_languages, fitting
 from viewfinder.media.transform import Transform
