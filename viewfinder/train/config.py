@@ -187,7 +187,7 @@ class TrainConfig(_Strict):
     compile: bool = False
     data: dict[str, Any] = Field(default_factory=dict)
     threads: int = Field(default=2, gt=0)
-    workers: int = Field(default=1, ge=0, le=1)
+    workers: int = Field(default=1, ge=0, le=64)
     log_every: int = Field(default=20, gt=0)
     save_every: int = Field(default=100, gt=0)
     validate_every: int = Field(default=0, ge=0)
