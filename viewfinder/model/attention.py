@@ -61,6 +61,11 @@ class KVCache:
             for layer in (*self.layers, *self.scales):
                 layer.index_fill_(2, numbers, 0)
 
+    def free(self) -> None:
+        """Give the memory back; the cache is used no more."""
+        self.layers.clear()
+        self.scales.clear()
+
     def view(self, chunks: Sequence[Chunk]) -> list["LayerView"]:
         """What each layer needs for one step, `chunks` in the order of the packed tokens."""
         metadata = Metadata.of(chunks, self)

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from viewfinder.model.attention import LayerView
 from viewfinder.model.layers import Linear
+from viewfinder.model.parallel_linear import SummedLinear
 
 
 class Joined:
@@ -52,13 +53,14 @@ class FusedLayer:
     def __init__(self, attention: nn.Module, mlp: nn.Module, norms: tuple[nn.Module, nn.Module], head_dim: int) -> None:
         self._qkv = Joined([attention.q_proj, attention.k_proj, attention.v_proj])  # type: ignore[list-item]
         self._gate_up = Joined([mlp.gate_proj, mlp.up_proj])  # type: ignore[list-item]
-        self._out, self._down = attention.o_proj, mlp.down_proj
+        self._out: nn.Module = attention.o_proj  # type: ignore[assignment]
+        self._down: nn.Module = mlp.down_proj  # type: ignore[assignment]
         self._norms, self._head_dim = norms, head_dim
         self._num_heads = attention.q_proj.out_features // head_dim  # type: ignore[operator]
 
     @property
     def is_current(self) -> bool:
-        plain = type(self._out) is Linear and type(self._down) is Linear
+        plain = {type(self._out), type(self._down)} <= {Linear, SummedLinear}
         return plain and self._qkv.is_current and self._gate_up.is_current
 
     def __call__(self, x: Float[Tensor, "T D"], rope: tuple[Tensor, Tensor], cache: LayerView) -> Float[Tensor, "T D"]:
@@ -68,12 +70,17 @@ class FusedLayer:
         turn_(qkv[:, : self._num_heads + kv.shape[2]], *rope)
         cache.write(kv)
         seen = cache.read(qkv[:, : self._num_heads], *kv.unbind(1))
-        x = torch.addmm(x, seen, self._out.weight.t())  # type: ignore[union-attr, operator]
+        x = _add(x, seen, self._out)
         gate, up = self._gate_up(before_mlp(x)).chunk(2, dim=-1)
-        return torch.addmm(x, F.silu(gate).mul_(up), self._down.weight.t())  # type: ignore[union-attr, operator]
+        return _add(x, F.silu(gate).mul_(up), self._down)
 
     def __deepcopy__(self, memo: object) -> None:
         """As `Joined`."""
+
+
+def _add(x: Float[Tensor, "T D"], hidden: Float[Tensor, "T I"], layer: nn.Module) -> Float[Tensor, "T D"]:
+    """`x + layer(hidden)`, in one launch where nothing is summed over processes in between."""
+    return torch.addmm(x, hidden, layer.weight.t()) if type(layer) is Linear else x + layer(hidden)
 
 
 def whole_head(cos: Float[Tensor, "T half"], sin: Float[Tensor, "T half"]) -> tuple[Tensor, Tensor]:
