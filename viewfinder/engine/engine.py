@@ -90,6 +90,7 @@ def _batch_of_one(model: Qwen2_5_VL, length: int) -> EngineConfig:
         max_num_patches=2**62,
         cache_bytes=-(-length // size) * block,
         enable_prefix_caching=False,
+        enforce_eager=True,  # its cache lives for one answer, which does not pay for a capture
     )
 
 
