@@ -53,7 +53,7 @@ class PretendTensor(Tensor):
 
 
 class PretendDevice:
-    """`syncs` counts, by operation, how often the host waited for the device; `uploads` the copies to it, `launches` the
+    """Counts by operation: `syncs`, how often the host waited for the device; `uploads`, copies to it; `launches`, the
     kernels that it started.
 
     Norms and attention count as one, which they are on a GPU (`_fused_rms_norm`, a fused kernel for attention).

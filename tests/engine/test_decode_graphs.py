@@ -1,6 +1,7 @@
-"""Decoding on fixed tensors, padded to a power of two, gives the tokens of the plain way; a graph is played by its step."""
+"""Decoding on fixed, padded tensors gives the tokens of the plain way; a graph is played by its step."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -17,10 +18,10 @@ from viewfinder.engine.sampler import Sampler
 from viewfinder.engine.scheduler import EngineConfig
 from viewfinder.engine.sequence import Sequence
 from viewfinder.messages import Sampling
-from viewfinder.model.lora import add_adapters, adapted_layers
+from viewfinder.model.lora import adapted_layers, add_adapters
 
 CONFIG = small_config(vocab_size=300)
-Steps = list[Callable[[], Tensor]]
+Replays = list[Counter[str]]
 
 
 def core_of(device: str = "cpu", **settings: Any) -> EngineCore:
@@ -54,21 +55,26 @@ def step(core: EngineCore) -> None:
 
 
 @pytest.fixture
-def graphs(monkeypatch: pytest.MonkeyPatch) -> Steps:
-    """The steps that were captured; the twin of the kernel is taken everywhere."""
-    steps: Steps = []
+def graphs(monkeypatch: pytest.MonkeyPatch) -> Replays:
+    """How often each graph was replayed; the twin of the kernel is taken everywhere."""
+    graphs: Replays = []
 
     def captured(step: Callable[[], Tensor], *_: Any) -> Callable[[], Tensor]:
-        steps.append(step)
-        return step
+        graphs.append(count := Counter())
+
+        def replay() -> Tensor:
+            count["replays"] += 1
+            return step()
+
+        return replay
 
     monkeypatch.setattr("viewfinder.engine.decode_graphs.captured", captured)
     monkeypatch.setattr("torch.cuda.graph_pool_handle", lambda: (0, 0))
     monkeypatch.setattr("viewfinder.model.attention.decode_kernel", lambda *_: paged_decode)
-    return steps
+    return graphs
 
 
-def test_padded_steps_give_the_tokens_of_plain_ones(graphs: Steps) -> None:
+def test_padded_steps_give_the_tokens_of_plain_ones(graphs: Replays) -> None:
     core = core_of()
     expected = served(core_of(enforce_eager=True))
     assert not graphs
@@ -91,7 +97,7 @@ def test_plain_steps_that_only_decode_take_the_kernel_too(monkeypatch: pytest.Mo
     assert set(calls) >= {1, 2, 3}, "rows as they are"
 
 
-def test_a_step_copies_once_and_waits_for_the_tokens_only(graphs: Steps) -> None:
+def test_a_step_copies_once_and_waits_for_the_tokens_only(graphs: Replays) -> None:
     with PretendDevice() as device:
         core = core_of("cuda")
         sequences = [ask(core, 1, 9) for _ in range(3)]
@@ -121,7 +127,7 @@ def test_a_capture_that_fails_is_told_once(monkeypatch: pytest.MonkeyPatch, capl
     assert told.startswith("decoding goes on without CUDA graphs, more slowly: capture failed (")
 
 
-def test_layers_that_were_changed_are_not_replayed(graphs: Steps) -> None:
+def test_layers_that_were_changed_are_not_replayed(graphs: Replays) -> None:
     """An adapter comes after the graphs were made, and goes again."""
 
     def tokens(core: EngineCore) -> list[int]:
@@ -139,4 +145,6 @@ def test_layers_that_were_changed_are_not_replayed(graphs: Steps) -> None:
             for layer in adapted_layers(model).values():
                 layer.lora_A.fill_(0.3), layer.lora_B.fill_(0.2)
     assert tokens(core) == tokens(plain)
-    assert len(graphs) == 1
+    assert graphs == [Counter(replays=4)], (
+        "of the tokens before; the first comes from the prompt, the second unreplayed"
+    )

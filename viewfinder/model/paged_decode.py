@@ -1,9 +1,10 @@
-"""Attention of one new token a sequence to the blocks of a paged cache, in two Triton kernels; only ever imported on a GPU.
+"""Attention of one new token a sequence to a paged cache, in two Triton kernels; only ever imported on a GPU.
 
-Decoding has few queries and many keys, so the keys of a sequence are split among programs ("split-K"): `_partials` makes
-for each split its largest score, the sum of its weights and the weighted sum of its values, and `_merge` puts them
-together (online softmax, arXiv 2205.14135; splits as in FlashDecoding). Nothing of a launch depends on the lengths, so a
-CUDA graph can hold it. Products are summed in float32. `TRITON_INTERPRET=1` runs it on a CPU (`make test-triton`).
+Decoding has few queries and many keys, so the keys of a sequence are split among programs ("split-K"): `_partials`
+makes for each split its largest score, the sum of its weights and the weighted sum of its values, and `_merge` puts
+them together (online softmax, arXiv 2205.14135; splits as in FlashDecoding). Nothing of a launch depends on the
+lengths, so a CUDA graph can hold it. Products are summed in float32. With `TRITON_INTERPRET=1` it runs on a CPU
+(`make test-triton`).
 
 With splits of 64 tokens at least, a sequence of 150 tokens and 2 splits has the tokens 0..127 and 128..149.
 """
@@ -47,7 +48,7 @@ def paged_decode(q: Tensor, memory: Tensor, table: Tensor, lengths: Tensor, spli
     strides = (q.stride(0), q.stride(1), memory.stride(0), memory.stride(1), table.stride(0), table.stride(1))
     # Triton starts on the current device, which need not be that of the tensors
     with torch.cuda.device(q.device) if q.is_cuda else nullcontext():
-        _partials[count, groups, wanted](
+        _partials[count, groups, wanted](  # pyright: ignore[reportIndexIssue]
             *(q, memory, table, lengths, parts, sums, dim**-0.5 * _LOG2_E, *strides),
             **shape,
             SIZE=size,
@@ -56,7 +57,7 @@ def paged_decode(q: Tensor, memory: Tensor, table: Tensor, lengths: Tensor, spli
             TILE=_TILE,
             WIDE=not q.is_cuda,
         )
-        _merge[count, num_heads](parts, sums, out, **shape)
+        _merge[count, num_heads](parts, sums, out, **shape)  # pyright: ignore[reportIndexIssue]
     return out
 
 

@@ -2,7 +2,8 @@
 
 Windows and frames of the tower, packed sequences in training and prompts are segments of one packed tensor; sequences
 that have a past read it from the blocks of a paged cache; `decode_kernel` is another kernel for steps that only decode.
-Elsewhere (CPUs, float32, older PyTorch, a kernel that does not agree with the plain way) callers keep their loops over `scaled_dot_product_attention`.
+Elsewhere (CPUs, float32, older PyTorch, a kernel that does not agree with the plain way) callers keep their loops over
+`scaled_dot_product_attention`.
 
 cuDNN's attention is never taken: its backward pass gave NaN on H100 and H200 from PyTorch 2.11 on (pytorch/pytorch
 issue 196678; NVIDIA/cudnn-frontend issues 160 and 1072), it garbled greedy answers of models with fewer than 8 heads of
@@ -131,7 +132,7 @@ def takes_pages(memory: Tensor, num_heads: int) -> bool:
 
 
 def decode_kernel(memory: Tensor, num_heads: int) -> DecodeKernel | None:
-    """Triton's kernel for decoding, where Triton is installed and its kernel agrees on this cache with the plain way."""
+    """Triton's kernel for decoding, where Triton is installed and it agrees on this cache with the plain way."""
     if memory.device.type != "cuda" or memory.dtype not in (torch.bfloat16, torch.float16, torch.float32):
         return None
     try:
