@@ -37,6 +37,7 @@ class DecodeGraphs:
         self._inputs: dict[int, FixedInputs] = {}
         self._replays: dict[int, Callable[[], Tensor]] = {}
         self._pool: Any = None
+        self.num_replays = 0
         self._is_on = cache.decode_kernel is not None
 
     def run(self, sequences: list[Sequence]) -> Tensor | None:
@@ -49,6 +50,7 @@ class DecodeGraphs:
         inputs = self._inputs[size]
         inputs.fill(sequences)
         if size in self._replays:
+            self.num_replays += 1
             return self._replays[size]()[: len(sequences)]
         logits = self._step(inputs.columns)  # what a kernel prepares when it first runs cannot be captured
         try:
@@ -68,7 +70,11 @@ class DecodeGraphs:
 def captured(step: Callable[[], Tensor], device: torch.device, pool: Any) -> Callable[[], Tensor]:
     """What runs the kernels of `step` again, and gives the same tensor each time, with new numbers."""
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.device(device), torch.cuda.graph(graph, pool=pool):
+    with (
+        torch.cuda.device(device),
+        torch.cuda.stream(torch.cuda.current_stream(device)),  # to come back to, when a capture fails too
+        torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"),  # other threads may allocate meanwhile
+    ):
         logits = step()
 
     def replay() -> Tensor:
