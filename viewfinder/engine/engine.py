@@ -108,6 +108,8 @@ class Engine(ChatModel):
         self.model = model
         self.processor = processor
         self.sampling = sampling or Sampling()
+        if not processor.settings.normalize:
+            model.visual.normalization = (processor.settings.image_mean, processor.settings.image_std)
         self.compile_aside: Callable[[Callable[[], Any]], Any] = lambda work: work()
         # In every supported template a turn ends with <|im_end|>, whichever token the files name as eos.
         end = processor.tokenizer.token_id("<|im_end|>")
@@ -134,6 +136,7 @@ class Engine(ChatModel):
             model = model.to(compute_dtype(model.dtype, model.device))
         if model.device.type == "cuda":
             model.join_projections()
+            settings.setdefault("normalize", False)
         return cls(
             model,
             Processor.from_pretrained(directory, **settings),
