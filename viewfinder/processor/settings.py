@@ -33,7 +33,7 @@ class ProcessorSettings:
         tokens_per_second: temporal position ids in a second of video.
         fps, min_frames, max_frames: how a clip is sampled unless a message says otherwise.
         video_min_pixels, video_max_pixels: bounds of one frame; total_pixels: of all frames of a clip.
-        normalize: False leaves patches as bytes, which the tower normalises: a quarter of what goes to a GPU. In no file
+        normalize: False leaves patches as bytes, which the tower normalises: a quarter of the way to a GPU. In no file
             and no stamp.
     """
 
