@@ -24,8 +24,9 @@ CONFIG = small_config(vocab_size=300)
 Replays = list[Counter[str]]
 
 
-def core_of(device: str = "cpu", **settings: Any) -> EngineCore:
-    model = random_model(CONFIG).to(device)
+def core_of(device: str = "cpu", layers: int = 2, **settings: Any) -> EngineCore:
+    text = CONFIG.text.model_copy(update={"num_hidden_layers": layers})
+    model = random_model(CONFIG.model_copy(update={"text": text})).to(device)
     model.join_projections()
     return EngineCore(model, EngineConfig(cache_bytes=1 << 18, block_size=4, max_num_batched_tokens=32, **settings))
 
@@ -116,6 +117,31 @@ def test_a_step_copies_once_and_waits_for_the_tokens_only(graphs: Replays) -> No
         assert logits is not None
         assert logits.shape == (3, 300)
         assert (sum(device.syncs.values()), sum(device.uploads.values())) == (0, 1)
+
+
+def test_a_layer_is_fourteen_launches(graphs: Replays, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel for decoding is two of them."""
+    found = []
+
+    def kernel(*tensors: Tensor) -> Tensor:
+        before = device.launches.copy()
+        out = paged_decode(*tensors)
+        device.launches.clear()
+        device.launches.update(before + Counter(_partials=1, _merge=1))
+        return out
+
+    monkeypatch.setattr("viewfinder.model.attention.decode_kernel", lambda *_: kernel)
+    for layers in (1, 2):
+        with PretendDevice() as device:
+            core = core_of("cuda", layers)
+            ask(core, 1, 9)
+            for _ in range(2):
+                step(core)
+            device.launches.clear()
+            step(core)
+            found.append(sum(device.launches.values()))
+    assert graphs
+    assert 8 <= found[1] - found[0] <= 14
 
 
 def test_a_capture_that_fails_is_told_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

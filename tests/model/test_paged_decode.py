@@ -1,10 +1,14 @@
 """Triton's kernel for decoding in its interpreter, beside float64: `make test-triton` (Triton is only where a GPU is).
 
-The interpreter follows each program on the CPU, so arithmetic and addresses are those of a GPU; its speed and the
-compiler's work are not.
+The interpreter follows each program on the CPU, so arithmetic and addresses are those of a GPU, its speed is not. The
+compiler makes code for GPUs that are not there.
 """
 
+import os
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +18,26 @@ from tests.engine.test_decode_graphs import core_of, served
 from tests.varlen_twin import paged_decode as definition
 from viewfinder.model.paged_decode import paged_decode
 
+COMPILE = """
+from triton import compile
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from viewfinder.model.paged_decode import _merge, _partials
+
+of_3b = {"DIM": 128, "DIM_PADDED": 128, "SPLITS": 64}
+sizes = {**of_3b, "SIZE": 256, "HEADS": 8, "HEADS_PADDED": 16, "TILE": 64, "WIDE": False}
+for capability, kind in ((80, "bf16"), (90, "bf16"), (90, "fp32"), (120, "fp16")):
+    target, parts = GPUTarget("cuda", capability, 32), {"parts": "*fp32", "sums": "*fp32"}
+    given = {"q": f"*{kind}", "memory": f"*{kind}", "table": "*i32", "lengths": "*i32", **parts, "scale": "fp32"}
+    strides = dict.fromkeys(["q_row", "q_head", "memory_values", "memory_group", "table_row", "table_column"], "i64")
+    types = {**given, **strides, **dict.fromkeys(sizes, "constexpr")}
+    aligned = {(at,): [["tt.divisibility", 16]] for at in (0, 1, 2, 3, 4, 5, 7, 8, 9, 10)}  # as tensors are
+    made = compile(ASTSource(_partials, types, sizes, aligned), target=target)
+    assert kind == "fp32" or ("mma.sync" in made.asm["ptx"] and "cp.async" in made.asm["ptx"])
+    types = {**parts, "out": f"*{kind}", **dict.fromkeys(of_3b, "constexpr")}
+    compile(ASTSource(_merge, types, of_3b), target=target)
+    print(capability, kind, made.metadata.shared)
+"""
 LENGTHS = {
     "one token": [1],
     "a block": [16],
@@ -83,6 +107,16 @@ def test_a_table_on_its_side() -> None:
     turned = table.T.contiguous().T
     assert turned.stride() == (1, 3)
     assert torch.equal(paged_decode(q, memory, turned, lengths), paged_decode(q, memory, table, lengths))
+
+
+def test_it_compiles_for_gpus_that_are_not_here(tmp_path: Path) -> None:
+    """To machine code of Ampere, Hopper and Blackwell, with tensor cores for 16 bits and copies that run ahead."""
+    environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", COMPILE], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    shared = [int(line.split()[2]) for line in done.stdout.splitlines()]
+    assert len(shared) == 4
+    assert max(shared) <= 99 * 1024, "what the smallest of these GPUs has"
 
 
 def test_requests_that_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
