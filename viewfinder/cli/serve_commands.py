@@ -65,6 +65,7 @@ Servers = Annotated[
     int,
     typer.Option("--workers", min=1, help="Whole servers behind the port, each with a GPU (or several) of its own."),
 ]
+EnforceEager = Annotated[bool, typer.Option("--enforce-eager", help="On a GPU: no CUDA graphs.")]
 Workers = Annotated[int, typer.Option("--decode-workers", min=1, help="Processes that decode media.")]
 Name = Annotated[str | None, typer.Option("--name", help="What clients call the model.")]
 Into = Annotated[Path, typer.Argument(help="Folder to write.")]
@@ -99,6 +100,7 @@ def serve(
     max_pixels: options.MaxPixels = None,
     dtype: options.Dtype = None,
     kv_cache_dtype: KvCacheDtype = None,
+    enforce_eager: EnforceEager = False,
 ) -> None:
     need_serving()
     from viewfinder.serve.workers import become_worker, shared_socket, supervise
@@ -143,6 +145,7 @@ def serve(
             max_num_seqs=max_running,
             max_waiting=max_waiting,
             cache_bytes=None if cache_gb is None else int(cache_gb * 2**30),
+            enforce_eager=enforce_eager,
         ),
         certificate=tls_certificate,
         key=tls_key,

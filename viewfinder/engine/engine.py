@@ -91,6 +91,7 @@ def _batch_of_one(model: Qwen2_5_VL, length: int) -> EngineConfig:
         max_num_patches=2**62,
         cache_bytes=-(-length // size) * block,
         enable_prefix_caching=False,
+        enforce_eager=True,  # its cache lives for one answer, which does not pay for a capture
     )
 
 
@@ -108,6 +109,8 @@ class Engine(ChatModel):
         self.model = model
         self.processor = processor
         self.sampling = sampling or Sampling()
+        if not processor.settings.normalize:
+            model.visual.normalization = (processor.settings.image_mean, processor.settings.image_std)
         self.compile_aside: Callable[[Callable[[], Any]], Any] = lambda work: work()
         # In every supported template a turn ends with <|im_end|>, whichever token the files name as eos.
         end = processor.tokenizer.token_id("<|im_end|>")
@@ -139,6 +142,8 @@ class Engine(ChatModel):
                 model = model.to(compute_dtype(model.dtype, model.device))
             if model.device.type == "cuda":
                 model.join_projections()
+        if model.device.type == "cuda":
+            settings.setdefault("normalize", False)
         return cls(
             model,
             Processor.from_pretrained(directory, **settings),

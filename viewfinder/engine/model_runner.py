@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from viewfinder.engine.batch_sampler import Turn, sample
+from viewfinder.engine.decode_graphs import DecodeGraphs
 from viewfinder.engine.sampler import Sampler, Token
 from viewfinder.engine.scheduler import EngineConfig, Scheduled
 from viewfinder.engine.sequence import Piece, PieceKey, Sequence, pieces_of
@@ -42,11 +43,13 @@ class ModelRunner:
         num_blocks = max(1, min(affordable, useful))
         self.model, self.config = model, config
         self.kv_cache = model.model.make_cache(num_blocks, size, model.cache_dtype)
+        self.graphs = None if config.enforce_eager or model.model.is_led else DecodeGraphs(model, self.kv_cache)
         self.encoder_cache = EncoderCache(config.encoder_cache_bytes)
         self.num_encoded_patches = 0
 
     def free(self) -> None:
         """Give back the memory of the caches, so that another runner has room; this one runs no more."""
+        self.graphs = None
         self.kv_cache.free()
         self.encoder_cache = EncoderCache(0)
         if self.model.device.type == "cuda":
@@ -160,6 +163,10 @@ class ModelRunner:
         """Logits (tokens that the sampler needs, V)."""
         if not ready:
             return torch.empty(0)
+        if self.graphs is not None and all(part.num_tokens == 1 and part.sequence.is_decoding for part in ready):
+            logits = self.graphs.run([part.sequence for part in ready])
+            if logits is not None:
+                return logits
         device = self.model.device
         ids: list[int] = []
         positions, features, chunks, sampled = [], [], [], []

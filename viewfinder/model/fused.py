@@ -21,7 +21,6 @@ class Joined:
     """Linear layers of one input as one product: (T, I) to (T, sum of their outputs)."""
 
     def __init__(self, layers: Sequence[Linear]) -> None:
-        self.layers = layers
         self.weight = torch.cat([layer.weight.detach() for layer in layers])
         biases = [layer.bias.detach() for layer in layers if layer.bias is not None]
         self.bias = torch.cat(biases) if biases else None
@@ -30,14 +29,16 @@ class Joined:
             for layer, part in zip(layers, () if whole is None else whole.split(sizes), strict=whole is not None):
                 requires_grad = getattr(layer, name).requires_grad
                 setattr(layer, name, nn.Parameter(part, requires_grad=requires_grad))
-        self._parameters = [layer.weight for layer in layers]
-        self._places = [parameter.data_ptr() for parameter in self._parameters]
+        # asked in each step, so past `nn.Module.__getattr__`, which takes four times as long
+        self._known = [(layer, layer._parameters, layer.weight, layer.weight.data_ptr()) for layer in layers]
 
     @property
     def is_current(self) -> bool:
         """The layers still have these weights: none was replaced, moved or given an adapter."""
-        pairs = zip(self.layers, self._parameters, self._places, strict=True)
-        return all(type(layer) is Linear and layer.weight is p and p.data_ptr() == at for layer, p, at in pairs)
+        for layer, parameters, weight, at in self._known:
+            if type(layer) is not Linear or parameters["weight"] is not weight or weight.data_ptr() != at:
+                return False
+        return True
 
     def __call__(self, x: Float[Tensor, "T I"]) -> Float[Tensor, "T O"]:
         return F.linear(x, self.weight, self.bias)

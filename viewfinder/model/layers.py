@@ -156,8 +156,8 @@ def multimodal_rope(
     40-63 with the width id. Where the three ids are equal (text) this is one-dimensional RoPE.
     """
     inv_freq = inverse_frequencies(head_dim, theta, position_ids.device)
-    axis = torch.repeat_interleave(torch.arange(3), torch.tensor(mrope_section)).to(position_ids.device)
-    angles = position_ids[axis].T.float() * inv_freq
+    parts = [ids[:, None].expand(-1, count) for ids, count in zip(position_ids, mrope_section, strict=True)]
+    angles = torch.cat(parts, dim=1).float() * inv_freq
     return angles.cos(), angles.sin()
 
 

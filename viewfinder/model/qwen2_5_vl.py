@@ -64,6 +64,14 @@ class Qwen2_5_VL(nn.Module):
         hidden = self.hidden_states(inputs, cache, features=features)
         return self.lm_head(hidden if logits_at is None else hidden[logits_at])
 
+    def decode(
+        self, input_ids: Int[Tensor, " S"], positions: Int[Tensor, " S"], cache: Sequence[LayerView]
+    ) -> Float[Tensor, "S V"]:
+        """Logits after one more token of text of each sequence. All stays on the device: nothing waits for the host."""
+        with without_cudnn(self.device):
+            embedded = self.model.embed_tokens(input_ids).to(self.compute_dtype)
+            return self.lm_head(self.model(embedded, positions.expand(3, -1), (), cache))
+
     def hidden_states(
         self,
         inputs: ModelInputs,
@@ -185,7 +193,9 @@ class TextLayer(nn.Module):
 
 
 class TextModel(nn.Module):
-    """Embeddings in, normalised hidden states out."""
+    """Embeddings in, normalised hidden states out. `is_led`: other processes run parts of it, told from Python."""
+
+    is_led = False
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
@@ -206,7 +216,7 @@ class TextModel(nn.Module):
         config = self.config
         cos, sin = multimodal_rope(position_ids, config.head_dim, config.rope_theta, config.mrope_section)
         hidden = embeddings
-        if cache is not None and self._is_fused:
+        if cache is not None and self.is_fused:
             rope = whole_head(cos, sin)
             for fused, view in zip(self.fused or (), cache, strict=True):
                 hidden = fused(hidden, rope, view)
@@ -228,5 +238,6 @@ class TextModel(nn.Module):
         return num_bytes
 
     @property
-    def _is_fused(self) -> bool:
+    def is_fused(self) -> bool:
+        """Whether inference takes the joined projections: they were made, and no layer was changed since."""
         return bool(self.fused) and not torch.is_grad_enabled() and all(layer.is_current for layer in self.fused or ())

@@ -155,6 +155,8 @@ class Follower:
 class LeadingText(TextModel):
     """The layers of rank 0, with which the others run theirs."""
 
+    is_led = True
+
     def __init__(self, config: TextConfig, lead: Lead) -> None:
         super().__init__(config)
         self.lead = lead
