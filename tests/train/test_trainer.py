@@ -136,6 +136,20 @@ def test_frozen_parts_stay(tmp_path: Path) -> None:
         assert torch.equal(parameter, kept[name]) == frozen, name
 
 
+@pytest.mark.parametrize(("tower", "merger"), [(0.0, 0.0), (0.0, 1.0)])
+def test_nothing_of_a_frozen_tower_is_kept_for_a_backward_pass(tmp_path: Path, tower: float, merger: float) -> None:
+    config = train_config(MADE, lr_scale=LrScaleConfig(tower=tower, merger=merger), steps=1)
+    trainer, graphs = make_trainer(config, tmp_path), []
+    for module in (trainer.learner.model.visual.blocks[0], trainer.learner.model.visual.merger):
+        module.register_forward_hook(
+            lambda _module, _inputs, output: graphs.append((torch.is_grad_enabled(), output.requires_grad))
+        )
+    trainer.train_step(next(trainer.dataloader(None)).batches)
+    blocks, mergers = graphs[::2], graphs[1::2]
+    assert set(mergers) == {(bool(merger), bool(merger))}
+    assert {kept for _, kept in blocks} == {False}
+
+
 def test_a_loss_that_is_not_finite_changes_nothing_and_stops_at_last(tmp_path: Path) -> None:
     trainer = make_trainer(train_config(MADE, guard=StepGuardConfig(max_bad_steps=1)), tmp_path)
     with torch.no_grad():
