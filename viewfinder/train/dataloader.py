@@ -7,11 +7,10 @@ same plan. Each rank then loads only the rows it trains on. Rows that did not fi
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from viewfinder.data.packing import plan_packs, share_packs
 from viewfinder.data.parent import end_with_parent
@@ -199,31 +198,45 @@ class _Failure:
 class _Dataset(IterableDataset[Any]):
     """Steps; an error meant for users is the last item, since a loader would wrap it in the worker's traceback."""
 
-    def __init__(self, make: Callable[[], Iterator[Step]]) -> None:
+    def __init__(self, make: Callable[[int, int], Iterator[Step]]) -> None:
         self.make = make
 
     def __iter__(self) -> Iterator[Step | _Failure]:
         end_with_parent()
         torch.set_num_threads(1)  # more threads would take cores from training
+        worker = get_worker_info()
+        assert worker is not None
         try:
-            yield from self.make()
+            yield from self.make(worker.id, worker.num_workers)
         except ViewfinderError as error:
             yield _Failure(type(error), str(error))
 
 
 def in_worker(dataloader: Dataloader, workers: int, *, pin_memory: bool = False) -> Dataloader:
-    """The same steps, made ahead in a process of their own (`workers` 1) or in this one (0).
+    """The same steps, made ahead in processes of their own or in this one (`workers` 0).
 
-    The process is a fork, whatever Python's default is, for sources of rows are not pickled; where a fork is not safe
-    (macOS) or not there, steps are made in this process. `pin_memory` copies those of the worker to page-locked memory,
-    for a GPU; it needs one.
+    A dataloader with a method `share(number, of)`, which gives every `of`-th step from the number-th on, has as many
+    processes as are asked for, any other one has one. Steps come in their order: of two processes the first makes
+    steps 0, 2, 4.
+
+    A process is a fork, whatever Python's default is, for sources of rows are not pickled; where a fork is not safe
+    (macOS) or not there, steps are made in this process. `pin_memory` copies those of the workers to page-locked
+    memory, for a GPU; it needs one.
     """
     if not workers or not sys.platform.startswith("linux"):
         return dataloader
-    options: dict[str, Any] = {"num_workers": 1, "prefetch_factor": 4, "multiprocessing_context": "fork"}
+    share: Callable[[int, int], Dataloader] | None = getattr(dataloader, "share", None)
+    options: dict[str, Any] = {
+        "num_workers": workers if share else 1,
+        "prefetch_factor": 4,
+        "multiprocessing_context": "fork",
+    }
 
     def steps(position: Position | None) -> Iterator[Step]:
-        dataset = _Dataset(partial(dataloader, position))
+        def make(number: int, of: int) -> Iterator[Step]:
+            return (share(number, of) if share else dataloader)(position)
+
+        dataset = _Dataset(make)
         for item in DataLoader(dataset, batch_size=None, pin_memory=pin_memory, **options):
             if isinstance(item, _Failure):
                 raise item.kind(item.reason)

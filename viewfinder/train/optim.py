@@ -155,13 +155,15 @@ def optimizer_tensors(optimizers: Iterable[torch.optim.Optimizer], names: Mappin
     return found
 
 
-def lr_factor(step: int, steps: int, config: OptimizerConfig) -> float:
+def lr_factor(step: int, steps: int, config: OptimizerConfig, time_share: float = 0.0) -> float:
     """Learning rate at `step` as a share of the peak: linear warm-up, then the schedule, down to `final`.
 
-    Linear, 100 steps, warm-up 10, cool-down 0.5, final 0: 0.1 at step 0, 1 from step 9 on, 0.5 at step 75.
+    Linear, 100 steps, warm-up 10, cool-down 0.5, final 0: 0.1 at step 0, 1 from step 9 on, 0.5 at step 75, and 0.5 at
+    step 20 of a run with a time limit when 75 % of its time have passed.
     """
     if step < config.warmup:
         return (step + 1) / config.warmup
+    step = max(step, int(time_share * steps))
     if config.schedule == "cosine":
         done = min((step - config.warmup) / max(1, steps - config.warmup), 1.0)
         return config.final + (1.0 - config.final) * 0.5 * (1.0 + math.cos(math.pi * done))
