@@ -45,7 +45,7 @@ MEASURES = (
     Measure("clicked inside %", "click", floor=60, goal=85),
     Measure("other renderers: boxes at IoU 0.5 %", "renderer_locate", floor=75, goal=90),
     Measure("other renderers: none, at 90 % precision %", "renderer_absent", floor=75, goal=90),
-    Measure("other renderers: yes or no %", "renderer_ask", floor=75, goal=90),
+    Measure("other renderers: yes or no %", "renderer_yes_no", floor=75, goal=90),
 )
 
 
