@@ -78,6 +78,14 @@ def test_rates() -> None:
     assert rates == [0.1, 1.0, 1.0, 0.5, 0.0]
 
 
+def test_a_time_limit_cools_down_by_time_once_the_warm_up_has_ended() -> None:
+    config = OptimizerConfig(warmup=10, cooldown=0.5, final=0.0)
+    rates = [
+        lr_factor(step, 100, config, share) for step, share in ((4, 0.9), (20, 0.4), (20, 0.75), (80, 0.1), (20, 1.0))
+    ]
+    assert rates == pytest.approx([0.5, 1.0, 0.5, 0.4, 0.0])
+
+
 def test_cosine_falls_from_the_warm_up_to_the_end() -> None:
     config = OptimizerConfig(warmup=10, schedule="cosine", final=0.2)
     assert [round(lr_factor(step, 110, config), 3) for step in (4, 10, 60, 110)] == [0.5, 1.0, 0.6, 0.2]

@@ -31,11 +31,11 @@ def orthogonalize(matrices: Float[Tensor, "B R C"], steps: int = 3) -> Float[Ten
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     tall = matrices.shape[1] > matrices.shape[2]
-    x = matrices.transpose(1, 2) if tall else matrices
+    x = matrices.transpose(1, 2).contiguous() if tall else matrices
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(steps):
         gram = x @ x.transpose(1, 2)
-        x = a * x + torch.baddbmm(gram, gram, gram, beta=b, alpha=c) @ x
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.transpose(1, 2) if tall else x
 
 
@@ -166,13 +166,15 @@ def optimizer_tensors(optimizers: Iterable[torch.optim.Optimizer], names: Mappin
     return found
 
 
-def lr_factor(step: int, steps: int, config: OptimizerConfig) -> float:
+def lr_factor(step: int, steps: int, config: OptimizerConfig, time_share: float = 0.0) -> float:
     """Learning rate at `step` as a share of the peak: linear warm-up, then the schedule, down to `final`.
 
-    Linear, 100 steps, warm-up 10, cool-down 0.5, final 0: 0.1 at step 0, 1 from step 9 on, 0.5 at step 75.
+    Linear, 100 steps, warm-up 10, cool-down 0.5, final 0: 0.1 at step 0, 1 from step 9 on, 0.5 at step 75, and 0.5 at
+    step 20 of a run with a time limit when 75 % of its time have passed.
     """
     if step < config.warmup:
         return (step + 1) / config.warmup
+    step = max(step, int(time_share * steps))
     if config.schedule == "cosine":
         done = min((step - config.warmup) / max(1, steps - config.warmup), 1.0)
         return config.final + (1.0 - config.final) * 0.5 * (1.0 + math.cos(math.pi * done))
