@@ -139,6 +139,7 @@ def probe(setup: Setup) -> Figures:
     yield "copy GB/s", 2 * data.numel() * 4 / seconds(setup, lambda: data.clone()) / 1e9
     cache = KVCache(setup.config.text, 2, 256, dtype=setup.dtype, device=setup.device)
     yield "attention over pages", "kernel" if cache.is_paged else "loops"
+    yield "decoding over pages", "Triton" if cache.decode_kernel else "none"
     text = setup.config.text
     q = torch.randn(1, text.num_attention_heads, 512, text.head_dim, device=setup.device, dtype=setup.dtype)
     kv = q[:, : text.num_key_value_heads]
@@ -169,10 +170,43 @@ def correct(setup: Setup) -> Figures:
     last = _off(_in_two_steps(again, inputs.to(setup.device)), logits[-1:])
     yield "bfloat16 from the cache, its error over the CPU's", last / narrow
     there.join_projections()
+    yield from _decode_kernel(setup, there)
     for name, sampling in {"greedy": Sampling(max_new_tokens=12), "drawn": _drawn(12)}.items():
         fast = [t.id for t in engine_generate(there, inputs, sampling, eos_token_ids=())]
         slow = [t.id for t in reference.generate(_on_device(there), inputs, sampling, eos_token_ids=())]
         yield f"tokens equal the oracle's, {name}", fast == slow
+
+
+def _decode_kernel(setup: Setup, model: Qwen2_5_VL) -> Figures:
+    """The kernel for decoding beside the gathered way, and replayed graphs beside plain steps, by their tokens."""
+    text, (longest, rows) = setup.config.text, (300, 3) if setup.small else (5000, 16)
+    for dtype in (torch.float32, setup.dtype):
+        cache = KVCache(text, rows * (longest // 256 + 1), 256, dtype=dtype, device=setup.device)
+        if cache.decode_kernel is not None:
+            memory = cache.layers[0].normal_()
+            table = torch.randperm(cache.num_blocks, device=setup.device).int().view(rows, -1)
+            lengths = torch.linspace(1, longest, rows, device=setup.device).int()
+            q = torch.randn(rows, text.num_attention_heads, text.head_dim, dtype=dtype, device=setup.device)
+            found = cache.decode_kernel(q, memory, table, lengths)
+            yield f"decoding kernel in {dtype}, largest difference", _off(found, _gathered(q, memory, table, lengths))
+    told = []
+    for eager in (True, False):
+        core = _decoding(setup, model, 5, enforce_eager=eager)
+        for _ in range(12):
+            _step(core)
+        told.append([sequence.token_ids for sequence in core.scheduler.running])
+    replays = core.runner.graphs.num_replays if core.runner.graphs else 0
+    yield f"tokens of 5 requests, {replays} steps replayed, equal those of plain steps", told[0] == told[1]
+
+
+def _gathered(q: torch.Tensor, memory: torch.Tensor, table: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """What a kernel for decoding has to give, in float32 on the CPU."""
+    outs = []
+    for row, blocks, length in zip(q.float().cpu(), table.tolist(), lengths.tolist(), strict=True):
+        keys, values = memory[:, :, blocks].flatten(2, 3)[:, :, :length].float().cpu()
+        heads = row.unflatten(0, (len(keys), -1))
+        outs.append(F.scaled_dot_product_attention(heads, keys, values).flatten(0, 1))
+    return torch.stack(outs)
 
 
 def _off(found: torch.Tensor, wanted: torch.Tensor) -> float:
@@ -239,16 +273,17 @@ def speed(setup: Setup) -> Figures:
     fresh = [Sampler(setup.config, request(setup.config, 100), _drawn(100), ()) for _ in range(64)]
     yield "choosing from 64 rows, ms", 1e3 * seconds(setup, lambda: sample([Turn(s) for s in fresh], logits), 3)
     for batch in (1, 4) if setup.small else (1, 16, 64, 256):
-        core = _decoding(setup, model, batch)
-        yield f"decode, {batch} at once, tokens/s", batch / _step_seconds(core, 4 if setup.small else 64)
-        yield f"decode, {batch} at once, launches of a step", kernels(setup, lambda core=core: _step(core))
-        del core
+        for eager in (True, False):
+            core, name = _decoding(setup, model, batch, eager), f"decode, {batch} at once{', eager' if eager else ''}"
+            yield f"{name}, tokens/s", batch / _step_seconds(core, 4 if setup.small else 64)
+            yield f"{name}, launches of a step", kernels(setup, lambda core=core: _step(core))
+            del core
 
 
-def _decoding(setup: Setup, model: Qwen2_5_VL, batch: int) -> EngineCore:
+def _decoding(setup: Setup, model: Qwen2_5_VL, batch: int, enforce_eager: bool = False) -> EngineCore:
     """An engine in which `batch` sequences of some hundred tokens have been read."""
-    bounds = {} if setup.is_gpu else {"cache_bytes": 2**26}
-    core = EngineCore(model, EngineConfig.for_device(setup.device.type, max_num_seqs=batch, **bounds))
+    settings = {"max_num_seqs": batch, "enforce_eager": enforce_eager, "cache_bytes": None if setup.is_gpu else 2**26}
+    core = EngineCore(model, EngineConfig.for_device(setup.device.type, **settings))
     for i in range(batch):
         inputs = request(setup.config, 32 if setup.small else 512, seed=i)
         sampler = Sampler(setup.config, inputs, Sampling(max_new_tokens=200, ignore_eos=True), ())

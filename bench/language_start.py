@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from viewfinder.inputs import ModelInputs
+from viewfinder.model.weights import load_model
 from viewfinder.recipes.language import LanguageModel, open_language
 from viewfinder.recipes.sizes import build, start_from, with_language
 
@@ -32,9 +33,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path)
     parser.add_argument("--pieces", type=int, default=16)
+    parser.add_argument("--trained", type=Path, help="a checkpoint that began with this language model: its perplexity")
     options = parser.parse_args()
     language = open_language(options.source)
-    model = build(with_language(start_from("tiny"), language), seed=0).eval()
+    if options.trained is None:
+        model = build(with_language(start_from("tiny"), language), seed=0).eval()
+    else:
+        model = load_model(options.trained, dtype=torch.float32).eval()
     peer = open_peer(options.source)
     loss = {"with new tokens": 0.0, "own": 0.0, "transformers": 0.0}
     count, furthest = 0, 0.0

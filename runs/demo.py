@@ -11,24 +11,28 @@ from pathlib import Path
 from viewfinder.cli.app import app
 
 LINES = (
-    'inspect examples/shapes.png --prompt "Locate every blue star"',
-    'locate examples/shapes.png "every blue star" --plot out/locate.png',
-    'point examples/shapes.png "every orange ring" --plot out/point.png',
-    'count examples/three.png "green circles" --plot out/count.png',
-    'ask examples/shapes.png "What color is the star?"',
-    "read examples/word.png",
-    "parse examples/page.png --format md --format viewer --out out/page",
-    'moments examples/clip.mp4 "the red circle is shown" --plot out/moments.png',
+    ('inspect examples/shapes.png --prompt "Locate every blue star"', ""),
+    ('locate examples/shapes.png "every blue star" --plot out/locate.png', "one, [16, 16, 63, 60]"),
+    ('point examples/shapes.png "every orange ring" --plot out/point.png', "one, around (104, 78)"),
+    ('count examples/three.png "green circles" --plot out/count.png', "3"),
+    ('ask examples/shapes.png "What color is the star?"', "blue"),
+    ("read examples/word.png", "stone"),
+    ("read examples/receipt.png", "CORNER GROCER ... TOTAL EUR 21.20 ... Thank you, come again"),
+    ("parse examples/page.png --format md --format viewer --out out/page", "a heading, three lines, a table of 2 x 3"),
+    ('moments examples/clip.mp4 "the red circle is shown" --plot out/moments.png', "3.0 to 6.0 seconds"),
 )
+"""What is typed, and what is true: the model is small, and some of its answers are wrong."""
 
 
 def main() -> None:
     os.chdir(Path(__file__).parent.parent)
     Path("out").mkdir(exist_ok=True)
-    for line in LINES:
+    for line, truth in LINES:
         print(f"\n$ viewfinder {line}", flush=True)
         if code := app(shlex.split(line), standalone_mode=False):
             sys.exit(code)
+        if truth:
+            print(f"(true: {truth})")
     print("\nPictures with the answers drawn on them: out/locate.png out/point.png out/count.png out/moments.png;")
     print("the page beside what was read of it: out/page/page.viewer.html (open it in a browser)")
 

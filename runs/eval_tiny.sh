@@ -9,6 +9,6 @@ PAGE=${PAGE:-docs/eval/tiny}
 TASKS=${TASKS:-suites builtin}
 PYTHON=${PYTHON:-.venv/bin/python}
 # shellcheck disable=SC2086
-"$PYTHON" -m viewfinder eval run $TASKS --model "$MODEL" --count "$COUNT" --beside blind --beside untrained --out "$OUT"
+"$PYTHON" -m viewfinder eval run $TASKS --model "$MODEL" --count "$COUNT" --beside blind --beside untrained --concurrency "${CONCURRENCY:-1}" --out "$OUT"
 mkdir -p "$PAGE"
 cp "$OUT/index.html" "$OUT/scores.json" "$PAGE/"

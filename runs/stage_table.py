@@ -5,7 +5,9 @@
 Each argument is NAME:HOURS:FOLDER: the stage of `runs/tiny.sh`, hours of training by the clock at its end, and the
 folder of `viewfinder eval run builtin --model EXPORT --out FOLDER`; FOLDER#blind takes what `--beside blind` put
 there. A name in brackets, such as `[blind]:14:FOLDER#blind`, is a column of the table and no point of the curves.
-Writes OUT.md and OUT.png (which needs matplotlib).
+Writes OUT.md and OUT.png (which needs matplotlib). Before and after, with 95 % intervals and no picture:
+
+    python runs/stage_table.py --intervals before:0:A after:8:B "[blind]:8:B#blind" "[untrained]:0:B#untrained" --out T
 """
 
 import argparse
@@ -41,9 +43,13 @@ MEASURES = (
     Measure("fields: F1", "fields", floor=0.6, goal=0.85),
     Measure("moments: temporal IoU %", "moments", floor=50, goal=75),
     Measure("clicked inside %", "click", floor=60, goal=85),
+    Measure("other renderers: boxes at IoU 0.5 %", "renderer_locate", floor=75, goal=90),
+    Measure("other renderers: none, at 90 % precision %", "renderer_absent", floor=75, goal=90),
+    Measure("other renderers: yes or no %", "renderer_yes_no", floor=75, goal=90),
 )
 
 
+INTERVALS = "Held-out fonts, names, layouts and seeds; in brackets 95 % intervals (bootstrap over the questions).\n\n"
 HEAD = """# The built-in model after the stages of its training
 
 Written by `runs/stages_tiny.sh`: one command for all, on held-out fonts, names, layouts and seeds, one run. In brackets
@@ -59,6 +65,9 @@ class Stage:
     hours: float
     values: dict[str, float]
     """By title of the measure; what was not measured is absent."""
+    intervals: dict[str, tuple[float, float]]
+    """Of scores, 95 %; other measures have none."""
+    questions: int
 
     @property
     def drawn(self) -> bool:
@@ -69,24 +78,37 @@ def read_stage(text: str) -> Stage:
     name, hours, place = text.split(":", 2)
     folder, _, column = place.partition("#")
     scores = json.loads((Path(folder) / "scores.json").read_text())["scores"]
-    values = {}
+    values, intervals, questions = {}, {}, 0
     for measure in MEASURES:
         results = scores.get(f"builtin_{measure.task}", {})
         if results:
-            values[measure.title] = results[column or next(iter(results))]["scores"][measure.name]
-    return Stage(name, float(hours), values)
+            found = results[column or next(iter(results))]
+            values[measure.title], questions = found["scores"][measure.name], max(questions, found["n"])
+            if measure.name == "score":
+                intervals[measure.title] = tuple(found["interval"])
+    return Stage(name, float(hours), values, intervals, questions)
 
 
-def as_markdown(stages: list[Stage]) -> str:
+def as_markdown(stages: list[Stage], intervals: bool = False) -> str:
     """Measures as rows, stages as columns: a skill's way reads from left to right."""
     rows = ["| | " + " | ".join(s.name for s in stages) + " | floor | goal |", "|---" * (len(stages) + 3) + "|"]
     rows.append("| hours by the clock | " + " | ".join(f"{s.hours:.1f}" for s in stages) + " | | |")
+    if intervals:
+        rows.append("| questions a task | " + " | ".join(str(s.questions) for s in stages) + " | | |")
     for measure in MEASURES:
         digits = 0 if "%" in measure.title else 2
-        cells = ["" if (v := s.values.get(measure.title)) is None else f"{v:.{digits}f}" for s in stages]
+        cells = [_cell(stage, measure, digits, intervals) for stage in stages]
         ends = ["" if end is None else f"{end:g}" for end in (measure.floor, measure.goal)]
         rows.append(f"| {measure.title} | " + " | ".join((*cells, *ends)) + " |")
-    return HEAD + "\n".join(rows) + "\n"
+    return (INTERVALS if intervals else HEAD) + "\n".join(rows) + "\n"
+
+
+def _cell(stage: Stage, measure: Measure, digits: int, intervals: bool) -> str:
+    if (value := stage.values.get(measure.title)) is None:
+        return ""
+    low, high = stage.intervals.get(measure.title, (0.0, 0.0))
+    around = f" ({low:.{digits}f} to {high:.{digits}f})" if intervals and measure.title in stage.intervals else ""
+    return f"{value:.{digits}f}{around}"
 
 
 def draw(stages: list[Stage], path: Path) -> None:
@@ -112,11 +134,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stages", nargs="+", metavar="NAME:HOURS:FOLDER")
     parser.add_argument("--out", type=Path, required=True, help="without ending")
+    parser.add_argument("--intervals", action="store_true")
     options = parser.parse_args()
     stages = [read_stage(text) for text in options.stages]
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.with_suffix(".md").write_text(as_markdown(stages))
-    draw(stages, options.out.with_suffix(".png"))
+    options.out.with_suffix(".md").write_text(as_markdown(stages, options.intervals))
+    if not options.intervals:
+        draw(stages, options.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What several tests share: a random model small enough to run in milliseconds, and inputs for it."""
 
+import os
 from pathlib import Path
 
 import hypothesis
@@ -9,6 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from viewfinder.config import ModelConfig, TextConfig, VisionConfig
 from viewfinder.model import Qwen2_5_VL, save_pretrained
+
+collect_ignore = [] if os.environ.get("TRITON_INTERPRET") else ["model/test_paged_decode.py"]  # make test-triton
 
 hypothesis.settings.register_profile(
     "shared machine", deadline=None

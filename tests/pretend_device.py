@@ -53,15 +53,17 @@ class PretendTensor(Tensor):
 
 
 class PretendDevice:
-    """`syncs` counts, by operation, how often the host waited for the device; `launches` the kernels that it started.
+    """Counts by operation: `syncs`, how often the host waited for the device; `uploads`, copies to it; `launches`, the
+    kernels that it started.
 
     Norms and attention count as one, which they are on a GPU (`_fused_rms_norm`, a fused kernel for attention).
     """
 
     def __init__(self) -> None:
         self.syncs: Counter[str] = Counter()
+        self.uploads: Counter[str] = Counter()
         self.launches: Counter[str] = Counter()
-        self._modes = (_Named(self.launches), _Dispatch(self.syncs, self.launches))
+        self._modes = (_Named(self.launches), _Dispatch(self.syncs, self.uploads, self.launches))
 
     def __enter__(self) -> Self:
         for mode in self._modes:
@@ -101,9 +103,9 @@ def _stand_in(value: Any) -> Any:
 
 
 class _Dispatch(TorchDispatchMode):
-    def __init__(self, syncs: Counter[str], launches: Counter[str]) -> None:
+    def __init__(self, syncs: Counter[str], uploads: Counter[str], launches: Counter[str]) -> None:
         super().__init__()
-        self.syncs, self.launches = syncs, launches
+        self.syncs, self.uploads, self.launches = syncs, uploads, launches
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         with self:  # in inference mode some operations come here whole, `Tensor.to` among them
@@ -112,6 +114,9 @@ class _Dispatch(TorchDispatchMode):
             return made
         made = _run(func, args, kwargs or {}, self.syncs)
         parts = made if isinstance(made, tuple | list) else [made]
+        given = [value for value in tree_flatten((args, kwargs))[0] if isinstance(value, Tensor)]
+        if func._schema.name in _COPIES and isinstance(parts[0], PretendTensor):
+            self.uploads[func._schema.name] += not all(isinstance(value, PretendTensor) for value in given)
         is_kernel = not func.is_view and func._schema.name not in _NO_KERNEL
         if is_kernel and any(isinstance(part, PretendTensor) for part in parts):
             self.launches[func._schema.name] += 1

@@ -1,4 +1,5 @@
-"""`torch.nn.attention.varlen` in plain operations, for tests on machines without a GPU: the same arguments."""
+"""Kernels of a GPU in plain operations, for tests on machines without one: `torch.nn.attention.varlen` and Triton's for
+decoding, with the same arguments."""
 
 from inspect import signature
 from itertools import pairwise
@@ -48,6 +49,19 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, *, causal: bool) -> Tensor:
         seen = torch.ones(len(q), len(k), dtype=torch.bool).tril(len(k) - len(q))
         scores = scores.masked_fill(~seen, float("-inf"))
     return torch.einsum("nqs,snh->qnh", scores.softmax(-1), v).to(q.dtype)
+
+
+def paged_decode(q: Tensor, memory: Tensor, table: Tensor, lengths: Tensor) -> Tensor:
+    """The definition of `viewfinder.model.paged_decode.paged_decode`, for all rows at once and without reading a number
+    on the host. Places of a table behind a sequence's last block may hold anything."""
+    size, groups = memory.shape[3], memory.shape[1]
+    seen = torch.arange(table.shape[1] * size, device=q.device) < lengths[:, None]
+    blocks = torch.where(seen[:, ::size], table, table[:, :1])
+    keys, values = memory[:, :, blocks.long()].flatten(3, 4).transpose(1, 2)  # (S, G, tokens, H) each
+    heads = q.unflatten(1, (groups, -1)).float()
+    scores = torch.einsum("sgnh,sgth->sgnt", heads, keys.float()) / q.shape[-1] ** 0.5
+    weights = scores.masked_fill(~seen[:, None, None], float("-inf")).softmax(-1)
+    return torch.einsum("sgnt,sgth->sgnh", weights, values.float()).flatten(1, 2).to(q.dtype)
 
 
 def pretend_kernel(monkeypatch: pytest.MonkeyPatch, wanted: bool = True) -> list[str]:

@@ -8,6 +8,7 @@
     ├── SettingsError         a setting by a name that is not known, of a value that cannot be, or other than before
     ├── MessageError          a conversation that does not have a known shape
     ├── CheckpointError       a model directory that cannot be loaded as it is
+    ├── RanksError            one of the processes that share a model has ended
     ├── ContextLengthError    more tokens than the model can take
     ├── GrammarError          a schema or grammar that cannot constrain decoding
     └── StampError            training and serving settings that disagree
@@ -65,6 +66,10 @@ class MessageError(ViewfinderError):
 
 class CheckpointError(ViewfinderError):
     """A checkpoint directory with missing, unexpected, mis-shaped or unsafe contents."""
+
+
+class RanksError(ViewfinderError):
+    """One of the processes that have a part of a model has ended or failed, so the model answers no more."""
 
 
 class ContextLengthError(ViewfinderError):

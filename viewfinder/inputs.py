@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int, Num
 from torch import Tensor
 
 from viewfinder.errors import StampError
@@ -36,7 +36,7 @@ class ModelInputs:
         position_ids: temporal, height and width ids (rows), by the official algorithm.
         cu_seqlens: starts of the sequences, and T at the end.
         rope_deltas: per sequence, (largest position + 1) - length: what decoding adds to the cache length.
-        pixel_values: normalised patches, rows in merge-block order; None without media.
+        pixel_values: normalised patches, or their bytes, rows in merge-block order; None without media.
         grid_thw: per item, frame pairs, rows and columns of patches.
         media_kinds: per item, "image" or "video".
         media_per_sequence: number of items in each sequence.
@@ -49,7 +49,7 @@ class ModelInputs:
     position_ids: Int[Tensor, "3 T"]
     cu_seqlens: Int[Tensor, " S1"]
     rope_deltas: tuple[int, ...]
-    pixel_values: Float[Tensor, "P patch_dim"] | None = None
+    pixel_values: Num[Tensor, "P patch_dim"] | None = None
     grid_thw: Int[Tensor, "N 3"] | None = None
     media_kinds: tuple[str, ...] = ()
     media_per_sequence: tuple[int, ...] = ()
@@ -90,7 +90,9 @@ class ModelInputs:
         the CPU, where indices are computed."""
         moved = self.map_tensors(lambda tensor: tensor.to(device))
         pixels = moved.pixel_values
-        return moved if pixels is None else dataclasses.replace(moved, pixel_values=pixels.to(dtype=dtype))
+        if pixels is None or not pixels.is_floating_point():
+            return moved
+        return dataclasses.replace(moved, pixel_values=pixels.to(dtype=dtype))
 
     def map_tensors(self, move: Callable[[Tensor], Tensor]) -> "ModelInputs":
         """`move` applied to every tensor that belongs on the device: all but `grid_thw` and `cu_seqlens`."""

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.serve.conftest import serving
+from viewfinder.cli import eval_models
 from viewfinder.cli.app import app
 
 
@@ -64,6 +65,36 @@ def test_a_checkpoint_with_blank_pictures_beside(checkpoint: Path, tmp_path: Pat
         "same_hash": True,
         "changed": {},
     }
+
+
+def test_requests_at_once_share_the_steps_of_a_model_here(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes, shared = [], eval_models.batched
+    monkeypatch.setattr(eval_models, "batched", lambda model, size: sizes.append(size) or shared(model, size))
+    arguments = ("--dtype", "float32", "--beside", "untrained", "--count", 4, "--max-new-tokens", 8, "--grammar")
+    scores = []
+    for number in (1, 3):
+        out = tmp_path / str(number)
+        told(
+            call(
+                "run",
+                "suite_points",
+                "--model",
+                checkpoint,
+                *arguments,
+                "--concurrency",
+                number,
+                "--out",
+                out,
+                "--json",
+            )
+        )
+        kept = [out / name / "suite_points" / "predictions.jsonl" for name in (checkpoint.name, "untrained")]
+        scores.append([[json.loads(line)["text"] for line in path.read_text().splitlines()] for path in kept])
+    assert sizes == [3, 3]
+    assert scores[0] == scores[1]
+    assert told(call("rerun", tmp_path / "3" / checkpoint.name / "suite_points", "--json"))["same_hash"]
 
 
 def test_a_server_is_scored_as_a_model_here_is(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.packed import random_inputs
 from viewfinder.config import ModelConfig
+from viewfinder.data.sample import say
 from viewfinder.engine import reference
-from viewfinder.engine.engine import generate
+from viewfinder.engine.engine import Engine, generate
 from viewfinder.errors import ContextLengthError
 from viewfinder.messages import Sampling
 from viewfinder.model import Qwen2_5_VL
@@ -105,3 +107,22 @@ def test_a_prompt_that_fills_the_context_says_what_to_do(model: Qwen2_5_VL, conf
     inputs = random_inputs(config, [], num_text=2048)
     with pytest.raises(ContextLengthError, match="4096 tokens and the model takes 4096"):
         next(iter(generate(model, inputs, Sampling(), eos_token_ids=[])))
+
+
+def test_patches_may_come_as_bytes() -> None:
+    """As they go to a GPU, where the tower normalises them: the same answer, to the last bit of its tokens' odds."""
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (112, 140, 3), dtype=np.uint8))
+    question = [say("user", picture, "Read the text.")]
+    asked, told = [], []
+    for normalize in (True, False):
+        engine = Engine.from_pretrained("tiny", normalize=normalize)
+        request = engine.request(question, sampling=Sampling(max_new_tokens=6))
+        inputs = request.prepared.inputs
+        asked.append(inputs)
+        assert inputs.pixel_values is not None
+        assert inputs.to(dtype=torch.bfloat16).pixel_values.dtype == (torch.bfloat16 if normalize else torch.uint8)
+        sampler = engine.sampler(request)
+        told.append([(t.id, t.logprob) for t in generate(engine.model, inputs, sampler.sampling, eos_token_ids=[])])
+    assert told[0] == told[1]
+    assert asked[0].stamp == asked[1].stamp
+    assert asked[1].pixel_values.numel() == asked[1].pixel_values.nbytes == asked[0].pixel_values.nbytes / 4

@@ -80,7 +80,7 @@ def test_half_the_memory(size: str) -> None:
     assert narrow / wide < 0.52
     cache = KVCache(CONFIG, num_blocks=7, dtype=torch.int8)
     held = sum(t.numel() * t.element_size() for t in (*cache.layers, *cache.scales))
-    assert held == 8 * KVCache.block_bytes(CONFIG, 16, torch.int8)  # one is always zero
+    assert held == 9 * KVCache.block_bytes(CONFIG, 16, torch.int8)  # one is always zero, one takes padding
 
 
 def test_an_option_of_loading() -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from viewfinder.media.image import load_image
 from viewfinder.media.resize import resize_picture
+from viewfinder.model.vision import normalized
 from viewfinder.processor.patchify import IMAGE_MEAN, IMAGE_STD, patchify, patchify_video
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "golden" / "pixel_values.json").read_text())
@@ -53,6 +54,16 @@ def test_normalisation():
         assert values[:, channel].sub(expected).abs().max() < 1e-6
     assert values[0, 0, 0].item() == pytest.approx(-1.7922626)
     assert values[0, 2, 0].item() == pytest.approx(2.1458980)
+
+
+def test_the_tower_makes_the_same_numbers_of_bytes():
+    """To the last bit, a still picture and a clip, with the official mean and another."""
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 56, 84, 3), dtype=np.uint8)
+    for scale in ({"mean": IMAGE_MEAN, "std": IMAGE_STD}, {"mean": (0.1, 0.2, 0.3), "std": (0.7, 0.11, 0.9)}):
+        for cut, shown in ((patchify, pixels[0]), (patchify_video, pixels)):
+            patches = cut(shown, normalize=False, **scale)
+            assert patches.dtype == torch.uint8
+            assert torch.equal(normalized(patches, **scale), cut(shown, **scale))
 
 
 def test_frames_of_a_clip_stand_in_pairs():

@@ -6,10 +6,25 @@ import torch
 
 from tests.train.making import MADE, fresh_model, train_config
 from viewfinder.tiny.extra_losses import build
-from viewfinder.tiny.recipes import TinyConfig
+from viewfinder.tiny.recipes import TinyConfig, stream_config
 from viewfinder.tiny.run import LabelInputLearner
+from viewfinder.tiny.stream import make_batch
 from viewfinder.train.batches import AnswerBatch
 from viewfinder.train.learner import Learner
+
+DATA = {
+    "patches": 96,
+    "max_pixels": 112 * 112,
+    "quick_share": 1.0,
+    "kit_batches": 1024,
+    "styles": {"few": 1.0, "line": 1.0},
+    "tasks": {"read": 1.0, "locate": 1.0},
+}
+"""A few small pictures with text and things a batch."""
+
+
+def stream_batch(number: int) -> AnswerBatch:
+    return make_batch(MADE, stream_config(DATA), 0, number)
 
 
 def learner(losses: dict[str, float], **changes: Any) -> Learner:

@@ -1,7 +1,9 @@
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from tests.peak_memory import PeakMemory
+from viewfinder.train import optim
 from viewfinder.train.config import LrScaleConfig, OptimizerConfig
 from viewfinder.train.optim import (
     AveragedWeights,
@@ -43,10 +45,45 @@ def test_muon_reduces_a_quadratic(narrow: bool) -> None:
     assert left < 0.05 * float(target.square().mean())
 
 
+def muon_step(count: int, narrow: bool) -> tuple[list[Tensor], float]:
+    """Weights after two steps over `count` matrices of 64 x 48, and the memory that the second took, in matrices of the
+    dtype in which it is orthogonalized."""
+    generator = torch.Generator().manual_seed(4)
+    weights = [nn.Parameter(torch.randn(64, 48, generator=generator)) for _ in range(count)]
+    optimizer = Muon([{"params": weights, "lr": 0.05}], narrow=narrow)
+    for _ in range(2):
+        for weight in weights:
+            weight.grad = torch.randn(64, 48, generator=generator)
+        with PeakMemory() as memory:
+            optimizer.step()
+    return [weight.detach() for weight in weights], memory.peak / (64 * 48 * (2 if narrow else 4))
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_the_memory_of_muon_does_not_grow_with_the_layers_and_groups_change_nothing(
+    narrow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together, unbounded = muon_step(24, narrow)
+    monkeypatch.setattr(optim, "AT_ONCE", 4 * 64 * 48)
+    apart, bounded = muon_step(24, narrow)
+    assert bounded <= 6 * 4 < unbounded / 3
+    assert muon_step(12, narrow)[1] == bounded
+    for first, second in zip(together, apart, strict=True):
+        torch.testing.assert_close(first, second, atol=1e-3 if narrow else 1e-6, rtol=0)
+
+
 def test_rates() -> None:
     config = OptimizerConfig(warmup=10, cooldown=0.5, final=0.0)
     rates = [lr_factor(step, 100, config) for step in (0, 9, 50, 75, 100)]
     assert rates == [0.1, 1.0, 1.0, 0.5, 0.0]
+
+
+def test_a_time_limit_cools_down_by_time_once_the_warm_up_has_ended() -> None:
+    config = OptimizerConfig(warmup=10, cooldown=0.5, final=0.0)
+    rates = [
+        lr_factor(step, 100, config, share) for step, share in ((4, 0.9), (20, 0.4), (20, 0.75), (80, 0.1), (20, 1.0))
+    ]
+    assert rates == pytest.approx([0.5, 1.0, 0.5, 0.4, 0.0])
 
 
 def test_cosine_falls_from_the_warm_up_to_the_end() -> None:

@@ -1,7 +1,9 @@
 """The trainer on a model of a few thousand parameters: learns, goes on exactly, refuses what leaps, exports."""
 
 import itertools
+import json
 import math
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,6 +136,37 @@ def test_frozen_parts_stay(tmp_path: Path) -> None:
     for name, parameter in model.named_parameters():
         frozen = name.startswith("visual.") and ".merger." not in name
         assert torch.equal(parameter, kept[name]) == frozen, name
+
+
+@pytest.mark.parametrize(("tower", "merger"), [(0.0, 0.0), (0.0, 1.0)])
+def test_nothing_of_a_frozen_tower_is_kept_for_a_backward_pass(tmp_path: Path, tower: float, merger: float) -> None:
+    config = train_config(MADE, lr_scale=LrScaleConfig(tower=tower, merger=merger), steps=1)
+    trainer, graphs = make_trainer(config, tmp_path), []
+    for module in (trainer.learner.model.visual.blocks[0], trainer.learner.model.visual.merger):
+        module.register_forward_hook(
+            lambda _module, _inputs, output: graphs.append((torch.is_grad_enabled(), output.requires_grad))
+        )
+    trainer.train_step(next(trainer.dataloader(None)).batches)
+    blocks, mergers = graphs[::2], graphs[1::2]
+    assert set(mergers) == {(bool(merger), bool(merger))}
+    assert {kept for _, kept in blocks} == {False}
+
+
+def test_a_run_ends_after_its_minutes_cooled_down_and_has_them_again_when_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(0, 10)  # seconds: one reading a step and one at the start
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    config = train_config(
+        MADE, steps=1000, minutes=1.0, log_every=1, optimizer={"warmup": 0, "cooldown": 0.5, "final": 0.0}
+    )
+    for steps in (6, 12):
+        trainer = make_trainer(config, tmp_path)
+        trainer.run()
+        assert trainer.step == steps
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    rates = [json.loads(line)["rate"] for line in lines]
+    assert rates == pytest.approx([1, 1, 1, 2 / 3, 1 / 3, 0] * 2, abs=0.003)
 
 
 def test_a_loss_that_is_not_finite_changes_nothing_and_stops_at_last(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ def load(
     mmproj: str | Path | None = None,
     profile: str | None = None,
     kv_cache_dtype: str | None = None,
+    tensor_parallel: int = 1,
     **settings: Unpack[Budgets],
 ) -> Viewfinder:
     """A ready `Viewfinder`.
@@ -35,18 +36,22 @@ def load(
         profile: the family of a fine-tune, by its name in `outputs/families.toml`, or "none"; None takes it from the
             names that the checkpoint has.
         kv_cache_dtype: "int8" keeps keys and values in 8 bits: room for twice the tokens; None as activations are.
+        tensor_parallel: over how many GPUs of this machine the weights are spread, for models that do not fit one; as
+            many processes are started (without a GPU, on the CPU, which is for trials only).
         settings: the processor's budgets, e.g. `max_pixels=1280 * 28 * 28`.
 
     Raises:
         CheckpointError: the model cannot be found or loaded.
-        SettingsError: a budget that is not known, or no dtype.
+        SettingsError: a budget that is not known, or no dtype; a model that so many GPUs cannot share.
     """
     from viewfinder.engine.engine import Engine
     from viewfinder.model.quantized_linear import round_inputs
 
     check_names(settings, Budgets.__annotations__, "budget")
     name = str(name) if mmproj is None else f"{name},{mmproj}"
-    engine = Engine.from_pretrained(name, dtype=_dtype(dtype), device=device, **settings)
+    engine = Engine.from_pretrained(
+        name, dtype=_dtype(dtype), device=device, tensor_parallel=tensor_parallel, **settings
+    )
     if kv_cache_dtype is not None:
         check_names([kv_cache_dtype], ("int8",), "dtype of keys and values")
         engine.model.kv_cache_dtype = _dtype(kv_cache_dtype)

@@ -51,7 +51,9 @@ Count = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Draws the questions of --limit, and the bootstrap.")]
 MaxFrames = Annotated[int | None, typer.Option("--max-frames", min=2, help="Most frames of a clip.")]
-Concurrency = Annotated[int, typer.Option("--concurrency", min=1, help="Requests at once (for servers).")]
+Concurrency = Annotated[
+    int, typer.Option("--concurrency", min=1, help="Requests at once; a model here answers them in one batch.")
+]
 Grammar = Annotated[
     bool | None,
     typer.Option(
@@ -123,7 +125,7 @@ def run(
     budgets = {"min_pixels": min_pixels, "max_pixels": max_pixels, "fps": fps, "max_frames": max_frames}
     budgets["total_pixels"] = total_pixels
     origin = {"model": model, "server": server, "data": _text(data), "dtype": dtype}
-    origin |= {"judge": judge, "judge_server": judge_server}
+    origin |= {"judge": judge, "judge_server": judge_server, "concurrency": concurrency}
 
     def how(task: "Task") -> RunOptions:
         return RunOptions(
@@ -143,7 +145,7 @@ def run(
             print_json({**vars(priced), "problems": problems})
         return
     with ExitStack() as until:
-        models = open_models(model, server, dtype, beside or [], until)
+        models = open_models(model, server, dtype, beside or [], until, concurrency)
         reader = _judge(judge, judge_server, dtype, until)
         folder = out or Path("out/eval") / models[0].name
         title = f"{models[0].name}: {', '.join(tasks)}"
@@ -170,7 +172,8 @@ def rerun(run: Run, out: Out = None, as_json: options.AsJson = False) -> None:
     manifest, origin = check(run)
     dtype = origin.get("dtype")
     with ExitStack() as until:
-        first = open_models(origin["model"], origin.get("server"), dtype, [], until)[0]
+        at_once = origin.get("concurrency", 1)
+        first = open_models(origin["model"], origin.get("server"), dtype, [], until, at_once)[0]
         reader = _judge(origin.get("judge"), origin.get("judge_server"), dtype, until)
         with _bars() as progress:
             result = repeat(manifest, first.subject, reader, out, lambda done, total: progress("rerun", done, total))

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from viewfinder.chat import Viewfinder
+from viewfinder.chat.batching import batched
 from viewfinder.cli import options
 from viewfinder.engine.checkpoints import find_checkpoint
 from viewfinder.eval.question import Question
@@ -26,10 +27,12 @@ def open_subject(name: str, server: str | None, dtype: str | None, until: ExitSt
 
 
 def _open(
-    name: str, server: str | None, dtype: str | None, until: ExitStack
+    name: str, server: str | None, dtype: str | None, until: ExitStack, concurrency: int = 1
 ) -> tuple[Subject, Callable[[ChatModel], Jobs]]:
-    """The model, and what makes the jobs of one that sees as it does."""
+    """The model, and what makes the jobs of one that sees as it does. Requests at once share a model's steps here."""
     viewfinder, called, fingerprint = open_viewfinder(name, server, dtype, until)
+    if concurrency > 1:
+        viewfinder = until.enter_context(batched(viewfinder, concurrency))
     see, jobs = _seen_by(viewfinder.processor), _jobs_with(viewfinder.processor)
     return Subject(viewfinder.model, called, fingerprint, see, jobs(viewfinder.model)), jobs
 
@@ -48,9 +51,9 @@ def open_viewfinder(name: str, server: str | None, dtype: str | None, until: Exi
 
 
 def open_models(
-    name: str, server: str | None, dtype: str | None, beside: Sequence[str], until: ExitStack
+    name: str, server: str | None, dtype: str | None, beside: Sequence[str], until: ExitStack, concurrency: int = 1
 ) -> list[NamedModel]:
-    """The model (or a baseline by its name), and those asked for beside it."""
+    """The model (or a baseline by its name), and those asked for beside it; each may get so many requests at once."""
     unknown = [one for one in beside if one not in BESIDE]
     if unknown:
         raise typer.BadParameter(f"{unknown[0]!r} cannot stand beside; give {', '.join(BESIDE)}", param_hint="--beside")
@@ -58,19 +61,19 @@ def open_models(
         if set(beside) - set(BASELINES):
             raise typer.BadParameter(f"{name} has no weights to blindfold; leave --beside out", param_hint="--beside")
         return [baseline(one) for one in (name, *beside)]
-    subject, jobs = _open(name, server, dtype, until)
+    subject, jobs = _open(name, server, dtype, until, concurrency)
     models = [named_model(_folder(subject.name), subject)]
     for one in beside:
         if one == "blind":
             models.append(blindfolded(subject, jobs))
         elif one == "untrained":
-            models.append(named_model(one, untrained(name, server)))
+            models.append(named_model(one, untrained(name, server, until, concurrency)))
         else:
             models.append(baseline(one))
     return models
 
 
-def untrained(name: str, server: str | None = None, seed: int = 0) -> Subject:
+def untrained(name: str, server: str | None, until: ExitStack, concurrency: int = 1, seed: int = 0) -> Subject:
     """The same architecture and vocabulary with fresh weights."""
     if server is not None:
         raise typer.BadParameter(
@@ -83,8 +86,11 @@ def untrained(name: str, server: str | None = None, seed: int = 0) -> Subject:
     model = fresh(trained.model.config, seed).to(trained.model.dtype).eval().requires_grad_(False)
     engine = Engine(model, trained.processor, sampling=trained.sampling, eos_token_ids=trained.eos_token_ids)
     fingerprint = digest(["untrained", seed, repr(trained.model.config)])
-    see, jobs = _seen_by(trained.processor), _jobs_with(trained.processor)(engine)
-    return Subject(engine, "untrained", fingerprint, see, jobs)
+    asked = Viewfinder(engine, trained.processor)
+    if concurrency > 1:
+        asked = until.enter_context(batched(asked, concurrency))
+    see, jobs = _seen_by(trained.processor), _jobs_with(trained.processor)(asked.model)
+    return Subject(asked.model, "untrained", fingerprint, see, jobs)
 
 
 def _seen_by(processor: Any) -> Any:

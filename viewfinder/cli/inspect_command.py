@@ -60,7 +60,7 @@ def inspect(
     allowed = (total_pixels or settings.total_pixels) // settings.factor**2
     request = (config, [info.grid_thw for info in prepared.media], len(prepared.inputs.input_ids))
     cost = predict(*request)
-    line, bound = told(*request, device) if device else ("", None)
+    line, bound = told(*request, device, options.TENSOR_PARALLEL.get()) if device else ("", None)
     if as_json:
         document = describe(prepared, cost, media, positions, allowed)
         print_json(document | ({"device": {"name": device, **asdict(bound)}} if bound else {}))

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from viewfinder.cli.options import TensorParallel
 from viewfinder.cli.show import interruptible
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
@@ -116,7 +117,19 @@ class Lazy:
         command.name, command.help = name, self.help
         for inner, one in {"": command, **getattr(command, "commands", {})}.items():
             one.epilog = epilog(f"{name} {inner}".strip())
+            if any("--model" in parameter.opts for parameter in one.params):
+                one.params.append(_tensor_parallel())
         return command
+
+
+def _tensor_parallel() -> Any:
+    """The option, which no function has to take."""
+
+    def holder(tensor_parallel: TensorParallel = 1) -> None: ...
+
+    app = typer.Typer(add_completion=False)
+    app.command()(holder)
+    return get_command(app).params[0]
 
 
 class Group(TyperGroup):

@@ -91,6 +91,23 @@ SERVER: ContextVar[str | None] = ContextVar("server", default=None)
 """What `--server` before the command says."""
 
 
+TENSOR_PARALLEL: ContextVar[int] = ContextVar("tensor_parallel", default=1)
+"""What `--tensor-parallel` says, which `lazy` gives every command that has `--model`."""
+
+
+TensorParallel = Annotated[
+    int,
+    typer.Option(
+        "--tensor-parallel",
+        "--tensor-parallel-size",
+        min=1,
+        expose_value=False,
+        callback=lambda value: TENSOR_PARALLEL.set(value) and value,
+        help="GPUs of this machine that share the weights, for a model that does not fit one.",
+    ),
+]
+
+
 Profile = Annotated[
     str | None,
     typer.Option(
@@ -114,7 +131,7 @@ def load_here(name: str, dtype: str | None = None, **settings: Any) -> "Viewfind
     if dtype not in (None, "float32", "bfloat16", "float16", "int8", "w8a8", "int4"):
         known = "float32, bfloat16, float16, int8, w8a8 or int4"
         raise typer.BadParameter(f"unknown dtype {dtype!r}; give {known}", param_hint="--dtype")
-    settings["profile"] = PROFILE.get()
+    settings |= {"profile": PROFILE.get(), "tensor_parallel": TENSOR_PARALLEL.get()}
     given = {key: value for key, value in settings.items() if value is not None}
     with working(f"loading {name}"), _collector_paused():
         from viewfinder.chat import load  # torch

@@ -61,6 +61,11 @@ CacheGb = Annotated[
         "--cache-gb", min=0.01, help="Memory for keys and values, GiB: 1, on a GPU what is free.", show_default=False
     ),
 ]
+Servers = Annotated[
+    int,
+    typer.Option("--workers", min=1, help="Whole servers behind the port, each with a GPU (or several) of its own."),
+]
+EnforceEager = Annotated[bool, typer.Option("--enforce-eager", help="On a GPU: no CUDA graphs.")]
 Workers = Annotated[int, typer.Option("--decode-workers", min=1, help="Processes that decode media.")]
 Name = Annotated[str | None, typer.Option("--name", help="What clients call the model.")]
 Into = Annotated[Path, typer.Argument(help="Folder to write.")]
@@ -90,12 +95,20 @@ def serve(
     max_running: MaxRunning = None,
     max_waiting: MaxWaiting = None,
     cache_gb: CacheGb = None,
+    workers: Servers = 1,
     decode_workers: Workers = 2,
     max_pixels: options.MaxPixels = None,
     dtype: options.Dtype = None,
     kv_cache_dtype: KvCacheDtype = None,
+    enforce_eager: EnforceEager = False,
 ) -> None:
     need_serving()
+    from viewfinder.serve.workers import become_worker, shared_socket, supervise
+
+    is_worker = become_worker()
+    if workers > 1 and not is_worker:
+        supervise(workers, options.TENSOR_PARALLEL.get())
+        return
     from viewfinder.engine.scheduler import EngineConfig
     from viewfinder.media.sandbox import SandboxLimits
     from viewfinder.media.source import UrlPolicy
@@ -132,9 +145,11 @@ def serve(
             max_num_seqs=max_running,
             max_waiting=max_waiting,
             cache_bytes=None if cache_gb is None else int(cache_gb * 2**30),
+            enforce_eager=enforce_eager,
         ),
         certificate=tls_certificate,
         key=tls_key,
+        shared=shared_socket(host, port) if is_worker else None,
         on_ready=lambda: typer.echo(ready, err=True),
     )
 

@@ -11,6 +11,10 @@ import typer
 from viewfinder.cli import options
 from viewfinder.cli.show import interruptible, print_json, print_warning, working
 
+Language = Annotated[
+    Path | None,
+    typer.Option("--language", help="Start from this language model (Qwen2 or Llama: a directory or a GGUF file)."),
+]
 Recipe = Annotated[
     str,
     typer.Argument(
@@ -34,10 +38,7 @@ def train(
     size: Annotated[
         str | None, typer.Option("--size", help="Fresh weights of a size: tiny, 300M, 3B, 7B, 32B, 72B.")
     ] = None,
-    language: Annotated[
-        Path | None,
-        typer.Option("--language", help="Start from this language model (Qwen2 or Llama: a directory or a GGUF file)."),
-    ] = None,
+    language: Language = None,
     data: Annotated[
         str | None,
         typer.Option("--data", help="Short for data.source=: shards, a mixture, or a JSON of conversations."),
@@ -90,6 +91,7 @@ def plan(
     recipe: Recipe,
     settings: Settings = None,
     size: Annotated[str, typer.Option("--size", help="tiny, 300M, 3B, 7B, 32B or 72B.")] = "72B",
+    language: Language = None,
     world: Annotated[int, typer.Option("--world", min=1, help="Devices.")] = 512,
     tokens: Annotated[
         float | None, typer.Option("--tokens", help="Tokens of the stage; the report's number by default.")
@@ -116,7 +118,9 @@ def plan(
     used = Device.named(device, **more) if device else Device(**more)
     own = {"peak": peak, "memory": memory, "reading": reading}
     used = replace(used, **{name: value for name, value in own.items() if value is not None})
-    result = plan_recipe(recipe, size, world, settings or [], used, tokens=tokens, check=check, extra=_extra_losses)
+    result = plan_recipe(
+        recipe, size, world, settings or [], used, tokens=tokens, check=check, extra=_extra_losses, language=language
+    )
     typer.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.table())
 
 

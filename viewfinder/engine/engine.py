@@ -17,6 +17,7 @@ from viewfinder.engine.fingerprint import fingerprint
 from viewfinder.engine.grammar import GrammarCompiler
 from viewfinder.engine.loop_guard import LoopGuard
 from viewfinder.engine.model_runner import ModelRunner, StepOutput
+from viewfinder.engine.ranks import load_on_ranks
 from viewfinder.engine.request import EngineRequest, RequestOutput
 from viewfinder.engine.sampler import Constraint, LoopDetector, Sampler, Token
 from viewfinder.engine.scheduler import Counters, EngineConfig, Scheduler
@@ -90,6 +91,7 @@ def _batch_of_one(model: Qwen2_5_VL, length: int) -> EngineConfig:
         max_num_patches=2**62,
         cache_bytes=-(-length // size) * block,
         enable_prefix_caching=False,
+        enforce_eager=True,  # its cache lives for one answer, which does not pay for a capture
     )
 
 
@@ -107,6 +109,8 @@ class Engine(ChatModel):
         self.model = model
         self.processor = processor
         self.sampling = sampling or Sampling()
+        if not processor.settings.normalize:
+            model.visual.normalization = (processor.settings.image_mean, processor.settings.image_std)
         self.compile_aside: Callable[[Callable[[], Any]], Any] = lambda work: work()
         # In every supported template a turn ends with <|im_end|>, whichever token the files name as eos.
         end = processor.tokenizer.token_id("<|im_end|>")
@@ -119,20 +123,27 @@ class Engine(ChatModel):
         *,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
+        tensor_parallel: int = 1,
         **settings: Any,
     ) -> Self:
         """Load a checkpoint by directory, hub id or `tiny`; `settings` override the processor's budgets.
 
         With `device` None a GPU is used where there is one. With `dtype` None the dtype of the files is kept, except
-        that a small model is converted to float32 where the CPU cannot multiply 16-bit numbers.
+        that a small model is converted to float32 where the CPU cannot multiply 16-bit numbers. With `tensor_parallel`
+        over 1, as many processes and devices share the weights (`engine.ranks`).
         """
         directory = find_checkpoint(name)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        model = load_model(directory, dtype=dtype, device=device)
-        if dtype is None and model.num_parameters() < 2**28:
-            model = model.to(compute_dtype(model.dtype, model.device))
+        if tensor_parallel > 1:
+            model = load_on_ranks(directory, tensor_parallel, dtype=dtype, device=device)
+        else:
+            model = load_model(directory, dtype=dtype, device=device)
+            if dtype is None and model.num_parameters() < 2**28:
+                model = model.to(compute_dtype(model.dtype, model.device))
+            if model.device.type == "cuda":
+                model.join_projections()
         if model.device.type == "cuda":
-            model.join_projections()
+            settings.setdefault("normalize", False)
         return cls(
             model,
             Processor.from_pretrained(directory, **settings),

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from viewfinder.engine.batch_sampler import Turn, sample
+from viewfinder.engine.decode_graphs import DecodeGraphs
 from viewfinder.engine.sampler import Sampler, Token
 from viewfinder.engine.scheduler import EngineConfig, Scheduled
 from viewfinder.engine.sequence import Piece, PieceKey, Sequence, pieces_of
-from viewfinder.errors import ContextLengthError
+from viewfinder.errors import ContextLengthError, RanksError
 from viewfinder.inputs import ModelInputs
 from viewfinder.model import Chunk, KVCache, Qwen2_5_VL
 
@@ -41,13 +42,15 @@ class ModelRunner:
         affordable = num_bytes // KVCache.block_bytes(text, size, model.cache_dtype)
         num_blocks = max(1, min(affordable, useful))
         self.model, self.config = model, config
-        self.kv_cache = KVCache(text, num_blocks, size, dtype=model.cache_dtype, device=model.device)
+        self.kv_cache = model.model.make_cache(num_blocks, size, model.cache_dtype)
+        self.graphs = None if config.enforce_eager or model.model.is_led else DecodeGraphs(model, self.kv_cache)
         self.encoder_cache = EncoderCache(config.encoder_cache_bytes)
         self.num_encoded_patches = 0
 
     def free(self) -> None:
         """Give back the memory of the caches, so that another runner has room; this one runs no more."""
-        self.kv_cache.layers.clear()
+        self.graphs = None
+        self.kv_cache.free()
         self.encoder_cache = EncoderCache(0)
         if self.model.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -160,6 +163,10 @@ class ModelRunner:
         """Logits (tokens that the sampler needs, V)."""
         if not ready:
             return torch.empty(0)
+        if self.graphs is not None and all(part.num_tokens == 1 and part.sequence.is_decoding for part in ready):
+            logits = self.graphs.run([part.sequence for part in ready])
+            if logits is not None:
+                return logits
         device = self.model.device
         ids: list[int] = []
         positions, features, chunks, sampled = [], [], [], []
@@ -210,8 +217,9 @@ def _sampled(part: Scheduled) -> range:
 
 def is_device_lost(error: BaseException) -> bool:
     """Whether this is an error of the GPU, such as an illegal access: it stays until the process ends, so every later
-    request would fail too. Running out of memory is none ("CUDA out of memory")."""
-    return isinstance(error, RuntimeError) and "CUDA error" in str(error)
+    request would fail too; so does each after the loss of a process that has a part of the model. Running out of memory
+    is none ("CUDA out of memory")."""
+    return isinstance(error, RanksError) or (isinstance(error, RuntimeError) and "CUDA error" in str(error))
 
 
 def _raise_if_lost(error: Exception) -> None:
@@ -244,7 +252,7 @@ def free_bytes(model: Qwen2_5_VL, config: EngineConfig) -> int:
     peak = torch.cuda.max_memory_allocated(device) - before
     torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(device)
-    return max(0, int(0.9 * free) - peak - config.encoder_cache_bytes)
+    return max(0, model.model.least_room(int(0.9 * free) - peak - config.encoder_cache_bytes))
 
 
 class EncoderCache:

@@ -45,6 +45,7 @@ class EngineConfig:
         cache_bytes: memory for keys and values, None for what the GPU has left after one worst step;
             encoder_cache_bytes: for features of media seen before.
         enable_prefix_caching: whether sequences and media are looked up among earlier ones.
+        enforce_eager: never replay CUDA graphs (`engine.decode_graphs`).
     """
 
     max_num_seqs: int = 16
@@ -56,6 +57,7 @@ class EngineConfig:
     cache_bytes: int | None = 2**30
     encoder_cache_bytes: int = 2**28
     enable_prefix_caching: bool = True
+    enforce_eager: bool = False
 
     @classmethod
     def for_device(cls, device: str, **settings: Any) -> "EngineConfig":

@@ -1,6 +1,7 @@
 /* Passes over activations in bfloat16 that PyTorch makes one after the other, computed in float32 and rounded once. */
 
 #include <math.h>
+#include <omp.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -55,5 +56,61 @@ void rotate_heads(const uint16_t *restrict x, const float *restrict cosine, cons
                 to[half + i] = narrow(second * c[i] + first * s[i]);
             }
         }
+    }
+}
+
+/* Slopes of silu(gate) * up: those of `out` are given, and become those of `up`; those of `gate` go to `slope`. */
+void swiglu_slopes(uint16_t *restrict out, const uint16_t *restrict gate, const uint16_t *restrict up, uint16_t *restrict slope,
+                   long count) {
+#pragma omp parallel for simd schedule(static)
+    for (long i = 0; i < count; i++) {
+        float g = widen(gate[i]), given = widen(out[i]);
+        g = g < -80 ? -80 : g > 80 ? 80 : g;
+        float share = 1 / (1 + power_of_e(-g)), silu = g * share;
+        slope[i] = narrow(given * widen(up[i]) * (share + silu * (1 - share)));
+        out[i] = narrow(given * silu);
+    }
+}
+
+/* Each row of x divided by its root mean square (1 / that goes to `scale`) and times `weight`. x is float32 where `wide`. */
+void rms_norm(const void *restrict x, const float *restrict weight, uint16_t *restrict out, float *restrict scale, long rows,
+              long dim, long wide, double eps) {
+#pragma omp parallel for schedule(static)
+    for (long r = 0; r < rows; r++) {
+        const float *single = (const float *)x + r * dim;
+        const uint16_t *half = (const uint16_t *)x + r * dim;
+        uint16_t *to = out + r * dim;
+        float sum = 0, s;
+        if (wide)
+            for (long i = 0; i < dim; i++) sum += single[i] * single[i];
+        else
+            for (long i = 0; i < dim; i++) sum += widen(half[i]) * widen(half[i]);
+        scale[r] = s = 1 / sqrtf(sum / (float)dim + (float)eps);
+        if (wide)
+            for (long i = 0; i < dim; i++) to[i] = narrow(single[i] * s * weight[i]);
+        else
+            for (long i = 0; i < dim; i++) to[i] = narrow(widen(half[i]) * s * weight[i]);
+    }
+}
+
+/* Slopes of `rms_norm`: of x in its own type, and of the weight, one sum for each thread. */
+void rms_norm_slopes(const uint16_t *restrict given, const void *restrict x, const float *restrict weight,
+                     const float *restrict scale, void *restrict slope, float *restrict weight_slope, long rows, long dim, long wide) {
+#pragma omp parallel for schedule(static)
+    for (long r = 0; r < rows; r++) {
+        const float *single = (const float *)x + r * dim;
+        const uint16_t *half = (const uint16_t *)x + r * dim, *g = given + r * dim;
+        float *own = weight_slope + omp_get_thread_num() * dim, s = scale[r], along = 0;
+        for (long i = 0; i < dim; i++) {
+            float v = wide ? single[i] : widen(half[i]), gv = widen(g[i]) * v;
+            own[i] += gv * s;
+            along += gv * weight[i];
+        }
+        along *= s * s / (float)dim;
+        if (wide)
+            for (long i = 0; i < dim; i++) ((float *)slope + r * dim)[i] = s * (widen(g[i]) * weight[i] - single[i] * along);
+        else
+            for (long i = 0; i < dim; i++)
+                ((uint16_t *)slope + r * dim)[i] = narrow(s * (widen(g[i]) * weight[i] - widen(half[i]) * along));
     }
 }

@@ -17,7 +17,7 @@ from viewfinder.config import TextConfig
 from viewfinder.model.attention_metadata import Chunk, Group, Metadata, Single
 from viewfinder.model.byte_cache import byte_attention, to_bytes, widen_bytes
 from viewfinder.model.packed_attention import attend_causal
-from viewfinder.model.varlen import paged_attention, takes_pages
+from viewfinder.model.varlen import decode_kernel, takes_pages
 
 
 class KVCache:
@@ -28,7 +28,8 @@ class KVCache:
 
     One block more than asked for is always zero. It stands behind the last block of a sequence that is read together
     with longer ones. Such places have weight 0, but 0 x NaN is NaN, so none may hold what memory happened to hold:
-    `clear` is called for each block that is given out.
+    `clear` is called for each block that is given out. And one more, `spare_block`, takes what the padding of a batch
+    writes (`engine.decode_graphs`).
     """
 
     def __init__(
@@ -40,13 +41,15 @@ class KVCache:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        shape = (2, config.num_key_value_heads, num_blocks + 1, block_size, config.head_dim)
+        shape = (2, config.num_key_value_heads, num_blocks + 2, block_size, config.head_dim)
         self.num_blocks, self.block_size, self._num_heads = num_blocks, block_size, config.num_attention_heads
         made = range(config.num_hidden_layers)
         self.layers = [torch.empty(shape, dtype=dtype, device=device) for _ in made]
         self.scales = [torch.empty(shape[:-1], device=device) for _ in made] if dtype == torch.int8 else []
-        self.clear([num_blocks])
+        self.device, self.spare_block = self.layers[0].device, num_blocks + 1
+        self.clear([num_blocks, self.spare_block])
         self.is_paged = takes_pages(self.layers[0], self._num_heads)
+        self.decode_kernel = decode_kernel(self.layers[0], self._num_heads)
 
     @staticmethod
     def block_bytes(config: TextConfig, block_size: int, dtype: torch.dtype) -> int:
@@ -57,13 +60,21 @@ class KVCache:
     def clear(self, blocks: Sequence[int]) -> None:
         """Fill blocks with zeros."""
         if blocks:
-            numbers = torch.tensor(blocks, device=self.layers[0].device)
+            numbers = torch.tensor(blocks, device=self.device)
             for layer in (*self.layers, *self.scales):
                 layer.index_fill_(2, numbers, 0)
 
+    def free(self) -> None:
+        """Give the memory back; the cache is used no more."""
+        self.layers.clear()
+        self.scales.clear()
+
     def view(self, chunks: Sequence[Chunk]) -> list["LayerView"]:
         """What each layer needs for one step, `chunks` in the order of the packed tokens."""
-        metadata = Metadata.of(chunks, self)
+        return self.views(Metadata.of(chunks, self))
+
+    def views(self, metadata: Metadata) -> list["LayerView"]:
+        """As `view`, of a step that is described already."""
         scales = self.scales or [None] * len(self.layers)
         return [LayerView(metadata, *parts) for parts in zip(self.layers, scales, strict=True)]
 
@@ -97,8 +108,8 @@ class LayerView:
     ) -> Float[Tensor, "T D"]:
         """Attend to everything that each sequence has; the new keys and values are written already."""
         metadata = self._metadata
-        if metadata.pages is not None:
-            return paged_attention(q, self._memory, metadata.pages).flatten(1)
+        if metadata.in_place is not None:
+            return metadata.in_place(q, self._memory).flatten(1)
         if metadata.together is not None:
             return self._decode(q, metadata.together)
         k, v = k.transpose(0, 1), v.transpose(0, 1)

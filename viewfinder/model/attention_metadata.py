@@ -4,14 +4,14 @@ The same for all layers. Sequences that decode (one new token each) are attended
 prompts one by one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from viewfinder.model.varlen import Pages, Segments
+from viewfinder.model.varlen import Pages, Segments, paged_attention
 
 if TYPE_CHECKING:
     from viewfinder.model.attention import KVCache
@@ -60,12 +60,13 @@ class Group:
 
 @dataclass(frozen=True)
 class Metadata:
-    """One step for all layers: where new tokens are written, and who attends to what."""
+    """One step for all layers: where new tokens are written, and who attends to what: singles and groups, or all in one
+    launch that reads the blocks where they are, `in_place(queries, memory)`."""
 
     slots: slice | Tensor
     singles: list[Single]
     groups: list[Group]
-    pages: Pages | None = None
+    in_place: Callable[[Tensor, Tensor], Tensor] | None = None
 
     @property
     def alone(self) -> Single | None:
@@ -78,8 +79,13 @@ class Metadata:
 
     @classmethod
     def of(cls, chunks: Sequence[Chunk], cache: "KVCache") -> "Metadata":
+        if cache.decode_kernel is not None and all(chunk.num_new_tokens == 1 for chunk in chunks):
+            lengths = torch.tensor([chunk.length for chunk in chunks], dtype=torch.int32)
+            tables = _tables(chunks, cache).int().to(cache.device)
+            return cls.decoding(cache, _slots(chunks, cache), tables, lengths.to(cache.device))
         if cache.is_paged:
-            return cls(_slots(chunks, cache), [], [], _pages(chunks, cache))
+            pages = _pages(chunks, cache)
+            return cls(_slots(chunks, cache), [], [], lambda q, memory: paged_attention(q, memory, pages))
         singles: list[Single] = []
         decoding: dict[int, list[tuple[int, Chunk]]] = {}  # no sequence is read at more than about twice its length
         start = 0
@@ -92,6 +98,13 @@ class Metadata:
             start += chunk.num_new_tokens
         return cls(_slots(chunks, cache), singles, [_group(members, cache) for members in decoding.values()])
 
+    @classmethod
+    def decoding(cls, cache: "KVCache", slots: slice | Tensor, table: Tensor, lengths: Tensor) -> "Metadata":
+        """One new token of each sequence, by the kernel for decoding; see `paged_decode` for table and lengths."""
+        kernel = cache.decode_kernel
+        assert kernel is not None, "this cache has no kernel for decoding"
+        return cls(slots, [], [], lambda q, memory: kernel(q, memory, table, lengths))
+
 
 def _slots(chunks: Sequence[Chunk], cache: "KVCache") -> slice | Tensor:
     """Places of the new tokens: token t of a sequence stands at `block_table[t // size] * size + t % size`."""
@@ -103,11 +116,11 @@ def _slots(chunks: Sequence[Chunk], cache: "KVCache") -> slice | Tensor:
     ]
     first, end = slots[0], slots[-1] + 1
     in_row = slots == list(range(first, end))
-    return slice(first, end) if in_row else torch.tensor(slots, device=cache.layers[0].device)
+    return slice(first, end) if in_row else torch.tensor(slots, device=cache.device)
 
 
 def _pages(chunks: Sequence[Chunk], cache: "KVCache") -> Pages:
-    device, lengths = cache.layers[0].device, [chunk.length for chunk in chunks]
+    device, lengths = cache.device, [chunk.length for chunk in chunks]
     return Pages(
         Segments.of([chunk.num_new_tokens for chunk in chunks], device),
         _tables(chunks, cache).int().to(device),
@@ -131,12 +144,12 @@ def _single(start: int, chunk: Chunk, cache: "KVCache") -> Single:
     table = list(chunk.block_table[: -(-chunk.length // size)])
     in_row, start_slot = table == list(range(table[0], table[0] + len(table))), table[0] * size
     places = slice(start_slot, start_slot + chunk.length)
-    blocks = places if in_row else torch.tensor(table, device=cache.layers[0].device)
+    blocks = places if in_row else torch.tensor(table, device=cache.device)
     return Single(start, chunk.num_new_tokens, chunk.length, blocks)
 
 
 def _group(members: list[tuple[int, Chunk]], cache: "KVCache") -> Group:
-    size, device = cache.block_size, cache.layers[0].device
+    size, device = cache.block_size, cache.device
     tables = _tables([chunk for _, chunk in members], cache)
     lengths = torch.tensor([chunk.length for _, chunk in members])
     mask = torch.arange(tables.shape[1] * size)[None] < lengths[:, None]

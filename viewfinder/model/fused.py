@@ -14,13 +14,13 @@ from torch.nn import functional as F
 
 from viewfinder.model.attention import LayerView
 from viewfinder.model.layers import Linear
+from viewfinder.model.parallel_linear import SummedLinear
 
 
 class Joined:
     """Linear layers of one input as one product: (T, I) to (T, sum of their outputs)."""
 
     def __init__(self, layers: Sequence[Linear]) -> None:
-        self.layers = layers
         self.weight = torch.cat([layer.weight.detach() for layer in layers])
         biases = [layer.bias.detach() for layer in layers if layer.bias is not None]
         self.bias = torch.cat(biases) if biases else None
@@ -29,14 +29,16 @@ class Joined:
             for layer, part in zip(layers, () if whole is None else whole.split(sizes), strict=whole is not None):
                 requires_grad = getattr(layer, name).requires_grad
                 setattr(layer, name, nn.Parameter(part, requires_grad=requires_grad))
-        self._parameters = [layer.weight for layer in layers]
-        self._places = [parameter.data_ptr() for parameter in self._parameters]
+        # asked in each step, so past `nn.Module.__getattr__`, which takes four times as long
+        self._known = [(layer, layer._parameters, layer.weight, layer.weight.data_ptr()) for layer in layers]
 
     @property
     def is_current(self) -> bool:
         """The layers still have these weights: none was replaced, moved or given an adapter."""
-        pairs = zip(self.layers, self._parameters, self._places, strict=True)
-        return all(type(layer) is Linear and layer.weight is p and p.data_ptr() == at for layer, p, at in pairs)
+        for layer, parameters, weight, at in self._known:
+            if type(layer) is not Linear or parameters["weight"] is not weight or weight.data_ptr() != at:
+                return False
+        return True
 
     def __call__(self, x: Float[Tensor, "T I"]) -> Float[Tensor, "T O"]:
         return F.linear(x, self.weight, self.bias)
@@ -52,13 +54,14 @@ class FusedLayer:
     def __init__(self, attention: nn.Module, mlp: nn.Module, norms: tuple[nn.Module, nn.Module], head_dim: int) -> None:
         self._qkv = Joined([attention.q_proj, attention.k_proj, attention.v_proj])  # type: ignore[list-item]
         self._gate_up = Joined([mlp.gate_proj, mlp.up_proj])  # type: ignore[list-item]
-        self._out, self._down = attention.o_proj, mlp.down_proj
+        self._out: nn.Module = attention.o_proj  # type: ignore[assignment]
+        self._down: nn.Module = mlp.down_proj  # type: ignore[assignment]
         self._norms, self._head_dim = norms, head_dim
         self._num_heads = attention.q_proj.out_features // head_dim  # type: ignore[operator]
 
     @property
     def is_current(self) -> bool:
-        plain = type(self._out) is Linear and type(self._down) is Linear
+        plain = {type(self._out), type(self._down)} <= {Linear, SummedLinear}
         return plain and self._qkv.is_current and self._gate_up.is_current
 
     def __call__(self, x: Float[Tensor, "T D"], rope: tuple[Tensor, Tensor], cache: LayerView) -> Float[Tensor, "T D"]:
@@ -68,12 +71,17 @@ class FusedLayer:
         turn_(qkv[:, : self._num_heads + kv.shape[2]], *rope)
         cache.write(kv)
         seen = cache.read(qkv[:, : self._num_heads], *kv.unbind(1))
-        x = torch.addmm(x, seen, self._out.weight.t())  # type: ignore[union-attr, operator]
+        x = _add(x, seen, self._out)
         gate, up = self._gate_up(before_mlp(x)).chunk(2, dim=-1)
-        return torch.addmm(x, F.silu(gate).mul_(up), self._down.weight.t())  # type: ignore[union-attr, operator]
+        return _add(x, F.silu(gate).mul_(up), self._down)
 
     def __deepcopy__(self, memo: object) -> None:
         """As `Joined`."""
+
+
+def _add(x: Float[Tensor, "T D"], hidden: Float[Tensor, "T I"], layer: nn.Module) -> Float[Tensor, "T D"]:
+    """`x + layer(hidden)`, in one launch where nothing is summed over processes in between."""
+    return torch.addmm(x, hidden, layer.weight.t()) if type(layer) is Linear else x + layer(hidden)
 
 
 def whole_head(cos: Float[Tensor, "T half"], sin: Float[Tensor, "T half"]) -> tuple[Tensor, Tensor]:

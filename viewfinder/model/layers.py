@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from viewfinder.model.native import flash_attention, narrow_matvec, narrow_rows, rotate_heads, swiglu
+from viewfinder.model.training_kernels import trained_norm, trained_rotation, trained_swiglu
 
 _BLOCK = 1 << 24
 """Weights widened at a time: 64 MiB of float32, small beside any model that needs this."""
@@ -111,6 +112,8 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Float[Tensor, "T D"]) -> Float[Tensor, "T D"]:
+        if (out := trained_norm(x, self.weight, self.eps)) is not None:
+            return out
         return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.eps)
 
 
@@ -126,6 +129,7 @@ class SwiGLU(nn.Module):
     def forward(self, x: Float[Tensor, "T D"]) -> Float[Tensor, "T D"]:
         gate, up = self.gate_proj(x), self.up_proj(x)
         hidden = swiglu(gate, up)
+        hidden = trained_swiglu(gate, up) if hidden is None else hidden
         return self.down_proj(F.silu(gate) * up if hidden is None else hidden)
 
 
@@ -156,14 +160,15 @@ def multimodal_rope(
     40-63 with the width id. Where the three ids are equal (text) this is one-dimensional RoPE.
     """
     inv_freq = inverse_frequencies(head_dim, theta, position_ids.device)
-    axis = torch.repeat_interleave(torch.arange(3), torch.tensor(mrope_section)).to(position_ids.device)
-    angles = position_ids[axis].T.float() * inv_freq
+    parts = [ids[:, None].expand(-1, count) for ids, count in zip(position_ids, mrope_section, strict=True)]
+    angles = torch.cat(parts, dim=1).float() * inv_freq
     return angles.cos(), angles.sin()
 
 
 def rotate(x: Float[Tensor, "... half2"], cos: Float[Tensor, "... half"], sin: Float[Tensor, "... half"]) -> Tensor:
     """Turn pairs (x[i], x[i + half]) by their angles, in float32, giving back the dtype of `x`."""
-    if (turned := rotate_heads(x, cos, sin)) is not None:
-        return turned
+    for turn in (rotate_heads, trained_rotation):
+        if (turned := turn(x, cos, sin)) is not None:
+            return turned
     first, second = x.float().chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)

@@ -47,8 +47,12 @@ _ARGUMENTS = {
     "flash_attention": "pl",
     "swiglu": "ppl",
     "rotate_heads": "ppppllll",
+    "swiglu_slopes": "ppppl",
+    "rms_norm": "pppplllf",
+    "rms_norm_slopes": "pppppplll",
 }
-"""Of each function: p is a pointer, l a long."""
+"""Of each function: p is a pointer, l a long, f a double."""
+_TYPES = {"p": ctypes.c_void_p, "l": ctypes.c_long, "f": ctypes.c_double}
 _REORDER = ("-fassociative-math", "-ffinite-math-only", "-fno-signed-zeros", "-fno-trapping-math")
 """What sums and extremes in vectors need. `-ffast-math` would, on loading, flush tiny numbers in the whole process."""
 _FLAGS = ("-O3", "-march=native", *_REORDER, "-fopenmp", "-shared", "-fPIC")
@@ -192,7 +196,7 @@ def library() -> Any | None:
         if hasattr(found, name):
             function = getattr(found, name)
             function.restype = None
-            function.argtypes = [ctypes.c_void_p if kind == "p" else ctypes.c_long for kind in arguments]
+            function.argtypes = [_TYPES[kind] for kind in arguments]
     return found
 
 

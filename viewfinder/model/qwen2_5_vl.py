@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from viewfinder.config import ModelConfig, TextConfig
 from viewfinder.inputs import ModelInputs
-from viewfinder.model.attention import LayerView
+from viewfinder.model.attention import KVCache, LayerView
 from viewfinder.model.fused import FusedLayer, whole_head
 from viewfinder.model.layers import Linear, RMSNorm, SwiGLU, compute_dtype, multimodal_rope, rotate
 from viewfinder.model.packed_attention import Continuations, PackedLengths, causal_attention
+from viewfinder.model.parallel_linear import SummedLinear
 from viewfinder.model.quantized_linear import QuantizedEmbedding, QuantizedLinear
 from viewfinder.model.varlen import Segments, kernel_for, without_cudnn
 from viewfinder.model.vision import VisionTower
@@ -63,6 +64,14 @@ class Qwen2_5_VL(nn.Module):
         hidden = self.hidden_states(inputs, cache, features=features)
         return self.lm_head(hidden if logits_at is None else hidden[logits_at])
 
+    def decode(
+        self, input_ids: Int[Tensor, " S"], positions: Int[Tensor, " S"], cache: Sequence[LayerView]
+    ) -> Float[Tensor, "S V"]:
+        """Logits after one more token of text of each sequence. All stays on the device: nothing waits for the host."""
+        with without_cudnn(self.device):
+            embedded = self.model.embed_tokens(input_ids).to(self.compute_dtype)
+            return self.lm_head(self.model(embedded, positions.expand(3, -1), (), cache))
+
     def hidden_states(
         self,
         inputs: ModelInputs,
@@ -103,7 +112,7 @@ class Qwen2_5_VL(nn.Module):
         """Prepare inference on a GPU, see `viewfinder.model.fused`. Replaces parameters: not while they are trained.
         Nothing is done where a layer has an adapter or quantized weights."""
         leaves = [module for module in self.model.layers.modules() if not [*module.children()]]
-        if not all(type(leaf) in (Linear, RMSNorm) for leaf in leaves):
+        if not all(type(leaf) in (Linear, SummedLinear, RMSNorm) for leaf in leaves):
             return
         self.model.fused = [
             FusedLayer(
@@ -145,11 +154,12 @@ class TextAttention(nn.Module):
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
         self.head_dim = config.head_dim
-        width, kv_width = config.hidden_size, config.num_key_value_heads * config.head_dim
-        self.q_proj = Linear(width, width)
+        width, q_width = config.hidden_size, config.num_attention_heads * config.head_dim
+        kv_width = config.num_key_value_heads * config.head_dim
+        self.q_proj = Linear(width, q_width)
         self.k_proj = Linear(width, kv_width)
         self.v_proj = Linear(width, kv_width)
-        self.o_proj = Linear(width, width, bias=False)
+        self.o_proj = Linear(q_width, width, bias=False)
 
     def forward(
         self,
@@ -183,7 +193,9 @@ class TextLayer(nn.Module):
 
 
 class TextModel(nn.Module):
-    """Embeddings in, normalised hidden states out."""
+    """Embeddings in, normalised hidden states out. `is_led`: other processes run parts of it, told from Python."""
+
+    is_led = False
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
@@ -204,7 +216,7 @@ class TextModel(nn.Module):
         config = self.config
         cos, sin = multimodal_rope(position_ids, config.head_dim, config.rope_theta, config.mrope_section)
         hidden = embeddings
-        if cache is not None and self._is_fused:
+        if cache is not None and self.is_fused:
             rope = whole_head(cos, sin)
             for fused, view in zip(self.fused or (), cache, strict=True):
                 hidden = fused(hidden, rope, view)
@@ -217,6 +229,15 @@ class TextModel(nn.Module):
             hidden = layer(hidden, rope, seqlens, None if cache is None else cache[i])
         return self.norm(hidden)
 
+    def make_cache(self, num_blocks: int, block_size: int, dtype: torch.dtype) -> KVCache:
+        """Memory for the keys and values of these layers, on their device."""
+        return KVCache(self.config, num_blocks, block_size, dtype=dtype, device=self.norm.weight.device)
+
+    def least_room(self, num_bytes: int) -> int:
+        """Of the bytes that are free for a cache, the fewest on any device that has a part of these layers."""
+        return num_bytes
+
     @property
-    def _is_fused(self) -> bool:
+    def is_fused(self) -> bool:
+        """Whether inference takes the joined projections: they were made, and no layer was changed since."""
         return bool(self.fused) and not torch.is_grad_enabled() and all(layer.is_current for layer in self.fused or ())

@@ -1,8 +1,9 @@
 """Attention of packed sequences of any lengths in one launch, on a GPU: `torch.nn.attention.varlen` where it exists.
 
 Windows and frames of the tower, packed sequences in training and prompts are segments of one packed tensor; sequences
-that have a past read it from the blocks of a paged cache. Elsewhere (CPUs, float32, older PyTorch, a kernel that does
-not agree with the plain way) callers keep their loops over `scaled_dot_product_attention`.
+that have a past read it from the blocks of a paged cache; `decode_kernel` is another kernel for steps that only decode.
+Elsewhere (CPUs, float32, older PyTorch, a kernel that does not agree with the plain way) callers keep their loops over
+`scaled_dot_product_attention`.
 
 cuDNN's attention is never taken: its backward pass gave NaN on H100 and H200 from PyTorch 2.11 on (pytorch/pytorch
 issue 196678; NVIDIA/cudnn-frontend issues 160 and 1072), it garbled greedy answers of models with fewer than 8 heads of
@@ -12,6 +13,7 @@ slow (meta-pytorch/torchtune issue 1652), and in variable-length attention it wa
 """
 
 import inspect
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -25,6 +27,10 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 _CAUSAL, _WHOLE = (-1, 0), (-1, -1)
+_LOG = logging.getLogger(__name__)
+
+DecodeKernel = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""`paged_decode.paged_decode`: queries, memory, table and lengths to the attention of one token of each sequence."""
 
 
 @dataclass(frozen=True)
@@ -110,21 +116,47 @@ def paged_attention(
 
 
 def takes_pages(memory: Tensor, num_heads: int) -> bool:
-    """Whether the kernel reads this cache, found out by a trial beside the plain way: kernels differ in the sizes of
-    blocks that they take. Asked once for each cache."""
+    """Whether PyTorch's kernel reads this cache, found out by a trial: kernels differ in the sizes of blocks that they
+    take. Asked once for each cache."""
     kernel = kernel_for(memory)
     if kernel is None or "block_table" not in inspect.signature(kernel).parameters:
         return False
+
+    def run(q: Tensor, trial: Tensor, table: Tensor, lengths: Tensor) -> Tensor:
+        return paged_attention(q, trial, Pages(Segments.of([1], memory.device), table, lengths, memory.shape[3] + 1))
+
+    try:
+        return _agrees(run, memory, num_heads)
+    except (RuntimeError, ValueError, TypeError, NotImplementedError):
+        return False
+
+
+def decode_kernel(memory: Tensor, num_heads: int) -> DecodeKernel | None:
+    """Triton's kernel for decoding, where Triton is installed and it agrees on this cache with the plain way."""
+    if memory.device.type != "cuda" or memory.dtype not in (torch.bfloat16, torch.float16, torch.float32):
+        return None
+    try:
+        from viewfinder.model.paged_decode import paged_decode
+
+        if _agrees(paged_decode, memory, num_heads):
+            return paged_decode
+        reason = "its numbers differ from the plain way's"
+    except ImportError:  # PyTorch brings it on Linux only
+        return None
+    except Exception as error:  # of a compiler, a driver or a kernel
+        reason = f"{type(error).__name__}: {error}"
+    _LOG.warning("decoding does not use the Triton kernel (%s), so it is slower; check the versions", reason[:200])
+    return None
+
+
+def _agrees(run: DecodeKernel, memory: Tensor, num_heads: int) -> bool:
+    """Whether a kernel gives what the plain way gives for a sequence of two blocks that stand in the other order."""
     groups, size, head_dim = memory.shape[1], memory.shape[3], memory.shape[4]
     generator = torch.Generator().manual_seed(0)
     trial = torch.randn(2, groups, 2, size, head_dim, generator=generator).to(memory)
     q = torch.randn(1, num_heads, head_dim, generator=generator).to(memory)
-    count = torch.tensor([size + 1], dtype=torch.int32).to(memory.device)
-    table = torch.tensor([[1, 0]], dtype=torch.int32).to(memory.device)
-    try:
-        out = paged_attention(q, trial, Pages(Segments.of([1], memory.device), table, count, size + 1))
-    except (RuntimeError, ValueError, TypeError, NotImplementedError):
-        return False
+    lengths = torch.tensor([size + 1], dtype=torch.int32).to(memory.device)
+    out = run(q, trial, torch.tensor([[1, 0]], dtype=torch.int32).to(memory.device), lengths)
     keys, values = trial.flip(2).flatten(2, 3)[:, :, : size + 1].repeat_interleave(num_heads // groups, dim=1).float()
     weights = (torch.einsum("nh,nsh->ns", q[0].float(), keys) / head_dim**0.5).softmax(-1)
     return bool((out[0].float() - torch.einsum("ns,nsh->nh", weights, values)).abs().max() < 0.05)

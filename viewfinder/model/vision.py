@@ -17,7 +17,7 @@ from itertools import groupby
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -236,6 +236,16 @@ class PatchMerger(nn.Module):
         return self.mlp(self.ln_q(x).view(-1, self.merged_size))
 
 
+def normalized(
+    patches: UInt8[Tensor, "P patch_dim"], mean: Sequence[float], std: Sequence[float]
+) -> Float[Tensor, "P patch_dim"]:
+    """What `processor.patchify` makes of these bytes, to the last bit, where they are."""
+    out = patches.float()
+    for channel, m, s in zip(out.unflatten(1, (len(mean), -1)).unbind(1), mean, std, strict=True):
+        channel.mul_(1 / (255 * s)).sub_(m / s)
+    return out
+
+
 class VisionTower(nn.Module):
     """Patches of all pictures and clips in, one feature per merged token out, in raster order."""
 
@@ -245,21 +255,26 @@ class VisionTower(nn.Module):
         self.patch_embed = PatchEmbed(config)
         self.blocks = nn.ModuleList(VisionBlock(config) for _ in range(config.depth))
         self.merger = PatchMerger(config)
+        self.normalization: tuple[Sequence[float], Sequence[float]] | None = None
+        """Mean and deviation of each channel, for patches that come as bytes."""
 
-    def forward(self, pixel_values: Float[Tensor, "P patch_dim"], grid_thw: Int[Tensor, "N 3"]) -> Float[Tensor, "M E"]:
+    def forward(self, pixel_values: Num[Tensor, "P patch_dim"], grid_thw: Int[Tensor, "N 3"]) -> Float[Tensor, "M E"]:
         """Features of the merged tokens.
 
         Args:
-            pixel_values: normalised patches of all items, in merge-block order.
+            pixel_values: normalised patches of all items, or their bytes, in merge-block order.
             grid_thw: per item, frame pairs, rows and columns of patches (both even), on the CPU.
         """
         order, hidden = self.encode(pixel_values, grid_thw)
         return self.merger(hidden)[order.argsort()]
 
     def encode(
-        self, pixel_values: Float[Tensor, "P patch_dim"], grid_thw: Int[Tensor, "N 3"]
+        self, pixel_values: Num[Tensor, "P patch_dim"], grid_thw: Int[Tensor, "N 3"]
     ) -> tuple[Int[Tensor, " M"], Float[Tensor, "P D"]]:
         """Patch features before the merger, in the tower's order, and the merged token at each place of it."""
+        if pixel_values.dtype == torch.uint8:
+            assert self.normalization is not None, "patches are bytes and nobody said how to normalise them"
+            pixel_values = normalized(pixel_values, *self.normalization)
         layout = vision_layout(grid_thw, self.config)
         group = self.config.spatial_merge_size**2
         order = layout.order.to(pixel_values.device)

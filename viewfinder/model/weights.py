@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from viewfinder.config import ModelConfig
-from viewfinder.errors import CheckpointError
+from viewfinder.errors import CheckpointError, SettingsError
 from viewfinder.model.gguf_model import open_pair, pair_tensors
 from viewfinder.model.late_interaction import PROJECTION, LateInteraction
 from viewfinder.model.native import drop_pages
@@ -24,11 +24,11 @@ from viewfinder.model.quantization import read_quantization
 from viewfinder.model.quantized import dequantize
 from viewfinder.model.quantized_linear import ROUNDED, PackedWeight, packed_bits, put_packed
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
+from viewfinder.model.tensor_parallel import HEAD, TABLE, Shard, TextShard
 from viewfinder.model.weight_files import INDEX, read_tensors
 from viewfinder.storage.atomic import replacing, write_whole
 
 _LOG = logging.getLogger(__name__)
-_HEAD, _EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 
 
 def load_model(
@@ -37,6 +37,7 @@ def load_model(
     dtype: torch.dtype | None = None,
     device: torch.device | str = "cpu",
     check_finite: bool = True,
+    shard: Shard | None = None,
 ) -> Qwen2_5_VL:
     """Load a checkpoint directory, ready for inference.
 
@@ -47,8 +48,10 @@ def load_model(
             (`model.quantized_linear`), and leave the rest.
         device: where the weights go.
         check_finite: refuse weights with NaN or infinity (reads each weight once).
+        shard: load only the part of one of several processes, whose group `torch.distributed` has when the model runs.
 
     Raises:
+        SettingsError: this model cannot be shared by so many processes, or not at all.
         CheckpointError: files missing or not safetensors; weights quantised by a method that is not
             read (`model.quantized`); tensors missing, unexpected, of
             another shape, held twice, or not finite.
@@ -58,6 +61,13 @@ def load_model(
     dtype = None if rounded else dtype
     quantization = read_quantization(directory)
     config = ModelConfig.from_pretrained(directory)
+    if shard is not None:
+        shard.config(config)  # refused before anything is read
+        if quantization is not None or rounded is not None:
+            raise SettingsError(
+                f"{directory} is to be held in few bits, and tensor_parallel shares only weights of 16 or 32 bits; "
+                "load it on one device (72B takes 45 GB in 4 bits), or the plain checkpoint with dtype bfloat16"
+            )
     if quantization is not None:  # rounded once, to what is asked for
         dtype = dtype or quantization.dtype
         quantization = replace(quantization, dtype=dtype)
@@ -69,8 +79,16 @@ def load_model(
         if quantization is not None:
             tensors = dequantize(tensors, quantization, None if rounded is None else kept)
     config = _resolve_tie(config, tensors, directory)
+    late = f"{PROJECTION}.weight" in tensors
+    if shard is not None:
+        if config.text.tie_word_embeddings:
+            tensors[HEAD] = tensors[TABLE]
+        tensors = {name: tensor for name, tensor in tensors.items() if shard.has(name)}
     with torch.device("meta"), _NothingDrawn():
-        model = (LateInteraction if f"{PROJECTION}.weight" in tensors else Qwen2_5_VL)(config)
+        if shard is None:
+            model = (LateInteraction if late else Qwen2_5_VL)(config)
+        else:
+            model = shard.build(shard.config(config))
     expected = {name: tuple(p.shape) for name, p in model.named_parameters()}
     bits = {} if rounded is None else packed_bits(model, rounded)
     state: dict[str, Tensor] = {}
@@ -80,7 +98,7 @@ def load_model(
         del expected[name]
     wrong += [f"{name} has shape {list(weight.shape)}, which is not expected" for name, weight in kept.items()]
     for name in list(tensors):
-        tensor = tensors.pop(name)
+        tensor = tensors.pop(name) if shard is None else shard.part(name, tensors.pop(name))
         if name not in expected:
             wrong.append(f"unexpected {name}")
         elif tuple(tensor.shape) != expected[name]:
@@ -128,18 +146,18 @@ def _resolve_tie(config: ModelConfig, tensors: dict[str, Tensor], directory: Pat
     differ stay two, whatever the flag says, as transformers keeps them."""
     if not config.text.tie_word_embeddings:
         return config
-    head = tensors.get(_HEAD)
+    head = tensors.get(HEAD)
     if head is None:
         return config
-    embedding = tensors.setdefault(_EMBEDDING, head)
+    embedding = tensors.setdefault(TABLE, head)
     if torch.equal(head, embedding):
-        del tensors[_HEAD]
+        del tensors[HEAD]
         return config
     _LOG.warning(
         "%s: config.json sets tie_word_embeddings, but %s and %s differ; both are kept. Set it to false",
         directory,
-        _HEAD,
-        _EMBEDDING,
+        HEAD,
+        TABLE,
     )
     return config.model_copy(update={"text": config.text.model_copy(update={"tie_word_embeddings": False})})
 
@@ -149,6 +167,8 @@ def save_pretrained(model: Qwen2_5_VL, directory: str | Path, *, max_shard_bytes
 
     Each file is written beside its place and renamed, `config.json` last, so a directory that has one is whole.
     """
+    if isinstance(model.config.text, TextShard):
+        raise SettingsError("this process has a part of the model; load it without tensor_parallel to write it")
     state = {name: p.detach().contiguous().cpu() for name, p in model.named_parameters()}
     config = {**model.config.to_dict(), "torch_dtype": str(model.dtype).removeprefix("torch.")}
     save_state(state, config, Path(directory), max_shard_bytes=max_shard_bytes)

@@ -55,7 +55,7 @@ class Roofline:
         each_token: seconds for each token after it, of one sequence.
         throughput: tokens a second with `sequences` of the request's length at once, as many as fit the memory, 256
             at most.
-        held: bytes of weights and of one request.
+        held: bytes of weights and of one request; on the first device where several share the weights.
         fits: whether that is within 90 % of the memory.
     """
 
@@ -67,24 +67,34 @@ class Roofline:
     fits: bool
 
 
-def roofline(config: ModelConfig, grids: list[tuple[int, int, int]], num_tokens: int, device: Device) -> Roofline:
-    """Bounds of a request of `num_tokens` with media of `grids` (frame pairs, rows and columns of patches)."""
+def roofline(
+    config: ModelConfig, grids: list[tuple[int, int, int]], num_tokens: int, device: Device, ranks: int = 1
+) -> Roofline:
+    """Bounds of a request of `num_tokens` with media of `grids` (frame pairs, rows and columns of patches).
+
+    With `ranks` over 1, as many devices share the layers and the cache, and the first has the tower and the embedding
+    table besides (`model.tensor_parallel`). What they send each other is not counted.
+    """
     cost = predict(config, grids, num_tokens)
-    first = max(cost.flops / device.flops, cost.weight_bytes / device.bandwidth)
-    read = decoder_bytes(config)
-    room = 0.9 * device.memory - cost.weight_bytes
-    sequences = max(0, min(256, int(room // max(1, cost.cache_bytes))))
+    read, text = decoder_bytes(config), config.text
+    again = 2 * text.hidden_size * text.vocab_size if ranks > 1 and text.tie_word_embeddings else 0
+    weights = cost.weight_bytes - read + again + read // ranks
+    cache = cost.cache_bytes // ranks
+    first = max((cost.vision_flops + cost.prefill_flops / ranks) / device.flops, weights / device.bandwidth)
+    room = 0.9 * device.memory - weights
+    sequences = max(0, min(256, int(room // max(1, cache))))
+    held = weights + cache + cost.pixel_bytes
 
     def step(count: int) -> float:
-        return max(count * cost.decode_flops / device.flops, (read + count * cost.cache_bytes) / device.bandwidth)
+        return max(count * cost.decode_flops / ranks / device.flops, (read / ranks + count * cache) / device.bandwidth)
 
     return Roofline(
         first_token=first,
         each_token=step(1),
         throughput=sequences / step(sequences) if sequences else 0.0,
         sequences=sequences,
-        held=cost.bytes,
-        fits=cost.bytes <= 0.9 * device.memory,
+        held=held,
+        fits=held <= 0.9 * device.memory,
     )
 
 
@@ -108,18 +118,27 @@ def devices_table() -> str:
         f"The request: one picture of 1036 x 1036 and a short question, {tokens:,} tokens. First: to the first token.",
         "One: tokens a second of one answer. Many: of as many answers at once as fit the memory (256 at most).",
         "",
-        "| model | device | weights and request | first | one, tokens/s | many, tokens/s | at once |",
-        "|---|---|---|---|---|---|---|",
+        *_HEADING,
     ]
-    for size, config in OFFICIAL_SIZES.items():
-        for device in DEVICES.values():
-            bound = roofline(config, [(1, side, side)], tokens, device)
-            head = f"| {size} | {device.name} | {bound.held / 1e9:.0f} GB |"
-            if not bound.fits:
-                lines.append(f"{head} does not fit | | | |")
-                continue
-            times = f" {_seconds(bound.first_token)} | {1 / bound.each_token:,.3g} | {bound.throughput:,.0f} |"
-            lines.append(f"{head}{times} {bound.sequences} |")
+    picture = ([(1, side, side)], tokens)
+    lines += [
+        _row(size, name, roofline(config, *picture, device))
+        for size, config in OFFICIAL_SIZES.items()
+        for name, device in DEVICES.items()
+    ]
+    lines += [
+        "",
+        "With `--tensor-parallel N`, GPUs of one machine share the weights. The memory is that of the first, which",
+        "has the most; what they send each other is not counted.",
+        "",
+        *_HEADING,
+    ]
+    lines += [
+        _row(size, f"{ranks} x {name}", roofline(OFFICIAL_SIZES[size], *picture, DEVICES[name], ranks))
+        for size in ("32B", "72B")
+        for name in ("H200", "H100", "L40S", "4090")
+        for ranks in (2, 4, 8)
+    ]
     lines += ["", "## The figures", "", "| device | TFLOP/s | GB/s | GB | origin |", "|---|---|---|---|---|"]
     lines += [
         f"| {d.name} | {d.flops / 1e12:,.4g} | {d.bandwidth / 1e9:,.4g} | {d.memory / 1e9:.0f} | {d.origin} |"
@@ -128,17 +147,35 @@ def devices_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+_HEADING = (
+    "| model | device | weights and request | first | one, tokens/s | many, tokens/s | at once |",
+    "|---|---|---|---|---|---|---|",
+)
+
+
+def _row(size: str, device: str, bound: Roofline) -> str:
+    head = f"| {size} | {device} | {bound.held / 1e9:.0f} GB |"
+    if not bound.fits:
+        return f"{head} does not fit | | | |"
+    times = f"{_seconds(bound.first_token)} | {1 / bound.each_token:,.3g} | {bound.throughput:,.0f}"
+    return f"{head} {times} | {bound.sequences} |"
+
+
 def _seconds(value: float) -> str:
     return f"{value:.2g} s" if value >= 0.1 else f"{1000 * value:.2g} ms"
 
 
-def told(config: ModelConfig, grids: list[tuple[int, int, int]], num_tokens: int, name: str) -> tuple[str, Any]:
-    """The bounds of a request on the device called `name`, as a line and as numbers."""
-    bound = roofline(config, grids, num_tokens, DEVICES[name])
+def told(
+    config: ModelConfig, grids: list[tuple[int, int, int]], num_tokens: int, name: str, ranks: int = 1
+) -> tuple[str, Any]:
+    """The bounds of a request on the device called `name`, or on `ranks` of it, as a line and as numbers."""
+    bound = roofline(config, grids, num_tokens, DEVICES[name], ranks)
+    called = name if ranks == 1 else f"{ranks} x {name}"
     if not bound.fits:
-        return f"{name}: {bound.held / 1e9:.1f} GB do not fit its {DEVICES[name].memory / 1e9:.0f} GB", bound
-    line = f"{name} at best: {_seconds(bound.first_token)} to the first token, {1 / bound.each_token:,.3g} tokens/s"
-    return f"{line} alone, {bound.throughput:,.0f} with {bound.sequences} at once (a bound, not measured)", bound
+        return f"{called}: {bound.held / 1e9:.1f} GB do not fit its {DEVICES[name].memory / 1e9:.0f} GB", bound
+    line = f"{called} at best: {_seconds(bound.first_token)} to the first token, {1 / bound.each_token:,.3g} tokens/s"
+    held = "" if ranks == 1 else f", {bound.held / 1e9:.1f} GB on the first"
+    return f"{line} alone, {bound.throughput:,.0f} with {bound.sequences} at once{held} (a bound, not measured)", bound
 
 
 if __name__ == "__main__":

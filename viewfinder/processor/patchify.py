@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Num
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -31,7 +31,8 @@ def patchify(
     merge_size: int = 2,
     mean: tuple[float, ...] = IMAGE_MEAN,
     std: tuple[float, ...] = IMAGE_STD,
-) -> Float[Tensor, "P patch_dim"]:
+    normalize: bool = True,
+) -> Num[Tensor, "P patch_dim"]:
     """Patches of a still RGB picture (height, width, 3), which counts as two equal frames.
 
     Four consecutive rows are one token of the language model. With 2 x 2 merge blocks, a picture of
@@ -42,7 +43,8 @@ def patchify(
          8  9 12 13
         10 11 14 15
 
-    Each row holds channel, frame, height, width, in that order (3 x 2 x 14 x 14 = 1176 values).
+    Each row holds channel, frame, height, width, in that order (3 x 2 x 14 x 14 = 1176 values). Without `normalize`
+    they are the bytes of the pixels.
     """
     if isinstance(image, Image.Image):
         picture = image if image.mode == "RGB" else image.convert("RGB")
@@ -57,7 +59,7 @@ def patchify(
         def strip(_: int, top: int, bottom: int) -> NDArray[np.uint8]:
             return image[top:bottom]
 
-    return _patches(strip, (1, height, width), patch_size, merge_size, mean, std)
+    return _patches(strip, (1, height, width), patch_size, merge_size, mean, std, normalize)
 
 
 def patchify_video(
@@ -67,7 +69,8 @@ def patchify_video(
     merge_size: int = 2,
     mean: tuple[float, ...] = IMAGE_MEAN,
     std: tuple[float, ...] = IMAGE_STD,
-) -> Float[Tensor, "P patch_dim"]:
+    normalize: bool = True,
+) -> Num[Tensor, "P patch_dim"]:
     """Patches of a clip (N, height, width, 3) with even N; two consecutive frames are one grid step."""
     count, height, width, _ = frames.shape
     assert count % _FRAMES == 0, f"{count} frames; repeat the last one"
@@ -75,7 +78,7 @@ def patchify_video(
     def strip(frame: int, top: int, bottom: int) -> NDArray[np.uint8]:
         return frames[frame, top:bottom]
 
-    return _patches(strip, (count, height, width), patch_size, merge_size, mean, std)
+    return _patches(strip, (count, height, width), patch_size, merge_size, mean, std, normalize)
 
 
 def _patches(
@@ -85,7 +88,8 @@ def _patches(
     merge: int,
     mean: tuple[float, ...],
     std: tuple[float, ...],
-) -> Float[Tensor, "P patch_dim"]:
+    normalize: bool,
+) -> Num[Tensor, "P patch_dim"]:
     """Fill the result strip by strip, each one row of merge blocks, small enough to stay in the cache.
 
     A single frame fills both frames of its patches.
@@ -96,7 +100,9 @@ def _patches(
     assert (rows * side, columns * side) == (height, width), f"{height} x {width} is not made of {side}s"
     steps = max(1, frames // _FRAMES)
     # Memory from numpy comes in huge pages, which halves the cost of touching 50 MB for the first time.
-    out = np.empty((steps * rows, columns * merge**2, _CHANNELS, _FRAMES, patch * patch), dtype=np.float32)
+    out = np.empty(
+        (steps * rows, columns * merge**2, _CHANNELS, _FRAMES, patch * patch), np.float32 if normalize else np.uint8
+    )
     scale = np.array([1 / (255 * s) for s in std], dtype=np.float32).reshape(_CHANNELS, 1, 1)
     shift = np.array([m / s for m, s in zip(mean, std, strict=True)], dtype=np.float32).reshape(_CHANNELS, 1, 1)
 
@@ -106,9 +112,13 @@ def _patches(
             step, row = divmod(index, rows)
             for frame in range(min(frames, _FRAMES)):
                 pixels = strip(step * _FRAMES + frame, row * side, (row + 1) * side)
-                np.multiply(_in_patch_order(pixels, patch, merge), scale, out=scaled, dtype=np.float32)
+                # a single frame is written to both places at once
                 target = out[index] if frames == 1 else out[index, :, :, frame : frame + 1]
-                np.subtract(scaled, shift, out=target)  # a single frame is written to both places at once
+                ordered = _in_patch_order(pixels, patch, merge)
+                if normalize:
+                    np.subtract(np.multiply(ordered, scale, out=scaled, dtype=np.float32), shift, out=target)
+                else:
+                    target[...] = ordered
 
     _in_threads(fill, steps * rows, worth_it=out.size // (_CHANNELS * _FRAMES) >= _WORTH_THREADS)
     return torch.from_numpy(out).view(-1, _CHANNELS * _FRAMES * patch * patch)

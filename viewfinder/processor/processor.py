@@ -216,6 +216,7 @@ class Processor:
             "merge_size": settings.merge_size,
             "mean": settings.image_mean,
             "std": settings.image_std,
+            "normalize": settings.normalize,
         }
         patches = [
             patchify(item.pixels, **options)

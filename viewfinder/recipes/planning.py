@@ -6,6 +6,7 @@ what share of tokens is pixels, or of how stage 1 divides into its three steps: 
 
 import math
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,9 +14,10 @@ import torch
 from viewfinder.errors import ViewfinderError
 from viewfinder.model.lora import add_adapters
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
+from viewfinder.recipes.language import open_language
 from viewfinder.recipes.plan_device import Device
 from viewfinder.recipes.run import resolve
-from viewfinder.recipes.sizes import start_of_size
+from viewfinder.recipes.sizes import start_of_size, with_language
 from viewfinder.recipes.stages import CHAINS
 from viewfinder.train.config import ConfigError, TrainConfig
 from viewfinder.train.contrast import ContrastHead
@@ -143,6 +145,7 @@ def plan_recipe(
     tokens: float | None = None,
     check: bool = True,
     extra: ExtraLossesBuilder | None = None,
+    language: Path | None = None,
 ) -> Plan:
     """Plan a recipe, a chain of them, or "report": all stages of the report.
 
@@ -150,6 +153,7 @@ def plan_recipe(
         tokens: of each stage; the report's (or the assumed) number by default.
         check: compare the bytes that are kept with those that FSDP2 makes.
         extra: builds the losses that `extra_losses` names, as in `recipes.run.train`; without it no heads count.
+        language: a Qwen2 or Llama model that stands behind the tower of `size`, as in `recipes.run.train`.
 
     Raises:
         ConfigError: no such recipe or setting, or a number of devices that its parallelism does not divide.
@@ -160,6 +164,7 @@ def plan_recipe(
         raise ConfigError(f"there is no plan for {unknown[0]!r}; there are report, {', '.join([*CHAINS, *TOKENS])}")
     used = device or Device()
     start = start_of_size(size)
+    start = start if language is None else with_language(start, open_language(language))
     configs = [resolve(start, name, settings) for name in names]
     stages = [_plan_stage(config, world, tokens or TOKENS[config.recipe], check, used, extra) for config in configs]
     return Plan(size, world, used, tuple(stages))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ def run(
     config: EngineConfig | None = None,
     certificate: Path | None = None,
     key: Path | None = None,
+    shared: socket.socket | None = None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until interrupted (SIGINT or SIGTERM): requests under way are finished, new ones refused.
@@ -35,6 +37,7 @@ def run(
     balancer looks elsewhere first; a second signal ends the wait.
 
     Args:
+        shared: listens already, beside other processes (`serve.workers`); else the settings' address is taken.
         on_ready: called once the socket is bound and requests are taken.
 
     Raises:
@@ -70,7 +73,7 @@ def run(
     )
     server = _server(options, settings.notice_seconds, app.state.server.drain, on_ready)
     serving.on_failure = partial(setattr, server, "should_exit", True)
-    server.run()
+    server.run(None if shared is None else [shared])
     if serving.has_failed:
         raise ServeError("the engine failed and could not be restarted, so serving has ended; the log says why")
 

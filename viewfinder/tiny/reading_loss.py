@@ -51,12 +51,13 @@ def reading_loss(
     """
     if not len(lines):
         return logits.sum() * 0.0, logits.new_zeros(())
+    lines = lines.cpu()  # where grids are, and indices are computed
     rows, lengths = cell_rows(grid_thw, lines)
     seen = logits.flatten(0, 1)[rows.to(logits.device)].float().log_softmax(dim=-1)
     written = lines[:, 4:]
-    sizes = (written != 0).sum(dim=1)
-    loss = F.ctc_loss(seen, written, lengths, sizes, blank=0, reduction="none", zero_infinity=True) / sizes
-    return loss.mean(), _read_right(seen.detach().argmax(dim=-1), written, lengths)
+    targets, given, sizes = (part.to(logits.device) for part in (written, lengths, (written != 0).sum(dim=1)))
+    losses = F.ctc_loss(seen, targets, given, sizes, blank=0, reduction="none", zero_infinity=True) / sizes
+    return losses.mean(), _read_right(seen.detach().argmax(dim=-1), written, lengths)
 
 
 def cell_rows(grid_thw: Int[Tensor, "N 3"], lines: Int[Tensor, "L columns"]) -> tuple[Int[Tensor, "C L"], Tensor]:

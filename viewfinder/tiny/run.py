@@ -1,8 +1,9 @@
 """Run a recipe of the built-in model: batches by number, extra losses, no files of data."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +75,23 @@ class NumberedLoader:
     """Steps of batches that are made from their numbers.
 
     Three batches a step and two ranks: step 1 is batches 3, 4, 5, of which rank 0 makes 3 and 5.
+
+    Attributes:
+        first, every: only the steps `first`, `first + every`, ... after the position are made (see `in_worker`).
     """
 
     batch: Callable[[int], Any]
     global_batch_size: int = 1
     rank: int = 0
     ranks: int = 1
+    first: int = 0
+    every: int = 1
+
+    def share(self, number: int, of: int) -> "NumberedLoader":
+        return replace(self, first=number, every=of)
 
     def __call__(self, position: Position | None) -> Iterator[Step]:
-        number = position["batch"] if position else 0
-        while True:
-            mine = range(number + self.rank, number + self.global_batch_size, self.ranks)
-            number += self.global_batch_size
-            yield Step([self.batch(i) for i in mine], {"batch": number})
+        start = (position["batch"] if position else 0) + self.first * self.global_batch_size
+        for number in count(start, self.every * self.global_batch_size):
+            after = number + self.global_batch_size
+            yield Step([self.batch(i) for i in range(number + self.rank, after, self.ranks)], {"batch": after})

@@ -144,6 +144,8 @@ class TrainConfig(_Strict):
 
     Attributes:
         recipe: name of the recipe that made this config.
+        minutes: a run (resumed or not) ends after so many minutes of training, its learning rate cooled down by then;
+            0 for no limit. `steps` still ends it too.
         model: sizes of the model.
         objective: "answer" is next-token prediction on answers; "contrastive" compares pictures with captions;
             "preference" is DPO on pairs of answers; "policy" is GRPO on answers that the model writes itself.
@@ -158,7 +160,8 @@ class TrainConfig(_Strict):
         compile: compile the feed-forward layers.
         data: settings of the data, known to the recipe.
         threads: CPU threads of the training process.
-        workers: processes that prepare data ahead, 0 or 1.
+        workers: processes that prepare data ahead; more than one where the dataloader can share its steps among them
+            (all but that of `policy` can).
         validate_every: steps between validations; 0 for none.
         keep: how many of the newest saved states stay on disk.
         peak_flops: FLOP/s of this device, for MFU; 0 measures a matrix product at the start.
@@ -167,6 +170,7 @@ class TrainConfig(_Strict):
     recipe: str
     seed: int = 0
     steps: int = Field(gt=0)
+    minutes: float = Field(default=0.0, ge=0)
     model: ModelConfig
     objective: Literal["answer", "contrastive", "preference", "policy"] = "answer"
     answer_weight: float = Field(default=1.0, ge=0)
@@ -187,7 +191,7 @@ class TrainConfig(_Strict):
     compile: bool = False
     data: dict[str, Any] = Field(default_factory=dict)
     threads: int = Field(default=2, gt=0)
-    workers: int = Field(default=1, ge=0, le=1)
+    workers: int = Field(default=1, ge=0, le=64)
     log_every: int = Field(default=20, gt=0)
     save_every: int = Field(default=100, gt=0)
     validate_every: int = Field(default=0, ge=0)

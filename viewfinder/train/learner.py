@@ -101,11 +101,12 @@ class Learner(nn.Module):
 
     def features(self, pixels: Tensor | None, grid: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
         """Features of the vision tower, or None without media; then also a zero that keeps the tower in the graph."""
+        tower, learns = self.model.visual, any(p.requires_grad for p in self.model.visual.parameters())
         if pixels is not None:
             assert grid is not None
-            return self.model.visual(pixels, grid), None
-        tower = self.model.visual
-        if not (self.always_look or any(p.requires_grad for p in tower.parameters())):
+            with torch.set_grad_enabled(learns and torch.is_grad_enabled()):  # a frozen tower uses the quick kernels
+                return tower(pixels, grid), None
+        if not (self.always_look or learns):
             return None, None
         blank = torch.zeros(4, tower.config.patch_dim, device=self.model.device)
         return None, tower(blank, torch.tensor([[1, 2, 2]])).sum() * 0.0

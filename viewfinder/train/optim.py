@@ -18,6 +18,10 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from viewfinder.train.config import ConfigError, LrScaleConfig, OptimizerConfig, StepGuardConfig
 
+AT_ONCE = 1 << 27
+"""Numbers of the matrices that Muon orthogonalizes together, of one matrix at least: 256 MiB in bfloat16, of which it
+needs some six times as much for a moment."""
+
 
 def orthogonalize(matrices: Float[Tensor, "B R C"], steps: int = 3) -> Float[Tensor, "B R C"]:
     """Push all singular values towards 1 by Newton-Schulz iteration (quintic, Jordan's coefficients).
@@ -27,18 +31,19 @@ def orthogonalize(matrices: Float[Tensor, "B R C"], steps: int = 3) -> Float[Ten
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     tall = matrices.shape[1] > matrices.shape[2]
-    x = matrices.transpose(1, 2) if tall else matrices
+    x = matrices.transpose(1, 2).contiguous() if tall else matrices
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(steps):
         gram = x @ x.transpose(1, 2)
-        x = a * x + torch.baddbmm(gram, gram, gram, beta=b, alpha=c) @ x
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.transpose(1, 2) if tall else x
 
 
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum, orthogonalized, scaled by sqrt(max(1, rows / columns)).
 
-    Each rank gathers a sharded matrix, computes the same update, and keeps its shard.
+    Each rank gathers a sharded matrix, computes the same update, and keeps its shard. Matrices of one shape are taken
+    together, up to `AT_ONCE`, so the memory for it does not grow with the number of layers.
 
     Args:
         narrow: orthogonalize in bfloat16.
@@ -56,20 +61,26 @@ class Muon(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     by_shape.setdefault(tuple(parameter.shape), []).append(parameter)
             for shape, members in by_shape.items():
-                whole = torch.stack([self._momentum(p, group["momentum"]) for p in members])
-                update = orthogonalize(whole.bfloat16()).to(whole.dtype) if self.narrow else orthogonalize(whole)
-                scale = group["lr"] * max(1.0, shape[0] / update.shape[2]) ** 0.5
-                for parameter, direction in zip(members, update.unbind(), strict=True):
-                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                    parameter.add_(_like(direction.view(shape), parameter), alpha=-scale)
+                count = max(1, AT_ONCE // math.prod(shape))
+                for first in range(0, len(members), count):
+                    self._update(members[first : first + count], shape, group)
+
+    def _update(self, members: list[nn.Parameter], shape: tuple[int, ...], group: dict[str, float]) -> None:
+        update = orthogonalize(torch.stack([self._momentum(p, group["momentum"]) for p in members]))
+        scale = group["lr"] * max(1.0, shape[0] / update.shape[2]) ** 0.5
+        for parameter, direction in zip(members, update.unbind(), strict=True):
+            parameter.mul_(1 - group["lr"] * group["weight_decay"])
+            parameter.add_(_like(direction.to(parameter.dtype).view(shape), parameter), alpha=-scale)
 
     def _momentum(self, parameter: nn.Parameter, momentum: float) -> Tensor:
+        """The step's direction of the whole matrix, in the dtype in which it is orthogonalized."""
         assert parameter.grad is not None
         if "momentum" not in self.state[parameter]:
             self.state[parameter]["momentum"] = torch.zeros_like(parameter)
         buffer = self.state[parameter]["momentum"]
         buffer.lerp_(parameter.grad, 1 - momentum)
-        return _whole(parameter.grad.lerp(buffer, momentum)).flatten(1)
+        direction = parameter.grad.lerp(buffer, momentum)
+        return _whole(direction.bfloat16() if self.narrow else direction).flatten(1)
 
 
 def _whole(tensor: Tensor) -> Tensor:
@@ -155,13 +166,15 @@ def optimizer_tensors(optimizers: Iterable[torch.optim.Optimizer], names: Mappin
     return found
 
 
-def lr_factor(step: int, steps: int, config: OptimizerConfig) -> float:
+def lr_factor(step: int, steps: int, config: OptimizerConfig, time_share: float = 0.0) -> float:
     """Learning rate at `step` as a share of the peak: linear warm-up, then the schedule, down to `final`.
 
-    Linear, 100 steps, warm-up 10, cool-down 0.5, final 0: 0.1 at step 0, 1 from step 9 on, 0.5 at step 75.
+    Linear, 100 steps, warm-up 10, cool-down 0.5, final 0: 0.1 at step 0, 1 from step 9 on, 0.5 at step 75, and 0.5 at
+    step 20 of a run with a time limit when 75 % of its time have passed.
     """
     if step < config.warmup:
         return (step + 1) / config.warmup
+    step = max(step, int(time_share * steps))
     if config.schedule == "cosine":
         done = min((step - config.warmup) / max(1, steps - config.warmup), 1.0)
         return config.final + (1.0 - config.final) * 0.5 * (1.0 + math.cos(math.pi * done))

@@ -83,6 +83,8 @@ class Trainer:
         self.export, self.validate, self.stamp = export, validate, stamp
         self.step: int = 0
         self.position: Position | Callable[[], Position] | None = None
+        self.began = time.monotonic()
+        self.time_share = 0.0  # of the minutes that the run has
         out.mkdir(parents=True, exist_ok=True)
         self._lock = OutputLock(out) if self.parallel.rank == 0 else None
         self._resume()
@@ -117,10 +119,11 @@ class Trainer:
             self._export()  # a stop came between state and export
         peak = config.peak_flops or measure_peak(torch.bfloat16 if config.bf16 else torch.float32, self.parallel.device)
         self.learner.train()
+        self.began = time.monotonic()
         since, steps = time.perf_counter(), 0
         assert not callable(self.position), "a run begins once"
         source = self.dataloader(self.position)
-        while self.step < config.steps and (step := next(source, None)) is not None:
+        while self.step < config.steps and self.time_share < 1 and (step := next(source, None)) is not None:
             if not step.batches:  # only refused rows: reported, and nothing to learn from
                 self._note_refused(step)
                 continue
@@ -154,12 +157,14 @@ class Trainer:
         Raises:
             ConfigError: more steps refused in a row than the config allows, or weights that are no longer finite.
         """
-        factor = lr_factor(self.step, self.config.steps, self.config.optimizer)
+        passed = (time.monotonic() - self.began) / (60 * self.config.minutes) if self.config.minutes else 0.0
+        own = [float(sum(batch_units(batch) for batch in batches)), passed / self.parallel.world]
+        units, self.time_share = all_reduce_sum(own, self.parallel)
+        factor = lr_factor(self.step, self.config.steps, self.config.optimizer, self.time_share)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         for group in self._groups():
             group["lr"] = group["peak"] * factor
-        units = all_reduce_sum([float(sum(batch_units(batch) for batch in batches))], self.parallel)[0]
         totals, metrics, peaks = [], [], []
         for batch in batches:
             with self._autocast():

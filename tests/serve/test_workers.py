@@ -1,0 +1,75 @@
+"""Several servers behind one port."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+import torch
+
+from viewfinder.serve.settings import ServeError
+from viewfinder.serve.workers import gpus_of, supervise
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_gpus_are_shared_out_or_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert gpus_of(2, 1) == [None, None]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert gpus_of(2, 2) == ["0,1", "2,3"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,GPU-a")
+    assert gpus_of(2, 1) == ["5", "GPU-a"]
+    with pytest.raises(ServeError, match="--workers 3 of 2 GPUs each need 6, and 2 are there"):
+        gpus_of(3, 2)
+
+
+def test_a_worker_that_cannot_start_ends_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["viewfinder", "no-such-command"])
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the test's own process keeps its handlers
+    with pytest.raises(ServeError, match=r"worker \d ended with exit code 2 at its start"):
+        supervise(2, 1)
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_two_servers_answer_at_one_port_and_end_with_the_first(number: signal.Signals) -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    command = [sys.executable, "-m", "viewfinder", "serve", "--workers", "2", "--port", str(port)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as first:
+        assert first.stderr is not None
+        ready = 0
+        while ready < 2:
+            ready += "playground" in first.stderr.readline()
+        servers = children(first.pid)
+        assert len(servers) == 2
+        for _ in range(4):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=60) as answer:
+                assert answer.status == 200
+        first.send_signal(number)
+        first.wait()
+    deadline = time.monotonic() + 60
+    while any(running(pid) for pid in servers):
+        assert time.monotonic() < deadline, "a server outlives its supervisor"
+        time.sleep(0.1)
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
