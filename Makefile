@@ -11,7 +11,7 @@ EXTRAS ?= dev,eval,serve,train,agent
 PYTEST_ARGS ?=
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -q $(PYTEST_ARGS)
 
-.PHONY: setup demo check test test-agent test-playground test-tutorial test-clients test-slow parity bench gpu-check gpu-wheels docs real-files fresh clean
+.PHONY: setup demo check test test-agent test-triton test-playground test-tutorial test-clients test-slow parity bench gpu-check gpu-wheels docs real-files fresh clean
 
 setup: .venv/.ready .venv/.system
 
@@ -44,6 +44,11 @@ test: setup
 # Clients of other projects, each in an environment of its own below out/clients; needs a package index.
 test-clients: setup
 	$(PY) tools/test_clients.py --docs
+
+# Triton's kernel in its interpreter and its compiler, without a GPU: about two minutes of one core, 700 MB in out/triton.
+test-triton: setup
+	$(PIP) --no-deps --upgrade --target out/triton triton==3.7.1
+	TRITON_INTERPRET=1 PYTHONPATH=out/triton $(PYTEST) tests/model/test_paged_decode.py
 
 # The page in a real browser; VIEWFINDER_SHOTS=FOLDER keeps pictures of each step.
 test-playground: setup
