@@ -1,5 +1,7 @@
 """From a cold process to the first token, beside transformers: `python bench/loading.py [--layers 8] [--evicted]`.
 
+With `--int4` beside ourselves with weights of four bits instead, whose peak is printed over that of bfloat16.
+
 Writes a checkpoint of the 3B model's widths with fewer layers (random bfloat16 weights, in a temporary folder), then
 starts processes in turn that load it, read 32 tokens and choose the next. Each prints its wall and processor seconds
 and its highest resident memory, beside the size of the weights. `--evicted` drops the file from the page cache before
@@ -84,14 +86,18 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--evicted", action="store_true")
+    parser.add_argument("--int4", action="store_true")
     parser.add_argument("--folder", help="where the checkpoint is written and deleted; the system's if not given")
     options = parser.parse_args()
+    sides = {"ours": OURS, "transformers": PEER}
+    if options.int4:
+        sides = {"ours": OURS, "int4": OURS.replace("argv[1])", "argv[1], dtype=torch.int4)")}
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         directory = Path(folder)
         weights = write_checkpoint(directory, options.layers)
-        found: dict[str, list[tuple[float, float, int, int]]] = {"ours": [], "transformers": []}
+        found: dict[str, list[tuple[float, float, int, int]]] = {name: [] for name in sides}
         for _ in range(options.repeats):
-            for name, program in (("ours", OURS), ("transformers", PEER)):
+            for name, program in sides.items():
                 if options.evicted:
                     evict(directory)
                 found[name].append(run(program, directory))
@@ -99,8 +105,9 @@ def main() -> None:
     for name, runs in found.items():
         wall, processor, _, peak = (statistics.median(column) for column in zip(*runs, strict=True))
         figures[name] = {"wall_s": round(wall, 2), "processor_s": round(processor, 2), "peak": round(peak / weights, 3)}
-    pairs = list(zip(found["ours"], found["transformers"], strict=True))
-    assert all(ours[2] == peer[2] for ours, peer in pairs), "the first tokens differ"
+    pairs = list(zip(*found.values(), strict=True))
+    assert options.int4 or all(ours[2] == peer[2] for ours, peer in pairs), "the first tokens differ"
+    figures["peak_ratio"] = round(statistics.median(peer[3] / ours[3] for ours, peer in pairs), 3)
     for i, clock in enumerate(("wall", "processor")):
         figures[f"{clock}_ratio"] = round(statistics.median(peer[i] / ours[i] for ours, peer in pairs), 2)
     print(json.dumps(figures))

@@ -111,6 +111,7 @@ def test_attention_stays_in_float32_under_autocast_on_a_cpu(options: dict[str, b
         (1, 2, 1, 520, 800, True),
         (1, 4, 1, 7, 600, True),  # the first blocks are seen by all, the last by some
         (1, 2, 2, 1, 5, False),
+        (1, 1, 1, 2200, 2300, True),  # tasks of 1,024 queries
     ],
 )
 def test_our_attention_is_as_near_as_pytorchs(
@@ -154,3 +155,14 @@ def test_fused_rotation_and_gate_equal_the_plain_ones(monkeypatch: pytest.Monkey
     if gated is not None:
         exact = torch.nn.functional.silu(gate.double()) * up.double()
         torch.testing.assert_close(gated.double(), exact.bfloat16().double(), rtol=2**-7, atol=1e-30)
+
+
+def test_the_norm_in_c_is_that_of_pytorch_rounded_once() -> None:
+    norm = layers.RMSNorm(70).bfloat16()
+    torch.nn.init.normal_(norm.weight)
+    x = (torch.randn(9, 70) * torch.logspace(-3, 3, 9)[:, None]).bfloat16()
+    with torch.inference_mode():
+        exact = torch.nn.functional.rms_norm(x.double(), (70,), norm.weight.double(), norm.eps).bfloat16()
+        assert (native.rms_norm(x, norm.weight, norm.eps) is not None) == HAS_COMPILER
+        torch.testing.assert_close(norm(x), exact, rtol=2**-7, atol=0)
+    assert norm(x).requires_grad  # training takes PyTorch's

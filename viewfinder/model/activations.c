@@ -1,43 +1,13 @@
 /* Passes over activations in bfloat16 that PyTorch makes one after the other, computed in float32 and rounded once. */
 
-#include <math.h>
 #include <omp.h>
-#include <stdint.h>
-#include <string.h>
-
-#define ALWAYS static inline __attribute__((always_inline))
-
-ALWAYS float widen(uint16_t value) {
-    uint32_t bits = (uint32_t)value << 16;
-    float wide;
-    memcpy(&wide, &bits, sizeof wide);
-    return wide;
-}
-
-ALWAYS uint16_t narrow(float value) { /* to the nearest, ties to even */
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-/* e to the power of x, to about 2e-7, for |x| below 87. */
-ALWAYS float power_of_e(float x) {
-    float scaled = x * 1.44269504f, whole = rintf(scaled), r = scaled - whole, p = 1.54035304e-4f;
-    p = p * r + 1.33335581e-3f, p = p * r + 9.61812911e-3f, p = p * r + 5.55041087e-2f;
-    p = p * r + 2.40226507e-1f, p = p * r + 6.93147181e-1f, p = p * r + 1;
-    uint32_t bits = (uint32_t)((int32_t)whole + 127) << 23;
-    float power;
-    memcpy(&power, &bits, sizeof power);
-    return p * power;
-}
+#include "numbers.h"
 
 /* gate becomes silu(gate) * up. */
 void swiglu(uint16_t *restrict gate, const uint16_t *restrict up, long count) {
 #pragma omp parallel for simd schedule(static)
     for (long i = 0; i < count; i++) {
-        float g = widen(gate[i]);
-        g = g < -80 ? -80 : g; /* silu is less than 1e-32 there */
-        gate[i] = narrow(g / (1 + power_of_e(g > 80 ? -80 : -g)) * widen(up[i]));
+        gate[i] = to_narrow(silu(from_narrow(gate[i])) * from_narrow(up[i]));
     }
 }
 
@@ -51,9 +21,9 @@ void rotate_heads(const uint16_t *restrict x, const float *restrict cosine, cons
             const uint16_t *from = x + t * step + h * 2 * half;
             uint16_t *to = out + (t * heads + h) * 2 * half;
             for (long i = 0; i < half; i++) {
-                float first = widen(from[i]), second = widen(from[half + i]);
-                to[i] = narrow(first * c[i] - second * s[i]);
-                to[half + i] = narrow(second * c[i] + first * s[i]);
+                float first = from_narrow(from[i]), second = from_narrow(from[half + i]);
+                to[i] = to_narrow(first * c[i] - second * s[i]);
+                to[half + i] = to_narrow(second * c[i] + first * s[i]);
             }
         }
     }
@@ -64,11 +34,11 @@ void swiglu_slopes(uint16_t *restrict out, const uint16_t *restrict gate, const 
                    long count) {
 #pragma omp parallel for simd schedule(static)
     for (long i = 0; i < count; i++) {
-        float g = widen(gate[i]), given = widen(out[i]);
+        float g = from_narrow(gate[i]), given = from_narrow(out[i]);
         g = g < -80 ? -80 : g > 80 ? 80 : g;
         float share = 1 / (1 + power_of_e(-g)), silu = g * share;
-        slope[i] = narrow(given * widen(up[i]) * (share + silu * (1 - share)));
-        out[i] = narrow(given * silu);
+        slope[i] = to_narrow(given * from_narrow(up[i]) * (share + silu * (1 - share)));
+        out[i] = to_narrow(given * silu);
     }
 }
 
@@ -84,12 +54,12 @@ void rms_norm(const void *restrict x, const float *restrict weight, uint16_t *re
         if (wide)
             for (long i = 0; i < dim; i++) sum += single[i] * single[i];
         else
-            for (long i = 0; i < dim; i++) sum += widen(half[i]) * widen(half[i]);
+            for (long i = 0; i < dim; i++) sum += from_narrow(half[i]) * from_narrow(half[i]);
         scale[r] = s = 1 / sqrtf(sum / (float)dim + (float)eps);
         if (wide)
-            for (long i = 0; i < dim; i++) to[i] = narrow(single[i] * s * weight[i]);
+            for (long i = 0; i < dim; i++) to[i] = to_narrow(single[i] * s * weight[i]);
         else
-            for (long i = 0; i < dim; i++) to[i] = narrow(widen(half[i]) * s * weight[i]);
+            for (long i = 0; i < dim; i++) to[i] = to_narrow(from_narrow(half[i]) * s * weight[i]);
     }
 }
 
@@ -102,15 +72,15 @@ void rms_norm_slopes(const uint16_t *restrict given, const void *restrict x, con
         const uint16_t *half = (const uint16_t *)x + r * dim, *g = given + r * dim;
         float *own = weight_slope + omp_get_thread_num() * dim, s = scale[r], along = 0;
         for (long i = 0; i < dim; i++) {
-            float v = wide ? single[i] : widen(half[i]), gv = widen(g[i]) * v;
+            float v = wide ? single[i] : from_narrow(half[i]), gv = from_narrow(g[i]) * v;
             own[i] += gv * s;
             along += gv * weight[i];
         }
         along *= s * s / (float)dim;
         if (wide)
-            for (long i = 0; i < dim; i++) ((float *)slope + r * dim)[i] = s * (widen(g[i]) * weight[i] - single[i] * along);
+            for (long i = 0; i < dim; i++) ((float *)slope + r * dim)[i] = s * (from_narrow(g[i]) * weight[i] - single[i] * along);
         else
             for (long i = 0; i < dim; i++)
-                ((uint16_t *)slope + r * dim)[i] = narrow(s * (widen(g[i]) * weight[i] - widen(half[i]) * along));
+                ((uint16_t *)slope + r * dim)[i] = to_narrow(s * (from_narrow(g[i]) * weight[i] - from_narrow(half[i]) * along));
     }
 }

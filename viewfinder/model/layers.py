@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from viewfinder.model.native import flash_attention, narrow_matvec, narrow_rows, rotate_heads, swiglu
+from viewfinder.model.native import flash_attention, narrow_matvec, narrow_rows, rms_norm, rotate_heads, swiglu
 from viewfinder.model.training_kernels import trained_norm, trained_rotation, trained_swiglu
 
 _BLOCK = 1 << 24
@@ -113,6 +113,8 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "T D"]) -> Float[Tensor, "T D"]:
         if (out := trained_norm(x, self.weight, self.eps)) is not None:
+            return out
+        if (out := rms_norm(x, self.weight, self.eps)) is not None:
             return out
         return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.eps)
 

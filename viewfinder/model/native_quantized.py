@@ -15,7 +15,7 @@ from viewfinder.model.native import on_cpu
 
 
 class PackedMatrix(ctypes.Structure):
-    """`Matrix` of `quantized_rows.c`; keeps the tensors whose memory it points to."""
+    """`Matrix` of `few_rows.h`; keeps the tensors whose memory it points to. With 16 bits the numbers are bfloat16."""
 
     _fields_ = [
         *((name, ctypes.c_void_p) for name in ("numbers", "scales", "zeros")),
@@ -24,27 +24,31 @@ class PackedMatrix(ctypes.Structure):
 
     def __init__(
         self,
-        numbers: UInt8[Tensor, "O B"],
-        scales: Integer[Tensor, "O G"],
+        numbers: Tensor,
+        scales: Integer[Tensor, "O G"] | None,
         zeros: UInt8[Tensor, "O G"] | None,
         bits: int,
     ) -> None:
-        columns = numbers.shape[1] * 8 // bits
+        columns = numbers.shape[1] * numbers.element_size() * 8 // bits
+        group = columns if scales is None else columns // scales.shape[1]
         pointers = (None if t is None else t.data_ptr() for t in (numbers, scales, zeros))
-        super().__init__(*pointers, len(numbers), columns, columns // scales.shape[1], bits)
+        super().__init__(*pointers, len(numbers), columns, group, bits)
         self.tensors = tuple(t for t in (numbers, scales, zeros) if t is not None)
         assert all(t.is_contiguous() for t in self.tensors)
 
 
 def quantized_rows(matrix: PackedMatrix, x: Float[Tensor, "N I"]) -> Float[Tensor, "N O"] | None:
-    """`x @ matrix.T` in float32, with `x` in fixed point of 14 bits where the processor has products of bytes; None
-    where the kernel cannot serve."""
+    """`x @ matrix.T` in float32; `x` is padded with zeros. None where the kernel cannot serve.
+
+    Where the processor has products of bytes, `x` is in fixed point of 14 bits; but not a bfloat16 `x` with four bits
+    where it has products of bfloat16."""
     kernels = native.library() if on_cpu(x, *matrix.tensors) else None
     if kernels is None:
         return None
-    x = x.float().contiguous()
+    x = (x if x.dtype == torch.bfloat16 else x.float()).contiguous()
     out = torch.empty(len(x), matrix.rows, dtype=torch.float32)
-    kernels.quantized_rows(ctypes.byref(matrix), x.data_ptr(), out.data_ptr(), len(x))
+    pointers = (x.data_ptr(), out.data_ptr())
+    kernels.quantized_rows(ctypes.byref(matrix), *pointers, *x.shape, x.dtype == torch.float32)
     return out
 
 

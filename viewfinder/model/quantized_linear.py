@@ -26,6 +26,7 @@ from torch.nn import functional as F
 
 from viewfinder.model import native_quantized as kernels
 from viewfinder.model.layers import Linear
+from viewfinder.model.native import use_huge_pages
 from viewfinder.model.native_quantized import PackedMatrix
 
 GROUP = 32
@@ -103,7 +104,8 @@ class PackedWeight:
         if bits == 4:
             numbers = numbers[:, 0::2] | numbers[:, 1::2] << 4
         zeros = None if zeros is None else zeros.to(torch.uint8).contiguous()
-        return cls((rows, columns), bits, numbers.contiguous(), half.view(torch.int16).contiguous(), zeros, order)
+        numbers = use_huge_pages(torch.empty(numbers.shape, dtype=torch.uint8)).copy_(numbers)
+        return cls((rows, columns), bits, numbers, half.view(torch.int16).contiguous(), zeros, order)
 
     @classmethod
     def of(
@@ -116,7 +118,7 @@ class PackedWeight:
         """
         rows, columns = weight.shape
         padded = -(-columns // _CHUNK) * _CHUNK
-        numbers = torch.empty(rows, padded * bits // 8, dtype=torch.uint8)
+        numbers = use_huge_pages(torch.empty(rows, padded * bits // 8, dtype=torch.uint8))
         scales = torch.empty(rows, 1 if bits == 8 else padded // GROUP, dtype=torch.int16)
         for at in range(0, rows, step := max(1, _BLOCK // padded)):
             block, part = slice(at, at + step), weight[at : at + step]
@@ -190,8 +192,7 @@ class QuantizedLinear(nn.Module):
         if self.rounds_inputs and len(rows) > _FEW_ROWS and not with_gradient and multiplies_bytes(x.device):
             return byte_product(rows, packed, self.bias).unflatten(0, x.shape[:-1])
         if 0 < len(rows) <= _FEW_ROWS and not with_gradient:
-            taken = rows if packed.order is None else rows[:, packed.order]
-            out = kernels.quantized_rows(packed.matrix, F.pad(taken, (0, packed.columns - taken.shape[1])))
+            out = kernels.quantized_rows(packed.matrix, rows if packed.order is None else rows[:, packed.order])
         if out is None:
             step = max(1, _BLOCK // packed.columns)
             blocks = (slice(at, min(at + step, self.shape[0])) for at in range(0, self.shape[0], step))

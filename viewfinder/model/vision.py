@@ -25,6 +25,8 @@ from viewfinder.config import VisionConfig
 from viewfinder.model.layers import Linear, RMSNorm, SwiGLU, attention, compute_dtype, rotate, vision_rope
 from viewfinder.model.varlen import Segments, kernel_for, varlen_attention, without_cudnn
 
+_MLP_ROWS = 2048  # patches a part on a CPU: memory over 32 MiB would come from the system anew, page by page
+
 
 @dataclass(frozen=True)
 class WindowGroup:
@@ -216,7 +218,11 @@ class VisionBlock(nn.Module):
         windowed: bool,
     ) -> Float[Tensor, "P D"]:
         x = x + self.attn(self.norm1(x), rope, runs, windowed=windowed)
-        return x + self.mlp(self.norm2(x))
+        if torch.is_grad_enabled() or x.device.type != "cpu":
+            return x + self.mlp(self.norm2(x))
+        for part in x.split(_MLP_ROWS):
+            part.add_(self.mlp(self.norm2(part)))
+        return x
 
 
 class PatchMerger(nn.Module):
