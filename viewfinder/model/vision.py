@@ -218,11 +218,10 @@ class VisionBlock(nn.Module):
         windowed: bool,
     ) -> Float[Tensor, "P D"]:
         x = x + self.attn(self.norm1(x), rope, runs, windowed=windowed)
-        if torch.is_grad_enabled() or x.device.type != "cpu":
-            return x + self.mlp(self.norm2(x))
-        for part in x.split(_MLP_ROWS):
+        whole = torch.is_grad_enabled() or x.device.type != "cpu"
+        for part in () if whole else x.split(_MLP_ROWS):
             part.add_(self.mlp(self.norm2(part)))
-        return x
+        return x + self.mlp(self.norm2(x)) if whole else x
 
 
 class PatchMerger(nn.Module):
