@@ -153,9 +153,8 @@ def rms_norm(x: Float[Tensor, "T D"], weight: Float[Tensor, " D"], eps: float) -
     kernels = library() if fits and not torch.is_grad_enabled() and on_cpu(x, weight) else None
     if kernels is None:
         return None
-    rows, wide, out = x.numel() // len(weight), weight.float(), torch.empty_like(x)
-    pointers = (t.data_ptr() for t in (x, wide, out, torch.empty(rows)))
-    kernels.rms_norm(*pointers, rows, len(weight), False, eps)
+    wide, out, scale = weight.float(), torch.empty_like(x), torch.empty(x.numel() // len(weight))
+    kernels.rms_norm(*(t.data_ptr() for t in (x, wide, out, scale)), len(scale), len(weight), False, eps)
     return out
 
 
