@@ -185,6 +185,44 @@ def test_equal_tokens_of_different_pictures_share_nothing_after_the_picture_begi
     assert batching.counters.reused_tokens <= 6
 
 
+def test_pictures_that_came_together_take_one_pass_of_the_tower(monkeypatch: pytest.MonkeyPatch) -> None:
+    batching = engine_of()
+    model = batching.engine.model
+    grids = [(1, 4, 6), (1, 8, 4), (1, 4, 6), (1, 4, 6)]
+    works = [
+        EngineRequest(prepared(random_inputs(model.config, [grid], seed=min(i, 2))), Sampling(max_new_tokens=6))
+        for i, grid in enumerate(grids)
+    ]  # the last two are the same
+    expected = [oracle(batching, work) for work in works]
+    passes: list[list[list[int]]] = []
+    tower = model.visual.forward
+    monkeypatch.setattr(model.visual, "forward", lambda x, grid: (passes.append(grid.tolist()), tower(x, grid))[1])
+    tickets = [batching.submit(work) for work in works]
+    while batching.step():
+        pass
+    assert [list(finished(ticket).tokens) for ticket in tickets] == expected
+    assert passes == [[[1, 4, 6], [1, 4, 6], [1, 8, 4]]]
+
+
+def test_listeners_are_followed_by_one_call_a_step() -> None:
+    batching = engine_of()
+    events: list[object] = []
+    calls: list[int] = []
+    batching.on_events = lambda: calls.append(len(events))
+    work = EngineRequest(prepared(random_inputs(batching.engine.model.config, [])), Sampling(max_new_tokens=3))
+    tickets = [batching.submit(work, events.append) for _ in range(4)]
+    while batching.step():
+        pass
+    assert calls == [4, 8, 16] == [4, 8, len(events)]  # the last tokens come with the replies
+    tickets = [batching.submit(work, events.append)]
+    tickets[0].cancel()
+    assert not batching.step()
+    assert calls[-1] == len(events) == 17
+    batching.submit(work, events.append)
+    batching.stop()
+    assert calls[-1] == len(events) == 18
+
+
 def test_features_stay_under_their_cap() -> None:
     batching = engine_of(encoder_cache_bytes=6 * 64 * 8)  # six tokens in double precision
     for seed in range(3):
