@@ -69,12 +69,14 @@ def test_prompts_are_read_in_equal_shares_of_their_tenants() -> None:
 
 
 def test_a_prompt_leaves_no_rest_smaller_than_a_chunk() -> None:
-    engine = engine_of(max_num_batched_tokens=40, min_chunk_tokens=8)
-    for i in range(3):
-        engine.submit(work(engine, "a", 2, prompt=18, seed=i))
+    asked = work(engine_of(), "a", 2, prompt=18)
+    length = len(asked.prepared.inputs.input_ids)
+    engine = engine_of(max_num_batched_tokens=2 * length + 4, min_chunk_tokens=length // 2)
+    for _ in range(3):
+        engine.submit(asked)
     engine.step()
-    read = [sequence.num_computed_tokens for sequence in engine.core.scheduler.running]
-    assert read == [18, 18, 4]  # equal shares, 13 of each, would leave five of the first to a step of their own
+    # equal shares would leave a third of each to a step of its own
+    assert [sequence.num_computed_tokens for sequence in engine.core.scheduler.running] == [length, length, 4]
 
 
 def test_many_answers_of_one_tenant_take_turns_beside_another() -> None:

@@ -2,9 +2,10 @@
 
 Every decoding sequence gets its token in every step, with those that a grammar forces after it; where several tenants
 have many, they take turns. What is left of the step's budget goes to tenants with prompts in equal shares, and of each
-to its prompts, so that a short one overtakes a long one (`step_shares`). Waiting sequences come in as places are free, the tenant with the fewest running first, then the one that used
-least lately. Where none is free, a tenant with two more running than one that waits gives one up; where blocks run out,
-the youngest of the tenant with most running wait until others are done. Knows numbers of tokens and blocks, no tensors.
+to its prompts, so that a short one overtakes a long one (`step_shares`). Waiting sequences come in as places are free,
+the tenant with the fewest running first, then the one that used least lately. Where none is free, a tenant with two
+more running than one that waits gives one up; where blocks run out, the youngest of the tenant with most running wait
+until others are done. Knows numbers of tokens and blocks, no tensors.
 """
 
 import time
