@@ -10,8 +10,9 @@ but for white space at their ends, which `transformers serve` 5.24 cuts off (`ut
 
     python bench/serve_throughput.py [--clients 1 4 16 64] [--tokens 32] [--requests 16] [--rounds 3]
         [--transformers PYTHON] [--vllm PYTHON]      # interpreters of environments that have them
+        [--old FOLDER]                               # a checkout of another build of this package
 
-Without either, ours beside itself with one request at a time.
+With none of them, ours beside itself with one request at a time.
 """
 
 import argparse
@@ -38,7 +39,8 @@ from processor_time import processor_seconds
 from viewfinder.processor.processor import Processor
 
 QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-PICTURE = Path(__file__).parent.parent / "examples" / "shapes.png"
+ROOT = Path(__file__).parent.parent
+PICTURE = ROOT / "examples" / "shapes.png"
 NUMBERS = itertools.count(4)
 """Of requests; those before are asked greedily."""
 
@@ -158,9 +160,9 @@ def oracle_answers(checkpoint: str, tokens: int, count: int) -> list[str]:
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
-def start_ours(port: int, checkpoint: str, max_running: int) -> subprocess.Popen[Any]:
+def start_ours(port: int, checkpoint: str, *more: str, root: Path = ROOT) -> subprocess.Popen[Any]:
     command = [sys.executable, "-m", "viewfinder", "serve", "--model", checkpoint, "--name", "m", "--port", str(port)]
-    return subprocess.Popen([*command, "--max-running", str(max_running)], stderr=subprocess.DEVNULL)
+    return subprocess.Popen([*command, *more], cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, **QUIET)
 
 
 def start_transformers(port: int, checkpoint: str, python: str) -> subprocess.Popen[Any]:
@@ -228,21 +230,25 @@ def main() -> None:
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16, 64])
     parser.add_argument("--transformers", metavar="PYTHON", help="also transformers serve, of this environment")
     parser.add_argument("--vllm", metavar="PYTHON", help="also vLLM, of this environment")
+    parser.add_argument("--old", metavar="FOLDER", type=Path, help="also another build, of this checkout")
     given = parser.parse_args()
     processes: list[subprocess.Popen[Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = export(folder)
-        ports = [free_port() for _ in range(3)]
+        ports = [free_port() for _ in range(4)]
         urls = [f"http://127.0.0.1:{port}" for port in ports]
         try:
-            sides = [Side("ours", urls[0], "m", start_ours(ports[0], checkpoint, 16), "ready")]
+            sides = [Side("ours", urls[0], "m", start_ours(ports[0], checkpoint), "ready")]
             if given.transformers:
                 peer = start_transformers(ports[1], checkpoint, given.transformers)
                 sides.append(Side("transformers serve", urls[1], checkpoint, peer))
             if given.vllm:
                 sides.append(Side("vllm", urls[2], "m", start_vllm(ports[2], checkpoint, given.vllm)))
+            if given.old:
+                sides.append(Side("old", urls[3], "m", start_ours(ports[3], checkpoint, root=given.old), "ready"))
             if len(sides) == 1:
-                sides.append(Side("one at a time", urls[1], "m", start_ours(ports[1], checkpoint, 1), "ready"))
+                alone = start_ours(ports[1], checkpoint, "--max-running", "1")
+                sides.append(Side("one at a time", urls[1], "m", alone, "ready"))
             processes += [side.process for side in sides]
             oracle = oracle_answers(checkpoint, given.tokens, 4)
             for side in sides:
