@@ -175,7 +175,8 @@ def start_vllm(port: int, checkpoint: str, python: str) -> subprocess.Popen[Any]
     command += ["--served-model-name", "m", "--port", str(port), "--host", "127.0.0.1", "--max-model-len", "2048"]
     command += ["--limit-mm-per-prompt", '{"image": 1, "video": 0}']
     settings = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
-    settings["VLLM_CPU_OMP_THREADS_BIND"] = f"0-{(os.cpu_count() or 1) - 1}"  # by itself it leaves a core unused
+    cores = os.sched_getaffinity(0)
+    settings["VLLM_CPU_OMP_THREADS_BIND"] = f"{min(cores)}-{max(cores)}"  # by itself it leaves a core unused
     return subprocess.Popen(command, env={**os.environ, **settings}, **QUIET)
 
 
