@@ -21,6 +21,7 @@ import io
 import itertools
 import json
 import os
+import signal
 import socket
 import statistics
 import subprocess
@@ -233,6 +234,7 @@ def main() -> None:
     parser.add_argument("--vllm", metavar="PYTHON", help="also vLLM, of this environment")
     parser.add_argument("--old", metavar="FOLDER", type=Path, help="also another build, of this checkout")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the servers are ended too
     processes: list[subprocess.Popen[Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = export(folder)
