@@ -204,6 +204,21 @@ def test_pictures_that_came_together_take_one_pass_of_the_tower(monkeypatch: pyt
     assert passes == [[[1, 4, 6], [1, 4, 6], [1, 8, 4]]]
 
 
+def test_prompts_that_the_cache_cannot_hold_at_once_are_read_once() -> None:
+    batching = engine_of(cache_tokens=256, max_num_batched_tokens=24, min_chunk_tokens=8, enable_prefix_caching=False)
+    config = batching.engine.model.config
+    works = [
+        EngineRequest(prepared(random_inputs(config, [], num_text=40, seed=i)), Sampling(max_new_tokens=4))
+        for i in range(9)
+    ]
+    assert sum(len(work.prepared.inputs.input_ids) for work in works) > 256
+    tickets = [batching.submit(work) for work in works]
+    while batching.step():
+        pass
+    assert [list(finished(ticket).tokens) for ticket in tickets] == [oracle(batching, work) for work in works]
+    assert batching.counters.preempted == 0
+
+
 def test_listeners_are_followed_by_one_call_a_step() -> None:
     batching = engine_of()
     events: list[object] = []

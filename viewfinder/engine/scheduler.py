@@ -3,9 +3,9 @@
 Every decoding sequence gets its token in every step, with those that a grammar forces after it; where several tenants
 have many, they take turns. What is left of the step's budget goes to tenants with prompts in equal shares, and of each
 to its prompts, so that a short one overtakes a long one (`step_shares`). Waiting sequences come in as places are free,
-the tenant with the fewest running first, then the one that used least lately. Where none is free, a tenant with two
-more running than one that waits gives one up; where blocks run out, the youngest of the tenant with most running wait
-until others are done. Knows numbers of tokens and blocks, no tensors.
+while blocks for their prompts are, the tenant with the fewest running first, then the one that used least lately. Where
+none is free, a tenant with two more running than one that waits gives one up; where blocks run out, the youngest of the
+tenant with most running wait until others are done. Knows numbers of tokens and blocks, no tensors.
 """
 
 import time
@@ -145,8 +145,8 @@ class Scheduler:
 
     def schedule(self) -> list[Scheduled]:
         """The next step: places filled from the queue, tokens shared out, blocks reserved."""
-        while (sequence := self._admit()) is not None:
-            self._find_cached(sequence)
+        while self._admit():
+            continue
         scheduled: list[Scheduled] = []
         self._step += 1
         taking_part = self._masks.next_step(self.running)
@@ -195,24 +195,37 @@ class Scheduler:
         if not line:
             del self.waiting[tenant]
 
-    def _admit(self) -> Sequence | None:
-        """Move the next waiting sequence to the running ones; None when none waits or no place is free."""
+    def _admit(self) -> bool:
+        """Move the next waiting sequence to the running ones; False when none waits, or no place or room is free."""
         if not self.waiting:
-            return None
+            return False
         held = Counter(sequence.tenant for sequence in self.running)
         tenant = min(self.waiting, key=lambda t: (held[t], self._used[t], self.waiting[t][0].order))
-        if len(self.running) >= self.config.max_num_seqs:
+        is_full = len(self.running) >= self.config.max_num_seqs
+        if is_full:
             youngest = self._youngest()
             if held[youngest.tenant] < held[tenant] + 2:
-                return None
+                return False
             self._preempt(youngest)
         line = self.waiting[tenant]
         sequence = line.popleft()
         self._queue(tenant, line)
-        sequence.admitted = sequence.admitted or time.monotonic()
         self.running.append(sequence)
+        self._find_cached(sequence)
+        if held[tenant] and not is_full and not self._has_room():
+            self._put_back(sequence)
+            return False
         self.running.sort(key=lambda s: s.order)
-        return sequence
+        self.counters.reused_tokens += sequence.num_computed_tokens
+        sequence.admitted = sequence.admitted or time.monotonic()
+        return True
+
+    def _has_room(self) -> bool:
+        """Whether all that run can be read to their end and each be given a block more. Else the youngest would be read
+        in part, give its blocks up to those before it, and be read again."""
+        size = self.config.block_size
+        needed = sum(-(-len(s.token_ids) // size) + 1 - len(s.block_table) for s in self.running)
+        return needed <= self.block_manager.num_available
 
     def _youngest(self) -> Sequence:
         """The last that came of the tenant with most running."""
@@ -227,9 +240,12 @@ class Scheduler:
 
     def _preempt(self, sequence: Sequence) -> None:
         """A running sequence gives up its place and blocks for now, and waits in front."""
+        self._put_back(sequence)
+        self.counters.preempted += 1
+
+    def _put_back(self, sequence: Sequence) -> None:
         self.finish(sequence)
         self.waiting.setdefault(sequence.tenant, deque()).appendleft(sequence)
-        self.counters.preempted += 1
 
     def _find_cached(self, sequence: Sequence) -> None:
         """Give a sequence the cached beginning of its prompt. The last token chosen and those forced after it are
@@ -240,7 +256,6 @@ class Scheduler:
             sequence.block_table = self.block_manager.match(hashes)
             sequence.num_published_blocks = len(sequence.block_table)
             sequence.num_computed_tokens = len(sequence.block_table) * size
-            self.counters.reused_tokens += sequence.num_computed_tokens
 
     def _reserve(self, sequence: Sequence, count: int) -> list[int] | None:
         """New blocks for `count` more tokens; None when there are not enough."""
