@@ -204,6 +204,24 @@ def test_pictures_that_came_together_take_one_pass_of_the_tower(monkeypatch: pyt
     assert passes == [[[1, 4, 6], [1, 4, 6], [1, 8, 4]]]
 
 
+def test_patches_of_bytes_and_of_numbers_are_not_mixed() -> None:
+    batching = engine_of()
+    batching.engine.model.visual.normalization = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    numbers = random_inputs(batching.engine.model.config, [(1, 4, 6)], seed=1)
+    assert numbers.pixel_values is not None
+    as_bytes = (numbers.pixel_values * 50 + 128).clamp(0, 255).to(torch.uint8)
+    both = (numbers, dataclasses.replace(numbers, pixel_values=as_bytes))
+    works = [EngineRequest(prepared(inputs), Sampling(max_new_tokens=6)) for inputs in both]
+    tickets = [batching.submit(work) for work in works]
+    while batching.step():
+        pass
+    first, second = (batching.core.runner.encoder_cache._items[t.sequence.pieces[0].key] for t in tickets)
+    for inputs, features in zip(both, (first, second), strict=True):
+        assert inputs.pixel_values is not None
+        assert inputs.grid_thw is not None
+        torch.testing.assert_close(batching.engine.model.visual(inputs.pixel_values, inputs.grid_thw), features)
+
+
 def test_prompts_that_the_cache_cannot_hold_at_once_are_read_once() -> None:
     batching = engine_of(cache_tokens=256, max_num_batched_tokens=24, min_chunk_tokens=8, enable_prefix_caching=False)
     config = batching.engine.model.config

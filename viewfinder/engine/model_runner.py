@@ -6,6 +6,7 @@ pass fails, each sequence is tried by itself. Run by one thread.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -139,10 +140,11 @@ class ModelRunner:
         return found is not None
 
     def _run_tower(self, missing: list[tuple[Sequence, int]]) -> dict[Sequence, Exception]:
-        """Features of pieces of any sequences in one pass; where that fails, of each sequence by itself. Whatever is
+        """Features of pieces of any sequences, together; where that fails, of each sequence by itself. Whatever is
         wrong with the pixels of one concerns no other."""
         try:
-            self._run_packed(sorted(missing, key=lambda wanted: wanted[0].pieces[wanted[1]].grid))
+            for _, alike in groupby(sorted(missing, key=_kind), key=lambda wanted: _kind(wanted)[0]):
+                self._run_packed(list(alike))
             return {}
         except Exception as error:
             _raise_if_lost(error)
@@ -155,7 +157,7 @@ class ModelRunner:
         return errors
 
     def _run_packed(self, missing: list[tuple[Sequence, int]]) -> None:
-        """Pieces of one size should stand together; what several sequences of a tenant show is computed once."""
+        """One pass; what several sequences of a tenant show is computed once."""
         is_cached = self.config.enable_prefix_caching
         owners: dict[object, list[tuple[Sequence, int]]] = {}
         for sequence, i in missing:
@@ -205,6 +207,13 @@ class ModelRunner:
             features=torch.cat(features) if features else None,
             logits_at=torch.tensor(sampled, dtype=torch.int64, device=device),
         )
+
+
+def _kind(wanted: tuple[Sequence, int]) -> tuple[str, tuple[int, int, int]]:
+    """By what pieces are put together: bytes never with numbers, and equal sizes side by side."""
+    sequence, i = wanted
+    assert sequence.inputs.pixel_values is not None
+    return str(sequence.inputs.pixel_values.dtype), sequence.pieces[i].grid
 
 
 def _patches(wanted: list[tuple[Sequence, int]]) -> Tensor:
