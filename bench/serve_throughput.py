@@ -1,21 +1,27 @@
 """Answer tokens a second and time to the first token of the server, beside `transformers serve` and vLLM's CPU build.
 
 Same weights, same requests (a picture and a question, sampled at temperature 1), one run, sides in turn and in
-changing order; medians of the rounds and of their ratios. The end token is one that is never said, so that
-every answer is as long as asked for on every side. By the wall clock, and by the processor time of a server and
-its decoders, which says more where the machine has other work. First each side answers greedily what this package's
-engine answers without a server: `equal` is how many of the answers are the same.
+changing order; medians of the rounds and of their ratios. By the wall clock, and by the processor time of a server and
+its decoders, which says more where the machine has other work. No two pictures are the same, so no side answers from
+what it has seen. Clients and bodies are made before the clock starts: a new `httpx.Client` takes 27 ms of a processor.
+The end token is one that is never said, so that every answer is as long as asked for on every side. First each side
+answers greedily what this package's engine answers without a server: `equal` is how many of the answers are the same
+but for white space at their ends, which `transformers serve` 5.24 cuts off (`utils/chat_parsing/content_parsers.py`).
 
     python bench/serve_throughput.py [--clients 1 4 16 64] [--tokens 32] [--requests 16] [--rounds 3]
         [--transformers PYTHON] [--vllm PYTHON]      # interpreters of environments that have them
+        [--old FOLDER]                               # a checkout of another build of this package
 
-Without either, ours beside itself with one request at a time.
+With none of them, ours beside itself with one request at a time.
 """
 
 import argparse
 import base64
+import io
+import itertools
 import json
 import os
+import signal
 import socket
 import statistics
 import subprocess
@@ -28,12 +34,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from PIL import Image
 from processor_time import processor_seconds
 
 from viewfinder.processor.processor import Processor
 
 QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-PICTURE = Path(__file__).parent.parent / "examples" / "shapes.png"
+ROOT = Path(__file__).parent.parent
+PICTURE = ROOT / "examples" / "shapes.png"
+NUMBERS = itertools.count(4)
+"""Of requests; those before are asked greedily."""
 
 
 def free_port() -> int:
@@ -55,8 +65,17 @@ def wait_for(url: str, process: subprocess.Popen[Any], seconds: float) -> None:
     raise SystemExit(f"{url} was not ready within {seconds} s")
 
 
+def picture(i: int) -> bytes:
+    """The picture of request `i`: each has one pixel of its own."""
+    file = io.BytesIO()
+    with Image.open(PICTURE) as image:
+        image.putpixel((i % image.width, i // image.width % image.height), (i % 251, 0, 0))
+        image.save(file, "PNG")
+    return file.getvalue()
+
+
 def body(model: str, tokens: int, i: int) -> dict[str, Any]:
-    uri = "data:image/png;base64," + base64.b64encode(PICTURE.read_bytes()).decode()
+    uri = "data:image/png;base64," + base64.b64encode(picture(i)).decode()
     content = [{"type": "image_url", "image_url": {"url": uri}}, {"type": "text", "text": f"Describe it, number {i}."}]
     limit = {"max_tokens": tokens, "temperature": 1.0}
     if model == "m":  # transformers serve does not know it; here it also keeps an answer in circles going
@@ -78,23 +97,23 @@ def ask(http: httpx.Client, side: "Side", given: dict[str, Any]) -> tuple[float,
 
 def run(side: "Side", clients: int, requests: int, tokens: int) -> dict[str, float]:
     """All requests by so many clients; answer tokens a second by two clocks, and the median time to the first."""
-    todo = list(range(requests))
+    todo = [body(side.model, tokens, next(NUMBERS)) for _ in range(requests)]
     lock = threading.Lock()
     firsts: list[float] = []
 
-    def client() -> None:
-        with httpx.Client(timeout=900) as http:
+    def client(http: httpx.Client) -> None:
+        with http:
             while True:
                 with lock:
                     if not todo:
                         return
-                    i = todo.pop()
-                first, _ = ask(http, side, body(side.model, tokens, i))
+                    given = todo.pop()
+                first, _ = ask(http, side, given)
                 with lock:
                     firsts.append(first)
 
+    threads = [threading.Thread(target=client, args=[httpx.Client(timeout=900, verify=False)]) for _ in range(clients)]
     start, spent = time.perf_counter(), processor_seconds(side.process.pid)
-    threads = [threading.Thread(target=client) for _ in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -119,7 +138,8 @@ def check(side: "Side", tokens: int, oracle: list[str]) -> None:
         ]
     lengths = {answer["usage"]["completion_tokens"] for answer in answers}
     assert lengths == {tokens}, f"{side.name} answered with {lengths} tokens, expected {tokens}"
-    same = sum(answer["choices"][0]["message"]["content"] == said for answer, said in zip(answers, oracle, strict=True))
+    texts = [answer["choices"][0]["message"]["content"] for answer in answers]
+    same = sum(text.strip() == said.strip() for text, said in zip(texts, oracle, strict=True))
     print(json.dumps({"name": side.name, "greedy answers": len(oracle), "equal": same}), flush=True)
 
 
@@ -131,15 +151,19 @@ def oracle_answers(checkpoint: str, tokens: int, count: int) -> list[str]:
         "model = viewfinder.load(sys.argv[1])\n"
         "sampling = Sampling(temperature=0, max_new_tokens=int(sys.argv[2]), ignore_eos=True)\n"
         "asks = [f'Describe it, number {i}.' for i in range(int(sys.argv[3]))]\n"
-        "print(json.dumps([str(model.ask(sys.argv[4], ask, sampling=sampling)) for ask in asks]))"
+        "paths = [f'{sys.argv[1]}/{i}.png' for i in range(len(asks))]\n"
+        "answers = [model.ask(path, ask, sampling=sampling) for path, ask in zip(paths, asks)]\n"
+        "print(json.dumps([str(answer) for answer in answers]))"
     )
-    command = [sys.executable, "-c", code, checkpoint, str(tokens), str(count), str(PICTURE)]
+    for i in range(count):
+        Path(checkpoint, f"{i}.png").write_bytes(picture(i))
+    command = [sys.executable, "-c", code, checkpoint, str(tokens), str(count)]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
-def start_ours(port: int, checkpoint: str, max_running: int) -> subprocess.Popen[Any]:
+def start_ours(port: int, checkpoint: str, *more: str, root: Path = ROOT) -> subprocess.Popen[Any]:
     command = [sys.executable, "-m", "viewfinder", "serve", "--model", checkpoint, "--name", "m", "--port", str(port)]
-    return subprocess.Popen([*command, "--max-running", str(max_running)], stderr=subprocess.DEVNULL)
+    return subprocess.Popen([*command, *more], cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, **QUIET)
 
 
 def start_transformers(port: int, checkpoint: str, python: str) -> subprocess.Popen[Any]:
@@ -148,12 +172,12 @@ def start_transformers(port: int, checkpoint: str, python: str) -> subprocess.Po
 
 
 def start_vllm(port: int, checkpoint: str, python: str) -> subprocess.Popen[Any]:
-    """Without its prefix cache, as no two requests of a run are the same on our side either."""
     command = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", checkpoint, "--dtype", "float32"]
     command += ["--served-model-name", "m", "--port", str(port), "--host", "127.0.0.1", "--max-model-len", "2048"]
-    command += ["--limit-mm-per-prompt", '{"image": 1, "video": 0}', "--no-enable-prefix-caching"]
+    command += ["--limit-mm-per-prompt", '{"image": 1, "video": 0}']
     settings = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
-    settings["VLLM_CPU_OMP_THREADS_BIND"] = f"0-{(os.cpu_count() or 1) - 1}"  # by itself it leaves a core unused
+    cores = os.sched_getaffinity(0)
+    settings["VLLM_CPU_OMP_THREADS_BIND"] = f"{min(cores)}-{max(cores)}"  # by itself it leaves a core unused
     return subprocess.Popen(command, env={**os.environ, **settings}, **QUIET)
 
 
@@ -208,21 +232,26 @@ def main() -> None:
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16, 64])
     parser.add_argument("--transformers", metavar="PYTHON", help="also transformers serve, of this environment")
     parser.add_argument("--vllm", metavar="PYTHON", help="also vLLM, of this environment")
+    parser.add_argument("--old", metavar="FOLDER", type=Path, help="also another build, of this checkout")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the servers are ended too
     processes: list[subprocess.Popen[Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = export(folder)
-        ports = [free_port() for _ in range(3)]
+        ports = [free_port() for _ in range(4)]
         urls = [f"http://127.0.0.1:{port}" for port in ports]
         try:
-            sides = [Side("ours", urls[0], "m", start_ours(ports[0], checkpoint, 16), "ready")]
+            sides = [Side("ours", urls[0], "m", start_ours(ports[0], checkpoint), "ready")]
             if given.transformers:
                 peer = start_transformers(ports[1], checkpoint, given.transformers)
                 sides.append(Side("transformers serve", urls[1], checkpoint, peer))
             if given.vllm:
                 sides.append(Side("vllm", urls[2], "m", start_vllm(ports[2], checkpoint, given.vllm)))
+            if given.old:
+                sides.append(Side("old", urls[3], "m", start_ours(ports[3], checkpoint, root=given.old), "ready"))
             if len(sides) == 1:
-                sides.append(Side("one at a time", urls[1], "m", start_ours(ports[1], checkpoint, 1), "ready"))
+                alone = start_ours(ports[1], checkpoint, "--max-running", "1")
+                sides.append(Side("one at a time", urls[1], "m", alone, "ready"))
             processes += [side.process for side in sides]
             oracle = oracle_answers(checkpoint, given.tokens, 4)
             for side in sides:

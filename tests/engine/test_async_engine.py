@@ -185,6 +185,77 @@ def test_equal_tokens_of_different_pictures_share_nothing_after_the_picture_begi
     assert batching.counters.reused_tokens <= 6
 
 
+def test_pictures_that_came_together_take_one_pass_of_the_tower(monkeypatch: pytest.MonkeyPatch) -> None:
+    batching = engine_of()
+    model = batching.engine.model
+    grids = [(1, 4, 6), (1, 8, 4), (1, 4, 6), (1, 4, 6)]
+    works = [
+        EngineRequest(prepared(random_inputs(model.config, [grid], seed=min(i, 2))), Sampling(max_new_tokens=6))
+        for i, grid in enumerate(grids)
+    ]  # the last two are the same
+    expected = [oracle(batching, work) for work in works]
+    passes: list[list[list[int]]] = []
+    tower = model.visual.forward
+    monkeypatch.setattr(model.visual, "forward", lambda x, grid: (passes.append(grid.tolist()), tower(x, grid))[1])
+    tickets = [batching.submit(work) for work in works]
+    while batching.step():
+        pass
+    assert [list(finished(ticket).tokens) for ticket in tickets] == expected
+    assert passes == [[[1, 4, 6], [1, 4, 6], [1, 8, 4]]]
+
+
+def test_patches_of_bytes_and_of_numbers_are_not_mixed() -> None:
+    batching = engine_of()
+    batching.engine.model.visual.normalization = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    numbers = random_inputs(batching.engine.model.config, [(1, 4, 6)], seed=1)
+    assert numbers.pixel_values is not None
+    as_bytes = (numbers.pixel_values * 50 + 128).clamp(0, 255).to(torch.uint8)
+    both = (numbers, dataclasses.replace(numbers, pixel_values=as_bytes))
+    works = [EngineRequest(prepared(inputs), Sampling(max_new_tokens=6)) for inputs in both]
+    tickets = [batching.submit(work) for work in works]
+    while batching.step():
+        pass
+    first, second = (batching.core.runner.encoder_cache._items[t.sequence.pieces[0].key] for t in tickets)
+    for inputs, features in zip(both, (first, second), strict=True):
+        assert inputs.pixel_values is not None
+        assert inputs.grid_thw is not None
+        torch.testing.assert_close(batching.engine.model.visual(inputs.pixel_values, inputs.grid_thw), features)
+
+
+def test_prompts_that_the_cache_cannot_hold_at_once_are_read_once() -> None:
+    batching = engine_of(cache_tokens=256, max_num_batched_tokens=24, min_chunk_tokens=8, enable_prefix_caching=False)
+    config = batching.engine.model.config
+    works = [
+        EngineRequest(prepared(random_inputs(config, [], num_text=40, seed=i)), Sampling(max_new_tokens=4))
+        for i in range(9)
+    ]
+    assert sum(len(work.prepared.inputs.input_ids) for work in works) > 256
+    tickets = [batching.submit(work) for work in works]
+    while batching.step():
+        pass
+    assert [list(finished(ticket).tokens) for ticket in tickets] == [oracle(batching, work) for work in works]
+    assert batching.counters.preempted == 0
+
+
+def test_listeners_are_followed_by_one_call_a_step() -> None:
+    batching = engine_of()
+    events: list[object] = []
+    calls: list[int] = []
+    batching.on_events = lambda: calls.append(len(events))
+    work = EngineRequest(prepared(random_inputs(batching.engine.model.config, [])), Sampling(max_new_tokens=3))
+    tickets = [batching.submit(work, events.append) for _ in range(4)]
+    while batching.step():
+        pass
+    assert calls == [4, 8, 16] == [4, 8, len(events)]  # the last tokens come with the replies
+    tickets = [batching.submit(work, events.append)]
+    tickets[0].cancel()
+    assert not batching.step()
+    assert calls[-1] == len(events) == 17
+    batching.submit(work, events.append)
+    batching.stop()
+    assert calls[-1] == len(events) == 18
+
+
 def test_features_stay_under_their_cap() -> None:
     batching = engine_of(encoder_cache_bytes=6 * 64 * 8)  # six tokens in double precision
     for seed in range(3):

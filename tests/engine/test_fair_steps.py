@@ -1,6 +1,7 @@
 """Steps of the engine are shared by tenant: many requests of one do not make another wait."""
 
 import time
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -65,6 +66,38 @@ def test_prompts_are_read_in_equal_shares_of_their_tenants() -> None:
     read = {tenant: sum(s.num_tokens for s in scheduled if s.sequence.tenant == tenant) for tenant in ("many", "one")}
     assert read["one"] == 20
     assert scheduled[0].sequence.tenant == "one"  # its features are made first: it used less
+
+
+def test_a_prompt_leaves_no_rest_smaller_than_a_chunk() -> None:
+    asked = work(engine_of(), "a", 2, prompt=18)
+    length = len(asked.prepared.inputs.input_ids)
+    engine = engine_of(max_num_batched_tokens=2 * length + 4, min_chunk_tokens=length // 2)
+    for _ in range(3):
+        engine.submit(asked)
+    engine.step()
+    # equal shares would leave a third of each to a step of its own
+    assert [sequence.num_computed_tokens for sequence in engine.core.scheduler.running] == [length, length, 4]
+
+
+def test_many_answers_of_one_tenant_take_turns_beside_another() -> None:
+    engine = engine_of(max_num_seqs=12, max_shared_seqs=4)
+    asked = [work(engine, "many", 30, seed=i) for i in range(10)]
+    tickets = [engine.submit(one) for one in asked]
+    engine.step()
+    assert len(engine.core.step()) == 10  # alone, all go on
+    other = engine.submit(work(engine, "one", 12))
+    engine.step()
+    told: list[tuple[str, int]] = []
+    for _ in range(10):
+        outputs = engine.core.step()
+        assert [output.sequence.tenant for output in outputs].count("one") == 1
+        told += [("turn", output.sequence.order) for output in outputs if output.sequence.tenant == "many"]
+    times = Counter(told).values()
+    assert (len(told), len(times), max(times) - min(times)) == (30, 10, 0)  # three in each of ten steps, all in turn
+    while engine.core.step():
+        pass
+    for one, ticket in zip([*asked, work(engine, "one", 12)], [*tickets, other], strict=True):
+        assert ticket.sequence.token_ids[ticket.sequence.num_prompt_tokens :] == oracle(engine, one)
 
 
 class CostlyMasks:

@@ -173,7 +173,7 @@ def test_a_server_under_a_random_schedule_gives_the_oracles_replies(engine: Engi
     chance = random.Random(seed)
     per_token = 2 * 2 * 16 * 2 * 8
     bounds: dict[str, Any] = {"max_num_seqs": 4, "max_num_batched_tokens": 12, "min_chunk_tokens": 3, "block_size": 4}
-    server = AsyncEngine(engine, EngineConfig(cache_bytes=120 * per_token, max_waiting=99, **bounds))
+    server = AsyncEngine(engine, EngineConfig(cache_bytes=80 * per_token, max_waiting=99, **bounds))
     asked = []
     for _ in range(10):
         inputs = random_inputs(engine.model.config, chance.choice([[], [(1, 4, 6)]]), 9, seed=chance.randrange(2))

@@ -98,7 +98,7 @@ def test_a_group_takes_one_pass_of_the_tower_and_one_of_its_prompt(monkeypatch: 
     monkeypatch.setattr(
         model_runner.ModelRunner,
         "_run_tower",
-        lambda self, sequence, missing: (towers.append(len(missing)), run_tower(self, sequence, missing))[1],
+        lambda self, missing: (towers.append(len(missing)), run_tower(self, missing))[1],
     )
     monkeypatch.setattr(
         model_runner.ModelRunner,

@@ -46,7 +46,7 @@ Notice = Annotated[
     float, typer.Option("--notice", min=0, help="Seconds for which /ready says 503 before requests are refused.")
 ]
 MaxRunning = Annotated[
-    int | None, typer.Option("--max-running", min=1, help="Requests answered at once: 16, on a GPU 256.")
+    int | None, typer.Option("--max-running", min=1, help="Requests answered at once: 64, on a GPU 256.")
 ]
 MaxWaiting = Annotated[
     int | None, typer.Option("--max-waiting", min=1, help="Requests of one key that may wait: 64, on a GPU 1024.")

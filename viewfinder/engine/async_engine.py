@@ -45,6 +45,8 @@ class AsyncEngine:
         self._state = "open"
         self._seconds_each = 1.0
         self.on_finish: Callable[[Latency], None] = lambda _: None
+        self.on_events: Callable[[], None] = lambda: None
+        """Called after events were emitted, once for all of a step."""
         self.has_failed = False
         self.on_failure: Callable[[], None] = lambda: None
 
@@ -114,16 +116,21 @@ class AsyncEngine:
                 self._tickets[ticket.sequence] = ticket
                 scheduler.add(ticket.sequence)
             self._incoming.clear()
-        for sequence in scheduler.drop_cancelled():
+        dropped = scheduler.drop_cancelled()
+        for sequence in dropped:
             self.counters.cancelled += 1
             ticket = self._tickets.pop(sequence)
             ticket.emit(ticket.output.reply(cancelled=True))
+        if dropped:
+            self.on_events()
         outputs = self.core.step()
         for output in outputs:
             try:
                 self._pass_on(output)
             except Exception as error:  # what breaks one request concerns no other
                 self._fail(output.sequence, error)
+        if outputs:
+            self.on_events()
         self.counters.steps += bool(outputs)
         return bool(outputs)
 
@@ -208,6 +215,7 @@ class AsyncEngine:
         for ticket in lost:
             self.counters.failed += 1
             ticket.emit(EngineStoppedError(reason))
+        self.on_events()
 
     def chat_for(self, tenant: str = "", processor: Processor | None = None) -> "TenantChat":
         """A `ChatModel` whose requests belong to `tenant`; `processor` sets other budgets than the engine's."""

@@ -22,8 +22,8 @@ from viewfinder.errors import CheckpointError
 
 _CANDIDATES = (256, 8192)
 _FEW = 256
-_CPU_ROWS = 4
-"""Rows at a time on a CPU: its caches hold no more."""
+_CPU_LOGITS = 600_000
+"""Logits at a time on a CPU: its caches hold no more. Four rows of the official vocabulary."""
 _MINUS = float("-inf")
 
 
@@ -135,7 +135,7 @@ def _chosen(logits: Float[Tensor, "K V"], rows: Sequence[_Row]) -> list[list[flo
     found: list[list[float]] = [[]] * len(rows)
     left = list(range(len(rows)))
     for candidates in (*_CANDIDATES, logits.shape[1]):
-        for part in _parts(left, rows, logits.device):
+        for part in _parts(left, rows, logits):
             these = [rows[i] for i in part]
             chosen = _choose(_of(logits, these), these, min(max(candidates, top_k + 1), logits.shape[1])).tolist()
             for i, row in zip(part, chosen, strict=True):
@@ -144,14 +144,15 @@ def _chosen(logits: Float[Tensor, "K V"], rows: Sequence[_Row]) -> list[list[flo
     return found
 
 
-def _parts(left: Sequence[int], rows: Sequence[_Row], device: torch.device) -> Iterator[Sequence[int]]:
+def _parts(left: Sequence[int], rows: Sequence[_Row], logits: Float[Tensor, "K V"]) -> Iterator[Sequence[int]]:
     """Rows that are done together: all of them on a GPU."""
-    if device.type != "cpu":
+    if logits.device.type != "cpu":
         yield from [left] if left else []
         return
+    most = max(1, _CPU_LOGITS // logits.shape[1])
     for is_few in (True, False):
         some = [i for i in left if (rows[i].few is not None) is is_few]
-        yield from (some[i : i + _CPU_ROWS] for i in range(0, len(some), _CPU_ROWS))
+        yield from (some[i : i + most] for i in range(0, len(some), most))
 
 
 def _of(logits: Tensor, rows: Sequence[_Row]) -> Tensor:

@@ -4,18 +4,19 @@ Owns the memory of the caches. A sequence that cannot go on (no valid token, a b
 pass fails, each sequence is tried by itself. Run by one thread.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
 
 from viewfinder.engine.batch_sampler import Turn, sample
 from viewfinder.engine.decode_graphs import DecodeGraphs
+from viewfinder.engine.encoder_cache import EncoderCache
 from viewfinder.engine.sampler import Sampler, Token
 from viewfinder.engine.scheduler import EngineConfig, Scheduled
-from viewfinder.engine.sequence import Piece, PieceKey, Sequence, pieces_of
+from viewfinder.engine.sequence import Sequence, pieces_of
 from viewfinder.errors import ContextLengthError, RanksError
 from viewfinder.inputs import ModelInputs
 from viewfinder.model import Chunk, KVCache, Qwen2_5_VL
@@ -112,29 +113,24 @@ class ModelRunner:
         """Features for the step, as many as one may take; a part ends before what is not yet seen."""
         left = self.config.max_num_patches
         ready: list[Scheduled] = []
-        failed: list[StepOutput] = []
+        missing: list[tuple[Sequence, int]] = []
         for part in scheduled:
             sequence, start = part.sequence, part.sequence.num_computed_tokens
             end = start + part.num_tokens
-            try:
-                missing: list[int] = []
-                for i in sequence.pieces_at(start, end):
-                    piece = sequence.pieces[i]
-                    if i in sequence.features or self._find(sequence, i):
-                        continue
-                    if left < piece.num_patches and left < self.config.max_num_patches:
-                        end = int(torch.searchsorted(sequence.media_rows, piece.features.start, right=True)) - 1
-                        break
-                    missing.append(i)
-                    left -= piece.num_patches
-                self._run_tower(sequence, missing)
-            except Exception as error:  # whatever is wrong with these pixels concerns this sequence only
-                _raise_if_lost(error)
-                failed.append(StepOutput(sequence, error=error))
-                continue
+            for i in sequence.pieces_at(start, end):
+                piece = sequence.pieces[i]
+                if i in sequence.features or self._find(sequence, i):
+                    continue
+                if left < piece.num_patches and left < self.config.max_num_patches:
+                    end = int(torch.searchsorted(sequence.media_rows, piece.features.start, right=True)) - 1
+                    break
+                missing.append((sequence, i))
+                left -= piece.num_patches
             if end > start:
                 ready.append(Scheduled(sequence, end - start))
-        return ready, failed
+        errors = self._run_tower(missing) if missing else {}
+        failed = [StepOutput(sequence, error=error) for sequence, error in errors.items()]
+        return [part for part in ready if part.sequence not in errors], failed
 
     def _find(self, sequence: Sequence, i: int) -> bool:
         """Take the features of a piece from the cache, if they are there."""
@@ -143,20 +139,38 @@ class ModelRunner:
             sequence.features[i] = found
         return found is not None
 
-    def _run_tower(self, sequence: Sequence, missing: list[int]) -> None:
-        """Features of some pieces of one sequence, packed."""
-        if not missing:
-            return
-        pixels = sequence.inputs.pixel_values
-        assert pixels is not None
-        pieces = [sequence.pieces[i] for i in missing]
-        patches = pixels if len(pieces) == len(sequence.pieces) else torch.cat([pixels[p.patches] for p in pieces])
+    def _run_tower(self, missing: list[tuple[Sequence, int]]) -> dict[Sequence, Exception]:
+        """Features of pieces of any sequences, together; where that fails, of each sequence by itself. Whatever is
+        wrong with the pixels of one concerns no other."""
+        try:
+            for _, alike in groupby(sorted(missing, key=_kind), key=lambda wanted: _kind(wanted)[0]):
+                self._run_packed(list(alike))
+            return {}
+        except Exception as error:
+            _raise_if_lost(error)
+            sequences = dict.fromkeys(sequence for sequence, _ in missing)
+            if len(sequences) == 1:
+                return {missing[0][0]: error}
+        errors: dict[Sequence, Exception] = {}
+        for sequence in sequences:
+            errors |= self._run_tower([wanted for wanted in missing if wanted[0] is sequence])
+        return errors
+
+    def _run_packed(self, missing: list[tuple[Sequence, int]]) -> None:
+        """One pass; what several sequences of a tenant show is computed once."""
+        is_cached = self.config.enable_prefix_caching
+        owners: dict[object, list[tuple[Sequence, int]]] = {}
+        for sequence, i in missing:
+            owners.setdefault(sequence.pieces[i].key if is_cached else (sequence, i), []).append((sequence, i))
+        firsts = [group[0] for group in owners.values()]
+        pieces, patches = [sequence.pieces[i] for sequence, i in firsts], _patches(firsts)
         features = self.model.visual(patches.to(self.model.device), torch.tensor([p.grid for p in pieces]))
         self.num_encoded_patches += len(patches)
         sizes = [p.features.stop - p.features.start for p in pieces]
-        for i, piece, part in zip(missing, pieces, features.split(sizes), strict=True):
-            sequence.features[i] = part
-            if self.config.enable_prefix_caching:
+        for shown, piece, part in zip(owners.values(), pieces, features.split(sizes), strict=True):
+            for sequence, i in shown:
+                sequence.features[i] = part
+            if is_cached:
                 self.encoder_cache.put(piece, part)
 
     def _forward(self, ready: list[Scheduled]) -> Tensor:
@@ -193,6 +207,26 @@ class ModelRunner:
             features=torch.cat(features) if features else None,
             logits_at=torch.tensor(sampled, dtype=torch.int64, device=device),
         )
+
+
+def _kind(wanted: tuple[Sequence, int]) -> tuple[str, tuple[int, int, int]]:
+    """By what pieces are put together: bytes never with numbers, and equal sizes side by side."""
+    sequence, i = wanted
+    assert sequence.inputs.pixel_values is not None
+    return str(sequence.inputs.pixel_values.dtype), sequence.pieces[i].grid
+
+
+def _patches(wanted: list[tuple[Sequence, int]]) -> Tensor:
+    """The patches of some pieces, one after the other; not copied where they stand so already, as those of a clip."""
+    runs: list[tuple[Tensor, slice]] = []
+    for sequence, i in wanted:
+        pixels, where = sequence.inputs.pixel_values, sequence.pieces[i].patches
+        assert pixels is not None
+        if runs and runs[-1][0] is pixels and runs[-1][1].stop == where.start:
+            where = slice(runs.pop()[1].start, where.stop)
+        runs.append((pixels, where))
+    parts = [pixels[where] for pixels, where in runs]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _sample(ready: list[Scheduled], logits: Tensor) -> list[StepOutput]:
@@ -253,33 +287,3 @@ def free_bytes(model: Qwen2_5_VL, config: EngineConfig) -> int:
     torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(device)
     return max(0, model.model.least_room(int(0.9 * free) - peak - config.encoder_cache_bytes))
-
-
-class EncoderCache:
-    """What the tower made of media, for the next request that shows the same; the one not asked for longest goes first
-    when `max_bytes` are full."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
-        self.num_bytes = 0
-        self.hits = 0
-        self._items: OrderedDict[PieceKey, Tensor] = OrderedDict()
-
-    def get(self, piece: Piece) -> Tensor | None:
-        found = self._items.get(piece.key)
-        if found is None:
-            return None
-        self.hits += 1
-        self._items.move_to_end(piece.key)
-        return found
-
-    def put(self, piece: Piece, features: Tensor) -> None:
-        size = features.numel() * features.element_size()
-        if size > self.max_bytes or piece.key in self._items:
-            return
-        while self.num_bytes + size > self.max_bytes:
-            _, old = self._items.popitem(last=False)
-            self.num_bytes -= old.numel() * old.element_size()
-        # a copy of its own: a slice would keep all that was computed with it alive
-        self._items[piece.key] = features.clone()
-        self.num_bytes += size

@@ -1,10 +1,11 @@
 """Which sequences are read in the next step, how many tokens of each, and whose blocks of the cache are given up.
 
-Every decoding sequence gets its token in every step, with those that a grammar forces after it. What is left of the
-step's budget goes to tenants with prompts in equal shares, and of each to its prompts, so that a short one overtakes a
-long one. Waiting sequences come in as places are free, the tenant with the fewest running first, then the one that used
-least lately. Where none is free, a tenant with two more running than one that waits gives one up; where blocks run out,
-the youngest of the tenant with most running wait until others are done. Knows numbers of tokens and blocks, no tensors.
+Every decoding sequence gets its token in every step, with those that a grammar forces after it; where several tenants
+have many, they take turns. What is left of the step's budget goes to tenants with prompts in equal shares, and of each
+to its prompts, so that a short one overtakes a long one (`step_shares`). Waiting sequences come in as places are free,
+while blocks for their prompts are, the tenant with the fewest running first, then the one that used least lately. Where
+none is free, a tenant with two more running than one that waits gives one up; where blocks run out, the youngest of the
+tenant with most running wait until others are done. Knows numbers of tokens and blocks, no tensors.
 """
 
 import time
@@ -15,12 +16,11 @@ from typing import Any
 from viewfinder.engine.block_manager import BlockManager
 from viewfinder.engine.mask_budget import MaskBudget
 from viewfinder.engine.sequence import Sequence
+from viewfinder.engine.step_shares import share_out
 from viewfinder.errors import ViewfinderError
 
 _LATELY = 100_000
 """Tokens after which what tenants used is halved."""
-_LONG = 1024
-"""A prompt is read in half, a third ... of its share after so many tokens, twice as many ..., beside other tenants."""
 
 
 class BusyError(ViewfinderError):
@@ -37,6 +37,8 @@ class EngineConfig:
 
     Attributes:
         max_num_seqs: sequences generated at once.
+        max_shared_seqs: answers that go on in one step where several tenants have some, in equal shares of them, so
+            that many of one do not make the steps of another long.
         max_waiting: requests of one tenant that may wait; four times as many in all.
         max_num_batched_tokens: tokens read in one step; a longer prompt is read in several.
         min_chunk_tokens: no prompt is read in smaller pieces than this.
@@ -48,7 +50,8 @@ class EngineConfig:
         enforce_eager: never replay CUDA graphs (`engine.decode_graphs`).
     """
 
-    max_num_seqs: int = 16
+    max_num_seqs: int = 64
+    max_shared_seqs: int = 16
     max_waiting: int = 64
     max_num_batched_tokens: int = 512
     min_chunk_tokens: int = 64
@@ -69,6 +72,7 @@ class EngineConfig:
         given = {name: value for name, value in settings.items() if value is not None}
         wide = {
             "max_num_seqs": 256,
+            "max_shared_seqs": 256,
             "max_waiting": 1024,
             "max_num_batched_tokens": 8192,
             "min_chunk_tokens": 512,
@@ -114,6 +118,7 @@ class Scheduler:
         self.running: list[Sequence] = []
         self._used: Counter[str] = Counter()
         self._masks = MaskBudget()
+        self._step = 0
 
     @property
     def num_waiting(self) -> int:
@@ -140,9 +145,10 @@ class Scheduler:
 
     def schedule(self) -> list[Scheduled]:
         """The next step: places filled from the queue, tokens shared out, blocks reserved."""
-        while (sequence := self._admit()) is not None:
-            self._find_cached(sequence)
+        while self._admit():
+            continue
         scheduled: list[Scheduled] = []
+        self._step += 1
         taking_part = self._masks.next_step(self.running)
         for sequence, count in sorted(share_out(taking_part, self.config), key=lambda share: share[0].order):
             blocks = None
@@ -158,6 +164,7 @@ class Scheduler:
     def update(self, sequence: Sequence, num_tokens: int) -> None:
         """Note that the model has read `num_tokens` more; full blocks may be found by others from now on."""
         sequence.num_computed_tokens += num_tokens
+        sequence.last_step = self._step
         self._note_use(sequence.tenant, num_tokens)
         self._masks.note(sequence)
         if sequence.num_computed_tokens >= sequence.num_prompt_tokens:
@@ -188,24 +195,37 @@ class Scheduler:
         if not line:
             del self.waiting[tenant]
 
-    def _admit(self) -> Sequence | None:
-        """Move the next waiting sequence to the running ones; None when none waits or no place is free."""
+    def _admit(self) -> bool:
+        """Move the next waiting sequence to the running ones; False when none waits, or no place or room is free."""
         if not self.waiting:
-            return None
+            return False
         held = Counter(sequence.tenant for sequence in self.running)
         tenant = min(self.waiting, key=lambda t: (held[t], self._used[t], self.waiting[t][0].order))
-        if len(self.running) >= self.config.max_num_seqs:
+        is_full = len(self.running) >= self.config.max_num_seqs
+        if is_full:
             youngest = self._youngest()
             if held[youngest.tenant] < held[tenant] + 2:
-                return None
+                return False
             self._preempt(youngest)
         line = self.waiting[tenant]
         sequence = line.popleft()
         self._queue(tenant, line)
-        sequence.admitted = sequence.admitted or time.monotonic()
         self.running.append(sequence)
+        self._find_cached(sequence)
+        if held[tenant] and not is_full and not self._has_room():
+            self._put_back(sequence)
+            return False
         self.running.sort(key=lambda s: s.order)
-        return sequence
+        self.counters.reused_tokens += sequence.num_computed_tokens
+        sequence.admitted = sequence.admitted or time.monotonic()
+        return True
+
+    def _has_room(self) -> bool:
+        """Whether all that run can be read to their end and each be given a block more. Else the youngest would be read
+        in part, give its blocks up to those before it, and be read again."""
+        size = self.config.block_size
+        needed = sum(-(-len(s.token_ids) // size) + 1 - len(s.block_table) for s in self.running)
+        return needed <= self.block_manager.num_available
 
     def _youngest(self) -> Sequence:
         """The last that came of the tenant with most running."""
@@ -220,9 +240,12 @@ class Scheduler:
 
     def _preempt(self, sequence: Sequence) -> None:
         """A running sequence gives up its place and blocks for now, and waits in front."""
+        self._put_back(sequence)
+        self.counters.preempted += 1
+
+    def _put_back(self, sequence: Sequence) -> None:
         self.finish(sequence)
         self.waiting.setdefault(sequence.tenant, deque()).appendleft(sequence)
-        self.counters.preempted += 1
 
     def _find_cached(self, sequence: Sequence) -> None:
         """Give a sequence the cached beginning of its prompt. The last token chosen and those forced after it are
@@ -233,7 +256,6 @@ class Scheduler:
             sequence.block_table = self.block_manager.match(hashes)
             sequence.num_published_blocks = len(sequence.block_table)
             sequence.num_computed_tokens = len(sequence.block_table) * size
-            self.counters.reused_tokens += sequence.num_computed_tokens
 
     def _reserve(self, sequence: Sequence, count: int) -> list[int] | None:
         """New blocks for `count` more tokens; None when there are not enough."""
@@ -256,43 +278,3 @@ class Scheduler:
             for i in range(sequence.num_published_blocks, len(hashes)):
                 self.block_manager.publish(sequence.block_table[i], hashes[i])
             sequence.num_published_blocks = max(sequence.num_published_blocks, len(hashes))
-
-
-def share_out(running: list[Sequence], config: EngineConfig) -> list[tuple[Sequence, int]]:
-    """How many tokens each running sequence gets to read in the next step.
-
-    With a budget of 100 and two sequences decoding, prompts of 20 and 500 tokens get 20 and 78. Forced tokens beyond a
-    sequence's equal share of the budget wait for the next step.
-    """
-    decoders = [sequence for sequence in running if sequence.is_decoding]
-    most = max(1, config.max_num_batched_tokens // max(1, len(decoders)))
-    decoding = [(sequence, min(sequence.num_pending_tokens, most)) for sequence in decoders]
-    prompts: dict[str, list[Sequence]] = {}
-    for sequence in sorted((s for s in running if not s.is_decoding), key=lambda s: s.order):
-        prompts.setdefault(sequence.tenant, []).append(sequence)
-    left = max(config.max_num_batched_tokens - sum(count for _, count in decoding), config.min_chunk_tokens)
-    chosen: list[tuple[Sequence, int]] = []
-    lines = sorted(
-        prompts.values(), key=lambda line: sum(s.num_pending_tokens for s in line)
-    )  # what is not used goes on
-    for i, line in enumerate(lines):
-        part = min(left, max(config.min_chunk_tokens, left // (len(lines) - i)))
-        if len({sequence.tenant for sequence in running}) > 1:  # tokens after many cost more, and others wait meanwhile
-            part = max(config.min_chunk_tokens, part // (1 + line[0].num_computed_tokens // _LONG))
-        given = _shares(line, part, config.min_chunk_tokens)
-        chosen += given
-        left -= sum(count for _, count in given)
-    return decoding + chosen
-
-
-def _shares(prompts: list[Sequence], left: int, least: int) -> list[tuple[Sequence, int]]:
-    """Equal shares of `left` tokens for the prompts of one tenant, oldest first."""
-    prompts[1:] = sorted(prompts[1:], key=lambda s: s.num_pending_tokens)  # the oldest is never overtaken by all
-    chosen: list[tuple[Sequence, int]] = []
-    for i, sequence in enumerate(prompts):
-        if left <= 0:
-            break
-        share = min(sequence.num_pending_tokens, left, max(least, left // (len(prompts) - i)))
-        chosen.append((sequence, share))
-        left -= share
-    return chosen

@@ -72,6 +72,7 @@ class Sequence:
         pieces: work for the tower; `features` what it gave so far, by piece.
         media_rows: for each token of the prompt, how many media tokens stand before it (one more entry than tokens).
         arrived, admitted, first_token: seconds of the monotonic clock; `admitted` when its place was free.
+        last_step: number of the step that read it last.
         cancelled: the scheduler drops the sequence before the next step. Any thread may set it.
     """
 
@@ -88,6 +89,7 @@ class Sequence:
     num_computed_tokens: int = 0
     num_forced_tokens: int = 0
     num_published_blocks: int = 0
+    last_step: int = 0
     block_table: list[int] = field(default_factory=list)
     block_hashes: list[BlockHash] = field(default_factory=list)
     features: dict[int, Tensor] = field(default_factory=dict)

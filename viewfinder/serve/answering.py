@@ -81,10 +81,9 @@ async def answer_chat(server: "Server", body: ChatRequest, request: Request, for
 
 async def answer_completion(server: "Server", completion: Completion, request: Request, form: WireForm) -> Response:
     """As `answer_chat`, of a completion that is made already."""
-    loop = asyncio.get_running_loop()
     request.state.asked = completion
     try:
-        await unless_gone(request, server.in_thread(completion.begin, loop, server.settings.max_choices))
+        await unless_gone(request, server.in_thread(completion.begin, server.mailbox, server.settings.max_choices))
         if not completion.request.stream:
             answer = await unless_gone(request, completion.whole())
             return await server.in_thread(lambda: JSONResponse(form.whole(completion, answer)))

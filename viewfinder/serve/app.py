@@ -26,6 +26,7 @@ from viewfinder.serve.anthropic_form import AnthropicErrors
 from viewfinder.serve.chat_routes import add_chat_routes
 from viewfinder.serve.docs_page import docs_html
 from viewfinder.serve.errors import error_body
+from viewfinder.serve.mailbox import Mailbox
 from viewfinder.serve.metrics import Metrics
 from viewfinder.serve.observe import ObserveMiddleware
 from viewfinder.serve.paths import HeadAsGet, add_fallback, allowed_methods
@@ -64,6 +65,8 @@ class Server:
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         """Engine and decoders start with the server; at the end what runs is finished first."""
         self.threads = anyio.CapacityLimiter(self.settings.max_requests)
+        self.mailbox = Mailbox(asyncio.get_running_loop())
+        self.engine.on_events = self.mailbox.wake
         await asyncio.to_thread(self.check_confinement)
         self.engine.start()
         try:

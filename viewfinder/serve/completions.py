@@ -3,8 +3,9 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -17,6 +18,7 @@ from viewfinder.message_parsing import parse_messages
 from viewfinder.messages import Reply, Sampling
 from viewfinder.outputs.tool_calls import split_tool_calls, tool_call_grammar
 from viewfinder.processor.processor import Prepared, Processor
+from viewfinder.serve.mailbox import Mailbox
 from viewfinder.serve.protocol import ChatRequest, NamedTool, to_plain_messages
 from viewfinder.serve.request_media import RequestMedia
 from viewfinder.serve.seen import described, places
@@ -50,7 +52,7 @@ class Completion:
         if request.tool_choice == "none":
             self._tools = []
 
-    def begin(self, loop: asyncio.AbstractEventLoop, max_choices: int) -> None:
+    def begin(self, mailbox: Mailbox, max_choices: int) -> None:
         """Fetch, decode, prepare and queue; any error is the request's.
 
         Raises:
@@ -75,7 +77,7 @@ class Completion:
                 request.top_logprobs or 0,
             )
             try:
-                self.choices.append(Choice(i, self.engine.submit(asked, self._listener(loop, i))))
+                self.choices.append(Choice(i, self.engine.submit(asked, partial(self._listen, mailbox, i))))
             except Exception:
                 self.cancel()
                 raise
@@ -178,12 +180,8 @@ class Completion:
         structures = request.structures
         return structures[0].compile(self.engine.engine.grammars) if structures else None
 
-    def _listener(self, loop: asyncio.AbstractEventLoop, index: int) -> Callable[[Event], None]:
-        def listen(event: Event) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self._queue.put_nowait, (index, event))
-
-        return listen
+    def _listen(self, mailbox: Mailbox, index: int, event: Event) -> None:
+        mailbox.put(self._queue, (index, event))
 
     async def _events(self) -> AsyncIterator[tuple[Choice, Delta | Reply]]:
         left = len(self.choices)
