@@ -37,14 +37,15 @@ def worker(changes: dict[str, Any], quick: bool) -> None:
 
     import torch
 
-    from viewfinder.recipes.sizes import Start, build
+    from viewfinder.engine.checkpoints import find_checkpoint
+    from viewfinder.recipes.sizes import Start, build, open_processor
     from viewfinder.tiny import extra_losses, recipes
     from viewfinder.tiny.run import LabelInputLearner
     from viewfinder.tiny.stream import make_batch
     from viewfinder.train.trainer import Trainer
 
     torch.set_num_threads(1)
-    processor = recipes.build_processor()
+    processor = open_processor(find_checkpoint("tiny"))
     base = recipes.joint(processor)
     raw = base.model_dump(mode="json") | {"extra_losses": LOSSES, "threads": 1, "steps": 10**6, "workers": 0}
     config = type(base).model_validate(raw | {"data": {**DATA, "styles": STYLES}} | changes)

@@ -5,9 +5,12 @@
 
 The text is docs/architecture.md and docs/serving.md of this repository, in pieces of 512 tokens. "with new tokens" has
 the rows of the added special tokens in the softmax, as the trained model does; "own" leaves them out, as the peer does.
+With `--trained CHECKPOINT`, which began with this language model, also its perplexity, and that of the beginning in the
+checkpoint's dtype: they are equal where the language model was frozen.
 """
 
 import argparse
+import copy
 import math
 from pathlib import Path
 
@@ -36,20 +39,19 @@ def main() -> None:
     parser.add_argument("--trained", type=Path, help="a checkpoint that began with this language model: its perplexity")
     options = parser.parse_args()
     language = open_language(options.source)
-    if options.trained is None:
-        model = build(with_language(start_from("tiny"), language), seed=0).eval()
-    else:
-        model = load_model(options.trained, dtype=torch.float32).eval()
+    model = build(with_language(start_from("tiny"), language), seed=0).eval()
+    others = {} if options.trained is None else {"trained": load_model(options.trained, dtype=torch.float32).eval()}
+    if others:  # an export holds bfloat16
+        others["before, rounded to bfloat16"] = copy.deepcopy(model).bfloat16().float()
     peer = open_peer(options.source)
-    loss = {"with new tokens": 0.0, "own": 0.0, "transformers": 0.0}
+    loss = {"with new tokens": 0.0, "own": 0.0, "transformers": 0.0} | dict.fromkeys(others, 0.0)
     count, furthest = 0, 0.0
     for ids in pieces(language)[: options.pieces]:
         tokens, places = torch.tensor(ids), torch.arange(len(ids)).expand(3, -1)
-        logits = model(
-            ModelInputs(tokens, places, torch.tensor([0, len(ids)]), rope_deltas=(0,), media_per_sequence=(0,))
-        )
+        inputs = ModelInputs(tokens, places, torch.tensor([0, len(ids)]), rope_deltas=(0,), media_per_sequence=(0,))
+        logits = model(inputs)
         own = logits[:, : language.own_rows]
-        seen = {"with new tokens": logits, "own": own}
+        seen = {"with new tokens": logits, "own": own, **{name: other(inputs) for name, other in others.items()}}
         if peer is not None:
             seen["transformers"] = peer(tokens[None]).logits[0]
             furthest = max(furthest, float((seen["transformers"] - own).abs().max()))

@@ -17,7 +17,6 @@ LINES = (
     ('count examples/three.png "green circles" --plot out/count.png', "3"),
     ('ask examples/shapes.png "What color is the star?"', "blue"),
     ("read examples/word.png", "stone"),
-    ("read examples/receipt.png", "CORNER GROCER ... TOTAL EUR 21.20 ... Thank you, come again"),
     ("parse examples/page.png --format md --format viewer --out out/page", "a heading, three lines, a table of 2 x 3"),
     ('moments examples/clip.mp4 "the red circle is shown" --plot out/moments.png', "3.0 to 6.0 seconds"),
 )
