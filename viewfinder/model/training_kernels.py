@@ -26,6 +26,12 @@ def _serves(*tensors: Tensor) -> bool:
     )
 
 
+def _call(name: str, tensor: Tensor) -> Any:
+    found = kernel(name, tensor)
+    assert found is not None, "asked for before"
+    return found
+
+
 def trained_norm(x: Float[Tensor, "T D"], weight: Float[Tensor, " D"], eps: float) -> Float[Tensor, "T D"] | None:
     """`layers.RMSNorm` in bfloat16, of x in bfloat16 or float32."""
     fits = x.dtype in (torch.bfloat16, torch.float32) and weight.dtype == torch.float32 and x.is_contiguous()
@@ -49,7 +55,7 @@ class _Norm(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
         out, scale = torch.empty(x.shape, dtype=torch.bfloat16), torch.empty(len(x.flatten(0, -2)))
         pointers = (t.data_ptr() for t in (x, weight, out, scale))
-        kernel("rms_norm", x)(*pointers, len(scale), x.shape[-1], x.dtype == torch.float32, eps)
+        _call("rms_norm", x)(*pointers, len(scale), x.shape[-1], x.dtype == torch.float32, eps)
         ctx.save_for_backward(x, weight, scale)
         return out
 
@@ -59,7 +65,7 @@ class _Norm(torch.autograd.Function):
         given, slope = grads[0].to(torch.bfloat16).contiguous(), torch.empty_like(x)
         shares = torch.zeros(torch.get_num_threads(), len(weight))
         pointers = (t.data_ptr() for t in (given, x, weight, scale, slope, shares))
-        kernel("rms_norm_slopes", x)(*pointers, len(scale), len(weight), x.dtype == torch.float32)
+        _call("rms_norm_slopes", x)(*pointers, len(scale), len(weight), x.dtype == torch.float32)
         return slope, shares.sum(dim=0), None
 
 
@@ -75,7 +81,7 @@ class _SwiGLU(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
         gate, up = ctx.saved_tensors
         given, slope = grads[0].clone(memory_format=torch.contiguous_format), torch.empty_like(gate)
-        kernel("swiglu_slopes", gate)(*(t.data_ptr() for t in (given, gate, up, slope)), gate.numel())
+        _call("swiglu_slopes", gate)(*(t.data_ptr() for t in (given, gate, up, slope)), gate.numel())
         return slope, given
 
 
