@@ -20,7 +20,7 @@ def test_a_server_whose_engine_failed_is_not_ready_and_ends_with_an_error(monkey
     engine = small_engine().engine
     seen: list[Any] = []
 
-    def serve(server: uvicorn.Server) -> None:
+    def serve(server: uvicorn.Server, sockets: Any = None) -> None:
         app: Any = server.config.app
         with TestClient(app, base_url="http://127.0.0.1") as client:
             seen.append(client.get("/ready").status_code)

@@ -123,4 +123,5 @@ def test_nothing_else_of_the_package_opens_pickles() -> None:
         for path in package.rglob("*.py")
         if any(word in path.read_text() for word in opens)
     }
-    assert found == {"train/checkpoint.py", "train/state_reader.py"}
+    from_its_parent = "engine/follower.py"  # a pipe of the process that started it, as of multiprocessing
+    assert found == {"train/checkpoint.py", "train/state_reader.py", from_its_parent}

@@ -6,11 +6,13 @@ import math
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+import viewfinder.train.trainer as trainer_module
 from tests.train.making import (
     MADE,
     contrastive,
@@ -156,7 +158,8 @@ def test_a_run_ends_after_its_minutes_cooled_down_and_has_them_again_when_it_goe
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = itertools.count(0, 10)  # seconds: one reading a step and one at the start
-    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    own = SimpleNamespace(monotonic=lambda: next(clock), perf_counter=time.perf_counter)
+    monkeypatch.setattr(trainer_module, "time", own)  # other threads read the clock too
     config = train_config(
         MADE, steps=1000, minutes=1.0, log_every=1, optimizer={"warmup": 0, "cooldown": 0.5, "final": 0.0}
     )

@@ -8,6 +8,7 @@ So users type `--tensor-parallel 2` as with vLLM, or `load(..., tensor_parallel=
 or rank concerns them. Several machines are not served: export the model to vLLM or SGLang.
 """
 
+import json
 import os
 import pickle
 import queue
@@ -168,9 +169,11 @@ class Ranks:
         """Take what a rank says, first that it is ready, at last what went wrong."""
         reason = ""
         assert process.stdout is not None
-        with suppress(EOFError, pickle.UnpicklingError), process.stdout:
-            while not (reason := pickle.load(process.stdout)):
-                self._ready.put(rank)
+        with suppress(ValueError), process.stdout:  # a line that was cut is no JSON
+            while not reason and (line := process.stdout.readline()):
+                reason = json.loads(line)
+                if not reason:
+                    self._ready.put(rank)
         code = process.wait()
         if self._is_closed or self._failure:
             return
