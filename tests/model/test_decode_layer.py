@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from tests.model.test_layers import HAS_COMPILER
-from viewfinder.config import OFFICIAL_SIZES
+from viewfinder.config import OFFICIAL_SIZES, TextConfig
 from viewfinder.model import Chunk, KVCache, native, qwen2_5_vl
 from viewfinder.model.layers import Linear
 from viewfinder.model.lora import add_adapters
@@ -35,9 +35,9 @@ CONFIG = OFFICIAL_SIZES["3B"].text.model_copy(
 PAST = 21
 
 
-def text_model(bits: int) -> TextModel:
+def text_model(bits: int, config: TextConfig = CONFIG) -> TextModel:
     torch.manual_seed(bits)
-    model = TextModel(CONFIG).requires_grad_(False).to(torch.bfloat16)
+    model = TextModel(config).requires_grad_(False).to(torch.bfloat16)
     for name, layer in [*model.named_modules()]:
         if isinstance(layer, Linear):
             nn.init.normal_(layer.weight, std=0.06)
@@ -73,9 +73,9 @@ def wide_copy(model: TextModel) -> TextModel:
 def step(model: TextModel, count: int, dtype: torch.dtype, kv_dtype: torch.dtype | None = None) -> torch.Tensor:
     """`count` tokens after a past of 21."""
     generator = torch.Generator().manual_seed(count)
-    tokens = torch.randn(PAST + count, CONFIG.hidden_size, generator=generator).to(dtype)
+    tokens = torch.randn(PAST + count, model.config.hidden_size, generator=generator).to(dtype)
     positions = torch.arange(PAST + count).expand(3, -1)
-    cache = KVCache(CONFIG, num_blocks=4, dtype=kv_dtype or dtype)
+    cache = KVCache(model.config, num_blocks=4, dtype=kv_dtype or dtype)
     model(tokens[:PAST], positions[:, :PAST], [PAST], cache.view([Chunk(range(4), 0, PAST)]))
     return model(tokens[PAST:], positions[:, PAST:], [count], cache.view([Chunk(range(4), PAST, count)]))
 
@@ -97,6 +97,14 @@ def test_the_layer_in_c_is_as_near_to_float32_as_pytorchs(
     plain = step(model, count, dtype)
     ours, theirs = (float((x.float() - wanted).norm() / wanted.norm()) for x in (given, plain))
     assert ours < (1e-3 if dtype == torch.float32 else max(0.01, 1.2 * theirs))
+
+
+def test_a_feed_forward_layer_narrower_than_half_the_model_has_room_for_its_output() -> None:
+    model = text_model(
+        16, CONFIG.model_copy(update={"hidden_size": 512, "num_attention_heads": 8, "intermediate_size": 128})
+    )
+    wanted, given = step(wide_copy(model), 4, torch.float32), step(model, 4, torch.bfloat16)
+    assert float((given.float() - wanted).norm() / wanted.norm()) < 0.01
 
 
 def test_keys_in_eight_bits_and_a_token_that_is_kept() -> None:

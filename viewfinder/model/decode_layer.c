@@ -82,7 +82,7 @@ void decode_after(const Layer *l, const void *attended, void *x, long count) {
     long width = down->rows, middle = l->products[4].rows, narrow = !l->wide;
     long size = input_bytes(output->columns > width ? output->columns : width), long_size = input_bytes(down->columns);
     float *row = room((output->columns + width) * sizeof(float)), *sums = room(count * width * sizeof(float));
-    float *gates = room(2 * count * middle * sizeof(float));
+    float *gates = room(count * (2 * middle > width ? 2 * middle : width) * sizeof(float)); /* of both, then what is added */
     char *input = room(count * (size > long_size ? size : long_size));
     for (long n = 0; n < count; n++) {
         for (long i = 0; i < output->columns; i++) row[i] = number(attended, n * output->columns + i, l->wide);
