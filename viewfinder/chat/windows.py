@@ -52,11 +52,6 @@ def cut(duration: float, length: float, overlap: float = OVERLAP) -> list[Window
     return [Window(i * step, min(duration, i * step + length)) for i in range(count)]
 
 
-def shifted(spans: Sequence[Span], by: float) -> list[Span]:
-    """Spans of a window on the clock of the original."""
-    return [dataclasses.replace(span, start=span.start + by, end=span.end + by) for span in spans]
-
-
 def merged(spans: Sequence[Span], gap: float) -> list[Span]:
     """Join spans of one label that overlap or lie within `gap` seconds; in order of time.
 

@@ -16,8 +16,6 @@ from viewfinder.model.gguf_model import BLOCK, LAYER, OTHERS
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
 from viewfinder.storage.atomic import replacing
 
-TYPES = ("Q8_0", "Q4_0", "BF16", "F16")
-
 
 def write_pair(
     model: Qwen2_5_VL, directory: Path, kind: str, vocabulary: dict[str, Any], colors: dict[str, Any]

@@ -94,9 +94,6 @@ def _like(tensor: Tensor, parameter: Tensor) -> Tensor:
     return distribute_tensor(tensor, parameter.device_mesh, parameter.placements, src_data_rank=None)
 
 
-PARTS = ("tower", "merger", "language", "heads")
-
-
 def part_of(name: str) -> str:
     """The part (field of `LrScaleConfig`) of a parameter of a `Learner`."""
     if not name.startswith("model."):
