@@ -112,7 +112,7 @@ def stream(session: LiveSession, batching: AsyncEngine, minutes: int) -> tuple[l
     print("minute  CPU ms a frame  patches  tokens read  tokens reused  kept pairs  frames kept MiB  process MiB")
     for minute in range(minutes):
         seconds: list[float] = []
-        patches, counts = runner.num_encoded_patches, vars(batching.counters).copy()
+        patches, counts = runner.encoder.num_patches, vars(batching.counters).copy()
         for i in range(0, int(60 * FPS), 2):
             moments = [minute * 60 + (i + k) / FPS for k in (0, 1)]
             frames = [jpeg(moment) for moment in moments]
@@ -123,7 +123,7 @@ def stream(session: LiveSession, batching: AsyncEngine, minutes: int) -> tuple[l
         costs.append(median(seconds))
         reused = batching.counters.reused_tokens - counts["reused_tokens"]
         read = batching.counters.prompt_tokens - counts["prompt_tokens"] - reused
-        patches = runner.num_encoded_patches - patches
+        patches = runner.encoder.num_patches - patches
         print(
             f"{minute + 1:6}  {1000 * costs[-1]:14.1f}  {patches:7}  {read:11}  {reused:13}"
             f"  {len(session.window.pairs()):10}  {session.window.num_bytes / 2**20:15.2f}  {memory():11.0f}",

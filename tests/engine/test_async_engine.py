@@ -164,9 +164,9 @@ def test_equal_prompts_share_blocks_and_features_within_a_tenant_only() -> None:
     prompt = len(work.prepared.inputs.input_ids)
     assert reused(work) == 0
     assert reused(work) == (prompt - 1) // 4 * 4
-    hits = batching.core.runner.encoder_cache.hits
+    hits = batching.core.runner.encoder.cache.hits
     assert reused(dataclasses.replace(work, tenant="other")) == 0
-    assert batching.core.runner.encoder_cache.hits == hits
+    assert batching.core.runner.encoder.cache.hits == hits
 
 
 def test_equal_tokens_of_different_pictures_share_nothing_after_the_picture_begins() -> None:
@@ -215,7 +215,7 @@ def test_patches_of_bytes_and_of_numbers_are_not_mixed() -> None:
     tickets = [batching.submit(work) for work in works]
     while batching.step():
         pass
-    first, second = (batching.core.runner.encoder_cache._items[t.sequence.pieces[0].key] for t in tickets)
+    first, second = (batching.core.runner.encoder.cache._items[t.sequence.pieces[0].key] for t in tickets)
     for inputs, features in zip(both, (first, second), strict=True):
         assert inputs.pixel_values is not None
         assert inputs.grid_thw is not None
@@ -265,7 +265,7 @@ def test_features_stay_under_their_cap() -> None:
         batching.submit(work)
         while batching.step():
             pass
-        assert 0 < batching.core.runner.encoder_cache.num_bytes <= 6 * 64 * 8
+        assert 0 < batching.core.runner.encoder.cache.num_bytes <= 6 * 64 * 8
 
 
 def test_too_many_are_refused_with_a_time_to_come_back_and_others_are_not() -> None:

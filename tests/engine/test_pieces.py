@@ -34,9 +34,9 @@ def tokens_of(engine: AsyncEngine, inputs: ModelInputs, tenant: str = "") -> lis
 
 def encoded(engine: AsyncEngine, inputs: ModelInputs, tenant: str = "") -> int:
     """Frame pairs that the tower sees for a request."""
-    before = engine.core.runner.num_encoded_patches
+    before = engine.core.runner.encoder.num_patches
     tokens_of(engine, inputs, tenant)
-    return (engine.core.runner.num_encoded_patches - before) // PAIR
+    return (engine.core.runner.encoder.num_patches - before) // PAIR
 
 
 def test_a_clip_that_goes_on_costs_the_pairs_that_are_new() -> None:

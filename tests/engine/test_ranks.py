@@ -18,8 +18,8 @@ from viewfinder.chat import load
 from viewfinder.config import ModelConfig
 from viewfinder.engine import ranks
 from viewfinder.engine.async_engine import AsyncEngine
+from viewfinder.engine.device_errors import is_device_lost
 from viewfinder.engine.engine import EngineCore
-from viewfinder.engine.model_runner import is_device_lost
 from viewfinder.engine.sampler import Sampler
 from viewfinder.engine.scheduler import EngineConfig
 from viewfinder.errors import RanksError, SettingsError

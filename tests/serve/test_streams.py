@@ -99,19 +99,19 @@ def test_each_pair_is_seen_once_by_the_tower_however_often_it_is_asked_about(
 ) -> None:
     session = opened(client, window_seconds=2)
     runner = live.server.engine.core.runner
-    before, pair = runner.num_encoded_patches, 0
+    before, pair = runner.encoder.num_patches, 0
     costs: list[int] = []
     rng = np.random.default_rng(0)
     for i in range(16):
         sink = io.BytesIO()
         Image.fromarray(rng.integers(0, 100, (54, 96, 3), dtype=np.uint8)).save(sink, "PNG")
         client.post(f"{session}/frame", json={"time": i / 2, "image": uri(sink.getvalue())}).raise_for_status()
-        costs.append(runner.num_encoded_patches - before)
-        before = runner.num_encoded_patches
+        costs.append(runner.encoder.num_patches - before)
+        before = runner.encoder.num_patches
     pair = max(costs)
     assert costs == [0, pair] * 8
     client.post(f"{session}/ask", json={"query": "it is bright", "seconds": 2}).raise_for_status()
-    assert runner.num_encoded_patches == before
+    assert runner.encoder.num_patches == before
 
 
 def test_a_client_that_is_killed_finds_its_session_again(client: httpx.Client, live: Running) -> None:

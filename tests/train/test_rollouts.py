@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.train.making import MADE, fresh_model, sample, train_config
-from viewfinder.engine import model_runner
+from viewfinder.engine import encoder, model_runner
 from viewfinder.engine.engine import generate
 from viewfinder.engine.grammar import GrammarCompiler
 from viewfinder.messages import Sampling
@@ -94,11 +94,11 @@ def test_chance_depends_on_run_row_and_answer_alone() -> None:
 def test_a_group_takes_one_pass_of_the_tower_and_one_of_its_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     towers: list[int] = []
     read: list[int] = []
-    run_tower, forward = model_runner.ModelRunner._run_tower, model_runner.ModelRunner._forward
+    run_tower, forward = encoder.Encoder._features, model_runner.ModelRunner._forward
     monkeypatch.setattr(
-        model_runner.ModelRunner,
-        "_run_tower",
-        lambda self, missing: (towers.append(len(missing)), run_tower(self, missing))[1],
+        encoder.Encoder,
+        "_features",
+        lambda self, wanted: (towers.append(len({self._key(one) for one in wanted})), run_tower(self, wanted))[1],
     )
     monkeypatch.setattr(
         model_runner.ModelRunner,

@@ -15,8 +15,9 @@ from functools import partial
 from typing import Unpack
 
 from viewfinder.engine.compile_queue import CompileQueue
+from viewfinder.engine.device_errors import is_device_lost
 from viewfinder.engine.engine import Engine, EngineCore
-from viewfinder.engine.model_runner import StepOutput, is_device_lost
+from viewfinder.engine.model_runner import StepOutput
 from viewfinder.engine.request import Delta, EngineRequest, RequestOutput
 from viewfinder.engine.scheduler import Counters, EngineConfig
 from viewfinder.engine.sequence import Latency

@@ -43,6 +43,8 @@ class EngineCore:
 
     def step(self) -> list[StepOutput]:
         """Run one step. The list is empty where no sequence can be read. Finished sequences leave the scheduler."""
+        running = self.scheduler.running
+        self.runner.encoder.collect(wait=bool(running) and all(sequence.awaits_features for sequence in running))
         outputs = self.runner.run(self.scheduler.schedule())
         for output in outputs:
             self.scheduler.update(output.sequence, output.num_tokens)

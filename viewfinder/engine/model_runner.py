@@ -6,18 +6,18 @@ pass fails, each sequence is tried by itself. Run by one thread.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 
 import torch
 from torch import Tensor
 
 from viewfinder.engine.batch_sampler import Turn, sample
 from viewfinder.engine.decode_graphs import DecodeGraphs
-from viewfinder.engine.encoder_cache import EncoderCache
+from viewfinder.engine.device_errors import raise_if_lost
+from viewfinder.engine.encoder import Encoder
 from viewfinder.engine.sampler import Sampler, Token
 from viewfinder.engine.scheduler import EngineConfig, Scheduled
 from viewfinder.engine.sequence import Sequence, pieces_of
-from viewfinder.errors import ContextLengthError, RanksError
+from viewfinder.errors import ContextLengthError
 from viewfinder.inputs import ModelInputs
 from viewfinder.model import Chunk, KVCache, Qwen2_5_VL
 
@@ -45,14 +45,13 @@ class ModelRunner:
         self.model, self.config = model, config
         self.kv_cache = model.model.make_cache(num_blocks, size, model.cache_dtype)
         self.graphs = None if config.enforce_eager or model.model.is_led else DecodeGraphs(model, self.kv_cache)
-        self.encoder_cache = EncoderCache(config.encoder_cache_bytes)
-        self.num_encoded_patches = 0
+        self.encoder = Encoder(model, config)
 
     def free(self) -> None:
         """Give back the memory of the caches, so that another runner has room; this one runs no more."""
         self.graphs = None
         self.kv_cache.free()
-        self.encoder_cache = EncoderCache(0)
+        self.encoder.close()
         if self.model.device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -95,12 +94,12 @@ class ModelRunner:
         return list(self._run(scheduled))
 
     def _run(self, scheduled: list[Scheduled]) -> Iterator[StepOutput]:
-        ready, failed = self._encode(scheduled)
-        yield from failed
+        ready, errors = self.encoder.prepare(scheduled)
+        yield from (StepOutput(sequence, error=error) for sequence, error in errors.items())
         try:
             logits = self._forward(ready)
         except Exception as error:
-            _raise_if_lost(error)
+            raise_if_lost(error)
             if len(ready) > 1:
                 for part in ready:  # one of them is broken, and the others must not pay for it
                     yield from self._run([part])
@@ -108,70 +107,6 @@ class ModelRunner:
                 yield StepOutput(ready[0].sequence, error=error)
             return
         yield from _sample(ready, logits)
-
-    def _encode(self, scheduled: list[Scheduled]) -> tuple[list[Scheduled], list[StepOutput]]:
-        """Features for the step, as many as one may take; a part ends before what is not yet seen."""
-        left = self.config.max_num_patches
-        ready: list[Scheduled] = []
-        missing: list[tuple[Sequence, int]] = []
-        for part in scheduled:
-            sequence, start = part.sequence, part.sequence.num_computed_tokens
-            end = start + part.num_tokens
-            for i in sequence.pieces_at(start, end):
-                piece = sequence.pieces[i]
-                if i in sequence.features or self._find(sequence, i):
-                    continue
-                if left < piece.num_patches and left < self.config.max_num_patches:
-                    end = int(torch.searchsorted(sequence.media_rows, piece.features.start, right=True)) - 1
-                    break
-                missing.append((sequence, i))
-                left -= piece.num_patches
-            if end > start:
-                ready.append(Scheduled(sequence, end - start))
-        errors = self._run_tower(missing) if missing else {}
-        failed = [StepOutput(sequence, error=error) for sequence, error in errors.items()]
-        return [part for part in ready if part.sequence not in errors], failed
-
-    def _find(self, sequence: Sequence, i: int) -> bool:
-        """Take the features of a piece from the cache, if they are there."""
-        found = self.encoder_cache.get(sequence.pieces[i]) if self.config.enable_prefix_caching else None
-        if found is not None:
-            sequence.features[i] = found
-        return found is not None
-
-    def _run_tower(self, missing: list[tuple[Sequence, int]]) -> dict[Sequence, Exception]:
-        """Features of pieces of any sequences, together; where that fails, of each sequence by itself. Whatever is
-        wrong with the pixels of one concerns no other."""
-        try:
-            for _, alike in groupby(sorted(missing, key=_kind), key=lambda wanted: _kind(wanted)[0]):
-                self._run_packed(list(alike))
-            return {}
-        except Exception as error:
-            _raise_if_lost(error)
-            sequences = dict.fromkeys(sequence for sequence, _ in missing)
-            if len(sequences) == 1:
-                return {missing[0][0]: error}
-        errors: dict[Sequence, Exception] = {}
-        for sequence in sequences:
-            errors |= self._run_tower([wanted for wanted in missing if wanted[0] is sequence])
-        return errors
-
-    def _run_packed(self, missing: list[tuple[Sequence, int]]) -> None:
-        """One pass; what several sequences of a tenant show is computed once."""
-        is_cached = self.config.enable_prefix_caching
-        owners: dict[object, list[tuple[Sequence, int]]] = {}
-        for sequence, i in missing:
-            owners.setdefault(sequence.pieces[i].key if is_cached else (sequence, i), []).append((sequence, i))
-        firsts = [group[0] for group in owners.values()]
-        pieces, patches = [sequence.pieces[i] for sequence, i in firsts], _patches(firsts)
-        features = self.model.visual(patches.to(self.model.device), torch.tensor([p.grid for p in pieces]))
-        self.num_encoded_patches += len(patches)
-        sizes = [p.features.stop - p.features.start for p in pieces]
-        for shown, piece, part in zip(owners.values(), pieces, features.split(sizes), strict=True):
-            for sequence, i in shown:
-                sequence.features[i] = part
-            if is_cached:
-                self.encoder_cache.put(piece, part)
 
     def _forward(self, ready: list[Scheduled]) -> Tensor:
         """Logits (tokens that the sampler needs, V)."""
@@ -209,26 +144,6 @@ class ModelRunner:
         )
 
 
-def _kind(wanted: tuple[Sequence, int]) -> tuple[str, tuple[int, int, int]]:
-    """By what pieces are put together: bytes never with numbers, and equal sizes side by side."""
-    sequence, i = wanted
-    assert sequence.inputs.pixel_values is not None
-    return str(sequence.inputs.pixel_values.dtype), sequence.pieces[i].grid
-
-
-def _patches(wanted: list[tuple[Sequence, int]]) -> Tensor:
-    """The patches of some pieces, one after the other; not copied where they stand so already, as those of a clip."""
-    runs: list[tuple[Tensor, slice]] = []
-    for sequence, i in wanted:
-        pixels, where = sequence.inputs.pixel_values, sequence.pieces[i].patches
-        assert pixels is not None
-        if runs and runs[-1][0] is pixels and runs[-1][1].stop == where.start:
-            where = slice(runs.pop()[1].start, where.stop)
-        runs.append((pixels, where))
-    parts = [pixels[where] for pixels, where in runs]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-
 def _sample(ready: list[Scheduled], logits: Tensor) -> list[StepOutput]:
     turns: list[Turn] = []
     for part in ready:
@@ -240,25 +155,13 @@ def _sample(ready: list[Scheduled], logits: Tensor) -> list[StepOutput]:
             for part, sampled in zip(ready, sample(turns, logits), strict=True)
         ]
     except Exception as error:  # out of memory, say
-        _raise_if_lost(error)
+        raise_if_lost(error)
         return [StepOutput(part.sequence, part.num_tokens, error=error) for part in ready]
 
 
 def _sampled(part: Scheduled) -> range:
     start = part.sequence.num_computed_tokens
     return part.sequence.sampled_at(start, start + part.num_tokens)
-
-
-def is_device_lost(error: BaseException) -> bool:
-    """Whether this is an error of the GPU, such as an illegal access: it stays until the process ends, so every later
-    request would fail too; so does each after the loss of a process that has a part of the model. Running out of memory
-    is none ("CUDA out of memory")."""
-    return isinstance(error, RanksError) or (isinstance(error, RuntimeError) and "CUDA error" in str(error))
-
-
-def _raise_if_lost(error: Exception) -> None:
-    if is_device_lost(error):
-        raise error
 
 
 @torch.inference_mode()

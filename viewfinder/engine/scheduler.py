@@ -47,6 +47,7 @@ class EngineConfig:
         cache_bytes: memory for keys and values, None for what the GPU has left after one worst step;
             encoder_cache_bytes: for features of media seen before.
         enable_prefix_caching: whether sequences and media are looked up among earlier ones.
+        encode_beside: on a CPU, run the tower in a thread of its own while others go on (`engine.encoder`).
         enforce_eager: never replay CUDA graphs (`engine.decode_graphs`).
     """
 
@@ -60,6 +61,7 @@ class EngineConfig:
     cache_bytes: int | None = 2**30
     encoder_cache_bytes: int = 2**28
     enable_prefix_caching: bool = True
+    encode_beside: bool = False
     enforce_eager: bool = False
 
     @classmethod
@@ -81,7 +83,7 @@ class EngineConfig:
             "cache_bytes": None,
             "encoder_cache_bytes": 2**30,
         }
-        return cls(**{**(wide if device == "cuda" else {}), **given})
+        return cls(**{**(wide if device == "cuda" else {"encode_beside": True}), **given})
 
 
 @dataclass
@@ -149,7 +151,7 @@ class Scheduler:
             continue
         scheduled: list[Scheduled] = []
         self._step += 1
-        taking_part = self._masks.next_step(self.running)
+        taking_part = self._masks.next_step([s for s in self.running if not s.awaits_features])
         for sequence, count in sorted(share_out(taking_part, self.config), key=lambda share: share[0].order):
             blocks = None
             while sequence in self.running and (blocks := self._reserve(sequence, count)) is None:

@@ -73,6 +73,7 @@ class Sequence:
         media_rows: for each token of the prompt, how many media tokens stand before it (one more entry than tokens).
         arrived, admitted, first_token: seconds of the monotonic clock; `admitted` when its place was free.
         last_step: number of the step that read it last.
+        awaits_features: it cannot be read before the tower is done with some of its media.
         cancelled: the scheduler drops the sequence before the next step. Any thread may set it.
     """
 
@@ -93,6 +94,7 @@ class Sequence:
     block_table: list[int] = field(default_factory=list)
     block_hashes: list[BlockHash] = field(default_factory=list)
     features: dict[int, Tensor] = field(default_factory=dict)
+    awaits_features: bool = False
     cancelled: bool = False
 
     @property

@@ -14,6 +14,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,13 @@ def use_huge_pages(tensor: Tensor) -> Tensor:
         if end > start:
             ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), 14)  # MADV_HUGEPAGE
     return tensor
+
+
+def thread_setter() -> Callable[[int], None] | None:
+    """A function that sets with how many threads the calling thread works, in PyTorch's products, passes and ours; None
+    where it is not known. `torch.set_num_threads` would set it for the products of all threads."""
+    runtime = next(iter(sorted(Path(torch.__file__).parent.glob("lib/libgomp*.so*"))), None)
+    return None if runtime is None else ctypes.CDLL(str(runtime)).omp_set_num_threads
 
 
 def on_cpu(*tensors: Tensor) -> bool:

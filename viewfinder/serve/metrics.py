@@ -66,7 +66,7 @@ class _Engine(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         counters, core = self._engine.counters, self._engine.core
-        scheduler, blocks, features = core.scheduler, core.scheduler.block_manager, core.runner.encoder_cache
+        scheduler, blocks, features = core.scheduler, core.scheduler.block_manager, core.runner.encoder.cache
         for name, value in vars(counters).items():
             yield CounterMetricFamily(f"viewfinder_engine_{name}", name.replace("_", " "), value=value)
         used = 1 - blocks.num_available / blocks.num_blocks
@@ -79,7 +79,7 @@ class _Engine(Collector):
         ):
             yield GaugeMetricFamily(f"viewfinder_{name}", text, value=value)
         for name, value, text in (
-            ("vision_patches_encoded", core.runner.num_encoded_patches, "Patches that the vision tower has seen"),
+            ("vision_patches_encoded", core.runner.encoder.num_patches, "Patches that the vision tower has seen"),
             ("feature_cache_hits", features.hits, "Media whose features were known"),
             ("decode_jobs", self._sandbox.jobs, "Files decoded"),
             ("decode_workers_lost", self._sandbox.lost, "Decode workers that died or were stopped"),
