@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from viewfinder.model import layers, native
+from viewfinder.model.quantized_linear import PackedWeight, QuantizedLinear
 
 HAS_COMPILER = any(map(shutil.which, ("cc", "gcc", "clang"))) and Path("/proc/cpuinfo").exists()
 PROCESSOR = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
@@ -196,3 +197,11 @@ def test_passes_in_c_give_a_row_the_same_with_any_rows_beside_it_and_any_number_
                 assert all(torch.equal(parts, other) for other in found)
     finally:
         torch.set_num_threads(threads)
+
+
+def test_products_of_no_rows_are_empty() -> None:
+    """A part of a long prompt after which no logits are asked."""
+    narrow = layers.Linear(6, 4).bfloat16()
+    quantized = QuantizedLinear(PackedWeight.of(torch.randn(4, 64), 8), None)
+    assert narrow(torch.empty(0, 6)).shape == narrow(torch.empty(0, 6).bfloat16()).shape == (0, 4)
+    assert quantized(torch.empty(0, 64)).shape == (0, 4)
