@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from viewfinder.model import layers, native
+from viewfinder.model.quantized_linear import PackedWeight, QuantizedLinear
 
 HAS_COMPILER = any(map(shutil.which, ("cc", "gcc", "clang"))) and Path("/proc/cpuinfo").exists()
 PROCESSOR = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
@@ -138,31 +139,70 @@ def test_causal_queries_are_the_last_tokens() -> None:
     torch.testing.assert_close(layers.attention(q, k, v, is_causal=True), whole[:, :, 4:])
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("shape", [(1, 3, 8), (5, 2, 16, 80), (7, 1, 6)])
-def test_fused_rotation_and_gate_equal_the_plain_ones(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]) -> None:
-    x = (torch.randn(shape) * 20).bfloat16()
+def test_fused_rotation_and_gate_equal_the_plain_ones(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    x = (torch.randn(shape) * 20).to(dtype)
     x = x if len(shape) == 3 else torch.cat((x, x), dim=1)[:, : shape[1]]  # tokens further apart than they are long
     angles = torch.randn(shape[0], *(1,) * (len(shape) - 2), shape[-1] // 2)
-    gate = torch.cat((x.flatten(), torch.tensor([0.0, -100.0, 100.0, -3e38, 3e38]).bfloat16()))[None]
+    gate = torch.cat((x.flatten(), torch.tensor([0.0, -100.0, 100.0, -3e38, 3e38]).to(dtype)))[None]
     up = torch.randn_like(gate)
+    rounding = {torch.bfloat16: 2**-7, torch.float32: 1e-6}[dtype]
     with torch.inference_mode():
         turned = layers.rotate(x, angles.cos(), angles.sin())
         gated = native.swiglu(gate.clone(), up)
         assert (native.rotate_heads(x, angles.cos(), angles.sin()) is not None) == (gated is not None) == HAS_COMPILER
         monkeypatch.setattr(layers, "rotate_heads", lambda *_: None)
         wanted = layers.rotate(x, angles.cos(), angles.sin())
-    torch.testing.assert_close(turned, wanted, rtol=2**-7, atol=1e-6)
+    torch.testing.assert_close(turned, wanted, rtol=rounding, atol=1e-5 if dtype == torch.float32 else 1e-6)
     if gated is not None:
         exact = torch.nn.functional.silu(gate.double()) * up.double()
-        torch.testing.assert_close(gated.double(), exact.bfloat16().double(), rtol=2**-7, atol=1e-30)
+        lost = 1e-30 if dtype == torch.bfloat16 else 1e-12  # of exp(-x), whose error grows with x, where silu is 1e-8
+        torch.testing.assert_close(gated.double(), exact.to(dtype).double(), rtol=rounding, atol=lost)
 
 
-def test_the_norm_in_c_is_that_of_pytorch_rounded_once() -> None:
-    norm = layers.RMSNorm(70).bfloat16()
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("weight_dtype", [torch.bfloat16, torch.float32])
+def test_the_norm_in_c_is_that_of_pytorch_rounded_once(dtype: torch.dtype, weight_dtype: torch.dtype) -> None:
+    norm = layers.RMSNorm(70).to(weight_dtype)
     torch.nn.init.normal_(norm.weight)
-    x = (torch.randn(9, 70) * torch.logspace(-3, 3, 9)[:, None]).bfloat16()
+    x = (torch.randn(9, 70) * torch.logspace(-3, 3, 9)[:, None]).to(dtype)
     with torch.inference_mode():
-        exact = torch.nn.functional.rms_norm(x.double(), (70,), norm.weight.double(), norm.eps).bfloat16()
-        assert (native.rms_norm(x, norm.weight, norm.eps) is not None) == HAS_COMPILER
-        torch.testing.assert_close(norm(x), exact, rtol=2**-7, atol=0)
+        exact = torch.nn.functional.rms_norm(x.double(), (70,), norm.weight.to(dtype).double(), norm.eps).to(dtype)
+        served = HAS_COMPILER and not (dtype == torch.bfloat16 and weight_dtype == torch.float32)
+        assert (native.rms_norm(x, norm.weight, norm.eps) is not None) == served
+        torch.testing.assert_close(norm(x), exact, rtol=2**-7 if dtype == torch.bfloat16 else 1e-6, atol=0)
     assert norm(x).requires_grad  # training takes PyTorch's
+
+
+@pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler here: PyTorch's passes are used")
+def test_passes_in_c_give_a_row_the_same_with_any_rows_beside_it_and_any_number_of_threads() -> None:
+    x, up, weight, angles = torch.randn(997, 70), torch.randn(997, 70), torch.randn(70), torch.randn(997, 35)
+    passes = (
+        lambda rows: native.rms_norm(x[rows].contiguous(), weight, 1e-6),
+        lambda rows: native.swiglu(x[rows].clone(), up[rows].contiguous()),
+        lambda rows: native.rotate_heads(x[rows], angles[rows].cos(), angles[rows].sin()),
+    )
+    threads = torch.get_num_threads()
+    try:
+        with torch.inference_mode():
+            for made in passes:
+                found = []
+                for count in (1, 2, 3):
+                    torch.set_num_threads(count)
+                    found.append(made(slice(None)))
+                for part, i in ((made(slice(i, i + 13)), i) for i in range(0, 997, 13)):
+                    assert part is not None
+                    assert all(torch.equal(part, whole[i : i + 13]) for whole in found if whole is not None)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_products_of_no_rows_are_empty() -> None:
+    """A part of a long prompt after which no logits are asked."""
+    narrow = layers.Linear(6, 4).bfloat16()
+    quantized = QuantizedLinear(PackedWeight.of(torch.randn(4, 64), 8), None)
+    assert narrow(torch.empty(0, 6)).shape == narrow(torch.empty(0, 6).bfloat16()).shape == (0, 4)
+    assert quantized(torch.empty(0, 64)).shape == (0, 4)

@@ -97,6 +97,49 @@ def test_logits_at_selects(model: Qwen2_5_VL, config: ModelConfig) -> None:
     torch.testing.assert_close(model(inputs, logits_at=torch.tensor([3, -1])), model(inputs)[[3, -1]])
 
 
+@pytest.mark.parametrize("at", [[3, -1], [12], [], [15, 7, 7]])
+@pytest.mark.parametrize("joined", [False, True])
+def test_the_last_layer_is_computed_for_the_rows_that_are_asked(
+    config: ModelConfig, at: list[int], joined: bool
+) -> None:
+    """Without a cache, and with one: what a later step reads there is of all tokens."""
+    model, inputs, asked = random_model(config), random_inputs(config, [(1, 4, 6)]), torch.tensor(at, dtype=torch.int64)
+    length = len(inputs.input_ids)
+    cache = KVCache(config.text, num_blocks=10, block_size=4)
+    step = (torch.tensor([5]), torch.full((3, 1), length))
+    seen: list[int] = []
+
+    def read(logits_at: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        read_before = model(inputs, logits_at=logits_at)
+        found = model(inputs, cache.view([Chunk(range(10), 0, length)]), logits_at=logits_at)
+        later = model.model(model.embed(step[0], None), step[1], [1], cache.view([Chunk(range(10), length, 1)]))
+        return read_before, found, later
+
+    with torch.inference_mode():
+        if joined:
+            model.join_projections()
+        whole, cached, later = read(None)
+        for name in ("self_attn.o_proj", "mlp.up_proj", "mlp.down_proj"):
+            module = model.model.layers[-1].get_submodule(name)
+            module.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+        found = read(asked)
+    for one, other in zip(found, (whole[asked], cached[asked], later), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+    counts = [len(at)] * 3 if joined else [*[len(at)] * 6, 1, 1, 1]  # joined layers call no module
+    assert seen == counts
+
+
+def test_rows_that_are_asked_have_the_gradients_of_all(config: ModelConfig) -> None:
+    inputs, gradients = random_inputs(config, [(1, 4, 6)]), []
+    for logits_at in (None, torch.tensor([3, 9])):
+        model = random_model(config).requires_grad_(True)
+        logits = model(inputs, logits_at=logits_at)
+        (logits[[3, 9]] if logits_at is None else logits).square().sum().backward()
+        gradients.append({name: p.grad for name, p in model.named_parameters()})
+    for name, expected in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], expected, atol=1e-4, rtol=1e-3, msg=name)
+
+
 def test_features_land_in_order_and_only_at_their_places(model: Qwen2_5_VL, config: ModelConfig) -> None:
     inputs = random_inputs(config, [(1, 2, 4), (2, 2, 2)])
     features = torch.arange(4.0)[:, None].expand(4, 64) + 1000

@@ -1,29 +1,45 @@
-/* Passes over activations in bfloat16 that PyTorch makes one after the other, computed in float32 and rounded once. */
+/* Passes over activations that PyTorch makes one after the other, computed in float32 and rounded once. They are float32
+   where `wide`, else bfloat16. */
 
 #include <omp.h>
 #include "numbers.h"
 
+#define MANY (1 << 15) /* numbers that are worth the start of other threads */
+
+ALWAYS float get(const void *x, long i, long wide) { return wide ? ((const float *)x)[i] : from_narrow(((const uint16_t *)x)[i]); }
+
+ALWAYS void put(void *x, long i, long wide, float value) {
+    if (wide)
+        ((float *)x)[i] = value;
+    else
+        ((uint16_t *)x)[i] = to_narrow(value);
+}
+
 /* gate becomes silu(gate) * up. */
-void swiglu(uint16_t *restrict gate, const uint16_t *restrict up, long count) {
-#pragma omp parallel for simd schedule(static)
-    for (long i = 0; i < count; i++) {
-        gate[i] = to_narrow(silu(from_narrow(gate[i])) * from_narrow(up[i]));
+void swiglu(void *restrict gate, const void *restrict up, long count, long wide) {
+#pragma omp parallel if (count > MANY)
+    if (wide) {
+#pragma omp for simd schedule(static)
+        for (long i = 0; i < count; i++) put(gate, i, 1, silu(get(gate, i, 1)) * get(up, i, 1));
+    } else {
+#pragma omp for simd schedule(static)
+        for (long i = 0; i < count; i++) put(gate, i, 0, silu(get(gate, i, 0)) * get(up, i, 0));
     }
 }
 
 /* Turns pairs (x[i], x[i + half]) of each of `heads` heads of a token; tokens of x are `step` apart. */
-void rotate_heads(const uint16_t *restrict x, const float *restrict cosine, const float *restrict sine, uint16_t *restrict out,
-                  long tokens, long heads, long half, long step) {
-#pragma omp parallel for schedule(static)
+void rotate_heads(const void *restrict x, const float *restrict cosine, const float *restrict sine, void *restrict out,
+                  long tokens, long heads, long half, long step, long wide) {
+#pragma omp parallel for schedule(static) if (tokens * heads * half > MANY)
     for (long t = 0; t < tokens; t++) {
         const float *c = cosine + t * half, *s = sine + t * half;
         for (long h = 0; h < heads; h++) {
-            const uint16_t *from = x + t * step + h * 2 * half;
-            uint16_t *to = out + (t * heads + h) * 2 * half;
+            long from = t * step + h * 2 * half, to = (t * heads + h) * 2 * half;
+#pragma omp simd
             for (long i = 0; i < half; i++) {
-                float first = from_narrow(from[i]), second = from_narrow(from[half + i]);
-                to[i] = to_narrow(first * c[i] - second * s[i]);
-                to[half + i] = to_narrow(second * c[i] + first * s[i]);
+                float first = get(x, from + i, wide), second = get(x, from + half + i, wide);
+                put(out, to + i, wide, first * c[i] - second * s[i]);
+                put(out, to + half + i, wide, second * c[i] + first * s[i]);
             }
         }
     }
@@ -42,24 +58,16 @@ void swiglu_slopes(uint16_t *restrict out, const uint16_t *restrict gate, const 
     }
 }
 
-/* Each row of x divided by its root mean square (1 / that goes to `scale`) and times `weight`. x is float32 where `wide`. */
-void rms_norm(const void *restrict x, const float *restrict weight, uint16_t *restrict out, float *restrict scale, long rows,
-              long dim, long wide, double eps) {
-#pragma omp parallel for schedule(static)
+/* Each row of x divided by its root mean square and times `weight`; 1 / that goes to `scale`, if there is one. */
+void rms_norm(const void *restrict x, const float *restrict weight, void *restrict out, float *restrict scale, long rows,
+              long dim, long wide, long wide_out, double eps) {
+#pragma omp parallel for schedule(static) if (rows * dim > MANY)
     for (long r = 0; r < rows; r++) {
-        const float *single = (const float *)x + r * dim;
-        const uint16_t *half = (const uint16_t *)x + r * dim;
-        uint16_t *to = out + r * dim;
         float sum = 0, s;
-        if (wide)
-            for (long i = 0; i < dim; i++) sum += single[i] * single[i];
-        else
-            for (long i = 0; i < dim; i++) sum += from_narrow(half[i]) * from_narrow(half[i]);
-        scale[r] = s = 1 / sqrtf(sum / (float)dim + (float)eps);
-        if (wide)
-            for (long i = 0; i < dim; i++) to[i] = to_narrow(single[i] * s * weight[i]);
-        else
-            for (long i = 0; i < dim; i++) to[i] = to_narrow(from_narrow(half[i]) * s * weight[i]);
+        for (long i = r * dim; i < (r + 1) * dim; i++) sum += get(x, i, wide) * get(x, i, wide);
+        s = 1 / sqrtf(sum / (float)dim + (float)eps);
+        if (scale) scale[r] = s;
+        for (long i = 0; i < dim; i++) put(out, r * dim + i, wide_out, get(x, r * dim + i, wide) * s * weight[i]);
     }
 }
 

@@ -8,7 +8,7 @@ then no longer joined), and nothing is stored twice.
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -64,13 +64,21 @@ class FusedLayer:
         plain = {type(self._out), type(self._down)} <= {Linear, SummedLinear}
         return plain and self._qkv.is_current and self._gate_up.is_current
 
-    def __call__(self, x: Float[Tensor, "T D"], rope: tuple[Tensor, Tensor], cache: LayerView) -> Float[Tensor, "T D"]:
+    def __call__(
+        self,
+        x: Float[Tensor, "T D"],
+        rope: tuple[Tensor, Tensor],
+        cache: LayerView,
+        rows: Int[Tensor, " K"] | None = None,
+    ) -> Float[Tensor, "K D"]:
         before_attention, before_mlp = self._norms
         qkv = self._qkv(before_attention(x)).unflatten(-1, (-1, self._head_dim))
         kv = qkv[:, self._num_heads :].unflatten(1, (2, -1))
         turn_(qkv[:, : self._num_heads + kv.shape[2]], *rope)
         cache.write(kv)
         seen = cache.read(qkv[:, : self._num_heads], *kv.unbind(1))
+        if rows is not None:
+            x, seen = x[rows], seen[rows]
         x = _add(x, seen, self._out)
         gate, up = self._gate_up(before_mlp(x)).chunk(2, dim=-1)
         return _add(x, F.silu(gate).mul_(up), self._down)

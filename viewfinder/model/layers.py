@@ -62,6 +62,8 @@ def widened_linear(
     x: Float[Tensor, "... I"], weight: Float[Tensor, "O I"], bias: Float[Tensor, " O"] | None
 ) -> Float[Tensor, "... O"]:
     """`x @ weight.T + bias` in the dtype of `x`, for narrower weights."""
+    if not x.numel():  # a part of a prompt after which nothing is asked
+        return x.new_empty(*x.shape[:-1], len(weight))
     wide_bias = None if bias is None else bias.to(x.dtype)
     if x.numel() <= _FEW_ROWS * x.shape[-1]:
         out = torch.stack([_read_once(row, weight) for row in x.view(-1, x.shape[-1])]).view(*x.shape[:-1], -1)

@@ -51,14 +51,16 @@ _ARGUMENTS = {
     "scale_sums": "pppppplll",
     "byte_attention": "pppppplllllll",
     "flash_attention": "pl",
-    "swiglu": "ppl",
-    "rotate_heads": "ppppllll",
+    "swiglu": "ppll",
+    "rotate_heads": "pppplllll",
     "swiglu_slopes": "ppppl",
-    "rms_norm": "pppplllf",
+    "rms_norm": "ppppllllf",
     "rms_norm_slopes": "pppppplll",
 }
 """Of each function: p is a pointer, l a long, f a double."""
 _TYPES = {"p": ctypes.c_void_p, "l": ctypes.c_long, "f": ctypes.c_double}
+_WIDE = {torch.bfloat16: False, torch.float32: True}
+"""Of the activations that `activations.c` takes."""
 _HUGE_PAGE = 1 << 21
 _REORDER = ("-fassociative-math", "-ffinite-math-only", "-fno-signed-zeros", "-fno-trapping-math")
 """What sums and extremes in vectors need. `-ffast-math` would, on loading, flush tiny numbers in the whole process."""
@@ -139,31 +141,34 @@ def flash_attention(
 
 
 def swiglu(gate: Float[Tensor, "T D"], up: Float[Tensor, "T D"]) -> Float[Tensor, "T D"] | None:
-    """`silu(gate) * up` in bfloat16, rounded once, in the memory of `gate`; None where the kernel cannot serve."""
-    fits = gate.dtype == up.dtype == torch.bfloat16 and gate.is_contiguous() and up.is_contiguous()
+    """`silu(gate) * up`, rounded once, in the memory of `gate`; None where the kernel cannot serve."""
+    fits = gate.dtype == up.dtype in _WIDE and gate.is_contiguous() and up.is_contiguous()
     kernels = library() if fits and not torch.is_grad_enabled() and on_cpu(gate, up) else None
     if kernels is None:
         return None
-    kernels.swiglu(gate.data_ptr(), up.data_ptr(), gate.numel())
+    kernels.swiglu(gate.data_ptr(), up.data_ptr(), gate.numel(), _WIDE[gate.dtype])
     return gate
 
 
 def rms_norm(x: Float[Tensor, "T D"], weight: Float[Tensor, " D"], eps: float) -> Float[Tensor, "T D"] | None:
-    """Root-mean-square normalisation in bfloat16, rounded once; None where the kernel cannot serve."""
-    fits = x.dtype == weight.dtype == torch.bfloat16 and x.is_contiguous() and weight.is_contiguous()
-    kernels = library() if fits and not torch.is_grad_enabled() and on_cpu(x, weight) else None
+    """Root-mean-square normalisation, rounded once; None where the kernel cannot serve."""
+    fits = x.dtype in (weight.dtype, torch.float32) and weight.dtype in _WIDE
+    if not fits or torch.is_grad_enabled() or not (x.is_contiguous() and weight.is_contiguous() and on_cpu(x, weight)):
+        return None
+    kernels = library()
     if kernels is None:
         return None
-    wide, out, scale = weight.float(), torch.empty_like(x), torch.empty(x.numel() // len(weight))
-    kernels.rms_norm(*(t.data_ptr() for t in (x, wide, out, scale)), len(scale), len(weight), False, eps)
+    wide_weight, out, wide = weight.float(), torch.empty_like(x), _WIDE[x.dtype]
+    rows, pointers = x.numel() // len(weight), (x.data_ptr(), wide_weight.data_ptr(), out.data_ptr())
+    kernels.rms_norm(*pointers, None, rows, len(weight), wide, wide, eps)
     return out
 
 
 def rotate_heads(x: Tensor, cos: Float[Tensor, "T ... half"], sin: Float[Tensor, "T ... half"]) -> Tensor | None:
-    """`layers.rotate` of x (T, ..., 2 half) in bfloat16, heads of a token side by side, turned by one angle a token;
+    """`layers.rotate` of x (T, ..., 2 half), heads of a token side by side, turned by one angle a token;
     None where the kernel cannot serve."""
     tokens, width, half = len(x), x[:1].numel(), cos.shape[-1]
-    fits = x.dtype == torch.bfloat16 and cos.dtype == torch.float32 and cos.numel() == tokens * half
+    fits = x.dtype in _WIDE and cos.dtype == torch.float32 and cos.numel() == tokens * half
     if not fits or torch.is_grad_enabled() or not on_cpu(x, cos, sin) or not (tokens and x[0].is_contiguous()):
         return None
     kernels = library()
@@ -171,7 +176,7 @@ def rotate_heads(x: Tensor, cos: Float[Tensor, "T ... half"], sin: Float[Tensor,
         return None
     cos, sin, out = cos.contiguous(), sin.contiguous(), torch.empty(x.shape, dtype=x.dtype)
     pointers = (t.data_ptr() for t in (x, cos, sin, out))
-    kernels.rotate_heads(*pointers, tokens, width // (2 * half), half, x.stride(0))
+    kernels.rotate_heads(*pointers, tokens, width // (2 * half), half, x.stride(0), _WIDE[x.dtype])
     return out
 
 

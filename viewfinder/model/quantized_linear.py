@@ -185,6 +185,8 @@ class QuantizedLinear(nn.Module):
         return {name: value for name, value in self.__dict__.items() if name != "packed"}  # it holds addresses
 
     def forward(self, x: Float[Tensor, "... I"]) -> Float[Tensor, "... O"]:
+        if not x.numel():  # a part of a prompt after which nothing is asked
+            return x.new_empty(*x.shape[:-1], self.shape[0])
         rows = x.reshape(-1, x.shape[-1])
         packed = self.packed
         out = None

@@ -62,8 +62,7 @@ class Qwen2_5_VL(nn.Module):
             features: the tower's output for these inputs, if it was computed already.
             logits_at: indices into the packed tokens.
         """
-        hidden = self.hidden_states(inputs, cache, features=features)
-        return self.lm_head(hidden if logits_at is None else hidden[logits_at])
+        return self.lm_head(self.hidden_states(inputs, cache, features=features, rows=logits_at))
 
     def decode(
         self, input_ids: Int[Tensor, " S"], positions: Int[Tensor, " S"], cache: Sequence[LayerView]
@@ -80,17 +79,19 @@ class Qwen2_5_VL(nn.Module):
         *,
         features: Float[Tensor, "M D"] | None = None,
         continuations: Continuations | None = None,
-    ) -> Float[Tensor, "T D"]:
+        rows: Int[Tensor, " K"] | None = None,
+    ) -> Float[Tensor, "K D"]:
         """Normalised hidden states, before the output projection (losses compute logits in chunks from them).
 
-        `continuations` are the lengths of the sequences where some go on from others.
+        Of all tokens, or of those at `rows`. `continuations` are the lengths of the sequences where some go on from
+        others.
         """
         if features is None and inputs.pixel_values is not None:
             assert inputs.grid_thw is not None
             features = self.visual(inputs.pixel_values, inputs.grid_thw)
         with without_cudnn(self.device):
             embedded = self.embed(inputs.input_ids, features)
-            return self.model(embedded, inputs.position_ids, continuations or inputs.seqlens, cache)
+            return self.model(embedded, inputs.position_ids, continuations or inputs.seqlens, cache, rows)
 
     def embed(self, input_ids: Int[Tensor, " T"], features: Float[Tensor, "M D"] | None) -> Float[Tensor, "T D"]:
         """Token embeddings, with the tower's features at image and video places, in order.
@@ -168,10 +169,12 @@ class TextAttention(nn.Module):
         rope: tuple[Tensor, Tensor],
         seqlens: PackedLengths,
         cache: LayerView | None,
-    ) -> Float[Tensor, "T D"]:
+        rows: Int[Tensor, " K"] | None = None,
+    ) -> Float[Tensor, "K D"]:
         q, k, v = (p(x).unflatten(-1, (-1, self.head_dim)) for p in (self.q_proj, self.k_proj, self.v_proj))
         q, k = rotate(q, *rope), rotate(k, *rope)
-        return self.o_proj(causal_attention(q, k, v, seqlens) if cache is None else cache.attend(q, k, v))
+        seen = causal_attention(q, k, v, seqlens) if cache is None else cache.attend(q, k, v)
+        return self.o_proj(seen if rows is None else seen[rows])
 
 
 class TextLayer(nn.Module):
@@ -188,8 +191,11 @@ class TextLayer(nn.Module):
         rope: tuple[Tensor, Tensor],
         seqlens: PackedLengths,
         cache: LayerView | None,
-    ) -> Float[Tensor, "T D"]:
-        x = x + self.self_attn(self.input_layernorm(x), rope, seqlens, cache)
+        rows: Int[Tensor, " K"] | None = None,
+    ) -> Float[Tensor, "K D"]:
+        """All tokens in; out come all, or those at `rows`. The others then give only their keys and values."""
+        seen = self.self_attn(self.input_layernorm(x), rope, seqlens, cache, rows)
+        x = (x if rows is None else x[rows]) + seen
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -213,27 +219,31 @@ class TextModel(nn.Module):
         position_ids: Int[Tensor, "3 T"],
         seqlens: PackedLengths,
         cache: Sequence[LayerView] | None = None,
-    ) -> Float[Tensor, "T D"]:
-        """Run packed sequences; with `cache` (one view a layer), after the tokens that it holds already."""
+        rows: Int[Tensor, " K"] | None = None,
+    ) -> Float[Tensor, "K D"]:
+        """Run packed sequences; with `cache` (one view a layer), after the tokens that it holds already.
+
+        With `rows`, the last layer is computed for these tokens alone, but for the keys and values of all.
+        """
         config = self.config
         cos, sin = multimodal_rope(position_ids, config.head_dim, config.rope_theta, config.mrope_section)
-        hidden = embeddings
+        hidden, rows_of = embeddings, [None] * (len(self.layers) - 1) + [rows]
         if cache is not None and self.is_fused:
             rope = whole_head(cos, sin)
-            for fused, view in zip(self.fused or (), cache, strict=True):
-                hidden = fused(hidden, rope, view)
+            for fused, view, asked in zip(self.fused or (), cache, rows_of, strict=True):
+                hidden = fused(hidden, rope, view, asked)
             return self.norm(hidden)
         if cache is not None and (decoding := self._decode_layers(hidden)):
             hidden, turns = hidden.clone(), (cos.contiguous(), sin.contiguous())
             for layer, view in zip(decoding, cache, strict=True):
                 layer(hidden, turns, view)
-            return self.norm(hidden)
+            return self.norm(hidden if rows is None else hidden[rows])
         rope = (cos[:, None], sin[:, None])
         if cache is None and not isinstance(seqlens, Segments) and kernel_for(hidden) is not None:
             device = hidden.device
             seqlens = seqlens.segments(device) if isinstance(seqlens, Continuations) else Segments.of(seqlens, device)
         for i, layer in enumerate(self.layers):
-            hidden = layer(hidden, rope, seqlens, None if cache is None else cache[i])
+            hidden = layer(hidden, rope, seqlens, None if cache is None else cache[i], rows_of[i])
         return self.norm(hidden)
 
     def make_cache(self, num_blocks: int, block_size: int, dtype: torch.dtype) -> KVCache:

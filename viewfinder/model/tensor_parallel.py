@@ -132,13 +132,20 @@ class Follower:
         self._caches[number].free()
 
     def run_layers(
-        self, count: int, dtype: torch.dtype, seqlens: list[int], number: int | None, chunks: Sequence[Chunk]
+        self,
+        count: int,
+        dtype: torch.dtype,
+        num_rows: int | None,
+        seqlens: list[int],
+        number: int | None,
+        chunks: Sequence[Chunk],
     ) -> None:
         embeddings = self._received((count, self._text.config.hidden_size), dtype)
         position_ids = self._received((3, count), torch.int64)
+        rows = None if num_rows is None else self._received((num_rows,), torch.int64)
         views = None if number is None else self._caches[number].view(chunks)
         with without_cudnn(self._device):
-            self._text(embeddings, position_ids, seqlens, views)
+            self._text(embeddings, position_ids, seqlens, views, rows)
 
     def run_head(self, count: int, dtype: torch.dtype) -> None:
         self._model.lm_head(self._received((count, self._text.config.hidden_size), dtype))
@@ -171,15 +178,19 @@ class LeadingText(TextModel):
         position_ids: Int[Tensor, "3 T"],
         seqlens: Any,
         cache: Sequence[LayerView] | None = None,
-    ) -> Float[Tensor, "T D"]:
+        rows: Int[Tensor, " K"] | None = None,
+    ) -> Float[Tensor, "K D"]:
         assert cache is None or isinstance(cache, _LeadingViews), "the cache of this model is made by make_cache"
         place = (None, ()) if cache is None else (cache.number, cache.chunks)
         lengths = list(seqlens) if cache is None else []
         embeddings, position_ids = embeddings.contiguous(), position_ids.contiguous()
-        with self.lead("run_layers", len(embeddings), embeddings.dtype, lengths, *place):
-            dist.broadcast(embeddings, src=0)
-            dist.broadcast(position_ids, src=0)
-            return super().forward(embeddings, position_ids, seqlens, cache)
+        rows = None if rows is None else rows.long().contiguous()
+        num_rows = None if rows is None else len(rows)
+        with self.lead("run_layers", len(embeddings), embeddings.dtype, num_rows, lengths, *place):
+            for given in (embeddings, position_ids, rows):
+                if given is not None:
+                    dist.broadcast(given, src=0)
+            return super().forward(embeddings, position_ids, seqlens, cache, rows)
 
     def least_room(self, num_bytes: int) -> int:
         with self.lead("share_room"):

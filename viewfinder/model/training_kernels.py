@@ -55,7 +55,7 @@ class _Norm(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
         out, scale = torch.empty(x.shape, dtype=torch.bfloat16), torch.empty(len(x.flatten(0, -2)))
         pointers = (t.data_ptr() for t in (x, weight, out, scale))
-        _call("rms_norm", x)(*pointers, len(scale), x.shape[-1], x.dtype == torch.float32, eps)
+        _call("rms_norm", x)(*pointers, len(scale), x.shape[-1], x.dtype == torch.float32, False, eps)
         ctx.save_for_backward(x, weight, scale)
         return out
 
