@@ -2,8 +2,8 @@
 
 `KVCache` holds blocks of `block_size` tokens for every layer. `KVCache.view(chunks)` is what the layers of the model
 get for one step: it writes the new keys and values and attends to all that each sequence has. Sequences that decode
-(one new token each) are attended together, in groups of similar length; prompts one by one. Nothing is padded but
-the tables of a group. `engine.block_manager` decides which blocks a sequence has.
+(one new token each) are attended together; prompts one by one. Nothing is padded but the tables of a group.
+`engine.block_manager` decides which blocks a sequence has.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from viewfinder.config import TextConfig
 from viewfinder.model.attention_metadata import Chunk, Group, Metadata, Single
-from viewfinder.model.byte_cache import byte_attention, to_bytes, widen_bytes
+from viewfinder.model.byte_cache import to_bytes, widen_bytes
+from viewfinder.model.decode_attention import PagedRows, decode_attention, serves
 from viewfinder.model.packed_attention import attend_causal
 from viewfinder.model.varlen import decode_kernel, takes_pages
 
@@ -51,6 +52,11 @@ class KVCache:
         self.is_paged = takes_pages(self.layers[0], self._num_heads)
         self.decode_kernel = decode_kernel(self.layers[0], self._num_heads)
 
+    @property
+    def reads_in_place(self) -> bool:
+        """Whether a kernel on a CPU reads the blocks of tokens that decode where they stand."""
+        return serves(self.layers[0], self._num_heads)
+
     @staticmethod
     def block_bytes(config: TextConfig, block_size: int, dtype: torch.dtype) -> int:
         """Memory of one block in all layers."""
@@ -84,6 +90,17 @@ class LayerView:
 
     def __init__(self, metadata: Metadata, memory: Tensor, scales: Tensor | None = None) -> None:
         self._metadata, self._memory, self._scales = metadata, memory, scales
+
+    @property
+    def paged(self) -> PagedRows | None:
+        """All rows of the step for the kernels on a CPU; None where they do not serve."""
+        group = self._metadata.together
+        return None if group is None else group.paged
+
+    @property
+    def addresses(self) -> tuple[int, int | None]:
+        """Of keys and values, and of their scales."""
+        return self._memory.data_ptr(), None if self._scales is None else self._scales.data_ptr()
 
     def attend(
         self, q: Float[Tensor, "T N H"], k: Float[Tensor, "T G H"], v: Float[Tensor, "T G H"]
@@ -151,10 +168,9 @@ class LayerView:
     def _decode(self, q: Float[Tensor, "R N H"], group: Group) -> Float[Tensor, "R D"]:
         """The heads of a group of heads stand as rows of one query matrix, so that keys are read once."""
         count, num_heads, head_dim = q.shape
-        if self._scales is not None:
-            out = byte_attention(q, self._memory, self._scales, group.blocks, group.lengths)
-            if out is not None:
-                return out.flatten(1)
+        out = None if group.paged is None else decode_attention(q, self._memory, self._scales, group.paged)
+        if out is not None:
+            return out.flatten(1)
         keys, values = self._gather(group.blocks, q.dtype).transpose(1, 2)  # (R, G, S, H) each
         rows = q.reshape(count, keys.shape[1], num_heads // keys.shape[1], head_dim)
         return F.scaled_dot_product_attention(rows, keys, values, attn_mask=group.mask).reshape(count, -1)

@@ -1,20 +1,25 @@
 """One step as a paged cache sees it: where new tokens are written, and which sequences attend to what.
 
-The same for all layers. Sequences that decode (one new token each) are attended together, in groups of similar length;
-prompts one by one.
+The same for all layers. Sequences that decode (one new token each) are attended together; prompts one by one.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from viewfinder.model.decode_attention import PagedRows
 from viewfinder.model.varlen import Pages, Segments, paged_attention
 
 if TYPE_CHECKING:
     from viewfinder.model.attention import KVCache
+
+
+MAX_ROWS = 4
+"""So many new tokens after a past are attended to as if each decoded, where a kernel does that."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,20 @@ class Single:
 
 @dataclass(frozen=True)
 class Group:
-    """Decoding sequences of similar length: their rows among the new tokens, their blocks, which places are theirs."""
+    """Tokens that decode: their rows among the new tokens, the blocks of their sequences, of which each sees `lengths`
+    tokens; `paged` is for the kernel on a CPU."""
 
     rows: Tensor
     blocks: Tensor
     lengths: Tensor
-    mask: Tensor
+    block_size: int
+    paged: PagedRows | None = None
+
+    @cached_property
+    def mask(self) -> Tensor:
+        """Which places are theirs, (R, 1, 1, tokens)."""
+        places = torch.arange(self.blocks.shape[1] * self.block_size, device=self.blocks.device)
+        return (places < self.lengths[:, None])[:, None, None]
 
 
 @dataclass(frozen=True)
@@ -86,17 +99,7 @@ class Metadata:
         if cache.is_paged:
             pages = _pages(chunks, cache)
             return cls(_slots(chunks, cache), [], [], lambda q, memory: paged_attention(q, memory, pages))
-        singles: list[Single] = []
-        decoding: dict[int, list[tuple[int, Chunk]]] = {}  # no sequence is read at more than about twice its length
-        start = 0
-        for chunk in chunks:
-            if chunk.num_new_tokens == 1 and (len(chunks) > 1 or cache.scales):  # the kernel for bytes reads tables
-                blocks = -(-chunk.length // cache.block_size)
-                decoding.setdefault(blocks.bit_length(), []).append((start, chunk))
-            else:
-                singles.append(_single(start, chunk, cache))
-            start += chunk.num_new_tokens
-        return cls(_slots(chunks, cache), singles, [_group(members, cache) for members in decoding.values()])
+        return cls(_slots(chunks, cache), *(_in_place if cache.reads_in_place else _gathered)(chunks, cache))
 
     @classmethod
     def decoding(cls, cache: "KVCache", slots: slice | Tensor, table: Tensor, lengths: Tensor) -> "Metadata":
@@ -139,6 +142,36 @@ def _tables(chunks: Sequence[Chunk], cache: "KVCache") -> Tensor:
     return tables
 
 
+def _in_place(chunks: Sequence[Chunk], cache: "KVCache") -> tuple[list[Single], list[Group]]:
+    """For the kernel on a CPU. Of a few tokens after a past, each is a row with the same blocks and its own length."""
+    singles: list[Single] = []
+    decoding: list[tuple[int, Chunk]] = []
+    start = 0
+    for chunk in chunks:
+        past, count = chunk.num_computed_tokens, chunk.num_new_tokens
+        if count == 1 or (past and count <= MAX_ROWS):
+            decoding += [(start + i, Chunk(chunk.block_table, past + i, 1)) for i in range(count)]
+        else:
+            singles.append(_single(start, chunk, cache))
+        start += count
+    return singles, [_group(decoding, cache)] if decoding else []
+
+
+def _gathered(chunks: Sequence[Chunk], cache: "KVCache") -> tuple[list[Single], list[Group]]:
+    """For PyTorch: groups of similar length, so that no sequence is read at more than about twice its length."""
+    singles: list[Single] = []
+    decoding: dict[int, list[tuple[int, Chunk]]] = {}
+    start = 0
+    for chunk in chunks:
+        if chunk.num_new_tokens == 1 and len(chunks) > 1:
+            blocks = -(-chunk.length // cache.block_size)
+            decoding.setdefault(blocks.bit_length(), []).append((start, chunk))
+        else:
+            singles.append(_single(start, chunk, cache))
+        start += chunk.num_new_tokens
+    return singles, [_group(members, cache) for members in decoding.values()]
+
+
 def _single(start: int, chunk: Chunk, cache: "KVCache") -> Single:
     size = cache.block_size
     table = list(chunk.block_table[: -(-chunk.length // size)])
@@ -149,9 +182,9 @@ def _single(start: int, chunk: Chunk, cache: "KVCache") -> Single:
 
 
 def _group(members: list[tuple[int, Chunk]], cache: "KVCache") -> Group:
-    size, device = cache.block_size, cache.device
-    tables = _tables([chunk for _, chunk in members], cache)
-    lengths = torch.tensor([chunk.length for _, chunk in members])
-    mask = torch.arange(tables.shape[1] * size)[None] < lengths[:, None]
+    device = cache.device
+    tables = _tables([chunk for _, chunk in members], cache).to(device)
+    lengths = torch.tensor([chunk.length for _, chunk in members], device=device)
     rows = torch.tensor([start for start, _ in members], device=device)
-    return Group(rows, tables.to(device), lengths.to(device), mask[:, None, None].to(device))
+    paged = PagedRows(tables, lengths, cache.layers[0]) if cache.reads_in_place else None
+    return Group(rows, tables, lengths, cache.block_size, paged)

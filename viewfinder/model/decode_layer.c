@@ -1,10 +1,11 @@
-/* A layer of the language model for a few tokens that decode, apart from its attention.
+/* A layer of the language model for a few tokens that decode.
 
-   Two calls take the place of some thirty of PyTorch's, each of which costs more than the little arithmetic in it. Sums and
-   the residual are float32 within a call; inputs of products are rounded as activations are. */
+   One call takes the place of some thirty of PyTorch's, each of which costs more than the little arithmetic in it. Sums and
+   the residual are float32; queries, keys, values and inputs of products are rounded as activations are. */
 
 #include <stdlib.h>
 #include "few_rows.h"
+#include "paged_attention.h"
 
 typedef struct {
     Matrix products[7];                /* queries, keys, values, output, gate, up, down */
@@ -45,9 +46,11 @@ static void multiply(const Matrix *m, long number, const void *input, float *out
     }
 }
 
-/* Queries, keys and values of x (count, width), turned by cosines and sines (count, dim / 2): out (count, heads, dim). */
-void decode_before(const Layer *l, const void *x, const float *cosine, const float *sine, void *out, long count) {
-    long width = l->products[0].columns, half = l->dim / 2, size = input_bytes(width);
+/* Queries, keys and values of x (count, width), turned by cosines and sines (count, dim / 2): queries to q (count, heads, dim),
+   the others into the cache. */
+static void before_attention(const Layer *l, const Paged *p, const float *cosine, const float *sine, const void *x, void *memory,
+                             float *scales, void *q) {
+    long count = p->rows, width = l->products[0].columns, half = l->dim / 2, size = input_bytes(width);
     long sizes[3] = {l->heads, l->key_heads, l->key_heads}, step = (l->heads + 2 * l->key_heads) * l->dim;
     float *row = room(2 * width * sizeof(float)), *sums = room(count * step * sizeof(float));
     char *input = room(count * size);
@@ -69,7 +72,11 @@ void decode_before(const Layer *l, const void *x, const float *cosine, const flo
                     turned[i] = at[i] * c[i] - at[half + i] * s[i];
                     turned[half + i] = at[half + i] * c[i] + at[i] * s[i];
                 }
-                store(kind < 2 ? turned : at, out, at - sums, l->dim, l->wide);
+                float *made = kind < 2 ? turned : at;
+                if (kind == 0) store(made, q, (n * l->heads + h) * l->dim, l->dim, l->wide);
+                if (kind == 0) continue;
+                for (long i = 0; i < l->dim && !l->wide; i++) made[i] = from_narrow(to_narrow(made[i]));
+                paged_write(p, memory, scales, n, kind - 1, h, made);
             }
         }
     }
@@ -77,7 +84,7 @@ void decode_before(const Layer *l, const void *x, const float *cosine, const flo
 }
 
 /* x (count, width) becomes what the layer gives, from what attention gave. */
-void decode_after(const Layer *l, const void *attended, void *x, long count) {
+static void after_attention(const Layer *l, const void *attended, void *x, long count) {
     const Matrix *output = l->products + 3, *down = l->products + 6;
     long width = down->rows, middle = l->products[4].rows, narrow = !l->wide;
     long size = input_bytes(output->columns > width ? output->columns : width), long_size = input_bytes(down->columns);
@@ -109,4 +116,14 @@ void decode_after(const Layer *l, const void *attended, void *x, long count) {
         store(sums + n * width, x, n * width, width, l->wide);
     }
     free(row), free(sums), free(gates), free(input);
+}
+
+/* x (rows, width) becomes what the layer gives; its keys and values are written to the cache. */
+void decode_layer(const Layer *l, const Paged *p, const float *cosine, const float *sine, void *x, void *memory, float *scales) {
+    long bytes = p->rows * l->heads * l->dim * (l->wide ? 4 : 2);
+    char *q = room(bytes), *attended = room(bytes);
+    before_attention(l, p, cosine, sine, x, memory, scales, q);
+    paged_attention(p, memory, scales, q, attended, l->heads / l->key_heads, l->wide);
+    after_attention(l, attended, x, p->rows);
+    free(q), free(attended);
 }

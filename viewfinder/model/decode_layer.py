@@ -1,10 +1,11 @@
-"""A layer of the language model for the few tokens of a decoding step on a CPU, in two calls of C around its attention.
+"""A layer of the language model for the few tokens of a decoding step on a CPU, in one call of C.
 
 PyTorch makes some thirty calls of it, whose fixed cost is a seventh of a step with weights of four bits. These may have
 16, 8 or 4 bits. Whoever changes, replaces or adapts one of them gets the plain way, or a layer that is made anew.
 """
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,12 +15,8 @@ from torch import Tensor, nn
 from viewfinder.model import native
 from viewfinder.model.attention import LayerView
 from viewfinder.model.layers import Linear
-from viewfinder.model.native_quantized import PackedMatrix
+from viewfinder.model.native_quantized import CHUNK, PackedMatrix
 from viewfinder.model.quantized_linear import QuantizedLinear
-
-MAX_ROWS = 4
-"""More tokens at once are for PyTorch's products."""
-_CHUNK = 128
 
 
 class _Layer(ctypes.Structure):
@@ -44,22 +41,20 @@ class DecodeLayer:
         self._kept = products
         q, k = products[:2]
         norm_weights, biases = _parameters(layer)[:2], _parameters(layer)[2:]
-        self.num_heads, num_key_heads = q.rows // head_dim, k.rows // head_dim
-        self._given = _Layer(
+        self.given = _Layer(
             (PackedMatrix * 7)(*products),
             (ctypes.c_void_p * 3)(*(None if bias is None else bias.data_ptr() for bias in biases)),
             (ctypes.c_void_p * 2)(*(weight.data_ptr() for weight in norm_weights if weight is not None)),
-            *(self.num_heads, num_key_heads, head_dim, dtype == torch.float32),
+            *(q.rows // head_dim, k.rows // head_dim, head_dim, dtype == torch.float32),
             norm_weights[0].dtype == torch.float32,  # type: ignore[union-attr]
             layer.input_layernorm.eps,  # type: ignore[union-attr, arg-type]
         )
-        self._width = (self.num_heads + 2 * num_key_heads, head_dim)
 
     @staticmethod
     def fits(layer: nn.Module, dtype: torch.dtype) -> bool:
         """The kernel is there and takes all weights of `layer`."""
         small = [p for p in _parameters(layer) if p is not None]
-        if dtype not in (torch.bfloat16, torch.float32) or native.kernel("decode_after", *small) is None:
+        if dtype not in (torch.bfloat16, torch.float32) or native.kernel("decode_layer", *small) is None:
             return False
         if len({p.dtype for p in small}) > 1 or small[0].dtype not in (torch.bfloat16, torch.float32):
             return False
@@ -77,22 +72,26 @@ class DecodeLayer:
             found += (type(module), id(module.packed.matrix) if type(module) is QuantizedLinear else weight)
         return found
 
-    def __call__(
-        self, x: Float[Tensor, "T D"], rope: tuple[Float[Tensor, "T half"], Float[Tensor, "T half"]], cache: LayerView
-    ) -> None:
-        """Put the layer's output in the place of `x`."""
-        kernels: Any = native.library()
-        layer, (cos, sin) = ctypes.byref(self._given), rope
-        qkv = torch.empty(len(x), *self._width, dtype=x.dtype)
-        kernels.decode_before(layer, x.data_ptr(), cos.data_ptr(), sin.data_ptr(), qkv.data_ptr(), len(x))
-        kv = qkv[:, self.num_heads :].unflatten(1, (2, -1))
-        cache.write(kv)
-        seen = cache.read(qkv[:, : self.num_heads], *kv.unbind(1)).contiguous()
-        kernels.decode_after(layer, seen.data_ptr(), x.data_ptr(), len(x))
-
     def __reduce__(self) -> tuple[Any, tuple[()]]:
         """Addresses mean nothing in a copy of the model, here or in another process: it makes layers of its own."""
         return type(None), ()
+
+
+def run_layers(
+    layers: Sequence[DecodeLayer],
+    x: Float[Tensor, "T D"],
+    rope: tuple[Float[Tensor, "T half"], Float[Tensor, "T half"]],
+    views: Sequence[LayerView],
+) -> Float[Tensor, "T D"]:
+    """The output of all layers, whose keys and values are written as well; the views have `paged`."""
+    run: Any = native.kernel("decode_layer", x, *rope)
+    paged, x, (cos, sin) = views[0].paged, x.clone(), (part.contiguous() for part in rope)
+    assert paged is not None, "this step is not for the kernel"
+    assert paged.rows == len(x)
+    given = ctypes.byref(paged), cos.data_ptr(), sin.data_ptr(), x.data_ptr()
+    for layer, view in zip(layers, views, strict=True):
+        run(ctypes.byref(layer.given), *given, *view.addresses)
+    return x
 
 
 def _projections(layer: Any) -> list[nn.Module]:
@@ -110,13 +109,11 @@ def _parameters(layer: Any) -> list[Tensor | None]:
 def _bits(module: Any, dtype: torch.dtype) -> int:
     """Of the weights; 0 where the kernel does not take them."""
     if type(module) is Linear:
-        weight = module.weight
-        fits = weight.dtype == dtype == torch.bfloat16 and weight.is_contiguous() and native.on_cpu(weight)
-        return 16 if fits and weight.shape[1] % _CHUNK == 0 else 0
+        return 16 if dtype == torch.bfloat16 and PackedMatrix.takes(module.weight) else 0
     if type(module) is not QuantizedLinear:
         return 0
     packed = module.packed
-    fits = packed.order is None and packed.shape[1] % _CHUNK == 0 and native.on_cpu(packed.numbers)
+    fits = packed.order is None and packed.shape[1] % CHUNK == 0 and native.on_cpu(packed.numbers)
     return packed.bits if fits else 0
 
 

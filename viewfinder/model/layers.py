@@ -17,7 +17,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from viewfinder.model.native import flash_attention, narrow_matvec, narrow_rows, rms_norm, rotate_heads, swiglu
+from viewfinder.model.native import flash_attention, narrow_matvec, rms_norm, rotate_heads, swiglu
+from viewfinder.model.native_quantized import PackedMatrix, quantized_rows
 from viewfinder.model.training_kernels import trained_norm, trained_rotation, trained_swiglu
 
 _BLOCK = 1 << 24
@@ -41,20 +42,21 @@ class Linear(nn.Linear):
 
     def forward(self, input: Float[Tensor, "... I"]) -> Float[Tensor, "... O"]:
         if input.dtype == self.weight.dtype or torch.is_autocast_enabled(input.device.type):
-            few = _few_rows(input, self.weight)
+            few = few_rows(input, self.weight)
             if few is not None:
                 return few if self.bias is None else few + self.bias
             return F.linear(input, self.weight, self.bias)
         return widened_linear(input, self.weight, self.bias)
 
 
-def _few_rows(x: Float[Tensor, "... I"], weight: Float[Tensor, "O I"]) -> Float[Tensor, "... O"] | None:
+def few_rows(x: Float[Tensor, "... I"], weight: Float[Tensor, "O I"]) -> Float[Tensor, "... O"] | None:
     """The product for a few tokens in bfloat16 on a CPU, outside of training; None where PyTorch's serves."""
     if x.dtype != torch.bfloat16 or x.device.type != "cpu" or torch.is_grad_enabled():
         return None
-    if not 0 < x.numel() <= _FEW_NARROW_ROWS * x.shape[-1]:
+    few = 0 < x.numel() <= _FEW_NARROW_ROWS * x.shape[-1] and compute_dtype(x.dtype, x.device) == x.dtype
+    if not few or not PackedMatrix.takes(weight):
         return None
-    out = narrow_rows(weight, x.reshape(-1, x.shape[-1]))
+    out = quantized_rows(PackedMatrix(weight, None, None, 16), x.reshape(-1, x.shape[-1]))
     return None if out is None else out.to(x.dtype).view(*x.shape[:-1], -1)
 
 

@@ -1,7 +1,4 @@
-/* Products of a bfloat16 matrix with a few vectors, at the speed of reading the matrix.
-
-   narrow_matvec: out[r] = sum_i w[r][i] * x[i] for float32 x, on any processor.
-   narrow_rows: out[n][r] = sum_i w[r][i] * x[n][i] for bfloat16 x, where the processor multiplies bfloat16 itself.
+/* Product of a bfloat16 matrix with a float32 vector, at the speed of reading the matrix: out[r] = sum_i w[r][i] * x[i].
 
    A bfloat16 is the upper half of a float32, so two neighbours in one 32-bit word widen by a shift and a
    mask. x comes split into its even and odd elements to match. Four rows at a time keep four independent
@@ -9,9 +6,6 @@
 
 #include <stdint.h>
 #include <string.h>
-#ifdef __AVX512BF16__
-#include <immintrin.h>
-#endif
 
 static inline float as_float(uint32_t bits) {
     float value;
@@ -45,28 +39,3 @@ void narrow_matvec(const uint32_t *restrict w, const float *restrict even, const
     }
     for (long r = 4 * blocks; r < rows; r++) out[r] = row_sum(w + r * pairs, even, odd, pairs);
 }
-
-#ifdef __AVX512BF16__
-static inline __m512bh load(const uint16_t *p) { return (__m512bh)_mm512_loadu_si512(p); }
-
-/* Eight rows of w times one x: eight independent sums, each word of x read once. */
-static inline void eight_rows(const uint16_t *restrict w, const uint16_t *restrict x, float *restrict out, long columns) {
-    __m512 sums[8];
-    for (int r = 0; r < 8; r++) sums[r] = _mm512_setzero_ps();
-    for (long i = 0; i < columns; i += 32) {
-        __m512bh v = load(x + i);
-#pragma GCC unroll 8
-        for (int r = 0; r < 8; r++) sums[r] = _mm512_dpbf16_ps(sums[r], load(w + r * columns + i), v);
-    }
-    for (int r = 0; r < 8; r++) out[r] = _mm512_reduce_add_ps(sums[r]);
-}
-
-/* Eight rows of w stay in the nearest cache while every x passes over them. */
-void narrow_rows(const uint16_t *restrict w, const uint16_t *restrict x, float *restrict out, long rows, long columns,
-                 long count) {
-#pragma omp parallel for schedule(static)
-    for (long b = 0; b < rows / 8; b++) {
-        for (long n = 0; n < count; n++) eight_rows(w + 8 * b * columns, x + n * columns, out + n * rows + 8 * b, columns);
-    }
-}
-#endif

@@ -1,9 +1,9 @@
 """The kernels of our own: a matrix times one or a few vectors, attention, and passes over activations.
 
-`narrow_matvec.c` (bfloat16), `flash_attention.c`, `activations.c`, `page_scores.c` and those of `native_quantized` are
-built by the system's C compiler when first needed and kept, with their hash, in the user's cache; in a folder of this
-process where others could write there. A damaged library is built anew. Without a compiler, on a GPU, or with
-`VIEWFINDER_NATIVE=0`, PyTorch's own kernels are used: slower, and with the vector rounded to 16 bits.
+`narrow_matvec.c` (bfloat16), `flash_attention.c`, `activations.c`, `page_scores.c` and those of `decode_attention` and
+`native_quantized` are built by the system's C compiler when first needed and kept, with their hash, in the user's
+cache; in a folder of this process where others could write there. A damaged library is built anew. Without a compiler,
+on a GPU, or with `VIEWFINDER_NATIVE=0`, PyTorch's own kernels are used: slower, and with the vector rounded to 16 bits.
 """
 
 import atexit
@@ -31,25 +31,23 @@ _SOURCES = tuple(
         "quantized_rows.c",
         "decode_layer.c",
         "byte_products.c",
-        "byte_attention.c",
+        "paged_attention.c",
         "flash_attention.c",
         "activations.c",
         "page_scores.c",
     )
 )
-_HEADERS = tuple(Path(__file__).with_name(name) for name in ("numbers.h", "few_rows.h"))
+_HEADERS = tuple(Path(__file__).with_name(name) for name in ("numbers.h", "few_rows.h", "paged_attention.h"))
 _ARGUMENTS = {
     "narrow_matvec": "ppppll",
-    "narrow_rows": "ppplll",
     "quantized_rows": "ppplll",
-    "decode_before": "pppppl",
-    "decode_after": "pppl",
+    "decode_layer": "ppppppp",
     "quantized_widen": "pplll",
     "quantized_round": "ppll",
     "column_extremes": "pplll",
     "round_inputs": "ppppllll",
     "scale_sums": "pppppplll",
-    "byte_attention": "pppppplllllll",
+    "paged_attention": "pppppll",
     "flash_attention": "pl",
     "swiglu": "ppll",
     "rotate_heads": "pppplllll",
@@ -78,25 +76,6 @@ def narrow_matvec(weight: Float[Tensor, "O I"], x: Float[Tensor, " I"]) -> Float
     even, odd = x.float().view(-1, 2).T.contiguous()
     out = torch.empty(rows, dtype=torch.float32)
     kernels.narrow_matvec(weight.data_ptr(), even.data_ptr(), odd.data_ptr(), out.data_ptr(), rows, columns // 2)
-    return out
-
-
-def narrow_rows(weight: Float[Tensor, "O I"], x: Float[Tensor, "N I"]) -> Float[Tensor, "N O"] | None:
-    """`x @ weight.T` in float32 for bfloat16 `weight` and `x`; None where the kernel cannot serve.
-
-    Needs a processor with bfloat16 products, rows in eights and columns in thirty-twos, as all official sizes have.
-    """
-    rows, columns = weight.shape
-    if rows % 8 or columns % 32 or {weight.dtype, x.dtype} != {torch.bfloat16} or not weight.is_contiguous():
-        return None
-    if not on_cpu(weight, x):
-        return None
-    kernels = library()
-    if kernels is None or not hasattr(kernels, "narrow_rows"):
-        return None
-    x = x.contiguous()
-    out = torch.empty(len(x), rows, dtype=torch.float32)
-    kernels.narrow_rows(weight.data_ptr(), x.data_ptr(), out.data_ptr(), rows, columns, len(x))
     return out
 
 

@@ -13,6 +13,9 @@ from torch import Tensor
 from viewfinder.model import native
 from viewfinder.model.native import on_cpu
 
+CHUNK = 128
+"""The kernels take columns in multiples of it."""
+
 
 class PackedMatrix(ctypes.Structure):
     """`Matrix` of `few_rows.h`; keeps the tensors whose memory it points to. With 16 bits the numbers are bfloat16."""
@@ -35,6 +38,12 @@ class PackedMatrix(ctypes.Structure):
         super().__init__(*pointers, len(numbers), columns, group, bits)
         self.tensors = tuple(t for t in (numbers, scales, zeros) if t is not None)
         assert all(t.is_contiguous() for t in self.tensors)
+
+    @staticmethod
+    def takes(weight: Float[Tensor, "O I"]) -> bool:
+        """Whether a weight that is not packed can be one of 16 bits."""
+        is_whole = weight.shape[1] % CHUNK == 0 and weight.is_contiguous()
+        return is_whole and weight.dtype == torch.bfloat16 and on_cpu(weight)
 
 
 def quantized_rows(matrix: PackedMatrix, x: Float[Tensor, "N I"]) -> Float[Tensor, "N O"] | None:

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from viewfinder.config import ModelConfig, TextConfig
 from viewfinder.inputs import ModelInputs
 from viewfinder.model.attention import KVCache, LayerView
-from viewfinder.model.decode_layer import MAX_ROWS, DecodeLayer
+from viewfinder.model.attention_metadata import MAX_ROWS
+from viewfinder.model.decode_layer import DecodeLayer, run_layers
 from viewfinder.model.fused import FusedLayer, whole_head
 from viewfinder.model.layers import Linear, RMSNorm, SwiGLU, compute_dtype, multimodal_rope, rotate
 from viewfinder.model.packed_attention import Continuations, PackedLengths, causal_attention
@@ -233,10 +234,8 @@ class TextModel(nn.Module):
             for fused, view, asked in zip(self.fused or (), cache, rows_of, strict=True):
                 hidden = fused(hidden, rope, view, asked)
             return self.norm(hidden)
-        if cache is not None and (decoding := self._decode_layers(hidden)):
-            hidden, turns = hidden.clone(), (cos.contiguous(), sin.contiguous())
-            for layer, view in zip(decoding, cache, strict=True):
-                layer(hidden, turns, view)
+        if cache is not None and (decoding := self._decode_layers(hidden, cache)):
+            hidden = run_layers(decoding, hidden, (cos, sin), cache)
             return self.norm(hidden if rows is None else hidden[rows])
         rope = (cos[:, None], sin[:, None])
         if cache is None and not isinstance(seqlens, Segments) and kernel_for(hidden) is not None:
@@ -254,9 +253,11 @@ class TextModel(nn.Module):
         """Of the bytes that are free for a cache, the fewest on any device that has a part of these layers."""
         return num_bytes
 
-    def _decode_layers(self, hidden: Float[Tensor, "T D"]) -> list[DecodeLayer]:
+    def _decode_layers(self, hidden: Float[Tensor, "T D"], cache: Sequence[LayerView]) -> list[DecodeLayer]:
         """The layers in C for these few tokens, none where they cannot serve."""
         if not 0 < len(hidden) <= MAX_ROWS or hidden.device.type != "cpu" or torch.is_grad_enabled():
+            return []
+        if cache[0].paged is None:
             return []
         dtype = hidden.dtype
         if not self._decoding or not all(layer and layer.is_current(dtype) for layer in self._decoding):
