@@ -11,6 +11,7 @@ but for white space at their ends, which `transformers serve` 5.24 cuts off (`ut
     python bench/serve_throughput.py [--clients 1 4 16 64] [--tokens 32] [--requests 16] [--rounds 3]
         [--transformers PYTHON] [--vllm PYTHON]      # interpreters of environments that have them
         [--old FOLDER]                               # a checkout of another build of this package
+        [--workers N]                                # ours as so many servers behind one port
 
 With none of them, ours beside itself with one request at a time.
 """
@@ -232,6 +233,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16, 64])
     parser.add_argument("--transformers", metavar="PYTHON", help="also transformers serve, of this environment")
     parser.add_argument("--vllm", metavar="PYTHON", help="also vLLM, of this environment")
+    parser.add_argument("--workers", type=int, default=1, help="servers behind our port")
     parser.add_argument("--old", metavar="FOLDER", type=Path, help="also another build, of this checkout")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the servers are ended too
@@ -241,7 +243,8 @@ def main() -> None:
         ports = [free_port() for _ in range(4)]
         urls = [f"http://127.0.0.1:{port}" for port in ports]
         try:
-            sides = [Side("ours", urls[0], "m", start_ours(ports[0], checkpoint), "ready")]
+            ours = start_ours(ports[0], checkpoint, "--workers", str(given.workers))
+            sides = [Side("ours", urls[0], "m", ours, "ready")]
             if given.transformers:
                 peer = start_transformers(ports[1], checkpoint, given.transformers)
                 sides.append(Side("transformers serve", urls[1], checkpoint, peer))

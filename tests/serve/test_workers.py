@@ -13,21 +13,25 @@ import pytest
 import torch
 
 from viewfinder.serve.settings import ServeError
-from viewfinder.serve.workers import gpus_of, supervise
+from viewfinder.serve.workers import places_of, supervise
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_gpus_are_shared_out_or_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_or_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    assert gpus_of(2, 1) == [None, None]
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(9)), raising=False)
+    assert places_of(2, 1) == [{"OMP_NUM_THREADS": "4"}] * 2
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert places_of(2, 1) == [{"OMP_NUM_THREADS": "3"}] * 2
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
-    assert gpus_of(2, 2) == ["0,1", "2,3"]
+    assert places_of(2, 2) == [{"CUDA_VISIBLE_DEVICES": "0,1"}, {"CUDA_VISIBLE_DEVICES": "2,3"}]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,GPU-a")
-    assert gpus_of(2, 1) == ["5", "GPU-a"]
+    assert places_of(2, 1) == [{"CUDA_VISIBLE_DEVICES": "5"}, {"CUDA_VISIBLE_DEVICES": "GPU-a"}]
     with pytest.raises(ServeError, match="--workers 3 of 2 GPUs each need 6, and 2 are there"):
-        gpus_of(3, 2)
+        places_of(3, 2)
 
 
 def test_a_worker_that_cannot_start_ends_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,11 @@ CacheGb = Annotated[
 ]
 Servers = Annotated[
     int,
-    typer.Option("--workers", min=1, help="Whole servers behind the port, each with a GPU (or several) of its own."),
+    typer.Option(
+        "--workers",
+        min=1,
+        help="Whole servers behind the port, each with a GPU (or several) or its share of the cores.",
+    ),
 ]
 EnforceEager = Annotated[bool, typer.Option("--enforce-eager", help="On a GPU: no CUDA graphs.")]
 Workers = Annotated[int, typer.Option("--decode-workers", min=1, help="Processes that decode media.")]

@@ -1,6 +1,7 @@
-"""Several whole servers behind one port, for as many GPUs: `serve --workers N` (data parallelism).
+"""Several whole servers behind one port, for as many GPUs or for a CPU: `serve --workers N` (data parallelism).
 
-The command starts itself N times, each with GPUs of its own. All listen on the port (SO_REUSEPORT), and the kernel
+The command starts itself N times, each with GPUs of its own; without GPUs, each with its share of the cores, which serves
+small models quicker than one process whose threads wait for one another. All listen on the port (SO_REUSEPORT), and the kernel
 spreads connections over those that are ready. Nothing else is shared: each worker has its own weights, caches, turns
 and limits, so a conversation finds its cached beginning only on the connection that it came by, and `/metrics` and
 `/health` are of the worker that answers. One that ends is started again, so a GPU that failed costs its own requests.
@@ -53,7 +54,7 @@ def supervise(count: int, gpus_each: int) -> None:
     """
     if not sys.platform.startswith("linux"):
         raise ServeError("--workers needs Linux, whose kernel spreads connections; start servers on several ports")
-    places = gpus_of(count, gpus_each)
+    places = places_of(count, gpus_each)
     stopping = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -63,8 +64,8 @@ def supervise(count: int, gpus_each: int) -> None:
         signal.signal(number, stop)
     ours, theirs = os.pipe()  # `theirs` is written to by nobody and closes with this process
 
-    def start(place: str | None) -> "tuple[subprocess.Popen[bytes], float]":
-        more = {_WORKER: str(ours)} | ({} if place is None else {"CUDA_VISIBLE_DEVICES": place})
+    def start(place: dict[str, str]) -> "tuple[subprocess.Popen[bytes], float]":
+        more = {_WORKER: str(ours)} | place
         command = [sys.executable, "-m", "viewfinder", *sys.argv[1:]]
         worker = subprocess.Popen(command, env=os.environ | more, pass_fds=[ours], start_new_session=True)
         return worker, time.monotonic()
@@ -88,20 +89,23 @@ def supervise(count: int, gpus_each: int) -> None:
         os.close(theirs)
 
 
-def gpus_of(count: int, gpus_each: int) -> list[str | None]:
-    """CUDA_VISIBLE_DEVICES of each worker; None without GPUs. Two workers of 2 GPUs: "0,1" and "2,3".
+def places_of(count: int, gpus_each: int) -> list[dict[str, str]]:
+    """Variables that give each worker its GPUs (two workers of 2: "0,1" and "2,3"), or without GPUs its share of the
+    cores (of 8 for two workers, 4 threads each), unless OMP_NUM_THREADS is set.
 
     Raises:
-        ServeError: there are some, but too few.
+        ServeError: there are GPUs, but too few.
     """
     import torch
 
     given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     there = given.split(",") if given else [str(i) for i in range(torch.cuda.device_count())]
     if not there:
-        return [None] * count
+        threads = max(1, len(os.sched_getaffinity(0)) // count)
+        return [{"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads))}] * count
     if len(there) < count * gpus_each:
         raise ServeError(
             f"--workers {count} of {gpus_each} GPUs each need {count * gpus_each}, and {len(there)} are there"
         )
-    return [",".join(there[i * gpus_each : (i + 1) * gpus_each]) for i in range(count)]
+    parts = [",".join(there[i * gpus_each : (i + 1) * gpus_each]) for i in range(count)]
+    return [{"CUDA_VISIBLE_DEVICES": part} for part in parts]
