@@ -66,7 +66,7 @@ Servers = Annotated[
     typer.Option(
         "--workers",
         min=1,
-        help="Whole servers behind the port, each with a GPU (or several) or its share of the cores.",
+        help="Whole servers behind the port, each with GPUs of its own or its share of the cores.",
     ),
 ]
 EnforceEager = Annotated[bool, typer.Option("--enforce-eager", help="On a GPU: no CUDA graphs.")]
