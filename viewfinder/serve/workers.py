@@ -1,10 +1,11 @@
-"""Several whole servers behind one port, for as many GPUs or the cores of a CPU: `serve --workers N` (data parallelism).
+"""Several whole servers behind one port, for as many GPUs or the cores of a CPU: `serve --workers N`.
 
-The command starts itself N times, each with GPUs of its own; without GPUs, each with its share of the cores, which
-serves small models quicker than one process whose threads wait for one another. All listen on the port (SO_REUSEPORT),
-and the kernel spreads connections over those that are ready. Nothing else is shared: each worker has its own weights,
-caches, turns and limits, so a conversation finds its cached beginning only on the connection that it came by, and
-`/metrics` and `/health` are of the worker that answers. One that ends is started again, so a GPU that failed costs its own requests.
+The command starts itself N times (data parallelism), each with GPUs of its own; without GPUs, each with its share of
+the cores, which serves small models quicker than one process whose threads wait for one another. All listen on the
+port (SO_REUSEPORT), and the kernel spreads connections over those that are ready. Nothing else is shared: each worker
+has its own weights, caches, turns and limits, so a conversation finds its cached beginning only on the connection that
+it came by, and `/metrics` and `/health` are of the worker that answers. One that ends is started again, so a GPU that
+failed costs its own requests.
 """
 
 import logging
