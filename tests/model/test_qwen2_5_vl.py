@@ -107,7 +107,12 @@ def test_the_last_layer_is_computed_for_the_rows_that_are_asked(
     length = len(inputs.input_ids)
     cache = KVCache(config.text, num_blocks=10, block_size=4)
     step = (torch.tensor([5]), torch.full((3, 1), length))
-    seen: list[int] = []
+    seen: dict[str, list[int]] = {
+        "self_attn.q_proj": [],
+        "self_attn.o_proj": [],
+        "mlp.up_proj": [],
+        "mlp.down_proj": [],
+    }
 
     def read(logits_at: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         read_before = model(inputs, logits_at=logits_at)
@@ -119,14 +124,17 @@ def test_the_last_layer_is_computed_for_the_rows_that_are_asked(
         if joined:
             model.join_projections()
         whole, cached, later = read(None)
-        for name in ("self_attn.o_proj", "mlp.up_proj", "mlp.down_proj"):
+        for name, counts in seen.items():
             module = model.model.layers[-1].get_submodule(name)
-            module.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+            module.register_forward_pre_hook(lambda _, inputs, counts=counts: counts.append(len(inputs[0])))
         found = read(asked)
     for one, other in zip(found, (whole[asked], cached[asked], later), strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
-    counts = [len(at)] * 3 if joined else [*[len(at)] * 6, 1, 1, 1]  # joined layers call no module
-    assert seen == counts
+    cached_rows = [len(at)] if at and not joined else []  # joined layers call no module; to nothing, nothing attends
+    last = [] if joined else [1]
+    assert seen["self_attn.q_proj"] == [length, *(length for _ in cached_rows), *last]
+    assert seen["self_attn.o_proj"] == [len(at), *cached_rows, *last]
+    assert seen["mlp.up_proj"] == seen["mlp.down_proj"] == ([len(at)] if joined else [len(at), len(at), 1])
 
 
 def test_rows_that_are_asked_have_the_gradients_of_all(config: ModelConfig) -> None:

@@ -76,6 +76,8 @@ class FusedLayer:
         kv = qkv[:, self._num_heads :].unflatten(1, (2, -1))
         turn_(qkv[:, : self._num_heads + kv.shape[2]], *rope)
         cache.write(kv)
+        if rows is not None and not len(rows):  # a part of a prompt, all for later parts
+            return x[rows]
         seen = cache.read(qkv[:, : self._num_heads], *kv.unbind(1))
         if rows is not None:
             x, seen = x[rows], seen[rows]

@@ -41,12 +41,13 @@ class Linear(nn.Linear):
     """`nn.Linear` for input in the weights' dtype, in float32 with narrower weights, or under autocast."""
 
     def forward(self, input: Float[Tensor, "... I"]) -> Float[Tensor, "... O"]:
-        if input.dtype == self.weight.dtype or torch.is_autocast_enabled(input.device.type):
-            few = few_rows(input, self.weight)
+        weight, bias = self.weight, self.bias  # asked once: `nn.Module` looks for each in Python
+        if input.dtype == weight.dtype or torch.is_autocast_enabled(input.device.type):
+            few = few_rows(input, weight)
             if few is not None:
-                return few if self.bias is None else few + self.bias
-            return F.linear(input, self.weight, self.bias)
-        return widened_linear(input, self.weight, self.bias)
+                return few if bias is None else few + bias
+            return F.linear(input, weight, bias)
+        return widened_linear(input, weight, bias)
 
 
 def few_rows(x: Float[Tensor, "... I"], weight: Float[Tensor, "O I"]) -> Float[Tensor, "... O"] | None:
@@ -116,11 +117,11 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Float[Tensor, "T D"]) -> Float[Tensor, "T D"]:
-        if (out := trained_norm(x, self.weight, self.eps)) is not None:
-            return out
-        if (out := rms_norm(x, self.weight, self.eps)) is not None:
-            return out
-        return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.eps)
+        weight = self.weight
+        for norm in (rms_norm, trained_norm):
+            if (out := norm(x, weight, self.eps)) is not None:
+                return out
+        return F.rms_norm(x, weight.shape, weight.to(x.dtype), self.eps)
 
 
 class SwiGLU(nn.Module):

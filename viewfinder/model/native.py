@@ -146,7 +146,7 @@ def rms_norm(x: Float[Tensor, "T D"], weight: Float[Tensor, " D"], eps: float) -
 def rotate_heads(x: Tensor, cos: Float[Tensor, "T ... half"], sin: Float[Tensor, "T ... half"]) -> Tensor | None:
     """`layers.rotate` of x (T, ..., 2 half), heads of a token side by side, turned by one angle a token;
     None where the kernel cannot serve."""
-    tokens, width, half = len(x), x[:1].numel(), cos.shape[-1]
+    tokens, half = x.shape[0], cos.shape[-1]
     fits = x.dtype in _WIDE and cos.dtype == torch.float32 and cos.numel() == tokens * half
     if not fits or torch.is_grad_enabled() or not on_cpu(x, cos, sin) or not (tokens and x[0].is_contiguous()):
         return None
@@ -155,7 +155,7 @@ def rotate_heads(x: Tensor, cos: Float[Tensor, "T ... half"], sin: Float[Tensor,
         return None
     cos, sin, out = cos.contiguous(), sin.contiguous(), torch.empty(x.shape, dtype=x.dtype)
     pointers = (t.data_ptr() for t in (x, cos, sin, out))
-    kernels.rotate_heads(*pointers, tokens, width // (2 * half), half, x.stride(0), _WIDE[x.dtype])
+    kernels.rotate_heads(*pointers, tokens, x.numel() // (2 * half * tokens), half, x.stride(0), _WIDE[x.dtype])
     return out
 
 

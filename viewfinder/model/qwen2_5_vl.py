@@ -172,8 +172,12 @@ class TextAttention(nn.Module):
         cache: LayerView | None,
         rows: Int[Tensor, " K"] | None = None,
     ) -> Float[Tensor, "K D"]:
-        q, k, v = (p(x).unflatten(-1, (-1, self.head_dim)) for p in (self.q_proj, self.k_proj, self.v_proj))
-        q, k = rotate(q, *rope), rotate(k, *rope)
+        k, v = (p(x).unflatten(-1, (-1, self.head_dim)) for p in (self.k_proj, self.v_proj))
+        k = rotate(k, *rope)
+        if cache is not None and rows is not None and not len(rows):  # a part of a prompt, all for later parts
+            cache.write(torch.stack((k, v), dim=1))
+            return x[rows]
+        q = rotate(self.q_proj(x).unflatten(-1, (-1, self.head_dim)), *rope)
         seen = causal_attention(q, k, v, seqlens) if cache is None else cache.attend(q, k, v)
         return self.o_proj(seen if rows is None else seen[rows])
 
