@@ -79,13 +79,14 @@ class LlamaCpp:
         self._memory = api.llama_get_memory(self._context)
         self._batch = api.llama_batch_init(1024, 0, 1)
 
-    def _read(self, start: int, count: int) -> None:
-        """Tokens at `start` and on, with logits after the last; what stood there before is dropped."""
+    def _read(self, start: int, count: int, *, keep_all: bool = False) -> None:
+        """Tokens at `start` and on, with logits after the last or, in `keep_all`, after each; what stood there before
+        is dropped. Its last layer computes only the rows whose logits are wanted."""
         self._api.llama_memory_seq_rm(self._memory, 0, start, -1)
         self._batch.n_tokens = count
         for i in range(count):
             self._batch.token[i], self._batch.pos[i] = (start + i) % VOCABULARY, start + i
-            self._batch.n_seq_id[i], self._batch.seq_id[i][0], self._batch.logits[i] = 1, 0, i == count - 1
+            self._batch.n_seq_id[i], self._batch.seq_id[i][0], self._batch.logits[i] = 1, 0, keep_all or i == count - 1
         assert self._api.llama_decode(self._context, self._batch) == 0
 
     def decode(self, past: int) -> Side:
@@ -94,7 +95,8 @@ class LlamaCpp:
         return lambda: self._read(past, 1)
 
     def prefill(self, count: int) -> Side:
-        return lambda: self._read(0, count)
+        """As much work as other sides have: all rows of the last layer, and a small table after them."""
+        return lambda: self._read(0, count, keep_all=True)
 
 
 def _write_gguf(ours: Any, config: Any, kind: str, path: Path) -> None:

@@ -3,14 +3,15 @@
     [VLLM_PYTHON=env/bin/python] python bench/cpu_speed.py [--clock cpu --threads 1] [--repeats 5] [--case decode]
 
 Every case runs its sides in turns within one process, the machine's ceilings among them: a matrix product of
-1,024 x 2,048 by 2,048 x 11,008 in bfloat16 (GFLOP/s) and a sum over 256 MiB (GB/s). `plain` is this program with
-PyTorch's kernels alone; transformers, llama.cpp and vLLM come in where they are (`cpu_peers.py`). Prints one JSON line
-a case: medians in seconds, the share of the ceiling, ratios (median over the turns of another side's time to ours,
-above 1: ours is quicker).
+1,024 x 2,048 by 2,048 x 11,008 in bfloat16 (GFLOP/s) and a sum over 256 MiB in huge pages (GB/s). `plain` is this
+program with PyTorch's kernels alone; transformers, llama.cpp and vLLM come in where they are (`cpu_peers.py`). Prints
+one JSON line a case: medians in seconds, the share of the ceiling, ratios (median over the turns of another side's time
+to ours, above 1: ours is quicker).
 """
 
 import os
 import statistics
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,6 +20,7 @@ from typing import Any
 import torch
 from beside import arguments, report, seconds
 from cpu_peers import VLLM, VOCABULARY, LlamaCpp, has, transformers_decode, transformers_text
+from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from viewfinder.config import OFFICIAL_SIZES
@@ -36,7 +38,7 @@ SAME_BITS = {"llama.cpp Q8_0": "int8", "llama.cpp Q4_0": "int4"}
 
 
 def build(module: type[torch.nn.Module], settings: Any, bits: int = 16) -> Any:
-    """Random weights in bfloat16, or those of linear layers rounded."""
+    """Random weights in bfloat16, mapped from a file like those of a checkpoint; or those of linear layers rounded."""
     with torch.device("meta"):
         made = module(settings)
     made = made.to(torch.bfloat16).to_empty(device="cpu").eval().requires_grad_(False)
@@ -46,6 +48,10 @@ def build(module: type[torch.nn.Module], settings: Any, bits: int = 16) -> Any:
     for name, layer in list(made.named_modules()) if bits < 16 else []:
         if isinstance(layer, Linear):
             put_packed(made, f"{name}.weight", PackedWeight.of(layer.weight, bits))
+    if bits == 16:
+        with tempfile.TemporaryDirectory() as folder:
+            save_file(made.state_dict(), f"{folder}/model.safetensors")
+            made.load_state_dict(load_file(f"{folder}/model.safetensors"), assign=True)
     return made
 
 
@@ -74,7 +80,8 @@ def without_kernels(side: Side) -> Any:
 
 
 def ceilings() -> dict[str, Side]:
-    x, weight, block = torch.randn(1024, 2048).bfloat16(), torch.randn(11008, 2048).bfloat16(), torch.ones(2**26)
+    x, weight = torch.randn(1024, 2048).bfloat16(), torch.randn(11008, 2048).bfloat16()
+    block = native.use_huge_pages(torch.empty(2**26)).fill_(1)
     return {"product": lambda: F.linear(x, weight), "stream": lambda: block.sum()}
 
 

@@ -71,6 +71,18 @@ def test_attention_in_float64(
 
 
 @needs_compiler
+@pytest.mark.parametrize("sign", [1, -1])
+def test_scores_of_any_size(sign: int) -> None:
+    """Some 700 above or below zero, over two pieces."""
+    q, memory, _, rows = step = random_step([300], 2, 2, 64, 16, (torch.float32, torch.float32))
+    q.abs_().add_(5)
+    memory[0].abs_().add_(15).mul_(sign)
+    found = decode_attention(*step)
+    assert found is not None
+    torch.testing.assert_close(found.double(), by_hand((q, memory, None, rows)), atol=1e-3, rtol=1e-3)
+
+
+@needs_compiler
 @settings(max_examples=25, deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 1100), min_size=1, max_size=6),

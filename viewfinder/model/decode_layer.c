@@ -14,7 +14,8 @@ typedef struct {
     float epsilon;
 } Layer;
 
-static void *room(long bytes) { return aligned_alloc(64, (bytes + 63) / 64 * 64); }
+/* A chunk more: products read whole chunks. */
+static void *room(long bytes) { return aligned_alloc(64, (bytes + 63) / 64 * 64 + CHUNK * sizeof(float)); }
 
 ALWAYS float number(const void *x, long at, long wide) {
     return wide ? ((const float *)x)[at] : from_narrow(((const uint16_t *)x)[at]);
@@ -103,10 +104,10 @@ static void after_attention(const Layer *l, const void *attended, void *x, long 
     }
     multiply(l->products + 4, 2, input, gates, 2 * middle, count, narrow);
 #pragma omp parallel for schedule(static)
-    for (long i = 0; i < count * middle / CHUNK; i++) {
-        long n = i / (middle / CHUNK), c = i % (middle / CHUNK) * CHUNK;
+    for (long i = 0; i < count * CHUNKS(middle); i++) {
+        long n = i / CHUNKS(middle), c = i % CHUNKS(middle) * CHUNK;
         float *gate = gates + 2 * n * middle, *up = gate + middle;
-        for (long j = c; j < c + CHUNK; j++) gate[j] = silu(gate[j]) * up[j];
+        for (long j = c; j < c + CHUNK && j < middle; j++) gate[j] = silu(gate[j]) * up[j];
         prepare_input(down, gate, input + n * long_size, c, c + CHUNK, narrow);
     }
     float *ends = gates; /* free once its products have been prepared */

@@ -47,7 +47,7 @@ ALWAYS long mode_of(const Matrix *m, long narrow) {
     return AS_IS;
 }
 
-long input_bytes(long columns) { return columns / CHUNK * (long)sizeof(Input); }
+long input_bytes(long columns) { return CHUNKS(columns) * (long)sizeof(Input); }
 
 static void to_fixed(const float *restrict x, Input *restrict out, long bits) {
     float largest = 0;
@@ -73,10 +73,10 @@ static void to_fixed(const float *restrict x, Input *restrict out, long bits) {
     }
 }
 
-/* Numbers `first` to `end` of x, whole chunks. */
+/* Numbers `first` to `end` of x; `first` begins a chunk. */
 void prepare_input(const Matrix *m, const float *x, void *out, long first, long end, long narrow) {
     long mode = mode_of(m, narrow);
-    for (long c = first / CHUNK; c < end / CHUNK; c++) {
+    for (long c = first / CHUNK; c < CHUNKS(end); c++) {
         const float *from = x + c * CHUNK;
         Input *to = (Input *)out + c;
         if (mode == AS_IS) memcpy(to->plain, from, sizeof to->plain);
@@ -103,12 +103,13 @@ static void plain_rows(const Matrix *m, const Input *x, float *out, long step, l
     for (long r = first; r < end; r++) {
         float values[CHUNK];
         for (long n = 0; n < count; n++) out[n * step + r] = 0;
-        for (long c = 0; c < m->columns / CHUNK; c++) {
+        for (long c = 0; c < CHUNKS(m->columns); c++) {
+            long size = m->columns - c * CHUNK < CHUNK ? m->columns - c * CHUNK : CHUNK;
             widen_chunk(m, r, c * CHUNK, values);
             for (long n = 0; n < count; n++) {
-                const float *v = x[n * m->columns / CHUNK + c].plain;
+                const float *v = x[n * CHUNKS(m->columns) + c].plain;
                 float sum = 0;
-                for (long i = 0; i < CHUNK; i++) sum += values[i] * v[i];
+                for (long i = 0; i < size; i++) sum += values[i] * v[i];
                 out[n * step + r] += sum;
             }
         }
@@ -176,7 +177,7 @@ ALWAYS __m512 pick(__m512i places, __m512 from) { return _mm512_permutexvar_ps(p
 /* `rows` rows from r on times `count` vectors. Up to sixteen scales of a row are read at a time, those of four chunks. */
 ALWAYS void few_rows(const Matrix *m, long r, const Input *x, float *out, long step, const int rows, const int count,
                      const int mode, const int zeros) {
-    long chunks = m->columns / CHUNK, stride = m->columns * m->bits / 8, groups = m->columns / m->group;
+    long whole = m->columns / CHUNK, chunks = CHUNKS(m->columns), stride = m->columns * m->bits / 8, groups = m->columns / m->group;
     long shift = groups == 1 ? 62 : __builtin_ctzl((unsigned long)m->group), is_scaled = mode != NARROW16;
     long ahead = (8191 / (rows * stride) + 1) * rows * stride; /* where a later call reads, at least 8 KiB on */
     const uint8_t *w = m->w + r * stride;
@@ -190,8 +191,8 @@ ALWAYS void few_rows(const Matrix *m, long r, const Input *x, float *out, long s
     }
     __m512 total[16];
     for (int n = 0; n < rows * count; n++) total[n] = _mm512_setzero_ps();
-    for (long c = 0; c < chunks; c += 4) {
-        long left = chunks - c < 4 ? chunks - c : 4, g = c * CHUNK >> shift;
+    for (long c = 0; c < whole; c += 4) {
+        long left = whole - c < 4 ? whole - c : 4, g = c * CHUNK >> shift;
         __mmask16 valid = (__mmask16)((2u << ((left * CHUNK - 1) >> shift)) - 1);
         __m512 scale[4], zero[4];
         for (int k = 0; k < rows && is_scaled; k++) {
@@ -221,6 +222,13 @@ ALWAYS void few_rows(const Matrix *m, long r, const Input *x, float *out, long s
             }
         }
     }
+#ifdef BF16
+    for (int i = 0; i < rows * count && mode == NARROW16 && whole < chunks; i++) { /* half a chunk is left */
+        const uint8_t *from = w + i / count * stride + whole * 2 * CHUNK;
+        const uint16_t *v = x[i % count * chunks + whole].narrow;
+        total[i] = add_pairs(add_pairs(total[i], words(from), v), words(from + 64), v + 32);
+    }
+#endif
     for (int k = 0; k < rows; k++) {
         for (int n = 0; n < count; n++) out[n * step + r + k] = _mm512_reduce_add_ps(total[k * count + n]);
     }
@@ -243,7 +251,7 @@ void multiply_rows(const Matrix *m, const void *input, float *out, long step, lo
     const Input *x = input;
     if (mode == AS_IS) plain_rows(m, x, out, step, count, first, end);
 #ifdef VNNI
-    long chunks = m->columns / CHUNK;
+    long chunks = CHUNKS(m->columns);
     if (mode == FIXED8) SHAPES(FIXED8, 0, 4)
     else if (mode == FIXED4 && m->zeros) SHAPES(FIXED4, 1, 4)
     else if (mode == FIXED4) SHAPES(FIXED4, 0, 4)
@@ -259,7 +267,7 @@ void multiply_rows(const Matrix *m, const void *input, float *out, long step, lo
 void quantized_rows(const Matrix *m, const void *x, float *out, long count, long inputs, long wide) {
     long size = input_bytes(m->columns);
     char *input = aligned_alloc(64, (count * size + 63) / 64 * 64);
-    float *row = calloc(m->columns, sizeof(float));
+    float *row = calloc(CHUNKS(m->columns) * CHUNK, sizeof(float));
     for (long n = 0; n < count; n++) {
         if (wide) memcpy(row, (const float *)x + n * inputs, inputs * sizeof(float));
         else

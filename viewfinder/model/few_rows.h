@@ -3,8 +3,9 @@
 #include "numbers.h"
 
 #define CHUNK 128
+#define CHUNKS(columns) (((columns) + CHUNK - 1) / CHUNK)
 
-/* A row of w is `columns` numbers of `bits` bits, a multiple of 128. Sixteen bits: bfloat16. Eight bits: signed. Four bits:
+/* A row of w is `columns` numbers of `bits` bits, a multiple of 128, or with sixteen bits of 64. Sixteen bits: bfloat16. Eight bits: signed. Four bits:
    unsigned, number 2i in the low half of byte i, number 2i + 1 in the high half. With eight and four bits, each `group`
    numbers of a row share one scale (IEEE half) and for four bits at times one zero point; without that it is 8 for four
    bits, 0 for eight. The value is (number - zero) * scale. */
@@ -15,7 +16,8 @@ typedef struct {
     long rows, columns, group, bits;
 } Matrix;
 
-/* A vector as the products want it. `narrow`: its numbers are bfloat16 in truth. */
+/* A vector as the products want it, in whole chunks; what x has behind its end counts for nothing, but is read. `narrow`: its
+   numbers are bfloat16 in truth. */
 long input_bytes(long columns);
 void prepare_input(const Matrix *m, const float *x, void *out, long first, long end, long narrow);
 
@@ -26,7 +28,7 @@ void multiply_rows(const Matrix *m, const void *input, float *out, long step, lo
 ALWAYS void widen_chunk(const Matrix *m, long r, long c, float *restrict out) {
     const uint8_t *w = m->w + (r * m->columns + c) * m->bits / 8;
     if (m->bits == 16) {
-        for (long i = 0; i < CHUNK; i++) out[i] = from_narrow(((const uint16_t *)w)[i]);
+        for (long i = 0; i < CHUNK && i < m->columns - c; i++) out[i] = from_narrow(((const uint16_t *)w)[i]);
         return;
     }
     long groups = m->columns / m->group, step = m->group < CHUNK ? m->group : CHUNK;

@@ -14,7 +14,7 @@ from viewfinder.model import native
 from viewfinder.model.native import on_cpu
 
 CHUNK = 128
-"""The kernels take columns in multiples of it."""
+"""The kernels take columns in multiples of it; those of 16 bits in multiples of half of it."""
 
 
 class PackedMatrix(ctypes.Structure):
@@ -42,7 +42,7 @@ class PackedMatrix(ctypes.Structure):
     @staticmethod
     def takes(weight: Float[Tensor, "O I"]) -> bool:
         """Whether a weight that is not packed can be one of 16 bits."""
-        is_whole = weight.shape[1] % CHUNK == 0 and weight.is_contiguous()
+        is_whole = weight.shape[1] % (CHUNK // 2) == 0 and weight.is_contiguous()
         return is_whole and weight.dtype == torch.bfloat16 and on_cpu(weight)
 
 
