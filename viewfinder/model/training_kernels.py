@@ -85,10 +85,9 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        *tensors, starts = ctx.saved_tensors
-        q, k, v = tensors[:3]
+        q, k, v, out, normalizer, starts = ctx.saved_tensors
         given, slopes = grads[0].to(q.dtype).contiguous(), [torch.empty(x.shape, dtype=x.dtype) for x in (q, k, v)]
-        task = _attention_task(*tensors, len(starts) - 1, ctx.causal)
+        task = _attention_task(q, k, v, out, normalizer, len(starts) - 1, ctx.causal)
         task = _AttentionSlopes(task, AttentionRows(given.transpose(0, 1)[None]), *(x.data_ptr() for x in slopes))
         _call("attention_slopes", q)(ctypes.byref(task), starts.data_ptr(), ctx.longest, q.shape[2])
         return *slopes, None, None
