@@ -1,6 +1,7 @@
 """The passes of training in bfloat16 on a CPU against PyTorch's own in float32."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from viewfinder.model import native
-from viewfinder.model.training_kernels import trained_norm, trained_rotation, trained_swiglu
+from viewfinder.model.training_kernels import trained_attention, trained_norm, trained_rotation, trained_swiglu
 
 BUILT = native.library() is not None
 pytestmark = pytest.mark.skipif(not BUILT, reason="no C compiler here: PyTorch's passes are used")
@@ -21,6 +22,21 @@ def drawn(*shape: int, seed: int = 0, dtype: torch.dtype = torch.bfloat16) -> Te
 def turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+
+
+LENGTHS = [5, 100, 33, 2, 64, 70]
+
+
+def attended(q: Tensor, k: Tensor, v: Tensor, *, causal: bool) -> Tensor:
+    parts = [
+        F.scaled_dot_product_attention(*(x.transpose(0, 1)[None] for x in one), is_causal=causal, enable_gqa=True)
+        for one in zip(*(x.split(LENGTHS) for x in (q, k, v)), strict=True)
+    ]
+    return torch.cat([part[0].transpose(0, 1) for part in parts])
+
+
+def heads_of(dim: int) -> list[Tensor]:
+    return [drawn(sum(LENGTHS), heads, dim, seed=dim + heads) for heads in (4, 2, 2)]
 
 
 CASES: dict[str, tuple[Callable[..., Tensor | None], Callable[..., Tensor], list[Tensor]]] = {
@@ -41,6 +57,15 @@ CASES: dict[str, tuple[Callable[..., Tensor | None], Callable[..., Tensor], list
         [drawn(21, 3, 4, 16)],
     ),
 }
+if native.kernel("attention_slopes") is not None:  # the processor multiplies bfloat16 itself
+    CASES |= {
+        f"attention of heads of {dim}, {'causal' if causal else 'whole'}": (
+            partial(trained_attention, lengths=LENGTHS, causal=causal),
+            partial(attended, causal=causal),
+            heads_of(dim),
+        )
+        for dim, causal in ((32, False), (64, True), (64, False), (80, False), (128, True))
+    }
 _TURNS = drawn(21, 1, 1, 8, seed=5, dtype=torch.float32)
 ANGLES = (_TURNS.cos(), _TURNS.sin())
 

@@ -46,10 +46,14 @@ def test_a_place_is_one_token_of_the_own_picture() -> None:
     inputs, media = _inputs((1, 4, 4))
     labels = _labels(next_rows={6: 3, 14: 0}, next_columns={6: 0, 14: 1})
     asked = labelled_tokens(labels)
-    allowed, wanted = attention_targets(inputs, media, labels, asked)
+    keys, allowed, wanted = attention_targets(inputs, media, labels, asked)
     assert asked.tolist() == [6, 14]
-    assert [row.nonzero().flatten().tolist() for row in wanted] == [[4], [11]]
-    assert [row.nonzero().flatten().tolist() for row in allowed] == [[*range(7)], [*range(8, 15)]]
+    assert [at[row].tolist() for at, row in zip(keys, wanted, strict=True)] == [[4], [11]]
+    assert [at[row].tolist() for at, row in zip(keys, allowed, strict=True)] == [[*range(7)], [*range(8, 15)]]
+    asked = torch.tensor([2, 14])
+    keys, allowed, _ = attention_targets(inputs, media, labels, asked)
+    assert keys[0].tolist() == [0, 1, 2, 2, 2, 2, 2]
+    assert allowed[0].tolist() == [True] * 3 + [False] * 4
 
 
 def test_the_form_before_the_numbers_is_asked_too_but_no_question() -> None:
@@ -71,8 +75,8 @@ def test_the_form_before_the_numbers_is_asked_too_but_no_question() -> None:
 def test_a_time_is_every_token_of_its_pair_of_frames() -> None:
     inputs, media = _inputs((2, 2, 4))
     labels = _labels(next_steps={14: 1})
-    _, wanted = attention_targets(inputs, media, labels, labelled_tokens(labels))
-    assert wanted.nonzero().tolist() == [[0, 12], [0, 13]]
+    keys, _, wanted = attention_targets(inputs, media, labels, labelled_tokens(labels))
+    assert keys[wanted].tolist() == [12, 13]
 
 
 def test_a_place_outside_of_what_is_shown_does_not_count() -> None:
@@ -90,9 +94,9 @@ def test_the_loss_is_of_the_attention_on_the_wanted_keys() -> None:
     still = (torch.ones(3, 1), torch.zeros(3, 1))
     keys = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
     queries = torch.tensor([[0.0, 0.0], [0.0, 0.0], [3.0 * math.sqrt(2), 0.0]])
-    asked, allowed = torch.tensor([2]), torch.ones(1, 3, dtype=torch.bool)
+    asked, at, allowed = torch.tensor([2]), torch.arange(3)[None], torch.ones(1, 3, dtype=torch.bool)
     for wanted, right in ((0, 1.0), (1, 0.0)):
-        loss, accuracy = attention_loss(queries, keys, still, asked, allowed, torch.arange(3)[None] == wanted)
+        loss, accuracy = attention_loss(queries, keys, still, asked, at, allowed, at == wanted)
         scores = torch.tensor([3.0, 0.0, 0.0])
         assert math.isclose(float(loss), float(-scores.log_softmax(0)[wanted]), rel_tol=1e-5)
         assert float(accuracy) == right
@@ -103,7 +107,13 @@ def test_turned_queries_and_keys_meet_as_in_the_model() -> None:
     rope = (torch.tensor([[math.cos(a)] for a in (0.0, angle)]), torch.tensor([[math.sin(a)] for a in (0.0, angle)]))
     queries, keys = torch.tensor([[0.0, 0.0], [0.0, -9.0]]), torch.tensor([[9.0, 0.0], [9.0, 0.0]])
     _, right = attention_loss(
-        queries, keys, rope, torch.tensor([1]), torch.ones(1, 2, dtype=torch.bool), torch.tensor([[True, False]])
+        queries,
+        keys,
+        rope,
+        torch.tensor([1]),
+        torch.arange(2)[None],
+        torch.ones(1, 2, dtype=torch.bool),
+        torch.tensor([[True, False]]),
     )
     assert float(right) == 1.0
 

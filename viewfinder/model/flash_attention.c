@@ -6,46 +6,16 @@
    query, and sums are rescaled when it grows), and adds the weighted values. */
 
 #ifdef __AVX512BF16__
-#include <immintrin.h>
-#include <math.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "attention_tiles.h"
 
-#define ALWAYS static inline __attribute__((always_inline))
 #define QUERIES 1024
 #define KEYS 256
-
-/* Numbers between tensors' neighbours: sequences, tokens, heads. Each head's numbers lie together. */
-typedef struct {
-    const uint16_t *data;
-    long sequence, token, head;
-} Rows;
-
-typedef struct {
-    Rows q, k, v;
-    uint16_t *out; /* contiguous: sequences, queries, heads, numbers */
-    long sequences, queries, keys, heads, key_heads, causal;
-} Attention;
 
 typedef struct {
     uint32_t q[QUERIES + 8][64], k[64][KEYS], v[KEYS / 2][128]; /* pairs of bfloat16 */
     float out[QUERIES + 8][128], largest[QUERIES + 8], sum[QUERIES + 8], scores[8][KEYS];
-    uint16_t weights[8][KEYS];
+    uint32_t weights[8][KEYS / 2];
 } Memory;
-
-ALWAYS __m512 pairs(__m512 sum, __m512i a, uint32_t b) {
-    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)_mm512_set1_epi32((int)b));
-}
-
-/* 2 to the power of x, for x <= 0, to about 1e-5: a weight of bfloat16 has 4e-3. */
-ALWAYS __m512 power_of_two(__m512 x) {
-    __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), r = _mm512_sub_ps(x, whole);
-    __m512 p = _mm512_set1_ps(9.66637369e-03f);
-    const float factors[] = {5.58383427e-02f, 2.40223489e-01f, 6.93136726e-01f, 1.0f};
-    for (int i = 0; i < 4; i++) p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(factors[i]));
-    return _mm512_scalef_ps(p, whole);
-}
 
 /* Keys and values `first` to `first + count`; places up to a multiple of 32 are zero. */
 ALWAYS void pack(Memory *m, const uint16_t *k, const uint16_t *v, long k_step, long v_step, long count, long dim) {
@@ -62,21 +32,6 @@ ALWAYS void pack(Memory *m, const uint16_t *k, const uint16_t *v, long k_step, l
         const uint16_t *a = v + 2 * i * v_step, *b = a + v_step;
         for (long d = 0; d < dim; d++) {
             m->v[i][d] = (2 * i < count ? a[d] : 0) | (uint32_t)(2 * i + 1 < count ? b[d] : 0) << 16;
-        }
-    }
-}
-
-ALWAYS void make_scores(Memory *m, long at, long end, long dim) {
-    for (long j = 0; j < end; j += 32) {
-        __m512 s[8][2];
-        for (int r = 0; r < 8; r++) s[r][0] = s[r][1] = _mm512_setzero_ps();
-        for (long d = 0; d < dim / 2; d++) {
-            __m512i a = _mm512_loadu_si512(&m->k[d][j]), b = _mm512_loadu_si512(&m->k[d][j + 16]);
-#pragma GCC unroll 8
-            for (int r = 0; r < 8; r++) s[r][0] = pairs(s[r][0], a, m->q[at + r][d]), s[r][1] = pairs(s[r][1], b, m->q[at + r][d]);
-        }
-        for (int r = 0; r < 8; r++) {
-            _mm512_storeu_ps(&m->scores[r][j], s[r][0]), _mm512_storeu_ps(&m->scores[r][j + 16], s[r][1]);
         }
     }
 }
@@ -100,35 +55,12 @@ ALWAYS float weigh(Memory *m, long at, long r, long seen, long end, float scale)
             part[h] = _mm512_maskz_mov_ps(valid, power_of_two(_mm512_fmadd_ps(score, factor, less)));
             total = _mm512_add_ps(total, part[h]);
         }
-        _mm512_storeu_si512(&m->weights[r][j], (__m512i)_mm512_cvtne2ps_pbh(part[1], part[0]));
+        _mm512_storeu_si512(&m->weights[r][j / 2], (__m512i)_mm512_cvtne2ps_pbh(part[1], part[0]));
     }
     float change = exp2f(before - largest);
     m->largest[at + r] = largest;
     m->sum[at + r] = m->sum[at + r] * change + _mm512_reduce_add_ps(total);
     return change;
-}
-
-/* Add the weighted values to `count` rows of the result. */
-ALWAYS void add_values(Memory *m, long at, long r, const float *change, long end, long dim, int count) {
-    __m512 sums[4][8];
-    for (int i = 0; i < count; i++) {
-        for (long d = 0; d < dim / 16; d++) {
-            sums[i][d] = _mm512_mul_ps(_mm512_loadu_ps(&m->out[at + r + i][16 * d]), _mm512_set1_ps(change[r + i]));
-        }
-    }
-    for (long j = 0; j < end / 2; j++) {
-        uint32_t weight[4];
-        for (int i = 0; i < count; i++) memcpy(&weight[i], &m->weights[r + i][2 * j], 4);
-#pragma GCC unroll 8
-        for (long d = 0; d < dim / 16; d++) {
-            __m512i value = _mm512_loadu_si512(&m->v[j][16 * d]);
-#pragma GCC unroll 4
-            for (int i = 0; i < count; i++) sums[i][d] = pairs(sums[i][d], value, weight[i]);
-        }
-    }
-    for (int i = 0; i < count; i++) {
-        for (long d = 0; d < dim / 16; d++) _mm512_storeu_ps(&m->out[at + r + i][16 * d], sums[i][d]);
-    }
 }
 
 ALWAYS long block_of(const Attention *a) { return a->queries > 2 * QUERIES ? QUERIES : QUERIES / 2; }
@@ -152,14 +84,17 @@ ALWAYS void attend(const Attention *a, Memory *m, long sequence, long head, long
         pack(m, k + j * a->k.token, v + j * a->v.token, a->k.token, a->v.token, keys, dim);
         for (long at = 0; at < count; at += 8) {
             float change[8];
-            if (a->causal && past + first + at + 8 <= j) continue; /* these queries see none of the keys */
-            make_scores(m, at, end, dim);
+            long last = past + first + at + 8 - j, seen_end = a->causal && last < end ? (last + 31) / 32 * 32 : end;
+            if (a->causal && last <= 0) continue; /* these queries see none of the keys */
+            make_scores(m->q[at], 64, m->k[0], m->scores[0], KEYS, seen_end, dim);
             for (long r = 0; r < 8; r++) {
                 long seen = a->causal ? past + first + at + r + 1 - j : keys;
-                change[r] = weigh(m, at, r, seen < 0 ? 0 : seen < keys ? seen : keys, end, scale);
+                change[r] = weigh(m, at, r, seen < 0 ? 0 : seen < keys ? seen : keys, seen_end, scale);
             }
             int step = dim > 96 ? 2 : 4;
-            for (long r = 0; r < 8; r += step) add_values(m, at, r, change, end, dim, step);
+            for (long r = 0; r < 8; r += step) {
+                add_products(m->out[at + r], change + r, m->weights[r], KEYS / 2, 1, m->v[0], seen_end / 2, dim, step);
+            }
         }
     }
     for (long i = 0; i < count; i++) {
@@ -169,7 +104,15 @@ ALWAYS void attend(const Attention *a, Memory *m, long sequence, long head, long
             __m256bh part = _mm512_cvtneps_pbh(_mm512_mul_ps(_mm512_loadu_ps(&m->out[i][d]), inverse));
             memcpy(to + d, &part, 32);
         }
+        if (a->normalizer) a->normalizer[(first + i) * a->heads + head] = m->largest[i] + log2f(m->sum[i]);
     }
+}
+
+static void attend_any(const Attention *a, Memory *m, long sequence, long head, long first, long dim) {
+    if (dim == 32) attend(a, m, sequence, head, first, 32);
+    else if (dim == 64) attend(a, m, sequence, head, first, 64);
+    else if (dim == 80) attend(a, m, sequence, head, first, 80);
+    else attend(a, m, sequence, head, first, 128);
 }
 
 void flash_attention(const Attention *a, long dim) {
@@ -180,9 +123,21 @@ void flash_attention(const Attention *a, long dim) {
 #pragma omp for schedule(dynamic)
         for (long t = 0; t < tasks; t++) {
             long sequence = t / (a->heads * parts), head = t / parts % a->heads, first = t % parts * block;
-            if (dim == 64) attend(a, m, sequence, head, first, 64);
-            else if (dim == 80) attend(a, m, sequence, head, first, 80);
-            else attend(a, m, sequence, head, first, 128);
+            attend_any(a, m, sequence, head, first, dim);
+        }
+        free(m);
+    }
+}
+
+/* Sequences of any lengths, each from `starts` on, that attend to themselves. */
+void packed_attention(const Attention *a, const int64_t *starts, long dim) {
+#pragma omp parallel
+    {
+        Memory *m = aligned_alloc(64, (sizeof(Memory) + 63) / 64 * 64);
+#pragma omp for schedule(dynamic)
+        for (long t = 0; t < a->sequences * a->heads; t++) {
+            Attention one = sequence_of(a, starts, t / a->heads, dim);
+            for (long first = 0; first < one.queries; first += block_of(&one)) attend_any(&one, m, 0, t % a->heads, first, dim);
         }
         free(m);
     }

@@ -33,11 +33,14 @@ _SOURCES = tuple(
         "byte_products.c",
         "paged_attention.c",
         "flash_attention.c",
+        "attention_slopes.c",
         "activations.c",
         "page_scores.c",
     )
 )
-_HEADERS = tuple(Path(__file__).with_name(name) for name in ("numbers.h", "few_rows.h", "paged_attention.h"))
+_HEADERS = tuple(
+    Path(__file__).with_name(name) for name in ("numbers.h", "few_rows.h", "paged_attention.h", "attention_tiles.h")
+)
 _ARGUMENTS = {
     "narrow_matvec": "ppppll",
     "quantized_rows": "ppplll",
@@ -49,6 +52,8 @@ _ARGUMENTS = {
     "scale_sums": "pppppplll",
     "paged_attention": "pppppll",
     "flash_attention": "pl",
+    "packed_attention": "ppl",
+    "attention_slopes": "ppll",
     "swiglu": "ppll",
     "rotate_heads": "pppplllll",
     "swiglu_slopes": "ppppl",
@@ -79,18 +84,21 @@ def narrow_matvec(weight: Float[Tensor, "O I"], x: Float[Tensor, " I"]) -> Float
     return out
 
 
-class _Rows(ctypes.Structure):
+class AttentionRows(ctypes.Structure):
+    """Where the heads of a tensor stand, whose last dimension is contiguous."""
+
     _fields_ = [("data", ctypes.c_void_p), *((name, ctypes.c_long) for name in ("sequence", "token", "head"))]
 
     def __init__(self, x: Float[Tensor, "B N L H"]) -> None:
         super().__init__(x.data_ptr(), x.stride(0), x.stride(2), x.stride(1))
 
 
-class _Attention(ctypes.Structure):
+class AttentionTask(ctypes.Structure):
     _fields_ = [
-        *((name, _Rows) for name in ("q", "k", "v")),
+        *((name, AttentionRows) for name in ("q", "k", "v")),
         ("out", ctypes.c_void_p),
         *((name, ctypes.c_long) for name in ("sequences", "queries", "keys", "heads", "key_heads", "causal")),
+        ("normalizer", ctypes.c_void_p),
     ]
 
 
@@ -113,8 +121,8 @@ def flash_attention(
     if kernels is None or not hasattr(kernels, "flash_attention"):
         return None
     out = torch.empty(batch, queries, heads, dim, dtype=q.dtype)
-    rows = (_Rows(x) for x in (q, k, v))
-    given = _Attention(*rows, out.data_ptr(), batch, queries, keys, heads, k.shape[1], is_causal)
+    rows = (AttentionRows(x) for x in (q, k, v))
+    given = AttentionTask(*rows, out.data_ptr(), batch, queries, keys, heads, k.shape[1], is_causal, None)
     kernels.flash_attention(ctypes.byref(given), dim)
     return out.transpose(1, 2)
 

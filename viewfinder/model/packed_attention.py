@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from viewfinder.model.layers import attention
+from viewfinder.model.training_kernels import trained_attention
 from viewfinder.model.varlen import Segments, varlen_attention
 
 
@@ -50,6 +51,8 @@ def causal_attention(
     if isinstance(lengths, Segments):
         out = varlen_attention(q, k, v, lengths, causal=True)
         assert out is not None, "segments are for the kernel"
+        return out.flatten(1)
+    if not isinstance(lengths, Continuations) and (out := trained_attention(q, k, v, lengths, causal=True)) is not None:
         return out.flatten(1)
     before = lengths.before if isinstance(lengths, Continuations) else [-1] * len(lengths)
     sizes = list(lengths.lengths if isinstance(lengths, Continuations) else lengths)

@@ -5,13 +5,16 @@ takes a tenth of the time and keeps the input alone. Sums are in float32 and rou
 rounding of bfloat16. Each function gives None where the kernels cannot serve.
 """
 
+import ctypes
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from viewfinder.model.native import kernel, rotate_heads, swiglu
+from viewfinder.model.native import AttentionRows, AttentionTask, kernel, rotate_heads, swiglu
 
 
 def _serves(*tensors: Tensor) -> bool:
@@ -48,6 +51,58 @@ def trained_rotation(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor | None:
     """`layers.rotate` of x (T, ..., 2 half), by one angle a token; back with the opposite angle."""
     fits = x.dtype == torch.bfloat16 and cos.dtype == torch.float32 and cos.numel() == len(x) * cos.shape[-1] > 0
     return _Rotation.apply(x, cos, sin) if fits and x[0].is_contiguous() and _serves(x) else None
+
+
+def trained_attention(
+    q: Float[Tensor, "T N H"],
+    k: Float[Tensor, "T G H"],
+    v: Float[Tensor, "T G H"],
+    lengths: Sequence[int],
+    *,
+    causal: bool,
+) -> Float[Tensor, "T N H"] | None:
+    """Attention of packed sequences of these lengths to themselves, with all products in bfloat16.
+
+    As many tasks as sequences times heads of keys: for fewer than threads PyTorch's is quicker.
+    """
+    tensors, tasks = (q, k, v), len(lengths) * k.shape[1]
+    fits = {x.dtype for x in tensors} == {torch.bfloat16} and q.shape[2] in (32, 64, 80, 128)
+    if not fits or tasks < torch.get_num_threads() or not _serves(*tensors) or kernel("attention_slopes", q) is None:
+        return None
+    return _Attention.apply(q, k, v, tuple(lengths), causal) if all(x.stride(2) == 1 for x in tensors) else None
+
+
+class _Attention(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, lengths: tuple[int, ...], causal: bool) -> Tensor:
+        out, normalizer = torch.empty(q.shape, dtype=q.dtype), torch.empty(q.shape[:2])
+        starts = torch.tensor([0, *accumulate(lengths)])
+        task = _attention_task(q, k, v, out, normalizer, len(lengths), causal)
+        _call("packed_attention", q)(ctypes.byref(task), starts.data_ptr(), q.shape[2])
+        ctx.save_for_backward(q, k, v, out, normalizer, starts)
+        ctx.causal, ctx.longest = causal, max(lengths)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        q, k, v, out, normalizer, starts = ctx.saved_tensors
+        given, slopes = grads[0].to(q.dtype).contiguous(), [torch.empty(x.shape, dtype=x.dtype) for x in (q, k, v)]
+        task = _attention_task(q, k, v, out, normalizer, len(starts) - 1, ctx.causal)
+        task = _AttentionSlopes(task, AttentionRows(given.transpose(0, 1)[None]), *(x.data_ptr() for x in slopes))
+        _call("attention_slopes", q)(ctypes.byref(task), starts.data_ptr(), ctx.longest, q.shape[2])
+        return *slopes, None, None
+
+
+class _AttentionSlopes(ctypes.Structure):
+    _fields_ = [("task", AttentionTask), ("given", AttentionRows), *((name, ctypes.c_void_p) for name in "qkv")]
+
+
+def _attention_task(
+    q: Tensor, k: Tensor, v: Tensor, out: Tensor, normalizer: Tensor, sequences: int, causal: bool
+) -> AttentionTask:
+    rows = (AttentionRows(x.transpose(0, 1)[None]) for x in (q, k, v))
+    sizes = (sequences, 0, 0, q.shape[1], k.shape[1], causal)
+    return AttentionTask(*rows, out.data_ptr(), *sizes, normalizer.data_ptr())
 
 
 class _Norm(torch.autograd.Function):

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from viewfinder.config import VisionConfig
 from viewfinder.model.layers import Linear, RMSNorm, SwiGLU, attention, compute_dtype, rotate, vision_rope
+from viewfinder.model.training_kernels import trained_attention
 from viewfinder.model.varlen import Segments, kernel_for, varlen_attention, without_cudnn
 
 _MLP_ROWS = 2048  # patches a part on a CPU: memory over 32 MiB would come from the system anew, page by page
@@ -69,17 +70,14 @@ class VisionLayout:
     rows_cols: Int[Tensor, "P 2"]
     runs: tuple[FrameRun, ...]
 
-    def lengths(self, windowed: bool) -> list[int]:
-        """Patches of each window, or of each frame, in the tower's order."""
-        if not windowed:
-            return [run.patches_per_frame for run in self.runs for _ in range(run.num_frames)]
-        return [
-            group.length
-            for run in self.runs
-            for _ in range(run.num_frames)
-            for group in run.groups
-            for _ in range(group.count)
-        ]
+
+def segment_lengths(runs: Sequence[FrameRun], windowed: bool) -> list[int]:
+    """Patches of each window, or of each frame, in the tower's order."""
+    found: list[int] = []
+    for run in runs:
+        inside = [group.length for group in run.groups for _ in range(group.count)]
+        found += (inside if windowed else [run.patches_per_frame]) * run.num_frames
+    return found
 
 
 def vision_layout(grid_thw: Int[Tensor, "N 3"], config: VisionConfig) -> VisionLayout:
@@ -140,6 +138,8 @@ def frame_attention(
     if isinstance(runs, Segments):
         out = varlen_attention(q, k, v, runs, causal=False)
         assert out is not None, "segments are for the kernel"
+        return out.flatten(1)
+    if (out := trained_attention(q, k, v, segment_lengths(runs, windowed), causal=False)) is not None:
         return out.flatten(1)
     return (
         torch.cat([_run_attention(q, k, v, run, windowed) for run in runs])
@@ -288,7 +288,7 @@ class VisionTower(nn.Module):
         rope = (cos[:, None, None], sin[:, None, None])
         parts: dict[bool, Sequence[FrameRun] | Segments] = {True: layout.runs, False: layout.runs}
         if kernel_for(hidden) is not None:
-            parts = {windowed: Segments.of(layout.lengths(windowed), hidden.device) for windowed in parts}
+            parts = {windowed: Segments.of(segment_lengths(layout.runs, windowed), hidden.device) for windowed in parts}
         with without_cudnn(hidden.device):
             for i, block in enumerate(self.blocks):
                 windowed = i not in self.config.fullatt_block_indexes

@@ -56,19 +56,23 @@ def _told(labels: Mapping[str, Tensor]) -> Bool[Tensor, " T"]:
 
 def attention_targets(
     inputs: ModelInputs, media: Bool[Tensor, " T"], labels: Mapping[str, Tensor], asked: Int[Tensor, " A"]
-) -> tuple[Bool[Tensor, "A T"], Bool[Tensor, "A T"]]:
-    """For each asked token the keys that it may attend to (its sequence up to itself), and those that it should."""
+) -> tuple[Int[Tensor, "A L"], Bool[Tensor, "A L"], Bool[Tensor, "A L"]]:
+    """For each asked token the keys from the first of its sequence on, which of them it may attend to (up to itself),
+    and which it should. Rows are as long as the longest; the rest is filled with the token itself, not allowed."""
     assert inputs.grid_thw is not None
-    at = torch.arange(len(media), device=media.device)
-    sequence = torch.searchsorted(inputs.cu_seqlens.to(at.device), at, right=True)
-    allowed = (sequence[asked, None] == sequence) & (at <= asked[:, None])
+    starts = inputs.cu_seqlens.to(asked.device)
+    first = starts[torch.searchsorted(starts, asked, right=True) - 1, None]
+    longest = int((asked - first[:, 0]).max()) + 1 if len(asked) else 0
+    keys = first + torch.arange(longest, device=asked.device)
+    allowed = keys <= asked[:, None]
+    keys = torch.minimum(keys, asked[:, None])
     where = torch.full((3, len(media)), -1, device=media.device)
     where[:, media] = torch.cat([_coordinates(*grid) for grid in inputs.grid_thw.tolist()], dim=1).to(media.device)
-    steps, rows, columns = where
+    steps, rows, columns = where[:, keys]
     row, column, step = (labels[name][asked, None] for name in PLACE_LABELS)
     there = (rows == row.div(2, rounding_mode="floor")) & (columns == column) & (row != IGNORE_INDEX)
     then = (steps == step) & (step != IGNORE_INDEX)
-    return allowed, allowed & media & (there | then)
+    return keys, allowed, allowed & media[keys] & (there | then)
 
 
 def _coordinates(pairs: int, rows: int, columns: int) -> Int[Tensor, "3 M"]:
@@ -82,8 +86,9 @@ def attention_loss(
     keys: Float[Tensor, "T E"],
     rope: tuple[Float[Tensor, "T half"], Float[Tensor, "T half"]],
     asked: Int[Tensor, " A"],
-    allowed: Bool[Tensor, "A T"],
-    wanted: Bool[Tensor, "A T"],
+    at: Int[Tensor, "A L"],
+    allowed: Bool[Tensor, "A L"],
+    wanted: Bool[Tensor, "A L"],
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Mean of -log(attention on the wanted keys), and how often the most looked at key is one.
 
@@ -92,14 +97,15 @@ def attention_loss(
     Args:
         queries, keys: what the projections of the layer give, before they are turned.
         rope: cosine and sine of every token.
+        at, allowed, wanted: `attention_targets` of the asked tokens.
     """
     known = wanted.any(dim=1)
-    asked, allowed, wanted = asked[known], allowed[known], wanted[known]
+    asked, at, allowed, wanted = asked[known], at[known], allowed[known], wanted[known]
     if not len(asked):
         return (queries[:1].sum() + keys[:1].sum()) * 0.0, torch.zeros((), device=keys.device)
     dim = 2 * rope[0].shape[-1]
     query = rotate(queries[asked, :dim], rope[0][asked], rope[1][asked])
-    scores = (query @ rotate(keys[:, :dim], *rope).T).float() / dim**0.5
+    scores = (query @ rotate(keys[:, :dim], *rope).T).gather(1, at).float() / dim**0.5
     scores = scores.masked_fill(~allowed, float("-inf"))
     loss = scores.logsumexp(dim=1) - scores.masked_fill(~wanted, float("-inf")).logsumexp(dim=1)
     right = wanted.gather(1, scores.argmax(dim=1, keepdim=True)).float().mean()

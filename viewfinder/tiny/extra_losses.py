@@ -123,9 +123,9 @@ class AttentionTargets(_Recorded):
         model, inputs = outputs.model, outputs.batch.inputs
         told = earlier_labels(inputs, outputs.batch.extra_labels)
         asked, text = labelled_tokens(told), model.config.text
-        allowed, wanted = attention_targets(inputs, is_media(model, inputs), told, asked)
+        targets = attention_targets(inputs, is_media(model, inputs), told, asked)
         rope = multimodal_rope(inputs.position_ids, text.head_dim, text.rope_theta, text.mrope_section)
-        return {self.name: LossTerm(*attention_loss(kept["queries"], kept["keys"], rope, asked, allowed, wanted))}
+        return {self.name: LossTerm(*attention_loss(kept["queries"], kept["keys"], rope, asked, *targets))}
 
 
 @dataclass(frozen=True)

@@ -166,15 +166,16 @@ class Trainer:
         for group in self._groups():
             group["lr"] = group["peak"] * factor
         totals, metrics, peaks = [], [], []
-        for batch in batches:
-            with self._autocast():
+        with self._autocast():  # once a step: the weights that it casts are kept until its end
+            for batch in batches:
                 loss = self.learner(batch.to(self.parallel.device))
-            (loss.total * (self.parallel.data_world / max(units, 1.0))).backward()
-            totals.append(loss.total.detach())  # read after the loop: reading waits for the device
-            metrics.append(loss.metrics)
-            peaks.append(loss.peaks)
-            self.meter.add("tokens", batch_tokens(batch), 0.0)
-            self.meter.add("flops", batch_flops(self.config, batch), 0.0)
+                with torch.autocast(self.parallel.device, enabled=False):
+                    (loss.total * (self.parallel.data_world / max(units, 1.0))).backward()
+                totals.append(loss.total.detach())  # read after the loop: reading waits for the device
+                metrics.append(loss.metrics)
+                peaks.append(loss.peaks)
+                self.meter.add("tokens", batch_tokens(batch), 0.0)
+                self.meter.add("flops", batch_flops(self.config, batch), 0.0)
         loss = all_reduce_sum([sum(float(total) for total in totals)], self.parallel)[0] / max(units, 1.0)
         norm = clip_gradients(self.learner, self.config.optimizer.clip)
         if reason := self.guard.allows(self.step, loss, norm):
