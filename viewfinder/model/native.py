@@ -156,7 +156,9 @@ def rotate_heads(x: Tensor, cos: Float[Tensor, "T ... half"], sin: Float[Tensor,
     None where the kernel cannot serve."""
     tokens, half = x.shape[0], cos.shape[-1]
     fits = x.dtype in _WIDE and cos.dtype == torch.float32 and cos.numel() == tokens * half
-    if not fits or torch.is_grad_enabled() or not on_cpu(x, cos, sin) or not (tokens and x[0].is_contiguous()):
+    if not fits or torch.is_grad_enabled() or not on_cpu(x, cos, sin):
+        return None
+    if not tokens or not (x.is_contiguous() or x[0].is_contiguous()):
         return None
     kernels = library()
     if kernels is None:
@@ -206,7 +208,7 @@ def thread_setter() -> Callable[[int], None] | None:
 
 def on_cpu(*tensors: Tensor) -> bool:
     """Whether C may read the memory: plain tensors on the CPU. Others have a pointer into a GPU, or none."""
-    return all(type(tensor) in (Tensor, nn.Parameter) and tensor.device.type == "cpu" for tensor in tensors)
+    return all(type(tensor) in (Tensor, nn.Parameter) and tensor.is_cpu for tensor in tensors)
 
 
 @cache
