@@ -1,7 +1,7 @@
-"""Attention of tokens that decode, over a paged cache, beside PyTorch's, alternating: `python bench/decode_attention.py`.
+"""Attention of tokens that decode, over a paged cache, beside PyTorch's: `python bench/decode_attention.py`.
 
 `gathered` is PyTorch's on keys copied out of the blocks, as a program without such a kernel has to; `in a row` is
-PyTorch's on keys that stand in a row already. Quartiles of processor time, ours over theirs; below 1 ours is quicker.
+PyTorch's on keys that stand in a row already. Quartiles of processor time, in turns; below 1 ours is quicker.
 """
 
 import time
