@@ -99,6 +99,22 @@ def test_the_layer_in_c_is_as_near_to_float32_as_pytorchs(
     assert ours < (1e-3 if dtype == torch.float32 else max(0.01, 1.2 * theirs))
 
 
+@pytest.mark.skipif(not HAS_COMPILER, reason="no compiler")
+@pytest.mark.parametrize("bits", [16, 8, 4])
+@torch.inference_mode()
+def test_other_sequences_of_a_step_change_no_bit(bits: int) -> None:
+    model, tokens = text_model(bits), torch.randn(9, CONFIG.hidden_size).bfloat16()
+    cache = KVCache(CONFIG, num_blocks=9, dtype=torch.bfloat16)
+    for memory in cache.layers:
+        memory.normal_()
+    chunks, positions = [Chunk([8 - i], i, 1) for i in range(9)], torch.arange(9).expand(3, -1)
+    together = model(tokens, positions, [1] * 9, cache.view(chunks))
+    assert model._decoding
+    for i in range(9):
+        alone = model(tokens[i : i + 1], positions[:, i : i + 1], [1], cache.view(chunks[i : i + 1]))
+        assert torch.equal(alone[0], together[i])
+
+
 @pytest.mark.parametrize("widths", [(512, 128), (192, 320), (576, 704)])
 def test_widths(widths: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     """A feed-forward layer narrower than half the model has room for its output; multiples of 64."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from viewfinder.model.attention import KVCache
 
 
-MAX_ROWS = 4
+_FEW_TOKENS = 4
 """So many new tokens after a past are attended to as if each decoded, where a kernel does that."""
 
 
@@ -149,7 +149,7 @@ def _in_place(chunks: Sequence[Chunk], cache: "KVCache") -> tuple[list[Single], 
     start = 0
     for chunk in chunks:
         past, count = chunk.num_computed_tokens, chunk.num_new_tokens
-        if count == 1 or (past and count <= MAX_ROWS):
+        if count == 1 or (past and count <= _FEW_TOKENS):
             decoding += [(start + i, Chunk(chunk.block_table, past + i, 1)) for i in range(count)]
         else:
             singles.append(_single(start, chunk, cache))

@@ -18,6 +18,10 @@ from viewfinder.model.layers import Linear
 from viewfinder.model.native_quantized import CHUNK, PackedMatrix
 from viewfinder.model.quantized_linear import QuantizedLinear
 
+MAX_ROWS = 16
+"""More tokens at once are for PyTorch's products. 16 take 0.86 of their time in a layer of the 3B model in bfloat16,
+0.36 with four bits, and 0.46 in the built-in model (without AMX)."""
+
 
 class _Layer(ctypes.Structure):
     """`Layer` of `decode_layer.c`."""

@@ -120,9 +120,9 @@ static void plain_rows(const Matrix *m, const Input *x, float *out, long step, l
 ALWAYS __m512i words(const void *from) { return _mm512_loadu_si512(from); }
 
 #ifdef BF16
-ALWAYS __m512 add_pairs(__m512 sum, __m512i a, const uint16_t *b) {
-    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)words(b));
-}
+ALWAYS __m512bh narrow_words(const void *from) { return (__m512bh)words(from); } /* cast once: GCC 12 casts through memory */
+
+ALWAYS __m512 add_pairs(__m512 sum, __m512bh a, const uint16_t *b) { return _mm512_dpbf16_ps(sum, a, narrow_words(b)); }
 
 /* -8 to 7 in bfloat16, twice: of an index only the lowest five bits count, and the fifth is another number's. */
 static const uint16_t NUMBERS[32] = {0xc100, 0xc0e0, 0xc0c0, 0xc0a0, 0xc080, 0xc040, 0xc000, 0xbf80, 0, 0x3f80, 0x4000,
@@ -137,17 +137,14 @@ ALWAYS void chunk_products(const uint8_t *from, long ahead, const Input *x, long
     a[0] = words(from);
     __builtin_prefetch(from + ahead, 0, 2);
 #ifdef BF16
-    if (mode == NARROW4 || mode == NARROW16) {
+    if (mode == NARROW4) {
         const __m512i table = words(NUMBERS);
-        for (int i = 1; i < 4; i++) {
-            a[i] = mode == NARROW4 ? _mm512_srli_epi16(a[0], 4 * i) : words(from + 64 * i);
-            if (mode == NARROW16) __builtin_prefetch(from + ahead + 64 * i, 0, 2);
-        }
-        for (int i = 0; i < 4 && mode == NARROW4; i++) a[i] = _mm512_permutexvar_epi16(a[i], table);
+        __m512bh pairs[4];
+        for (int i = 0; i < 4; i++) pairs[i] = (__m512bh)_mm512_permutexvar_epi16(_mm512_srli_epi16(a[0], 4 * i), table);
         for (int n = 0; n < count; n++) {
             const uint16_t *v = x[n * apart].narrow;
-            __m512 first = add_pairs(add_pairs(_mm512_setzero_ps(), a[0], v), a[1], v + 32);
-            out[n] = _mm512_add_ps(first, add_pairs(add_pairs(_mm512_setzero_ps(), a[2], v + 64), a[3], v + 96));
+            __m512 first = add_pairs(add_pairs(_mm512_setzero_ps(), pairs[0], v), pairs[1], v + 32);
+            out[n] = _mm512_add_ps(first, add_pairs(add_pairs(_mm512_setzero_ps(), pairs[2], v + 64), pairs[3], v + 96));
         }
         return;
     }
@@ -174,11 +171,42 @@ ALWAYS void chunk_products(const uint8_t *from, long ahead, const Input *x, long
 
 ALWAYS __m512 pick(__m512i places, __m512 from) { return _mm512_permutexvar_ps(places, from); }
 
+#ifdef BF16
+/* As `few_rows`, for weights of sixteen bits: what is read of a vector serves all rows. */
+ALWAYS void few_narrow_rows(const Matrix *m, long r, const Input *x, float *out, long step, const int rows, const int count) {
+    long stride = 2 * m->columns, ahead = (8191 / (rows * stride) + 1) * rows * stride, chunks = CHUNKS(m->columns);
+    const uint8_t *w = m->w + r * stride;
+    __m512 total[16];
+    for (int n = 0; n < rows * count; n++) total[n] = _mm512_setzero_ps();
+    for (long c = 0; c < chunks; c++) {
+        const uint16_t *v = x[c].narrow, *other = x[(count - 1) * chunks + c].narrow;
+        for (long at = c * CHUNK; at < m->columns && at < (c + 1) * CHUNK; at += 32, v += 32, other += 32) {
+            __m512bh inputs[2] = {narrow_words(v), narrow_words(other)};
+#pragma GCC unroll 8
+            for (int k = 0; k < rows; k++) {
+                __m512bh row = narrow_words(w + k * stride + 2 * at);
+                __builtin_prefetch(w + k * stride + 2 * at + ahead, 0, 2);
+                for (int n = 0; n < count; n++) total[k * count + n] = _mm512_dpbf16_ps(total[k * count + n], row, inputs[n]);
+            }
+        }
+    }
+    for (int k = 0; k < rows; k++) {
+        for (int n = 0; n < count; n++) out[n * step + r + k] = _mm512_reduce_add_ps(total[k * count + n]);
+    }
+}
+#endif
+
 /* `rows` rows from r on times `count` vectors. Up to sixteen scales of a row are read at a time, those of four chunks. */
 ALWAYS void few_rows(const Matrix *m, long r, const Input *x, float *out, long step, const int rows, const int count,
                      const int mode, const int zeros) {
-    long whole = m->columns / CHUNK, chunks = CHUNKS(m->columns), stride = m->columns * m->bits / 8, groups = m->columns / m->group;
-    long shift = groups == 1 ? 62 : __builtin_ctzl((unsigned long)m->group), is_scaled = mode != NARROW16;
+#ifdef BF16
+    if (mode == NARROW16) {
+        few_narrow_rows(m, r, x, out, step, rows, count);
+        return;
+    }
+#endif
+    long chunks = m->columns / CHUNK, stride = m->columns * m->bits / 8, groups = m->columns / m->group;
+    long shift = groups == 1 ? 62 : __builtin_ctzl((unsigned long)m->group);
     long ahead = (8191 / (rows * stride) + 1) * rows * stride; /* where a later call reads, at least 8 KiB on */
     const uint8_t *w = m->w + r * stride;
     const uint16_t *scales = m->scales + r * groups;
@@ -191,11 +219,11 @@ ALWAYS void few_rows(const Matrix *m, long r, const Input *x, float *out, long s
     }
     __m512 total[16];
     for (int n = 0; n < rows * count; n++) total[n] = _mm512_setzero_ps();
-    for (long c = 0; c < whole; c += 4) {
-        long left = whole - c < 4 ? whole - c : 4, g = c * CHUNK >> shift;
+    for (long c = 0; c < chunks; c += 4) {
+        long left = chunks - c < 4 ? chunks - c : 4, g = c * CHUNK >> shift;
         __mmask16 valid = (__mmask16)((2u << ((left * CHUNK - 1) >> shift)) - 1);
         __m512 scale[4], zero[4];
-        for (int k = 0; k < rows && is_scaled; k++) {
+        for (int k = 0; k < rows; k++) {
             scale[k] = _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(valid, scales + k * groups + g));
             if (!zeros) continue;
             __m512i read = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(valid, zero_points + k * groups + g));
@@ -205,16 +233,11 @@ ALWAYS void few_rows(const Matrix *m, long r, const Input *x, float *out, long s
         for (long i = 0; i < left; i++) {
 #pragma GCC unroll 8
             for (int k = 0; k < rows; k++) {
-                __m512 dots[4], each;
+                __m512 dots[4], each = pick(places[i], scale[k]);
                 chunk_products(w + k * stride + (c + i) * 16 * m->bits, ahead, x + c + i, chunks, dots, count, mode);
-                if (is_scaled) each = pick(places[i], scale[k]);
                 for (int n = 0; n < count; n++) {
                     const Input *v = x + n * chunks + c + i;
                     __m512 *sum = &total[k * count + n];
-                    if (!is_scaled) {
-                        *sum = _mm512_add_ps(*sum, dots[n]);
-                        continue;
-                    }
                     if (zeros) dots[n] = _mm512_fnmadd_ps(pick(places[i], zero[k]), _mm512_loadu_ps(v->sums), dots[n]);
                     __m512 factor = mode == NARROW4 ? each : _mm512_mul_ps(each, _mm512_set1_ps(v->scale));
                     *sum = _mm512_fmadd_ps(dots[n], factor, *sum);
@@ -222,13 +245,6 @@ ALWAYS void few_rows(const Matrix *m, long r, const Input *x, float *out, long s
             }
         }
     }
-#ifdef BF16
-    for (int i = 0; i < rows * count && mode == NARROW16 && whole < chunks; i++) { /* half a chunk is left */
-        const uint8_t *from = w + i / count * stride + whole * 2 * CHUNK;
-        const uint16_t *v = x[i % count * chunks + whole].narrow;
-        total[i] = add_pairs(add_pairs(total[i], words(from), v), words(from + 64), v + 32);
-    }
-#endif
     for (int k = 0; k < rows; k++) {
         for (int n = 0; n < count; n++) out[n * step + r + k] = _mm512_reduce_add_ps(total[k * count + n]);
     }

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from viewfinder.config import ModelConfig, TextConfig
 from viewfinder.inputs import ModelInputs
 from viewfinder.model.attention import KVCache, LayerView
-from viewfinder.model.attention_metadata import MAX_ROWS
-from viewfinder.model.decode_layer import DecodeLayer, run_layers
+from viewfinder.model.decode_layer import MAX_ROWS, DecodeLayer, run_layers
 from viewfinder.model.fused import FusedLayer, whole_head
 from viewfinder.model.layers import Linear, RMSNorm, SwiGLU, compute_dtype, multimodal_rope, rotate
 from viewfinder.model.packed_attention import Continuations, PackedLengths, causal_attention
