@@ -35,13 +35,6 @@ ALWAYS void round_row(uint16_t *to, const float *from, long dim) {
     }
 }
 
-/* Rows of two tokens as pairs of their numbers; tokens from `count` on are zero. */
-ALWAYS void pair_rows(uint32_t *to, const uint16_t *from, long step, long i, long count, long dim) {
-    for (long d = 0; d < dim; d++) {
-        to[d] = (i < count ? from[i * step + d] : 0) | (uint32_t)(i + 1 < count ? from[(i + 1) * step + d] : 0) << 16;
-    }
-}
-
 ALWAYS void load_tiles(Tile *tiles, const Attention *a, long key_head, long dim) {
     const uint16_t *k = a->k.data + key_head * a->k.head, *v = a->v.data + key_head * a->v.head;
     for (long j = 0; j < (a->keys + TILE - 1) / TILE * TILE; j++) {

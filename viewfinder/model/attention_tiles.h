@@ -27,6 +27,13 @@ ALWAYS Attention sequence_of(const Attention *a, const int64_t *starts, long seq
     return one;
 }
 
+/* The rows of tokens i and i + 1 as pairs of their numbers; tokens from `count` on are zero. */
+ALWAYS void pair_rows(uint32_t *restrict to, const uint16_t *from, long step, long i, long count, long dim) {
+    static const uint16_t zeros[128];
+    const uint16_t *restrict a = i < count ? from + i * step : zeros, *restrict b = i + 1 < count ? from + (i + 1) * step : zeros;
+    for (long d = 0; d < dim; d++) to[d] = a[d] | (uint32_t)b[d] << 16;
+}
+
 ALWAYS __m512 pairs(__m512 sum, __m512i a, uint32_t b) {
     return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)_mm512_set1_epi32((int)b));
 }

@@ -28,12 +28,7 @@ ALWAYS void pack(Memory *m, const uint16_t *k, const uint16_t *v, long k_step, l
             m->k[d][i] = pair;
         }
     }
-    for (long i = 0; i < end / 2; i++) {
-        const uint16_t *a = v + 2 * i * v_step, *b = a + v_step;
-        for (long d = 0; d < dim; d++) {
-            m->v[i][d] = (2 * i < count ? a[d] : 0) | (uint32_t)(2 * i + 1 < count ? b[d] : 0) << 16;
-        }
-    }
+    for (long i = 0; i < end; i += 2) pair_rows(m->v[i / 2], v, v_step, i, count, dim);
 }
 
 /* Weights of row r for its first `seen` keys; later ones are zero. Gives what earlier sums are to be multiplied with. */

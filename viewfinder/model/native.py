@@ -108,13 +108,11 @@ def flash_attention(
     """Scaled dot-product attention in bfloat16, with sums in float32; None where the kernel cannot serve.
 
     N query heads share G key heads, N / G in a row each. With `is_causal` the queries are the last L of S tokens. Needs
-    a processor with bfloat16 products and heads of 64, 80 or 128 numbers.
+    a processor with bfloat16 products and heads of 64, 80 or 128 numbers; under autocast (a frozen tower) also of 32.
     """
     batch, heads, queries, dim = q.shape
-    keys, fits = (
-        k.shape[2],
-        {x.dtype for x in (q, k, v)} == {torch.bfloat16} and dim in (64, 80, 128) and on_cpu(q, k, v),
-    )
+    keys, dims = k.shape[2], (32, 64, 80, 128) if torch.is_autocast_enabled("cpu") else (64, 80, 128)
+    fits = {x.dtype for x in (q, k, v)} == {torch.bfloat16} and dim in dims and on_cpu(q, k, v)
     if not fits or torch.is_grad_enabled() or not 0 < queries <= keys or not all(x.stride(3) == 1 for x in (q, k, v)):
         return None
     kernels = library()

@@ -50,6 +50,6 @@ def label_losses(
         loss = loss / weight[target[asked]].sum().clamp(min=1.0)
         with torch.no_grad():
             told = asked & (target > 0) if can_be_empty else asked
-            right = (flat.argmax(-1) == target)[told].float().mean() if bool(told.any()) else torch.tensor(0.0)
+            right = (flat[told].argmax(-1) == target[told]).float().mean() if bool(told.any()) else torch.tensor(0.0)
         result[name] = (loss, right)
     return result

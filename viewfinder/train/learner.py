@@ -16,6 +16,7 @@ from viewfinder.inputs import IGNORE_INDEX
 from viewfinder.model.lora import adapters_disabled
 from viewfinder.model.packed_attention import Continuations
 from viewfinder.model.qwen2_5_vl import Qwen2_5_VL
+from viewfinder.model.vision import VisionTower
 from viewfinder.train.batches import (
     AnswerBatch,
     Batch,
@@ -75,6 +76,7 @@ class Learner(nn.Module):
         self.extra = extra or ExtraLosses()
         self.heads = nn.ModuleDict({"contrast": contrast} if contrast is not None else dict(self.extra.heads))
         self.reference = reference
+        self._narrow_tower: list[VisionTower] = []  # in a list, so that it is no module of its own
         self.always_look = False  # True where several ranks run the vision tower in step
         freeze(self)
 
@@ -105,11 +107,21 @@ class Learner(nn.Module):
         if pixels is not None:
             assert grid is not None
             with torch.set_grad_enabled(learns and torch.is_grad_enabled()):  # a frozen tower uses the quick kernels
-                return tower(pixels, grid), None
+                return (tower if learns else self._frozen_tower())(pixels, grid), None
         if not (self.always_look or learns):
             return None, None
         blank = torch.zeros(4, tower.config.patch_dim, device=self.model.device)
         return None, tower(blank, torch.tensor([[1, 2, 2]])).sum() * 0.0
+
+    def _frozen_tower(self) -> VisionTower:
+        """The tower, in the dtype of autocast where it is on: a copy made once. Autocast keeps the cast weights only of
+        what learns, and would cast these at each use."""
+        tower, device = self.model.visual, self.model.device.type
+        if not torch.is_autocast_enabled(device):
+            return tower
+        if not self._narrow_tower:
+            self._narrow_tower.append(copy.deepcopy(tower).to(torch.get_autocast_dtype(device)))
+        return self._narrow_tower[0]
 
     def media_features(self, batch: AnswerBatch) -> tuple[Tensor | None, Tensor | None]:
         """As `features`, for a batch of conversations. A subclass may put something else in their place."""
