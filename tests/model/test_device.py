@@ -140,7 +140,7 @@ def test_the_cache_takes_what_the_largest_step_leaves(monkeypatch: pytest.Monkey
         model = random_model(config).to("cuda")
         assert free_bytes(model, wanted) == 1_400_000
         assert device.launches["scaled_dot_product_attention"] >= config.vision.depth + config.text.num_hidden_layers
-    assert EngineConfig.for_device("cpu") == EngineConfig()
+    assert EngineConfig.for_device("cpu", encode_beside=False) == EngineConfig()
 
 
 def test_a_model_with_other_layers_stays_as_it_is() -> None:
