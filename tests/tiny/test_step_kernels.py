@@ -11,7 +11,6 @@ from viewfinder.recipes.sizes import fresh
 from viewfinder.tiny import recipes
 from viewfinder.tiny.extra_losses import build
 from viewfinder.tiny.recipes import TinyConfig
-from viewfinder.train.config import LrScaleConfig
 from viewfinder.train.learner import Learner
 
 LOSSES = {"token_labels": 0.2, "attention": 1.0, "words": 0.5}
@@ -22,7 +21,7 @@ NOISE = 0.05
 
 def made(tower: float) -> Learner:
     raw = train_config(MADE).model_dump() | {"model": recipes.model_config(MADE), "extra_losses": LOSSES}
-    config = TinyConfig(**raw | {"lr_scale": LrScaleConfig(tower=tower, merger=tower)})
+    config = TinyConfig.model_validate(raw | {"lr_scale": {"tower": tower, "merger": tower}})
     torch.manual_seed(0)
     return Learner(config, fresh(config.model, 0), extra=build(config, MADE))
 
