@@ -114,11 +114,12 @@ class Learner(nn.Module):
         return None, tower(blank, torch.tensor([[1, 2, 2]])).sum() * 0.0
 
     def _frozen_tower(self) -> VisionTower:
-        """The tower, in the dtype of autocast where it is on: a copy made once. Autocast keeps the cast weights only of
-        what learns, and would cast these at each use."""
+        """The tower; on a CPU under autocast a copy in its dtype, made once. Autocast keeps the cast weights only of
+        what learns, and would cast these at each use, which on a GPU costs less than the copy's memory."""
         tower, device = self.model.visual, self.model.device.type
-        if not torch.is_autocast_enabled(device):
-            return tower
+        is_cast = device == "cpu" and torch.is_autocast_enabled(device)
+        if not is_cast or type(tower) is not VisionTower or tower.dtype == torch.get_autocast_dtype(device):
+            return tower  # other types: shards of several processes
         if not self._narrow_tower:
             self._narrow_tower.append(copy.deepcopy(tower).to(torch.get_autocast_dtype(device)))
         return self._narrow_tower[0]
