@@ -4,7 +4,6 @@
 #include <omp.h>
 #include "numbers.h"
 
-#define MANY (1 << 15) /* numbers that are worth the start of other threads */
 
 ALWAYS float get(const void *x, long i, long wide) { return wide ? ((const float *)x)[i] : from_narrow(((const uint16_t *)x)[i]); }
 
@@ -17,7 +16,7 @@ ALWAYS void put(void *x, long i, long wide, float value) {
 
 /* gate becomes silu(gate) * up. */
 void swiglu(void *restrict gate, const void *restrict up, long count, long wide) {
-#pragma omp parallel if (count > MANY)
+#pragma omp parallel if (count > MANY_NUMBERS)
     if (wide) {
 #pragma omp for simd schedule(static)
         for (long i = 0; i < count; i++) put(gate, i, 1, silu(get(gate, i, 1)) * get(up, i, 1));
@@ -30,7 +29,7 @@ void swiglu(void *restrict gate, const void *restrict up, long count, long wide)
 /* Turns pairs (x[i], x[i + half]) of each of `heads` heads of a token; tokens of x are `step` apart. */
 void rotate_heads(const void *restrict x, const float *restrict cosine, const float *restrict sine, void *restrict out,
                   long tokens, long heads, long half, long step, long wide) {
-#pragma omp parallel for schedule(static) if (tokens * heads * half > MANY)
+#pragma omp parallel for schedule(static) if (tokens * heads * half > MANY_NUMBERS)
     for (long t = 0; t < tokens; t++) {
         const float *c = cosine + t * half, *s = sine + t * half;
         for (long h = 0; h < heads; h++) {
@@ -61,7 +60,7 @@ void swiglu_slopes(uint16_t *restrict out, const uint16_t *restrict gate, const 
 /* Each row of x divided by its root mean square and times `weight`; 1 / that goes to `scale`, if there is one. */
 void rms_norm(const void *restrict x, const float *restrict weight, void *restrict out, float *restrict scale, long rows,
               long dim, long wide, long wide_out, double eps) {
-#pragma omp parallel for schedule(static) if (rows * dim > MANY)
+#pragma omp parallel for schedule(static) if (rows * dim > MANY_NUMBERS)
     for (long r = 0; r < rows; r++) {
         float sum = 0, s;
         for (long i = r * dim; i < (r + 1) * dim; i++) sum += get(x, i, wide) * get(x, i, wide);

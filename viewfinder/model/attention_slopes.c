@@ -131,7 +131,7 @@ ALWAYS void slopes_of(const Slopes *s, const Attention *a, Tile *tiles, Block *b
 }
 
 void attention_slopes(const Slopes *s, const int64_t *starts, long longest, long dim) {
-#pragma omp parallel
+#pragma omp parallel if (starts[s->a.sequences] * s->a.heads * dim > MANY_NUMBERS)
     {
         Tile *tiles = aligned_alloc(64, (longest + TILE - 1) / TILE * sizeof(Tile));
         Block *b = aligned_alloc(64, (sizeof(Block) + 63) / 64 * 64);

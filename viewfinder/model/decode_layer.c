@@ -36,7 +36,9 @@ ALWAYS void normalize(const float *restrict x, float *restrict out, const void *
 
 /* Each of `number` matrices of one input times all vectors; vector n's products stand side by side from out + n * step on. */
 static void multiply(const Matrix *m, long number, const void *input, float *out, long step, long count, long narrow) {
-#pragma omp parallel
+    long bytes = 0;
+    for (long i = 0; i < number; i++) bytes += MATRIX_BYTES(m + i);
+#pragma omp parallel if (bytes > MANY_BYTES)
     for (long i = 0, at = 0; i < number; at += m[i++].rows) {
         long parts = (m[i].rows + 31) / 32;
 #pragma omp for schedule(static) nowait
@@ -103,7 +105,7 @@ static void after_attention(const Layer *l, const void *attended, void *x, long 
         prepare_input(l->products + 4, row, input + n * input_bytes(width), 0, width, narrow);
     }
     multiply(l->products + 4, 2, input, gates, 2 * middle, count, narrow);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (count * middle * (long)sizeof(float) > MANY_BYTES)
     for (long i = 0; i < count * CHUNKS(middle); i++) {
         long n = i / CHUNKS(middle), c = i % CHUNKS(middle) * CHUNK;
         float *gate = gates + 2 * n * middle, *up = gate + middle;

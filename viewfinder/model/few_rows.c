@@ -291,7 +291,7 @@ void quantized_rows(const Matrix *m, const void *x, float *out, long count, long
         prepare_input(m, row, input + n * size, 0, m->columns, !wide);
     }
     long parts = (m->rows + 63) / 64;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (MATRIX_BYTES(m) > MANY_BYTES)
     for (long i = 0; i < parts; i++) {
         multiply_rows(m, input, out, m->rows, count, 64 * i, 64 * i + 64 < m->rows ? 64 * i + 64 : m->rows, !wide);
     }

@@ -3,6 +3,7 @@
 #include "numbers.h"
 
 #define CHUNK 128
+#define MATRIX_BYTES(m) ((m)->rows * (m)->columns * (m)->bits / 8)
 #define CHUNKS(columns) (((columns) + CHUNK - 1) / CHUNK)
 
 /* A row of w is `columns` numbers of `bits` bits, a multiple of 128, or with sixteen bits of 64. Sixteen bits: bfloat16. Eight bits: signed. Four bits:

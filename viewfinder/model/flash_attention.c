@@ -112,7 +112,7 @@ static void attend_any(const Attention *a, Memory *m, long sequence, long head, 
 
 void flash_attention(const Attention *a, long dim) {
     long block = block_of(a), parts = (a->queries + block - 1) / block, tasks = a->sequences * a->heads * parts;
-#pragma omp parallel
+#pragma omp parallel if (a->sequences * a->heads * a->queries * a->keys * dim > MANY_PRODUCTS)
     {
         Memory *m = aligned_alloc(64, (sizeof(Memory) + 63) / 64 * 64);
 #pragma omp for schedule(dynamic)
@@ -126,7 +126,7 @@ void flash_attention(const Attention *a, long dim) {
 
 /* Sequences of any lengths, each from `starts` on, that attend to themselves. */
 void packed_attention(const Attention *a, const int64_t *starts, long dim) {
-#pragma omp parallel
+#pragma omp parallel if (starts[a->sequences] * a->heads * dim > MANY_NUMBERS)
     {
         Memory *m = aligned_alloc(64, (sizeof(Memory) + 63) / 64 * 64);
 #pragma omp for schedule(dynamic)

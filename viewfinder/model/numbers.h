@@ -4,6 +4,11 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Work that is worth the start of other threads, which may have to wait for other processes. */
+#define MANY_NUMBERS (1 << 15)
+#define MANY_BYTES (1 << 20)
+#define MANY_PRODUCTS (1 << 22)
+
 #define ALWAYS static inline __attribute__((always_inline))
 
 ALWAYS float from_narrow(uint16_t value) {

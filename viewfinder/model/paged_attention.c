@@ -225,8 +225,10 @@ void paged_attention(const Paged *p, const void *memory, const float *scales, co
     long padded = (heads + HEADS - 1) / HEADS * HEADS, step = padded * (p->dim + 2), *starts = malloc((p->rows + 1) * sizeof(long));
     starts[0] = 0;
     for (long r = 0; r < p->rows; r++) starts[r + 1] = starts[r] + (p->lengths[r] + PIECE - 1) / PIECE;
+    long bytes = 0;
+    for (long r = 0; r < p->rows; r++) bytes += 2 * p->lengths[r] * p->groups * p->dim * p->bits / 8;
     float *parts = malloc(starts[p->rows] * p->groups * step * sizeof(float));
-#pragma omp parallel
+#pragma omp parallel if (bytes > MANY_BYTES)
     {
 #pragma omp for schedule(dynamic)
         for (long i = 0; i < starts[p->rows] * p->groups; i++) {
