@@ -103,9 +103,11 @@ def test_what_fails_beside_is_tried_again_alone(monkeypatch: pytest.MonkeyPatch)
     go_on.set()
     held(monkeypatch, go_on, broken=True)
     engine = engine_of(encode_beside=True)
-    text = ask(engine, [], tokens=8)
+    text = ask(engine, [], tokens=100)
     engine.step()
     shown = [ask(engine, [(1, 4, 6)], seed=seed) for seed in (1, 2)]
+    steps_until(engine, lambda: all(t.sequence.num_chosen_tokens == t.sequence.num_prompt_tokens + 3 for t in shown))
+    assert text.sequence in engine.core.scheduler.running, "they waited until nobody else was there"
     steps_until(engine, lambda: engine.is_idle)
     for ticket in (text, *shown):
         assert list(finished(ticket).tokens) == oracle(engine, ticket.output.request)
