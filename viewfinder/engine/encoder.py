@@ -89,8 +89,8 @@ class Encoder:
         if not missing:
             return ready, {}
         errors: dict[Sequence, Exception] = {}
-        if self._executor is None or (not ready and not self._passes) or self._failed:
-            failed = [one for one in missing if one.sequence in self._failed]
+        failed = [one for one in missing if one.sequence in self._failed]
+        if failed or self._executor is None or (not ready and not self._passes):
             errors = self._encode(self._within(failed or missing))
             ready, missing = self._split([part for part in scheduled if part.sequence not in errors])
         if missing and self._executor is not None:

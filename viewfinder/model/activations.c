@@ -4,7 +4,6 @@
 #include <omp.h>
 #include "numbers.h"
 
-
 ALWAYS float get(const void *x, long i, long wide) { return wide ? ((const float *)x)[i] : from_narrow(((const uint16_t *)x)[i]); }
 
 ALWAYS void put(void *x, long i, long wide, float value) {
