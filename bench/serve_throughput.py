@@ -4,6 +4,7 @@ Same weights, same requests (a picture and a question, sampled at temperature 1)
 changing order; medians of the rounds and of their ratios. By the wall clock, and by the processor time of a server and
 its decoders, which says more where the machine has other work. No two pictures are the same, so no side answers from
 what it has seen. Clients and bodies are made before the clock starts: a new `httpx.Client` takes 27 ms of a processor.
+Servers that are not asked are stopped meanwhile (SIGSTOP): vLLM takes a third of a core when it has nothing to do.
 The end token is one that is never said, so that every answer is as long as asked for on every side. First each side
 answers greedily what this package's engine answers without a server: `equal` is how many of the answers are the same
 but for white space at their ends, which `transformers serve` 5.24 cuts off (`utils/chat_parsing/content_parsers.py`).
@@ -36,7 +37,7 @@ from typing import Any
 
 import httpx
 from PIL import Image
-from processor_time import processor_seconds
+from processor_time import processes_of, processor_seconds
 
 from viewfinder.processor.processor import Processor
 
@@ -204,6 +205,18 @@ class Side:
     path: str = "health"
 
 
+def run_alone(side: Side, sides: list[Side], clients: int, requests: int, tokens: int) -> dict[str, float]:
+    """As `run`, while the processes of the other sides stand still."""
+    others = [pid for other in sides if other is not side for pid in processes_of(other.process.pid)]
+    for pid in others:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        return run(side, clients, requests, tokens)
+    finally:
+        for pid in others:
+            os.kill(pid, signal.SIGCONT)
+
+
 def compare(sides: list[Side], given: argparse.Namespace) -> None:
     """One line for each number of clients and each side: medians, and the ratios of ours to it within a round."""
     for clients in given.clients:
@@ -211,7 +224,7 @@ def compare(sides: list[Side], given: argparse.Namespace) -> None:
         rounds: list[dict[str, dict[str, float]]] = []
         for i in range(given.rounds):
             order = sides if i % 2 == 0 else sides[::-1]
-            rounds.append({side.name: run(side, clients, requests, given.tokens) for side in order})
+            rounds.append({side.name: run_alone(side, sides, clients, requests, given.tokens) for side in order})
         for name in (side.name for side in sides):
             figures = {key: statistics.median(each[name][key] for each in rounds) for key in rounds[0][name]}
             line: dict[str, Any] = {"name": name, "clients": clients, "requests": requests, **figures}

@@ -1,5 +1,6 @@
 """Several servers behind one port."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -39,7 +40,7 @@ def test_a_worker_that_cannot_start_ends_all(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # the test's own process keeps its handlers
     with pytest.raises(ServeError, match=r"worker \d ended with exit code 2 at its start"):
-        supervise(2, 1)
+        supervise(2, 1, "127.0.0.1", 0)
 
 
 def children(pid: int) -> list[int]:
@@ -54,7 +55,11 @@ def test_two_servers_answer_at_one_port_and_end_with_the_first(number: signal.Si
         port = found.getsockname()[1]
     command = [sys.executable, "-m", "viewfinder", "serve", "--workers", "2", "--port", str(port)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as first:
+    with (
+        subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as first,
+        contextlib.ExitStack() as failed,
+    ):
+        failed.callback(first.kill)
         assert first.stderr is not None
         ready = 0
         while ready < 2:
@@ -64,6 +69,12 @@ def test_two_servers_answer_at_one_port_and_end_with_the_first(number: signal.Si
         for _ in range(4):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=60) as answer:
                 assert answer.status == 200
+        time.sleep(1.5)  # each leaves its metrics every second
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+            text = answer.read().decode()
+        for worker in ("0", "1"):  # connections went to them by turns
+            assert f'viewfinder_requests_total{{path="/health",status="200",worker="{worker}"}} 2.0' in text
+        failed.pop_all()
         first.send_signal(number)
         first.wait()
     deadline = time.monotonic() + 60

@@ -107,11 +107,11 @@ def serve(
     enforce_eager: EnforceEager = False,
 ) -> None:
     need_serving()
-    from viewfinder.serve.workers import become_worker, shared_socket, supervise
+    from viewfinder.serve.workers import become_worker, supervise
 
-    is_worker = become_worker()
-    if workers > 1 and not is_worker:
-        supervise(workers, options.TENSOR_PARALLEL.get())
+    worker = become_worker()
+    if workers > 1 and worker is None:
+        supervise(workers, options.TENSOR_PARALLEL.get(), host, port)
         return
     from viewfinder.engine.scheduler import EngineConfig
     from viewfinder.media.sandbox import SandboxLimits
@@ -134,6 +134,7 @@ def serve(
         lenient=lenient,
         access_log=access_log,
         traces=_traces() if otel else None,
+        worker=worker,
         notice_seconds=notice,
         sandbox=SandboxLimits(workers=decode_workers),
     )
@@ -153,7 +154,6 @@ def serve(
         ),
         certificate=tls_certificate,
         key=tls_key,
-        shared=shared_socket(host, port) if is_worker else None,
         on_ready=lambda: typer.echo(ready, err=True),
     )
 

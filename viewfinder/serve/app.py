@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from viewfinder.serve.playground import PERMISSIONS, POLICY, TAKEN, add_playgrou
 from viewfinder.serve.request_media import RequestMedia
 from viewfinder.serve.samples import SampleBook
 from viewfinder.serve.settings import LOOPBACK, ServeError, ServeSettings
+from viewfinder.serve.shared_metrics import SharedMetrics
 from viewfinder.serve.streams import Streams, add_stream_routes
 from viewfinder.serve.text_endpoints import add_text_routes
 
@@ -56,6 +57,8 @@ class Server:
         )
         self.streams = Streams(self)
         self.metrics = Metrics(engine, self.sandbox, self.streams)
+        worker = settings.worker
+        self.shared_metrics = SharedMetrics(worker.folder, worker.name, self.metrics.text) if worker else None
         self.held: dict[str, Any] = {}
         self._is_draining = False
         self.created = int(time.time())
@@ -70,7 +73,7 @@ class Server:
         await asyncio.to_thread(self.check_confinement)
         self.engine.start()
         try:
-            async with self.streams.tidied():
+            async with self.streams.tidied(), self.shared_metrics.kept() if self.shared_metrics else nullcontext():
                 yield
         finally:
             await asyncio.to_thread(self.engine.stop, self.settings.drain_seconds)
@@ -215,8 +218,10 @@ def _add_service_routes(app: FastAPI, server: Server) -> None:
 
     @app.get("/metrics", tags=["service"])
     async def metrics() -> Response:
-        """Prometheus text."""
-        return Response(server.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        """Prometheus text; behind `--workers` of all of them."""
+        return Response(
+            (server.shared_metrics or server.metrics).text(), media_type="text/plain; version=0.0.4; charset=utf-8"
+        )
 
     @app.get("/v1/models", tags=["openai"])
     async def models() -> dict[str, Any]:

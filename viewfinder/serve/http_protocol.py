@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import resource
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -12,8 +13,14 @@ _RESERVED = 128
 """File handles kept for everything but connections."""
 
 
-def bounded_protocol(max_connections: int, header_seconds: float) -> type[H11Protocol]:
-    """A protocol for `uvicorn.Config(http=...)` that knows its bounds; raises the process's limit of handles."""
+def bounded_protocol(
+    max_connections: int, header_seconds: float, on_lost: Callable[[], None] = lambda: None
+) -> type[H11Protocol]:
+    """A protocol for `uvicorn.Config(http=...)` that knows its bounds; raises the process's limit of handles.
+
+    Args:
+        on_lost: called when a connection is over.
+    """
     most = min(max_connections, _handles(max_connections + _RESERVED) - _RESERVED)
 
     class BoundedProtocol(H11Protocol):
@@ -30,6 +37,7 @@ def bounded_protocol(max_connections: int, header_seconds: float) -> type[H11Pro
         def connection_lost(self, exc: Exception | None) -> None:
             self._disarm()
             super().connection_lost(exc)
+            on_lost()
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)

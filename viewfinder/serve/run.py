@@ -2,18 +2,20 @@
 
 import asyncio
 import logging
-import socket
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.engine.engine import Engine
 from viewfinder.engine.scheduler import EngineConfig
 from viewfinder.serve.settings import ServeError, ServeSettings
+
+if TYPE_CHECKING:
+    from viewfinder.serve.dispatch import ConnectionTaker
 
 _SWITCH_SECONDS = 0.0005
 """For which a thread keeps the interpreter while others want it. A model's step gives the interpreter up and takes it
@@ -28,7 +30,6 @@ def run(
     config: EngineConfig | None = None,
     certificate: Path | None = None,
     key: Path | None = None,
-    shared: socket.socket | None = None,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until interrupted (SIGINT or SIGTERM): requests under way are finished, new ones refused.
@@ -37,7 +38,6 @@ def run(
     balancer looks elsewhere first; a second signal ends the wait.
 
     Args:
-        shared: listens already, beside other processes (`serve.workers`); else the settings' address is taken.
         on_ready: called once the socket is bound and requests are taken.
 
     Raises:
@@ -47,6 +47,7 @@ def run(
     import uvicorn
 
     from viewfinder.serve.app import create_app
+    from viewfinder.serve.dispatch import ConnectionTaker
     from viewfinder.serve.http_protocol import bounded_protocol
 
     for path in (certificate, key):
@@ -59,9 +60,11 @@ def run(
     serving = AsyncEngine(engine, config)
     app = create_app(serving, settings)
     app.state.server.check_confinement()
+    taker = ConnectionTaker(settings.worker.channel) if settings.worker else None
+    on_lost = taker.ended if taker else lambda: None
     options = uvicorn.Config(
         app,
-        http=bounded_protocol(settings.max_connections, settings.header_seconds),
+        http=bounded_protocol(settings.max_connections, settings.header_seconds, on_lost),
         host=settings.host,
         port=settings.port,
         log_level="warning",
@@ -71,23 +74,36 @@ def run(
         h11_max_incomplete_event_size=64 * 1024,
         server_header=False,
     )
-    server = _server(options, settings.notice_seconds, app.state.server.drain, on_ready)
+    server = _server(options, settings.notice_seconds, app.state.server.drain, on_ready, taker)
     serving.on_failure = partial(setattr, server, "should_exit", True)
-    server.run(None if shared is None else [shared])
+    server.run()
     if serving.has_failed:
         raise ServeError("the engine failed and could not be restarted, so serving has ended; the log says why")
 
 
-def _server(options: Any, notice_seconds: float, drain: Callable[[], None], on_ready: Callable[[], None]) -> Any:
+def _server(
+    options: Any,
+    notice_seconds: float,
+    drain: Callable[[], None],
+    on_ready: Callable[[], None],
+    taker: "ConnectionTaker | None",
+) -> Any:
     import uvicorn
 
     class NoticedServer(uvicorn.Server):
         """Says when it is ready, and for a while that it soon will not be."""
 
         async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
+            await super().startup(sockets if taker is None else [])
+            if taker is not None:
+                self.servers = [taker]  # type: ignore[list-item]
+                taker.start(self._protocol, options.ssl)
             if self.started:
                 on_ready()
+
+        def _protocol(self) -> asyncio.Protocol:
+            state = self.lifespan.state
+            return options.http_protocol_class(config=options, server_state=self.server_state, app_state=state)
 
         async def shutdown(self, sockets: Any = None) -> None:
             drain()

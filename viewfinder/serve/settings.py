@@ -9,6 +9,7 @@ from viewfinder.media.source import Limits, UrlPolicy
 
 if TYPE_CHECKING:
     from viewfinder.serve.tracing import TracerProvider
+    from viewfinder.serve.workers import Worker
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -34,6 +35,7 @@ class ServeSettings:
     lenient: unknown fields of a chat request are told in the answer instead of refused.
     access_log: a line for each request, with its id.
     traces: provider of OpenTelemetry's SDK that gets a span of each request; None, and nothing of it is imported.
+    worker: this server's place among several behind one port; None listens itself.
     samples: folder that corrected answers are kept in; None refuses them. max_samples, max_samples_bytes: of it.
     allow_weak_sandbox: listen beyond loopback although the kernel does not confine decoders fully.
     max_connections: open at once; beyond, the longest idle one is closed. header_seconds: for a request's headers.
@@ -77,6 +79,7 @@ class ServeSettings:
     lenient: bool = False
     access_log: bool = False
     traces: "TracerProvider | None" = None
+    worker: "Worker | None" = None
     samples: str | None = None
     max_samples: int = 10_000
     max_samples_bytes: int = 4 * 2**30

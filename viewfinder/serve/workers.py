@@ -1,60 +1,77 @@
 """Several whole servers behind one port, for as many GPUs or the cores of a CPU: `serve --workers N`.
 
 The command starts itself N times (data parallelism), each with GPUs of its own; without GPUs, each with its share of
-the cores, which serves small models quicker than one process whose threads wait for one another. All listen on the
-port (SO_REUSEPORT), and the kernel spreads connections over those that are ready. Nothing else is shared: each worker
-has its own weights, caches, turns and limits, so a conversation finds its cached beginning only on the connection that
-it came by, and `/metrics` and `/health` are of the worker that answers. One that ends is started again, so a GPU that
-failed costs its own requests.
+the cores, which serves small models quicker than one process whose threads wait for one another. Each connection goes
+to the worker with the fewest (`serve.dispatch`). Nothing else is shared: each worker has its own weights, caches, turns
+and limits, so a conversation finds its cached beginning only on the connection that it came by. `/metrics` is of all
+(`serve.shared_metrics`), `/health` of the worker that answers. One that ends is started again, so a GPU that failed
+costs its own requests.
 """
 
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
+from viewfinder.serve.dispatch import Dispatcher
 from viewfinder.serve.settings import ServeError
 
 _LOG = logging.getLogger(__name__)
 _WORKER = "VIEWFINDER_WORKER"
-"""Of a worker: the descriptor of a pipe that closes when its supervisor ends, however that ends."""
+"""Of a worker: the descriptors of a pipe that closes when its supervisor ends, however that ends, and of its channel to
+the dispatcher; its name; and the folder of the workers' metrics."""
 _SOON = 60.0
 """A worker that ends so many seconds after its start would end again."""
 
 
-def become_worker() -> bool:
-    """Whether this process was started by `supervise`; then it will end with it, as if by SIGTERM."""
-    pipe = os.environ.pop(_WORKER, "")
-    if not pipe:
-        return False
+@dataclass(frozen=True)
+class Worker:
+    """A server's place among several behind one port.
+
+    Attributes:
+        name: "0", "1", ...
+        channel: to the dispatcher.
+        folder: where the workers leave their metrics.
+    """
+
+    name: str
+    channel: socket.socket
+    folder: Path
+
+
+def become_worker() -> Worker | None:
+    """Its place, where `supervise` started this process; it will end with its supervisor, as if by SIGTERM."""
+    given = os.environ.pop(_WORKER, "")
+    if not given:
+        return None
+    pipe, channel, name, folder = given.split(" ", 3)
 
     def watch() -> None:
         os.read(int(pipe), 1)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="end-with-supervisor", daemon=True).start()
-    return True
+    return Worker(name, socket.socket(fileno=int(channel)), Path(folder))
 
 
-def shared_socket(host: str, port: int) -> socket.socket:
-    """A socket of this process at an address where other workers listen too."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048, reuse_port=True)
-
-
-def supervise(count: int, gpus_each: int) -> None:
+def supervise(count: int, gpus_each: int, host: str, port: int) -> None:
     """Run this command in `count` processes until SIGTERM or SIGINT, which they get too and finish what runs.
 
     Raises:
-        ServeError: too few GPUs, no Linux, or a worker that ends soon after its start.
+        ServeError: the address cannot be had, too few GPUs, a system that cannot hand connections on, or a worker that
+            ends soon after its start.
     """
-    if not sys.platform.startswith("linux"):
-        raise ServeError("--workers needs Linux, whose kernel spreads connections; start servers on several ports")
+    if not hasattr(socket, "send_fds"):
+        raise ServeError("--workers needs a Unix, whose processes hand connections on; start servers on several ports")
     places = places_of(count, gpus_each)
     stopping = threading.Event()
 
@@ -63,31 +80,62 @@ def supervise(count: int, gpus_each: int) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    ours, theirs = os.pipe()  # `theirs` is written to by nobody and closes with this process
-
-    def start(place: dict[str, str]) -> "tuple[subprocess.Popen[bytes], float]":
-        more = {_WORKER: str(ours)} | place
-        command = [sys.executable, "-m", "viewfinder", *sys.argv[1:]]
-        worker = subprocess.Popen(command, env=os.environ | more, pass_fds=[ours], start_new_session=True)
-        return worker, time.monotonic()
-
-    workers = [start(place) for place in places]
+    workers = _Workers(places, Dispatcher(host, port))
     try:
-        while not stopping.wait(0.2):
-            for i, (worker, begun) in enumerate(workers):
-                if worker.poll() is None:
-                    continue
-                if time.monotonic() - begun < _SOON:
-                    raise ServeError(f"worker {i} ended with exit code {worker.returncode} at its start; see above why")
-                _LOG.warning("worker %d ended with exit code %d and is started again", i, worker.returncode)
-                workers[i] = start(places[i])
+        workers.start()
+        while not stopping.is_set():
+            workers.dispatcher.run_once(0.2)
+            workers.tend()
     finally:
-        for worker, _ in workers:
+        workers.end()
+
+
+class _Workers:
+    """The processes, and what they have in common."""
+
+    def __init__(self, places: list[dict[str, str]], dispatcher: Dispatcher) -> None:
+        self.dispatcher = dispatcher
+        self._places = places
+        self._running: list[tuple[subprocess.Popen[bytes], float]] = []
+        self._pipe = os.pipe()  # nobody writes to it, and it closes with this process
+        self._metrics = tempfile.mkdtemp(prefix="viewfinder-metrics-")
+
+    def start(self) -> None:
+        for i in range(len(self._places)):
+            self._running.append(self._started(i))
+
+    def tend(self) -> None:
+        """Start again what has ended.
+
+        Raises:
+            ServeError: it had hardly begun.
+        """
+        for i, (worker, begun) in enumerate(self._running):
+            if worker.poll() is None:
+                continue
+            if time.monotonic() - begun < _SOON:
+                raise ServeError(f"worker {i} ended with exit code {worker.returncode} at its start; see above why")
+            _LOG.warning("worker %d ended with exit code %d and is started again", i, worker.returncode)
+            self._running[i] = self._started(i)
+
+    def end(self) -> None:
+        """End all, and go on handing connections to them until their notice is over."""
+        for worker, _ in self._running:
             worker.terminate()
-        for worker, _ in workers:
-            worker.wait()
-        os.close(ours)
-        os.close(theirs)
+        while any(worker.poll() is None for worker, _ in self._running):
+            self.dispatcher.run_once(0.1)
+        self.dispatcher.close()
+        shutil.rmtree(self._metrics, ignore_errors=True)
+        for handle in self._pipe:
+            os.close(handle)
+
+    def _started(self, i: int) -> tuple[subprocess.Popen[bytes], float]:
+        pipe, command = self._pipe[0], [sys.executable, "-m", "viewfinder", *sys.argv[1:]]
+        with self.dispatcher.add_server() as channel:
+            more = {_WORKER: f"{pipe} {channel.fileno()} {i} {self._metrics}"} | self._places[i]
+            handles = (pipe, channel.fileno())
+            worker = subprocess.Popen(command, env=os.environ | more, pass_fds=handles, start_new_session=True)
+        return worker, time.monotonic()
 
 
 def places_of(count: int, gpus_each: int) -> list[dict[str, str]]:
