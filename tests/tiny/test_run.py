@@ -3,10 +3,15 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.recipes.making import QUICK
 from tests.train.making import MADE, losses
 from viewfinder.config import ModelConfig
+from viewfinder.errors import StampError
 from viewfinder.model.weights import save_pretrained
+from viewfinder.processor.processor import Processor
+from viewfinder.processor.tokenizer import Tokenizer
 from viewfinder.recipes.sizes import export_processor, fresh
 from viewfinder.tiny import recipes
 from viewfinder.tiny.run import train
@@ -21,6 +26,21 @@ def test_the_recipe_of_the_built_in_model_runs_and_goes_on(tmp_path: Path) -> No
     for steps in (1, 2):
         train("tiny-joint", tmp_path / "joint", [*settings, f"steps={steps}"], init=str(tmp_path / "tower"))
     assert len(losses(tmp_path / "joint")) == 2
+
+
+def test_a_run_does_not_go_on_with_another_vocabulary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `init` the vocabulary is learnt anew, and the weights may know another."""
+    data = ['data.styles={"one": 1.0}', 'data.tasks={"locate": 1.0}', "data.patches=144", "data.max_pixels=18816"]
+    settings = [*data, *QUICK[:4], "peak_flops=1e12"]
+
+    def go_on(words: str, steps: int) -> None:
+        processor = Processor(Tokenizer.train([words] * 9, 282), MADE.settings)
+        monkeypatch.setattr(recipes, "build_processor", lambda: processor)
+        train("tiny-joint", tmp_path / "joint", [*settings, f"steps={steps}"])
+
+    go_on("red stars and blue squares", 1)
+    with pytest.raises(StampError, match="was trained with stamp"):
+        go_on("other words with other letters", 2)
 
 
 def test_a_run_goes_on_with_the_sizes_that_it_began_with(tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ def train(recipe: str, out: Path, settings: list[str], init: str | None = None) 
     numbered = numbered_batches(processor, config, parallel)
     dataloader = in_worker(numbered, config.workers, pin_memory=parallel.device == "cuda")
     export = partial(export_processor, processor)
-    return Trainer(config, learner, dataloader, out, parallel=parallel, export=export).run()
+    stamp = processor.stamp.hash
+    return Trainer(config, learner, dataloader, out, parallel=parallel, export=export, stamp=stamp).run()
 
 
 class LabelInputLearner(Learner):
