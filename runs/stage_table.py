@@ -14,17 +14,27 @@ import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A row: the task's score, or one of its `scores` by name; the floor and the goal that were set, if any."""
+    """A row: the task's score, or one of its `scores` by name, or its score where a tag has a value; the floor and the
+    goal that were set, if any."""
 
     title: str
     task: str
     name: str = "score"
     floor: float | None = None
     goal: float | None = None
+    where: tuple[str, str] | None = None
+
+    def of(self, found: dict[str, Any]) -> float:
+        return found["by"][self.where[0]][self.where[1]][0] if self.where else found["scores"][self.name]
+
+    @property
+    def has_interval(self) -> bool:
+        return self.name == "score" and self.where is None
 
 
 MEASURES = (
@@ -41,7 +51,8 @@ MEASURES = (
     Measure("chart: TEDS", "chart"),
     Measure("chart: relaxed accuracy", "chart", "relaxed accuracy", floor=0.45, goal=0.8),
     Measure("fields: F1", "fields", floor=0.6, goal=0.85),
-    Measure("moments: temporal IoU %", "moments", floor=60, goal=75),
+    Measure("moments in 5 to 15 s: temporal IoU %", "moments", floor=60, goal=75, where=("length", "5-15 s")),
+    Measure("moments in 5 to 120 s: temporal IoU %", "moments"),
     Measure("clicked inside %", "click", floor=65, goal=85),
     Measure("other renderers: boxes at IoU 0.5 %", "renderer_locate", floor=75, goal=90),
     Measure("other renderers: none, at 90 % precision %", "renderer_absent", floor=75, goal=90),
@@ -83,8 +94,8 @@ def read_stage(text: str) -> Stage:
         results = scores.get(f"builtin_{measure.task}", {})
         if results:
             found = results[column or next(iter(results))]
-            values[measure.title], questions = found["scores"][measure.name], max(questions, found["n"])
-            if measure.name == "score":
+            values[measure.title], questions = measure.of(found), max(questions, found["n"])
+            if measure.has_interval:
                 intervals[measure.title] = tuple(found["interval"])
     return Stage(name, float(hours), values, intervals, questions)
 
@@ -100,7 +111,7 @@ def as_markdown(stages: list[Stage], intervals: bool = False) -> str:
         cells = [_cell(stage, measure, digits, intervals) for stage in stages]
         ends = ["" if end is None else f"{end:g}" for end in (measure.floor, measure.goal)]
         rows.append(f"| {measure.title} | " + " | ".join((*cells, *ends)) + " |")
-    return (INTERVALS if intervals else HEAD) + "\n".join(rows) + "\n"
+    return "\n".join(rows) + "\n"
 
 
 def _cell(stage: Stage, measure: Measure, digits: int, intervals: bool) -> str:
@@ -116,9 +127,11 @@ def draw(stages: list[Stage], path: Path) -> None:
     from matplotlib.figure import Figure
 
     columns = 5
-    figure = Figure(figsize=(15, 8.4), layout="constrained")
+    figure = Figure(figsize=(15, 11), layout="constrained")
     panels = figure.subplots(-(-len(MEASURES) // columns), columns)
-    for measure, panel in zip(MEASURES, panels.flat, strict=True):
+    for panel in panels.flat[len(MEASURES) :]:
+        panel.set_visible(False)
+    for measure, panel in zip(MEASURES, panels.flat, strict=False):
         points = [(s.hours, s.values[measure.title]) for s in stages if s.drawn and measure.title in s.values]
         panel.plot([h for h, _ in points], [v for _, v in points], "o-", color="#0b6bcb", markersize=4)
         for end, line in ((measure.floor, "--"), (measure.goal, ":")):
@@ -135,10 +148,12 @@ def main() -> None:
     parser.add_argument("stages", nargs="+", metavar="NAME:HOURS:FOLDER")
     parser.add_argument("--out", type=Path, required=True, help="without ending")
     parser.add_argument("--intervals", action="store_true")
+    parser.add_argument("--head", help="what stands above the table, in place of the stages' own")
     options = parser.parse_args()
     stages = [read_stage(text) for text in options.stages]
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.with_suffix(".md").write_text(as_markdown(stages, options.intervals))
+    head = options.head + "\n\n" if options.head else INTERVALS if options.intervals else HEAD
+    options.out.with_suffix(".md").write_text(head + as_markdown(stages, options.intervals))
     if not options.intervals:
         draw(stages, options.out.with_suffix(".png"))
 
