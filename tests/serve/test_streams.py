@@ -18,6 +18,7 @@ from viewfinder.media.encode import write_clip
 from viewfinder.outputs.spans import NONE_SENTENCE, Span, format_moments
 from viewfinder.processor.processor import Prepared
 from viewfinder.serve.settings import ServeSettings
+from viewfinder.serve.workers import Worker
 
 SESSIONS = "/v1/streaming/sessions"
 
@@ -134,6 +135,21 @@ def test_a_client_that_is_killed_finds_its_session_again(client: httpx.Client, l
         events = [*events, *again.get(session).json()["events"]]
     assert events[-1]["kind"] == "ended"
     assert events[-1]["span"]["end"] == 11.0
+
+
+def test_one_of_several_workers_says_that_another_may_have_a_session(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with (
+        ours,
+        theirs,
+        serving(ServeSettings(worker=Worker("1", ours, tmp_path)), ScriptedEngine(when_bright)) as running,
+    ):
+        said = httpx.get(f"{running.url}{SESSIONS}/gone").json()["error"]["message"]
+        assert said.endswith("open a new one, or another worker has it: use the connection that opened it")
+        (tmp_path / "0.prom").write_text("# TYPE viewfinder_live_sessions gauge\nviewfinder_live_sessions 4.0\n")
+        told = httpx.get(f"{running.url}/metrics").text
+        assert 'viewfinder_live_sessions{worker="0"} 4.0' in told
+        assert 'viewfinder_live_sessions{worker="1"} 0.0' in told
 
 
 def test_sessions_belong_to_their_key_and_each_key_has_its_share(client: httpx.Client, live: Running) -> None:

@@ -182,9 +182,11 @@ class Streams:
     def find(self, name: str, tenant: str) -> Stream:
         stream = self._streams.get(name)
         if stream is None or stream.tenant != tenant:
+            settings = self._server.settings
+            elsewhere = ", or another worker has it: use the connection that opened it" if settings.worker else ""
             raise UnknownStreamError(
                 f"there is no live session {name[:60]!r}; it was closed, or not used for "
-                f"{self._server.settings.stream_idle_seconds:g} s: open a new one"
+                f"{settings.stream_idle_seconds:g} s: open a new one{elsewhere}"
             )
         stream.used = time.monotonic()
         return stream
