@@ -22,6 +22,8 @@ class Named(asyncio.Protocol):
         self._name, self._taker, self._held = name, taker, held
 
     def connection_made(self, transport: Any) -> None:
+        if transport.get_extra_info("socket").get_inheritable():
+            self._name = "inheritable"
         self._transport = transport
         self._held.add(transport)
 

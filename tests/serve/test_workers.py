@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,18 +70,24 @@ def test_two_servers_answer_at_one_port_and_end_with_the_first(number: signal.Si
         for _ in range(4):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=60) as answer:
                 assert answer.status == 200
-        time.sleep(1.5)  # each leaves its metrics every second
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
-            text = answer.read().decode()
-        for worker in ("0", "1"):  # connections went to them by turns
-            assert f'viewfinder_requests_total{{path="/health",status="200",worker="{worker}"}} 2.0' in text
+        by_turns = [f'viewfinder_requests_total{{path="/health",status="200",worker="{i}"}} 2.0' for i in range(2)]
+        wait_until(lambda: all(line in metrics(port) for line in by_turns))  # each leaves its own every second
         failed.pop_all()
         first.send_signal(number)
         first.wait()
+    wait_until(lambda: not any(running(pid) for pid in servers))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
-    while any(running(pid) for pid in servers):
-        assert time.monotonic() < deadline, "a server outlives its supervisor"
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come"
         time.sleep(0.1)
+
+
+def metrics(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+        return answer.read().decode()
 
 
 def running(pid: int) -> bool:

@@ -194,6 +194,7 @@ class ConnectionTaker:
         self, connection: socket.socket, protocol: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None
     ) -> None:
         connection.setblocking(False)
+        connection.set_inheritable(False)  # a decoder that is started meanwhile would hold it open
         try:
             await asyncio.get_running_loop().connect_accepted_socket(protocol, connection, ssl=context)
         except OSError as error:  # of TLS, for example

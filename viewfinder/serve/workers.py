@@ -53,14 +53,17 @@ def become_worker() -> Worker | None:
     given = os.environ.pop(_WORKER, "")
     if not given:
         return None
-    pipe, channel, name, folder = given.split(" ", 3)
+    first, second, name, folder = given.split(" ", 3)
+    pipe, channel = int(first), int(second)
+    for handle in (pipe, channel):
+        os.set_inheritable(handle, False)
 
     def watch() -> None:
-        os.read(int(pipe), 1)
+        os.read(pipe, 1)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="end-with-supervisor", daemon=True).start()
-    return Worker(name, socket.socket(fileno=int(channel)), Path(folder))
+    return Worker(name, socket.socket(fileno=channel), Path(folder))
 
 
 def supervise(count: int, gpus_each: int, host: str, port: int) -> None:
