@@ -80,6 +80,13 @@ class Server:
         self._loop.close()
 
 
+def wait_for(dispatcher: Dispatcher, *loads: int) -> None:
+    deadline = time.monotonic() + 20
+    while dispatcher.loads != list(loads):
+        assert time.monotonic() < deadline, f"{dispatcher.loads} stay, {loads} were expected"
+        time.sleep(0.01)
+
+
 def connected(port: int) -> socket.socket:
     deadline = time.monotonic() + 20
     while True:
@@ -106,7 +113,7 @@ def test_each_connection_goes_to_the_server_with_the_fewest(dispatcher: Dispatch
     with dispatching(dispatcher):
         for server in servers:
             server.start()
-        time.sleep(0.1)  # both are ready
+        wait_for(dispatcher, 0, 0)
         held = [connected(dispatcher.port) for _ in range(8)]
         names = [said(one) for one in held]
         assert sorted(names) == ["a"] * 4 + ["b"] * 4
@@ -114,7 +121,7 @@ def test_each_connection_goes_to_the_server_with_the_fewest(dispatcher: Dispatch
             if name == "b":
                 said(one, b"bye")
                 assert one.recv(16) == b""
-        time.sleep(0.1)  # it is heard that they have ended
+        wait_for(dispatcher, 0, 4)
         more = [connected(dispatcher.port) for _ in range(4)]
         assert [said(one) for one in more] == ["b"] * 4
         for one in held + more:
@@ -128,13 +135,13 @@ def test_one_after_the_other_goes_to_all_by_turns(dispatcher: Dispatcher) -> Non
     with dispatching(dispatcher):
         for server in servers:
             server.start()
-        time.sleep(0.1)
+        wait_for(dispatcher, 0, 0)
         names = []
         for _ in range(6):
             with connected(dispatcher.port) as one:
                 names.append(said(one, b"bye"))
                 assert one.recv(16) == b""
-            time.sleep(0.05)  # it is heard that it has ended
+            wait_for(dispatcher, 0, 0)
         assert sorted(names) == ["a"] * 3 + ["b"] * 3
         for server in servers:
             server.stop()
@@ -149,7 +156,7 @@ def test_what_comes_while_no_server_is_ready_waits(dispatcher: Dispatcher) -> No
         with connected(dispatcher.port) as one:
             assert said(one) == "first"
         first.stop()
-        time.sleep(0.1)
+        wait_for(dispatcher)
         with socket.create_connection(("127.0.0.1", dispatcher.port), timeout=20) as one:
             one.sendall(b"hello")
             time.sleep(0.05)

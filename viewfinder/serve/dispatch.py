@@ -61,6 +61,11 @@ class Dispatcher:
     def port(self) -> int:
         return self._listener.getsockname()[1]
 
+    @property
+    def loads(self) -> list[int]:
+        """Connections of each server that is ready, the fewest first."""
+        return sorted(channel.connections for channel in self._channels if channel.is_ready)
+
     def add_server(self) -> socket.socket:
         """A channel to one more server; returns the end that its process inherits and that is then closed here."""
         ours, theirs = socket.socketpair()
