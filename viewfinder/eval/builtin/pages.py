@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ from viewfinder.outputs.document.document import Document, Page
 from viewfinder.outputs.document.elements import Chart, Table
 from viewfinder.outputs.document.grammar import qwenvl_html_grammar
 from viewfinder.outputs.prompts import parse_prompt
+
+_KEPT = 4096
+"""Scores of pairs of texts that are kept: resampling for an interval asks for each hundreds of times."""
 
 
 def _parse(rng: np.random.Generator, number: int, kind: str, task: str, **options: Any) -> Question | None:
@@ -56,6 +59,7 @@ def page_distance(said: str, true: str) -> float:
     return text_distance(Page.from_html(said).text, Page.from_html(true).text)
 
 
+@lru_cache(maxsize=_KEPT)
 def page_boxes(said: str, true: str) -> F1:
     """Elements by kind and box, IoU of a half."""
     placed = lambda html: [(b.xyxy, b.label or "") for b in Page.from_html(html).boxes()]  # noqa: E731
@@ -78,7 +82,7 @@ def table_alikeness(prediction: Any, question: Question) -> float:
 def table_total(scored: Sequence[Scored]) -> dict[str, float]:
     """Mean TEDS with heads and as published (without), and the share of values that are within 5 % (numbers) or equal,
     at their heads, 0..1."""
-    published = [teds(str(s.prediction or ""), s.truth) for s in scored]
+    published = [_published(str(s.prediction or ""), s.truth) for s in scored]
     right = [values_right(str(s.prediction or ""), s.truth) for s in scored]
     return {
         "score": sum(s.value for s in scored) / max(1, len(scored)),
@@ -87,6 +91,12 @@ def table_total(scored: Sequence[Scored]) -> dict[str, float]:
     }
 
 
+@lru_cache(maxsize=_KEPT)
+def _published(said: str, true: str) -> float:
+    return teds(said, true)
+
+
+@lru_cache(maxsize=_KEPT)
 def values_right(said: str, true: str) -> float:
     """Share of the true table's values that the read one has under the same row's and column's head."""
     told, meant = _by_heads(said), _by_heads(true)
