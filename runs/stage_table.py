@@ -137,7 +137,7 @@ def draw(stages: list[Stage], path: Path) -> None:
         for end, line in ((measure.floor, "--"), (measure.goal, ":")):
             if end is not None:
                 panel.axhline(end, color="#c4551b", linestyle=line, linewidth=1)
-        panel.set_title(measure.title, fontsize=10)
+        panel.set_title(measure.title, fontsize=9)
         panel.set_ylim(bottom=0)
     figure.supxlabel("hours of training by the clock; dashed: floor, dotted: goal", fontsize=10)
     figure.savefig(path, dpi=80)
