@@ -44,6 +44,18 @@ def held(monkeypatch: pytest.MonkeyPatch, go_on: threading.Event, *, broken: boo
     monkeypatch.setattr(Encoder, "_features", late)
 
 
+def picture_beside_text(
+    monkeypatch: pytest.MonkeyPatch, tokens: int
+) -> tuple[threading.Event, AsyncEngine, Ticket, Ticket]:
+    """An answer of so many tokens is under way when a picture comes; its pass waits for the event."""
+    go_on = threading.Event()
+    held(monkeypatch, go_on)
+    engine = engine_of(encode_beside=True)
+    text = ask(engine, [], tokens=tokens)
+    engine.step()
+    return go_on, engine, text, ask(engine, [(1, 4, 6)], seed=1)
+
+
 def steps_until(engine: AsyncEngine, is_done: Callable[[], bool]) -> int:
     for number in range(1000):
         if is_done():
@@ -70,12 +82,7 @@ def test_tokens_equal_the_oracle_under_a_random_schedule(seed: int) -> None:
 
 
 def test_others_get_their_tokens_while_a_picture_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    go_on = threading.Event()
-    held(monkeypatch, go_on)
-    engine = engine_of(encode_beside=True)
-    text = ask(engine, [], tokens=12)
-    engine.step()
-    shown = ask(engine, [(1, 4, 6)], seed=1)
+    go_on, engine, text, shown = picture_beside_text(monkeypatch, tokens=12)
     steps_until(engine, lambda: text.sequence.num_chosen_tokens == text.sequence.num_prompt_tokens + 12)
     assert shown.sequence.num_computed_tokens == 0
     go_on.set()
@@ -86,12 +93,7 @@ def test_others_get_their_tokens_while_a_picture_is_encoded(monkeypatch: pytest.
 
 def test_a_step_waits_where_nothing_else_can_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """An idle step would make the engine's loop sleep until somebody asks."""
-    go_on = threading.Event()
-    held(monkeypatch, go_on)
-    engine = engine_of(encode_beside=True)
-    text = ask(engine, [], tokens=2)
-    engine.step()
-    shown = ask(engine, [(1, 4, 6)], seed=1)
+    go_on, engine, text, shown = picture_beside_text(monkeypatch, tokens=2)
     steps_until(engine, lambda: not engine.core.scheduler.running or text.sequence not in engine.core.scheduler.running)
     threading.Timer(0.05, go_on.set).start()
     assert engine.step()
@@ -114,12 +116,7 @@ def test_what_fails_beside_is_tried_again_alone(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_called_off_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    go_on = threading.Event()
-    held(monkeypatch, go_on)
-    engine = engine_of(encode_beside=True)
-    text = ask(engine, [], tokens=9)
-    engine.step()
-    shown = ask(engine, [(1, 4, 6)], seed=1)
+    go_on, engine, text, shown = picture_beside_text(monkeypatch, tokens=9)
     engine.step()
     shown.cancel()
     engine.step()

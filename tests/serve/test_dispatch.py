@@ -101,6 +101,19 @@ def said(connection: socket.socket, what: bytes = b"hello") -> str:
     return connection.recv(16).decode()
 
 
+@contextlib.contextmanager
+def two_servers(dispatcher: Dispatcher) -> Iterator[None]:
+    """ "a" and "b", both ready."""
+    servers = [Server(name, dispatcher.add_server()) for name in ("a", "b")]
+    with dispatching(dispatcher):
+        for server in servers:
+            server.start()
+        wait_for(dispatcher, 0, 0)
+        yield
+        for server in servers:
+            server.stop()
+
+
 @pytest.fixture
 def dispatcher() -> Iterator[Dispatcher]:
     made = Dispatcher("127.0.0.1", 0)
@@ -109,11 +122,7 @@ def dispatcher() -> Iterator[Dispatcher]:
 
 
 def test_each_connection_goes_to_the_server_with_the_fewest(dispatcher: Dispatcher) -> None:
-    servers = [Server(name, dispatcher.add_server()) for name in ("a", "b")]
-    with dispatching(dispatcher):
-        for server in servers:
-            server.start()
-        wait_for(dispatcher, 0, 0)
+    with two_servers(dispatcher):
         held = [connected(dispatcher.port) for _ in range(8)]
         names = [said(one) for one in held]
         assert sorted(names) == ["a"] * 4 + ["b"] * 4
@@ -126,16 +135,10 @@ def test_each_connection_goes_to_the_server_with_the_fewest(dispatcher: Dispatch
         assert [said(one) for one in more] == ["b"] * 4
         for one in held + more:
             one.close()
-        for server in servers:
-            server.stop()
 
 
 def test_one_after_the_other_goes_to_all_by_turns(dispatcher: Dispatcher) -> None:
-    servers = [Server(name, dispatcher.add_server()) for name in ("a", "b")]
-    with dispatching(dispatcher):
-        for server in servers:
-            server.start()
-        wait_for(dispatcher, 0, 0)
+    with two_servers(dispatcher):
         names = []
         for _ in range(6):
             with connected(dispatcher.port) as one:
@@ -143,8 +146,6 @@ def test_one_after_the_other_goes_to_all_by_turns(dispatcher: Dispatcher) -> Non
                 assert one.recv(16) == b""
             wait_for(dispatcher, 0, 0)
         assert sorted(names) == ["a"] * 3 + ["b"] * 3
-        for server in servers:
-            server.stop()
 
 
 def test_what_comes_while_no_server_is_ready_waits(dispatcher: Dispatcher) -> None:

@@ -1,6 +1,6 @@
 """`serve.run.run`: ready once it is bound, told to be ended before it ends; a server whose engine is lost ends too."""
 
-import socket
+import queue
 import sys
 import threading
 import time
@@ -45,15 +45,11 @@ def test_ready_is_said_once_requests_are_taken_and_a_server_that_ends_says_so_fi
         servers.append(server)
 
     monkeypatch.setattr(uvicorn.Server, "__init__", noted)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    ready = threading.Event()
-    settings = ServeSettings(model_name="small", sandbox=SANDBOX, port=port, notice_seconds=60, drain_seconds=1)
-    thread = threading.Thread(target=run, args=(small_engine().engine, settings), kwargs={"on_ready": ready.set})
+    told: queue.Queue[int] = queue.Queue()
+    settings = ServeSettings(model_name="small", sandbox=SANDBOX, port=0, notice_seconds=60, drain_seconds=1)
+    thread = threading.Thread(target=run, args=(small_engine().engine, settings), kwargs={"on_ready": told.put})
     thread.start()
-    assert ready.wait(60)
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{told.get(timeout=60)}", timeout=30) as client:
         assert client.get("/ready").status_code == 200, "bound when it was said"
         servers[0].should_exit = True
         deadline = time.monotonic() + 30

@@ -142,7 +142,7 @@ def test_one_of_several_workers_says_that_another_may_have_a_session(tmp_path: P
     with (
         ours,
         theirs,
-        serving(ServeSettings(worker=Worker("1", ours, tmp_path)), ScriptedEngine(when_bright)) as running,
+        serving(ServeSettings(worker=Worker("1", 8000, ours, tmp_path)), ScriptedEngine(when_bright)) as running,
     ):
         said = httpx.get(f"{running.url}{SESSIONS}/gone").json()["error"]["message"]
         assert said.endswith("open a new one, or another worker has it: use the connection that opened it")

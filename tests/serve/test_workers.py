@@ -2,8 +2,8 @@
 
 import contextlib
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -51,10 +51,7 @@ def children(pid: int) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_two_servers_answer_at_one_port_and_end_with_the_first(number: signal.Signals) -> None:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    command = [sys.executable, "-m", "viewfinder", "serve", "--workers", "2", "--port", str(port)]
+    command = [sys.executable, "-m", "viewfinder", "serve", "--workers", "2", "--port", "0"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with (
         subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as first,
@@ -62,9 +59,11 @@ def test_two_servers_answer_at_one_port_and_end_with_the_first(number: signal.Si
     ):
         failed.callback(first.kill)
         assert first.stderr is not None
-        ready = 0
-        while ready < 2:
-            ready += "playground" in first.stderr.readline()
+        ports: list[str] = []
+        while len(ports) < 2:
+            ports += re.findall(r"http://127\.0\.0\.1:(\d+)/  \(playground", first.stderr.readline())
+        port = int(ports[0])
+        assert ports == [str(port)] * 2
         servers = children(first.pid)
         assert len(servers) == 2
         for _ in range(4):

@@ -141,7 +141,10 @@ def serve(
     settings = dataclasses.replace(settings, limits=dataclasses.replace(settings.limits, url_policy=policy))
     viewfinder = options.load_here(model, dtype, max_pixels=max_pixels, kv_cache_dtype=kv_cache_dtype)
     scheme = "https" if tls_certificate else "http"
-    ready = f"{settings.model_name} at {scheme}://{host}:{port}/  (playground; API under /v1)"
+
+    def tell(port: int) -> None:
+        typer.echo(f"{settings.model_name} at {scheme}://{host}:{port}/  (playground; API under /v1)", err=True)
+
     run(
         viewfinder.model,  # type: ignore[arg-type]
         settings,
@@ -154,7 +157,7 @@ def serve(
         ),
         certificate=tls_certificate,
         key=tls_key,
-        on_ready=lambda: typer.echo(ready, err=True),
+        on_ready=tell,
     )
 
 

@@ -30,7 +30,7 @@ def run(
     config: EngineConfig | None = None,
     certificate: Path | None = None,
     key: Path | None = None,
-    on_ready: Callable[[], None] = lambda: None,
+    on_ready: Callable[[int], None] = lambda port: None,
 ) -> None:
     """Serve until interrupted (SIGINT or SIGTERM): requests under way are finished, new ones refused.
 
@@ -38,7 +38,7 @@ def run(
     balancer looks elsewhere first; a second signal ends the wait.
 
     Args:
-        on_ready: called once the socket is bound and requests are taken.
+        on_ready: called with the port once the socket is bound and requests are taken.
 
     Raises:
         ServeError: the certificate cannot be used, decoders are not confined fully and other machines are let in, or
@@ -74,7 +74,7 @@ def run(
         h11_max_incomplete_event_size=64 * 1024,
         server_header=False,
     )
-    server = _server(options, settings.notice_seconds, app.state.server.drain, on_ready, taker)
+    server = _server(options, settings, app.state.server.drain, on_ready, taker)
     serving.on_failure = partial(setattr, server, "should_exit", True)
     server.run()
     if serving.has_failed:
@@ -83,9 +83,9 @@ def run(
 
 def _server(
     options: Any,
-    notice_seconds: float,
+    settings: ServeSettings,
     drain: Callable[[], None],
-    on_ready: Callable[[], None],
+    on_ready: Callable[[int], None],
     taker: "ConnectionTaker | None",
 ) -> Any:
     import uvicorn
@@ -99,7 +99,7 @@ def _server(
                 self.servers = [taker]  # type: ignore[list-item]
                 taker.start(self._protocol, options.ssl)
             if self.started:
-                on_ready()
+                on_ready(settings.worker.port if settings.worker else self.servers[0].sockets[0].getsockname()[1])
 
         def _protocol(self) -> asyncio.Protocol:
             state = self.lifespan.state
@@ -107,7 +107,7 @@ def _server(
 
         async def shutdown(self, sockets: Any = None) -> None:
             drain()
-            deadline = time.monotonic() + notice_seconds
+            deadline = time.monotonic() + settings.notice_seconds
             while time.monotonic() < deadline and not self.force_exit:
                 await asyncio.sleep(0.05)
             await super().shutdown(sockets)

@@ -28,7 +28,7 @@ from viewfinder.serve.settings import ServeError
 _LOG = logging.getLogger(__name__)
 _WORKER = "VIEWFINDER_WORKER"
 """Of a worker: the descriptors of a pipe that closes when its supervisor ends, however that ends, and of its channel to
-the dispatcher; its name; and the folder of the workers' metrics."""
+the dispatcher; the port; its name; and the folder of the workers' metrics."""
 _SOON = 60.0
 """A worker that ends so many seconds after its start would end again."""
 
@@ -39,11 +39,13 @@ class Worker:
 
     Attributes:
         name: "0", "1", ...
+        port: of all of them.
         channel: to the dispatcher.
         folder: where the workers leave their metrics.
     """
 
     name: str
+    port: int
     channel: socket.socket
     folder: Path
 
@@ -53,7 +55,7 @@ def become_worker() -> Worker | None:
     given = os.environ.pop(_WORKER, "")
     if not given:
         return None
-    first, second, name, folder = given.split(" ", 3)
+    first, second, port, name, folder = given.split(" ", 4)
     pipe, channel = int(first), int(second)
     for handle in (pipe, channel):
         os.set_inheritable(handle, False)
@@ -63,7 +65,7 @@ def become_worker() -> Worker | None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="end-with-supervisor", daemon=True).start()
-    return Worker(name, socket.socket(fileno=channel), Path(folder))
+    return Worker(name, int(port), socket.socket(fileno=channel), Path(folder))
 
 
 def supervise(count: int, gpus_each: int, host: str, port: int) -> None:
@@ -135,7 +137,7 @@ class _Workers:
     def _started(self, i: int) -> tuple[subprocess.Popen[bytes], float]:
         pipe, command = self._pipe[0], [sys.executable, "-m", "viewfinder", *sys.argv[1:]]
         with self.dispatcher.add_server() as channel:
-            more = {_WORKER: f"{pipe} {channel.fileno()} {i} {self._metrics}"} | self._places[i]
+            more = {_WORKER: f"{pipe} {channel.fileno()} {self.dispatcher.port} {i} {self._metrics}"} | self._places[i]
             handles = (pipe, channel.fileno())
             worker = subprocess.Popen(command, env=os.environ | more, pass_fds=handles, start_new_session=True)
         return worker, time.monotonic()
