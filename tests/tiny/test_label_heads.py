@@ -20,3 +20,10 @@ def test_dense_losses_leave_out_what_is_not_asked_and_the_empty_from_accuracy() 
     assert result["kinds"][1].item() == 0.5  # of the two that are something, one is named right
     assert result["digits"][1].item() == 0.5
     torch.testing.assert_close(result["digits"][0], F.cross_entropy(digits[:2, 0], torch.tensor([0, 1])))
+
+
+def test_a_place_beyond_the_answers_of_a_head_is_not_asked_of_it() -> None:
+    rows = torch.tensor([[[9.0, 0.0]], [[9.0, 0.0]]])
+    loss, right = label_losses({"next_rows": rows}, {"next_rows": torch.tensor([0, 35])})["next_rows"]
+    torch.testing.assert_close(loss, F.cross_entropy(rows[0], torch.tensor([0])))
+    assert right.item() == 1.0

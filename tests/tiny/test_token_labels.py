@@ -35,7 +35,8 @@ def test_the_second_of_two_letters_in_one_cell_takes_the_next() -> None:
 def test_the_place_of_a_point() -> None:
     assert place_of(12.0, 20.0) == (1, 0, 3)
     assert place_of(50.0, 20.0) == (1, 1, 6)
-    assert place_of(-3.0, 9000.0) == (23, 0, 0)
+    assert place_of(30.0, 500.0) == (35, 1, 0)
+    assert place_of(-3.0, 9000.0) == (47, 0, 0)
 
 
 def test_where_a_thing_lies_seen_from_its_token_and_in_the_picture() -> None:

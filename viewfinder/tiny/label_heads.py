@@ -42,6 +42,7 @@ def label_losses(
     result = {}
     for name, values in logits.items():
         flat, target = values.flatten(0, 1), labels[name].flatten()
+        target = target.masked_fill(target >= flat.shape[-1], IGNORE_INDEX)  # places that the head has no answer for
         asked = target != IGNORE_INDEX
         can_be_empty = name in ("characters", "letters", "kinds", "changes")
         weight = torch.ones(flat.shape[-1], device=flat.device)

@@ -76,6 +76,9 @@ TOWER_HEADS = {
 """Per label: questions per token, and answers per question."""
 TEXT_HEADS = {"digits": (12, 10), "places": (2, 40), "times": (4, 10), "changes": (1, len(CHANGES))}
 """The same for the hidden states of media tokens half way up the language model."""
+LARGEST = 672
+"""Pixels of the longest side that places are told on. Heads answer up to their own last class; places farther down are
+not asked of them, and only looked at (`attention_loss`)."""
 ANSWER_HEADS = {
     "next_rows": (1, 24),
     "next_columns": (1, 24),
@@ -90,9 +93,12 @@ points to come, kind and color of the thing that is placed."""
 
 
 def place_of(x: float, y: float) -> tuple[int, int, int]:
-    """Of a point of the picture its row of 14 pixels, its column of 28 and its cell of 3.5 in that."""
-    x = min(max(x, 0.0), 24 * TOKEN - 1.0)
-    return min(max(int(y // 14), 0), 23), int(x // TOKEN), int(x % TOKEN // 3.5)
+    """Of a point of the picture its row of 14 pixels, its column of 28 and its cell of 3.5 in that.
+
+    (50, 500) stands in row 35, in column 1, 22 pixels into it, which is cell 6.
+    """
+    x, y = (min(max(value, 0.0), LARGEST - 1.0) for value in (x, y))
+    return int(y // 14), int(x // TOKEN), int(x % TOKEN // 3.5)
 
 
 def token_labels(scene: Scene) -> TokenLabels:
