@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.engine.test_async_engine import engine_of
+from tests.engine.small_engine import engine_of
 from viewfinder.engine.compile_queue import CompileQueue
 from viewfinder.engine.scheduler import BusyError
 

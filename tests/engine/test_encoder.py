@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.engine.test_async_engine import engine_of, finished, oracle, prepared, random_work
+from tests.engine.small_engine import engine_of, finished, oracle, prepared, random_work
 from tests.packed import random_inputs
 from viewfinder.engine import encoder
 from viewfinder.engine.async_engine import AsyncEngine

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from tests.engine.test_async_engine import engine_of, finished, oracle, prepared
+from tests.engine.small_engine import engine_of, finished, oracle, prepared
 from tests.packed import random_inputs
 from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.engine.request import EngineRequest

@@ -14,7 +14,7 @@ import torch
 import uvicorn
 from PIL import Image, ImageDraw
 
-from tests.engine.test_async_engine import engine_of
+from tests.engine.small_engine import engine_of
 from tests.screens import find_browser
 from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.media.sandbox import SandboxLimits
