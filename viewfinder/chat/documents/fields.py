@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from viewfinder.chat.documents.model_schema import schema_of_model
 from viewfinder.errors import GrammarError
 from viewfinder.media.transform import Transform
 from viewfinder.outputs.json_schema import OPAQUE
@@ -66,7 +67,7 @@ def schema_of(shape: Any) -> dict[str, Any]:
         GrammarError: none of the three.
     """
     if hasattr(shape, "model_json_schema"):
-        return _without_unique(shape.model_json_schema())
+        return schema_of_model(shape)
     if isinstance(shape, Mapping) and (not shape or {"type", "properties", "$ref", "anyOf", "enum"} & shape.keys()):
         return dict(shape)
     names = shape if isinstance(shape, Mapping) else dict.fromkeys(shape, "") if isinstance(shape, Sequence) else None
@@ -77,15 +78,6 @@ def schema_of(shape: Any) -> dict[str, Any]:
     text = [{"type": "string"}, {"type": "null"}]
     properties = {name: {"anyOf": text, **({"description": said} if said else {})} for name, said in names.items()}
     return {"type": "object", "properties": properties, "required": list(names), "additionalProperties": False}
-
-
-def _without_unique(schema: Any) -> Any:
-    """Without `uniqueItems`, which no decoding enforces: a set removes duplicates when it is validated."""
-    if isinstance(schema, list):
-        return [_without_unique(part) for part in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    return {key: _without_unique(part) for key, part in schema.items() if key != "uniqueItems" or part is not True}
 
 
 def with_places(schema: Mapping[str, Any], sizes: Sequence[tuple[int, int]]) -> dict[str, Any]:
