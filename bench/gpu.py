@@ -11,6 +11,7 @@ with a time limit: one that hangs, fails or breaks the device is a result, and t
 """
 
 import argparse
+import importlib
 import json
 import multiprocessing
 import subprocess
@@ -34,14 +35,22 @@ ALL_WHEELS = (
 PLATFORM = ("--python-version", "3.12", "--platform", "manylinux_2_28_x86_64", "--platform", "manylinux2014_x86_64")
 LIMITS = {"probe": 60, "correct": 150, "speed": 180, "peer": 90, "train": 90}
 """Seconds of each phase, 570 in all."""
+MODULES = {
+    "probe": "gpu_correct",
+    "correct": "gpu_correct",
+    "speed": "gpu_speed",
+    "peer": "gpu_speed",
+    "train": "gpu_train",
+}
 Results = dict[str, dict[str, Any]]
 
 
 def child(phase: str, device: str, small: bool, found: "Queue[tuple[str, Any] | None]") -> None:
-    import gpu_phases
+    from gpu_setup import Setup
 
     try:
-        for name, value in getattr(gpu_phases, phase)(gpu_phases.Setup.of(device, small)):
+        run = getattr(importlib.import_module(MODULES[phase]), phase)
+        for name, value in run(Setup.of(device, small)):
             found.put((name, value))
     except Exception as error:
         traceback.print_exc()
