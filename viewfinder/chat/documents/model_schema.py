@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
 
 _LEAP = "[0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00"
 """1996, 2000, 2024, and not 1900."""
@@ -30,13 +29,13 @@ def schema_of_model(model: Any) -> dict[str, Any]:
 
 
 class _AsWritten(GenerateJsonSchema):
-    def date_schema(self, schema: core_schema.DateSchema) -> JsonSchemaValue:
+    def date_schema(self, schema: Mapping[str, Any]) -> JsonSchemaValue:
         return _text(_DATE)
 
-    def time_schema(self, schema: core_schema.TimeSchema) -> JsonSchemaValue:
+    def time_schema(self, schema: Mapping[str, Any]) -> JsonSchemaValue:
         return _text(_TIME + _zone(schema))
 
-    def datetime_schema(self, schema: core_schema.DatetimeSchema) -> JsonSchemaValue:
+    def datetime_schema(self, schema: Mapping[str, Any]) -> JsonSchemaValue:
         return _text(f"{_DATE}[T ]{_TIME}{_zone(schema)}")
 
 
