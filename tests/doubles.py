@@ -14,6 +14,13 @@ def small_processor(**settings: Any) -> Processor:
     return Processor(Tokenizer.train(["one two three"], 278), ProcessorSettings().with_(**settings))
 
 
+def special_ids(processor: Processor) -> dict[str, int]:
+    """The special tokens of a vocabulary as a `ModelConfig` names them."""
+    names = {"image": "image_pad", "video": "video_pad", "eos": "im_end", "bos": "endoftext"}
+    names |= {name: name for name in ("vision_start", "vision_end")}
+    return {f"{key}_token_id": processor.tokenizer.token_id(f"<|{name}|>") for key, name in names.items()}
+
+
 class ScriptedChat:
     """Answers by a function of the conversation and remembers every request."""
 

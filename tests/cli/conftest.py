@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.conftest import random_model, small_config
-from tests.doubles import small_processor
+from tests.doubles import small_processor, special_ids
 from viewfinder.cli.app import main
 from viewfinder.model import save_pretrained
 
@@ -22,17 +22,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole directory: weights, vocabulary, settings. It sees nothing, but its answers must be valid."""
     directory = tmp_path_factory.mktemp("checkpoint")
     processor = small_processor(max_pixels=112 * 112, video_max_pixels=56 * 56, video_min_pixels=28 * 28)
-    token = processor.tokenizer.token_id
-    config = small_config(vocab_size=300).model_copy(
-        update={
-            "image_token_id": token("<|image_pad|>"),
-            "video_token_id": token("<|video_pad|>"),
-            "vision_start_token_id": token("<|vision_start|>"),
-            "vision_end_token_id": token("<|vision_end|>"),
-            "eos_token_id": token("<|im_end|>"),
-            "bos_token_id": token("<|endoftext|>"),
-        }
-    )
+    config = small_config(vocab_size=300).model_copy(update=special_ids(processor))
     save_pretrained(random_model(config), directory)
     processor.save_pretrained(directory)
     return directory

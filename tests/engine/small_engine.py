@@ -5,7 +5,7 @@ import random
 import torch
 
 from tests.conftest import random_model, small_config
-from tests.doubles import small_processor
+from tests.doubles import small_processor, special_ids
 from tests.packed import random_inputs
 from viewfinder.config import ModelConfig
 from viewfinder.engine import reference
@@ -24,16 +24,7 @@ GRIDS = ([], [(1, 4, 6)], [(3, 4, 4)], [(1, 4, 4), (2, 8, 4)], [(1, 18, 10)])
 def engine_of(*, cache_tokens: int = 4096, seed: int = 0, dtype: torch.dtype = torch.float64, **bounds: int):
     """Double precision: the order of a sum must not decide between two tokens."""
     processor = small_processor(max_pixels=112 * 112)
-    token = processor.tokenizer.token_id
-    config = small_config(vocab_size=300).model_copy(
-        update={
-            "image_token_id": token("<|image_pad|>"),
-            "video_token_id": token("<|video_pad|>"),
-            "vision_start_token_id": token("<|vision_start|>"),
-            "vision_end_token_id": token("<|vision_end|>"),
-            "eos_token_id": token("<|im_end|>"),
-        }
-    )
+    config = small_config(vocab_size=300).model_copy(update=special_ids(processor))
     engine = Engine(random_model(config, seed).to(dtype), processor)
     per_token = 2 * 2 * 16 * 2 * dtype.itemsize
     return AsyncEngine(engine, EngineConfig(cache_bytes=cache_tokens * per_token, block_size=4, **bounds))

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from tests.conftest import random_model, small_config
+from tests.doubles import special_ids
 from viewfinder.engine.async_engine import AsyncEngine
 from viewfinder.engine.engine import Engine
 from viewfinder.engine.request import EngineRequest
@@ -56,16 +57,11 @@ class ScriptedEngine(AsyncEngine):
         settings = ProcessorSettings(max_pixels=1000 * 1000, video_min_pixels=56 * 56, video_max_pixels=112 * 112)
         # what is said is in the vocabulary, so that answers take few steps
         processor = Processor(Tokenizer.train([*SAID, *read] * 2, size), settings)
-        token = processor.tokenizer.token_id
         small = small_config(vocab_size=size)
         config = small.model_copy(
             update={
                 "text": small.text.model_copy(update={"max_position_embeddings": context}),
-                "image_token_id": token("<|image_pad|>"),
-                "video_token_id": token("<|video_pad|>"),
-                "vision_start_token_id": token("<|vision_start|>"),
-                "vision_end_token_id": token("<|vision_end|>"),
-                "eos_token_id": token("<|im_end|>"),
+                **special_ids(processor),
             }
         )
         super().__init__(Engine(random_model(config, 0).float(), processor), EngineConfig(cache_bytes=2**26))

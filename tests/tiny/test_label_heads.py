@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -22,8 +23,10 @@ def test_dense_losses_leave_out_what_is_not_asked_and_the_empty_from_accuracy() 
     torch.testing.assert_close(result["digits"][0], F.cross_entropy(digits[:2, 0], torch.tensor([0, 1])))
 
 
-def test_a_place_beyond_the_answers_of_a_head_is_not_asked_of_it() -> None:
+def test_a_row_below_the_answers_of_its_head_is_not_asked_and_of_other_heads_it_is_a_mistake() -> None:
     rows = torch.tensor([[[9.0, 0.0]], [[9.0, 0.0]]])
     loss, right = label_losses({"next_rows": rows}, {"next_rows": torch.tensor([0, 35])})["next_rows"]
     torch.testing.assert_close(loss, F.cross_entropy(rows[0], torch.tensor([0])))
     assert right.item() == 1.0
+    with pytest.raises(IndexError):
+        label_losses({"next_cells": rows}, {"next_cells": torch.tensor([0, 35])})

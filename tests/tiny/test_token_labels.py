@@ -6,7 +6,15 @@ from viewfinder.data.synth.scene_style import SceneStyle
 from viewfinder.data.synth.shapes import COLOR_NAMES
 from viewfinder.data.synth.text_lines import TextLine
 from viewfinder.data.synth.words import CHARACTERS
-from viewfinder.tiny.token_labels import KINDS, OFFSET_ZERO, TEXT_HEADS, TOWER_HEADS, place_of, token_labels
+from viewfinder.tiny.token_labels import (
+    ANSWER_HEADS,
+    KINDS,
+    OFFSET_ZERO,
+    TEXT_HEADS,
+    TOWER_HEADS,
+    place_of,
+    token_labels,
+)
 
 
 def scene(things: tuple[Thing, ...] = (), lines: tuple[TextLine, ...] = ()) -> Scene:
@@ -37,6 +45,11 @@ def test_the_place_of_a_point() -> None:
     assert place_of(50.0, 20.0) == (1, 1, 6)
     assert place_of(30.0, 500.0) == (35, 1, 0)
     assert place_of(-3.0, 9000.0) == (47, 0, 0)
+
+
+def test_every_column_and_cell_has_an_answer_of_its_head() -> None:
+    _, column, cell = place_of(9000.0, 9000.0)
+    assert (column + 1, cell + 1) == (ANSWER_HEADS["next_columns"][1], ANSWER_HEADS["next_cells"][1])
 
 
 def test_where_a_thing_lies_seen_from_its_token_and_in_the_picture() -> None:

@@ -42,7 +42,8 @@ def label_losses(
     result = {}
     for name, values in logits.items():
         flat, target = values.flatten(0, 1), labels[name].flatten()
-        target = target.masked_fill(target >= flat.shape[-1], IGNORE_INDEX)  # places that the head has no answer for
+        if name == "next_rows":  # places may lie below what it has answers for (`token_labels.LARGEST`)
+            target = target.masked_fill(target >= flat.shape[-1], IGNORE_INDEX)
         asked = target != IGNORE_INDEX
         can_be_empty = name in ("characters", "letters", "kinds", "changes")
         weight = torch.ones(flat.shape[-1], device=flat.device)

@@ -77,11 +77,11 @@ TOWER_HEADS = {
 TEXT_HEADS = {"digits": (12, 10), "places": (2, 40), "times": (4, 10), "changes": (1, len(CHANGES))}
 """The same for the hidden states of media tokens half way up the language model."""
 LARGEST = 672
-"""Pixels of the longest side that places are told on. Heads answer up to their own last class; places farther down are
-not asked of them, and only looked at (`attention_loss`)."""
+"""Pixels of the longest side that places are told on. The head of rows, whose size runs have kept, ends at 336: it
+is not asked about rows farther down, which the attention loss still shows."""
 ANSWER_HEADS = {
     "next_rows": (1, 24),
-    "next_columns": (1, 24),
+    "next_columns": (1, LARGEST // TOKEN),
     "next_cells": (1, 8),
     "next_steps": (1, 64),
     "next_number": (1, 10),

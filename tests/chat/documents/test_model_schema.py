@@ -47,11 +47,6 @@ def test_times_may_be_answered_as_they_are_written_and_the_model_reads_them(name
         assert not accepted(field, text), text
 
 
-def test_a_time_without_a_zone_stays_without_one() -> None:
-    assert TypeAdapter(datetime.time).validate_json('"17:07"') == datetime.time(17, 7)
-    assert accepted(schema_of_model(Visit)["properties"]["at"], "17:07")
-
-
 def test_whatever_a_decoder_held_to_it_writes_the_model_reads() -> None:
     schema = {**schema_of_model(Visit), "additionalProperties": False}
     for seed in range(30):
