@@ -213,6 +213,7 @@ STYLES: dict[str, SceneStyle] = {
     "spaced": SceneStyle(things=(0, 0), lines=(1, 2), plain=0.7, text_size=(13, 24), spaced=1.0),
     "several": SceneStyle(things=(2, 5), lines=(0, 1), thing_size=(0.13, 0.42), text_size=(15, 28), max_chars=10),
     "crowd": SceneStyle(things=(3, 9), lines=(0, 0), thing_size=(0.1, 0.26), repeat=0.7),
+    "herd": SceneStyle(things=(3, 13), lines=(0, 0), thing_size=(0.1, 0.2), repeat=0.95),
     "mixed": SceneStyle(things=(1, 4), lines=(0, 2)),
     "shapes": SceneStyle(things=(1, 6), lines=(0, 0)),
     "text": SceneStyle(things=(0, 0), lines=(1, 2)),

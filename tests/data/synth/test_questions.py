@@ -109,3 +109,14 @@ def test_turns_follow_the_weights() -> None:
     tasks = [make_turn(rng, scene, {"locate": 3.0, "read": 1.0}).task for _ in range(200)]
     assert set(tasks) == {"locate", "read"}
     assert 120 < tasks.count("locate") < 180
+
+
+def test_counts_of_a_crowd_reach_beyond_four() -> None:
+    """A name drawn at random fits one thing or two: 22 of 100 such questions had an answer of five or more."""
+    style = SceneStyle(things=(3, 13), lines=(0, 0), thing_size=(0.1, 0.2), repeat=0.95)
+    counted = []
+    for seed in range(100):
+        rng = np.random.default_rng((3, seed))
+        counted.append(TASKS["count"](rng, make_scene(rng, (224, 196), style)).truth["count"])
+    assert 33 <= sum(number >= 5 for number in counted) <= 60
+    assert 3 <= counted.count(0) <= 20

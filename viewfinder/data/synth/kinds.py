@@ -251,7 +251,7 @@ _ALL = (
         "shapes",
         "questions:make",
         "named shapes and text on plain grounds: locate, point, count, read, ask",
-        version=3,
+        version=4,
     ),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

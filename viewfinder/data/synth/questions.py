@@ -25,6 +25,9 @@ from viewfinder.outputs.boxes import Box, format_boxes
 from viewfinder.outputs.counts import format_count
 from viewfinder.outputs.points import Point, format_points
 
+_NONE_TO_COUNT = 0.1
+"""Share of counts whose answer is 0."""
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -94,15 +97,24 @@ def point(rng: np.random.Generator, scene: Scene) -> Turn:
 
 def count(rng: np.random.Generator, scene: Scene) -> Turn:
     """Points first, then the number."""
-    query = make_query(rng, scene, absent=0.12)
-    while not query.plural:
-        query = make_query(rng, scene)
+    query = _counted(rng, scene)
     noun = query.noun if len(query.things) == 1 else query.plural
     phrase = pick(rng, (query.plural, query.plural, f"every {query.noun}", f"all {query.plural}", query.noun))
     answer = format_count(_points(query), noun, _frame(scene))
     if not query.things:
         answer = f"{format_points([], _frame(scene))}\n\nThere are 0 {noun} in the image."
     return Turn("count", prompts.count_prompt(phrase), answer, {"count": len(query.things)})
+
+
+def _counted(rng: np.random.Generator, scene: Scene) -> Query:
+    """A name that has a plural: one that fits nothing, or of up to six the one that fits most.
+
+    A name drawn at random fits one thing or two, even in a crowd: numbers from five on would hardly ever be learnt.
+    """
+    absent = not scene.things or rng.random() < _NONE_TO_COUNT
+    drawn = [make_query(rng, scene, absent=float(absent)) for _ in range(1 if absent else int(rng.integers(1, 7)))]
+    found = [query for query in drawn if query.plural]
+    return max(found, key=lambda query: len(query.things)) if found else _counted(rng, scene)
 
 
 def read(rng: np.random.Generator, scene: Scene) -> Turn:
