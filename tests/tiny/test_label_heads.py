@@ -1,8 +1,11 @@
-import pytest
+from pathlib import Path
+
 import torch
 from torch.nn import functional as F
 
+from viewfinder.recipes.sizes import read_heads
 from viewfinder.tiny.label_heads import LabelHeads, label_losses
+from viewfinder.train.checkpoint import save_state
 
 
 def test_heads_answer_each_question() -> None:
@@ -23,10 +26,12 @@ def test_dense_losses_leave_out_what_is_not_asked_and_the_empty_from_accuracy() 
     torch.testing.assert_close(result["digits"][0], F.cross_entropy(digits[:2, 0], torch.tensor([0, 1])))
 
 
-def test_a_row_below_the_answers_of_its_head_is_not_asked_and_of_other_heads_it_is_a_mistake() -> None:
-    rows = torch.tensor([[[9.0, 0.0]], [[9.0, 0.0]]])
-    loss, right = label_losses({"next_rows": rows}, {"next_rows": torch.tensor([0, 35])})["next_rows"]
-    torch.testing.assert_close(loss, F.cross_entropy(rows[0], torch.tensor([0])))
-    assert right.item() == 1.0
-    with pytest.raises(IndexError):
-        label_losses({"next_cells": rows}, {"next_cells": torch.tensor([0, 35])})
+def test_a_head_of_another_size_begins_anew_and_the_others_go_on(tmp_path: Path) -> None:
+    before = LabelHeads(6, {"kinds": (1, 4), "rows": (1, 5), "digits": (2, 3)})
+    save_state(tmp_path, 1, {f"weights.heads.seen.{n}": t for n, t in before.state_dict().items()}, {})
+    after = LabelHeads(6, {"kinds": (1, 4), "rows": (1, 9), "words": (1, 2), "digits": (2, 3)})
+    drawn = {n: t.clone() for n, t in after.state_dict().items()}
+    read_heads({"seen": after}, tmp_path)
+    for name, tensor in after.state_dict().items():
+        kept = name.split(".")[1] in ("kinds", "digits")
+        torch.testing.assert_close(tensor, (before.state_dict() if kept else drawn)[name], rtol=0, atol=0)

@@ -139,20 +139,15 @@ def _read_tower(model: Qwen2_5_VL, directory: Path) -> None:
 
 
 def read_heads(heads: Mapping[str, torch.nn.Module], states: Path | None) -> None:
-    """What an earlier run learnt in heads of the same shape, or of fewer questions (new ones stand at the end and begin
-    as drawn): averaged where it kept averages, as its export is."""
+    """What an earlier run learnt in layers of the same name and shape: averaged where it kept averages, as its export
+    is. The others begin as drawn."""
     saved = newest_state(states) if states is not None and heads else None
     if saved is None:
         return
     for name, head in heads.items():
         found = read_state(saved, f"average.heads.{name}.") or read_state(saved, f"weights.heads.{name}.")
         own = head.state_dict()
-        if found and all(n in found and _begins(found[n], t) for n, t in own.items()):
-            head.load_state_dict({n: torch.cat([found[n], t[len(found[n]) :]]) for n, t in own.items()})
-
-
-def _begins(first: torch.Tensor, whole: torch.Tensor) -> bool:
-    return first.shape[1:] == whole.shape[1:] and len(first) <= len(whole)
+        head.load_state_dict(own | {n: t for n, t in found.items() if n in own and own[n].shape == t.shape})
 
 
 def export_processor(processor: Processor, directory: Path) -> None:

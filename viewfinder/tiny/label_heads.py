@@ -1,5 +1,6 @@
 """Classification heads on token states, thrown away after training, and their losses."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -13,7 +14,9 @@ EMPTY_WEIGHT = 0.1
 
 
 class LabelHeads(nn.Module):
-    """One linear layer over normalized states with the logits of several labels.
+    """A linear layer over normalized states for each of several labels.
+
+    A label has a layer of its own: one whose size changes begins anew, the others are read from an earlier run.
 
     Args:
         width: of the states.
@@ -24,12 +27,12 @@ class LabelHeads(nn.Module):
         super().__init__()
         self.sizes = dict(sizes)
         self.norm = nn.RMSNorm(width, elementwise_affine=False)
-        self.out = nn.Linear(width, sum(questions * answers for questions, answers in self.sizes.values()))
+        self.out = nn.ModuleDict({name: nn.Linear(width, math.prod(size)) for name, size in self.sizes.items()})
 
     def forward(self, features: Float[Tensor, "M D"]) -> dict[str, Float[Tensor, "M Q A"]]:
         """Logits per label; M tokens, Q questions, A answers."""
-        parts = self.out(self.norm(features)).split([q * a for q, a in self.sizes.values()], dim=-1)
-        return {name: part.unflatten(-1, size) for (name, size), part in zip(self.sizes.items(), parts, strict=True)}
+        normed = self.norm(features)
+        return {name: self.out[name](normed).unflatten(-1, size) for name, size in self.sizes.items()}
 
 
 def label_losses(
@@ -42,8 +45,6 @@ def label_losses(
     result = {}
     for name, values in logits.items():
         flat, target = values.flatten(0, 1), labels[name].flatten()
-        if name == "next_rows":  # places may lie below what it has answers for (`token_labels.LARGEST`)
-            target = target.masked_fill(target >= flat.shape[-1], IGNORE_INDEX)
         asked = target != IGNORE_INDEX
         can_be_empty = name in ("characters", "letters", "kinds", "changes")
         weight = torch.ones(flat.shape[-1], device=flat.device)

@@ -23,7 +23,7 @@ from viewfinder.data.synth.text_lines import TextLine
 from viewfinder.data.synth.words import CHARACTERS
 from viewfinder.tiny.glyphs import CYRILLIC, GREEK
 
-TOKEN, CELLS, FINE_CELLS = 28, 8, 16
+TOKEN, ROW, CELLS, FINE_CELLS = 28, 14, 8, 16
 KINDS = ("", *SHAPE_NAMES, "text")
 CHANGES = ("", "came", "went", "changed", "moved")
 IGNORE = -100
@@ -77,10 +77,9 @@ TOWER_HEADS = {
 TEXT_HEADS = {"digits": (12, 10), "places": (2, 40), "times": (4, 10), "changes": (1, len(CHANGES))}
 """The same for the hidden states of media tokens half way up the language model."""
 LARGEST = 672
-"""Pixels of the longest side that places are told on. The head of rows, whose size runs have kept, ends at 336: it
-is not asked about rows farther down, which the attention loss still shows."""
+"""Pixels of the longest side that places are told on."""
 ANSWER_HEADS = {
-    "next_rows": (1, 24),
+    "next_rows": (1, LARGEST // ROW),
     "next_columns": (1, LARGEST // TOKEN),
     "next_cells": (1, 8),
     "next_steps": (1, 64),
@@ -98,7 +97,7 @@ def place_of(x: float, y: float) -> tuple[int, int, int]:
     (50, 500) stands in row 35, in column 1, 22 pixels into it, which is cell 6.
     """
     x, y = (min(max(value, 0.0), LARGEST - 1.0) for value in (x, y))
-    return int(y // 14), int(x // TOKEN), int(x % TOKEN // 3.5)
+    return int(y // ROW), int(x // TOKEN), int(x % TOKEN // 3.5)
 
 
 def token_labels(scene: Scene) -> TokenLabels:
@@ -184,7 +183,7 @@ def _characters(lines: Sequence[TextLine], rows: int, columns: int) -> NDArray[n
     """Two narrow letters may share a cell; the second then takes the next free one."""
     cells = np.zeros((rows * 2, columns * 8), np.int64)
     for line in lines:
-        row = min(max(int(line.middle // 14), 0), rows * 2 - 1)
+        row = min(max(int(line.middle // ROW), 0), rows * 2 - 1)
         for character, x in zip(line.text, line.centers, strict=True):
             column = min(max(int(x // 3.5), 0), columns * 8 - 1)
             if cells[row, column] and column + 1 < columns * 8:
@@ -197,7 +196,7 @@ def _characters(lines: Sequence[TextLine], rows: int, columns: int) -> NDArray[n
 def _letters(lines: Sequence[TextLine], rows: int, columns: int) -> NDArray[np.int64]:
     cells = np.zeros((rows * 2, columns * 4), np.int64)
     for line in lines:
-        row = min(max(int(line.middle // 14), 0), rows * 2 - 1)
+        row = min(max(int(line.middle // ROW), 0), rows * 2 - 1)
         centers = np.array(line.centers)
         ids = np.array([0 if character == " " else CHARACTER_IDS.get(character, IGNORE) for character in line.text])
         inside = np.arange(max(line.box[0] // 7, 0), min(line.box[2] // 7 + 1, columns * 4))
