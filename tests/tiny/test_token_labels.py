@@ -47,9 +47,9 @@ def test_the_place_of_a_point() -> None:
     assert place_of(-3.0, 9000.0) == (47, 0, 0)
 
 
-def test_every_column_and_cell_has_an_answer_of_its_head() -> None:
-    _, column, cell = place_of(9000.0, 9000.0)
-    assert (column + 1, cell + 1) == (ANSWER_HEADS["next_columns"][1], ANSWER_HEADS["next_cells"][1])
+def test_every_place_has_an_answer_of_its_head() -> None:
+    last = dict(zip(("next_rows", "next_columns", "next_cells"), place_of(9000.0, 9000.0), strict=True))
+    assert {name: (1, number + 1) for name, number in last.items()} == {name: ANSWER_HEADS[name] for name in last}
 
 
 def test_where_a_thing_lies_seen_from_its_token_and_in_the_picture() -> None:
